@@ -1,0 +1,77 @@
+"""One tiny model, trained once a session on the built-in phrasebook by the real command's own function; and small helpers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def tiny_config(run: Path, folder: Path, **training):
+    """A recipe that trains in seconds: `folder` holds train.de, train.en, dev.de, dev.en."""
+    from translate.config import (
+        Config,
+        CorpusConfig,
+        DataConfig,
+        DecodingConfig,
+        FilterConfig,
+        ModelConfig,
+        OptimConfig,
+        TokenizerConfig,
+        TrainingConfig,
+    )
+
+    def corpus(name):
+        return CorpusConfig(kind="text", source=str(folder / f"{name}.de"), target=str(folder / f"{name}.en"))
+
+    settings = {"steps": 40, "batch_tokens": 400, "validate_every": 20, "log_every": 10, "keep": 2, "average": 2, "threads": 1, "precision": "fp32"}
+    return Config(
+        run=str(run),
+        data=DataConfig(
+            train=[corpus("train")], validation=[corpus("dev")], test={"dev": corpus("dev")}, cache=str(folder / "cache"),
+            filters=FilterConfig(max_tokens=64),
+        ),
+        tokenizer=TokenizerConfig(vocabulary=500),
+        model=ModelConfig(width=32, heads=2, feedforward=64, encoder_layers=1, decoder_layers=1, max_tokens=64),
+        optim=OptimConfig(schedule="linear", rate=0.005, warmup=10),
+        training=TrainingConfig(**{**settings, **training}),
+        decoding=DecodingConfig(beam=2),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(tmp_path_factory) -> Path:
+    """1,500 phrasebook pairs to train on and 20 to validate with, as text files."""
+    from translate.phrasebook import pairs
+
+    folder = tmp_path_factory.mktemp("corpus")
+    for name, chosen in (("train", pairs("train")[:1500]), ("dev", pairs("validation")[:20])):
+        for language, lines in zip(("de", "en"), zip(*chosen)):
+            (folder / f"{name}.{language}").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory, corpus_folder) -> Path:
+    """The run folder of a tiny trained model."""
+    from translate.training import train
+
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    assert train(tiny_config(run, corpus_folder)) == 0
+    return run
+
+
+@pytest.fixture
+def command():
+    """Run `translate WORDS...` as a process of its own."""
+
+    def run(*words, **options) -> subprocess.CompletedProcess:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **options.pop("environment", {})}
+        return subprocess.run([sys.executable, "-m", "translate", *map(str, words)], capture_output=True, env=environment, **options)
+
+    return run

@@ -1,0 +1,240 @@
+"""`translate file` as a user meets it: bytes in, bytes out, exit codes and what is said on stderr."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from translate.bundle import build_model, weights_of, write_config, write_weights
+from translate.cli.main import main
+from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+from translate.tokenizer import train_tokenizer
+from translate.translator import Options, Translator
+
+LINES = ["Der Hund schläft.", "", "Guten Morgen!", "a\u2028b", "a\x85b \x1c c", "  ", "Die Katze läuft.", "😀 \x00 漢"]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """A model that has learned nothing: what it writes is noise, but always the same noise."""
+    folder = tmp_path_factory.mktemp("bundle")
+    config = Config(
+        data=DataConfig(filters=FilterConfig(max_tokens=24)),
+        tokenizer=TokenizerConfig(vocabulary=300),
+        model=ModelConfig(width=16, heads=2, feedforward=32, encoder_layers=1, decoder_layers=1, max_tokens=24),
+        decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4),
+    )
+    tokenizer = train_tokenizer([(line, line) for line in LINES if line.strip()], config.tokenizer, folder)
+    torch.manual_seed(2)
+    model = build_model(config, tokenizer)
+    with torch.no_grad():
+        model.target_embedding.weight.mul_(1.5)
+    write_config(folder, config, tokenizer)
+    write_weights(folder / "model.safetensors", weights_of(model))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(bundle):
+    """What the Python interface makes of LINES."""
+    return Translator.load(bundle, "cpu", "fp32").translate(LINES)
+
+
+@pytest.fixture
+def translate(bundle):
+    """Run `translate file` on the bundle in this process -> exit code."""
+
+    def run(*words, model=bundle):
+        return main(["file", "-m", str(model), "--device", "cpu", "--precision", "fp32", *map(str, words)])
+
+    return run
+
+
+def command(bundle, *words, **options):
+    """Run it as a process of its own. Its bytes, not its text, are what counts."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    words = [sys.executable, "-m", "translate", "file", "-m", str(bundle), "--device", "cpu", "--precision", "fp32", *map(str, words)]
+    return subprocess.run(words, capture_output=True, env=environment, timeout=120, **options)
+
+
+def test_standard_input_to_standard_output_byte_for_byte(bundle, expected):
+    result = command(bundle, input="\r\n".join(LINES).encode())  # the last line without an end
+    assert result.returncode == 0 and all(line.startswith(b"translate: cut off ") for line in result.stderr.splitlines())
+    assert result.stdout == "".join(f"{line}\n" for line in expected).encode()
+    assert len(set(expected)) > 4 and expected[1] == expected[5] == ""
+
+
+@pytest.mark.parametrize("data, count", [(b"", 0), (b"\n", 1), (b"\n\n", 2), (b"a", 1), (b"a\n", 1), (b"\xef\xbb\xbfa\n\nb", 3), (b"\r\n\x0b\n", 2)])
+def test_as_many_lines_out_as_in(translate, tmp_path, data, count):
+    (tmp_path / "in").write_bytes(data)
+    assert translate(tmp_path / "in", "-o", tmp_path / "out") == 0
+    assert (tmp_path / "out").read_bytes().count(b"\n") == count
+
+
+def test_files_packed_or_not_one_after_the_other(translate, tmp_path, expected):
+    with gzip.open(tmp_path / "first.gz", "wt", encoding="utf-8", newline="") as file:
+        file.write("\n".join(LINES[:4]) + "\n")
+    (tmp_path / "second").write_text("\n".join(LINES[4:]), encoding="utf-8", newline="")
+    assert translate(tmp_path / "first.gz", tmp_path / "second", "-o", tmp_path / "out.gz") == 0
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()).decode() == "".join(f"{line}\n" for line in expected)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source.de"
+    path.write_text("\n".join(LINES) + "\n", encoding="utf-8", newline="")
+    return path
+
+
+def lines_of(capsys):
+    return capsys.readouterr().out.split("\n")[:-1]
+
+
+def test_scores(translate, source, expected, capsys):
+    assert translate(source, "--scores") == 0
+    rows = [line.split("\t", 1) for line in lines_of(capsys)]
+    assert [text for _, text in rows] == expected
+    assert all(float(score) <= 0 for score, _ in rows)
+
+
+def test_n_best(translate, source, expected, capsys):
+    assert translate(source, "--n-best", "2") == 0
+    rows = [line.split("\t", 2) for line in lines_of(capsys)]
+    assert [int(number) for number, _, _ in rows] == [number for number in range(1, len(LINES) + 1) for _ in range(2)]
+    assert [text for _, _, text in rows[::2]] == expected
+    assert all(float(first[1]) >= float(second[1]) for first, second in zip(rows[::2], rows[1::2]))
+
+
+def test_jsonl(translate, source, expected, capsys):
+    assert translate(source, "--format", "jsonl", "--n-best", "2") == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == len(LINES)  # also for a reader that ends lines at U+2028
+    objects = [json.loads(line) for line in out.splitlines()]
+    assert [value["source"] for value in objects] == LINES
+    assert [value["translation"] for value in objects] == expected
+    assert [value["line"] for value in objects] == list(range(1, len(LINES) + 1))
+    assert [value["pieces"] for value in objects] == [int(bool(line.strip())) for line in LINES]
+    assert all(len(value["alternatives"]) == 2 and value["alternatives"][0]["translation"] == value["translation"] for value in objects)
+
+
+def test_search_options_arrive(translate, bundle, source, capsys):
+    options = Options(beam=4, length_penalty=0.0, sample=False)
+    results = Translator.load(bundle, "cpu", "fp32").translate_stream(LINES, options)
+    assert translate(source, "--beam", "4", "--length-penalty", "0", "--batch-tokens", "1", "--window", "2") == 0
+    assert lines_of(capsys) == [result.text for result in results]
+
+
+def test_sampling(translate, source, capsys):
+    def draw(*words):
+        assert translate(source, "--sample", *words) == 0
+        return lines_of(capsys)
+
+    assert draw("--seed", "7") == draw("--seed", "7", "--batch-tokens", "1", "--window", "3") != draw("--seed", "8")
+    assert draw("--top-k", "1") == draw("--top-p", "1e-9") == draw("--temperature", "1e-6") != draw()
+
+
+def test_long_lines_are_told(translate, tmp_path, capsys):
+    (tmp_path / "in").write_text("Guten Morgen!\n" + "Der Hund schläft. " * 9 + "\n\n" + "Die Katze läuft, " * 5 + "\n", encoding="utf-8")
+    assert translate(tmp_path / "in", "--format", "jsonl") == 0
+    captured = capsys.readouterr()
+    pieces = [json.loads(line)["pieces"] for line in captured.out.splitlines()]
+    assert pieces[0] == 1 and pieces[1] > 3 and pieces[2] == 0 and pieces[3] > 1
+    told = next(line for line in captured.err.splitlines() if "split" in line)
+    assert "2 lines (2, 4)" in told and f"{pieces[1] + pieces[3]} pieces" in told and "24 tokens" in told
+
+
+def one_line(capsys, *words):
+    """The message of an error: one line, nothing on stdout."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("translate: error: ") and captured.err.count("\n") == 1
+    for word in words:
+        assert word in captured.err
+    return captured.err
+
+
+def test_no_bundle(translate, tmp_path, source, capsys):
+    assert translate(source, model=tmp_path / "nowhere") == 2
+    one_line(capsys, "nowhere")
+    assert translate(source, "-o", tmp_path / "out", model=tmp_path) == 2  # a folder, but no bundle
+    one_line(capsys, str(tmp_path), "config.yaml")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.de"]
+
+
+def test_a_foreign_bundle(translate, tmp_path, source, capsys):
+    (tmp_path / "config.yaml").write_text("model_type: marian\n", encoding="utf-8")
+    assert translate(source, model=tmp_path) == 2
+    one_line(capsys, "config.yaml")
+
+
+def test_what_cannot_be_read(translate, tmp_path, capsys):
+    for path, word in [(tmp_path / "absent", "absent"), (tmp_path, str(tmp_path))]:
+        assert translate(path, "-o", tmp_path / "out") == 2
+        one_line(capsys, word)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_written(translate, tmp_path, source, capsys):
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / "absent" / "out", source):
+        assert translate(source, "-o", path) == 2
+        one_line(capsys, str(path))
+    assert source.read_text(encoding="utf-8").startswith("Der Hund")
+    os.symlink(source, tmp_path / "link")
+    assert translate(tmp_path / "link", "-o", source) == 2
+    one_line(capsys, "as well as the output")
+
+
+def test_invalid_utf8_leaves_the_old_output_as_it_is(translate, tmp_path, capsys):
+    (tmp_path / "in").write_bytes(b"Guten Morgen!\n\nab\xffc\n")
+    (tmp_path / "out").write_text("old", encoding="utf-8")
+    assert translate(tmp_path / "in", "-o", tmp_path / "out", "--window", "1") == 2
+    one_line(capsys, "line 3", "byte 3")
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+@pytest.mark.parametrize("words", [["--beam", "0"], ["--n-best", "9"], ["--sample", "--top-p", "2"], ["--batch-tokens", "0"], ["--window", "-1"]])
+def test_impossible_options(translate, source, capsys, words):
+    assert translate(source, *words) == 2
+    one_line(capsys, words[-1])
+
+
+def test_an_unknown_device(bundle, source, capsys):
+    assert main(["file", "-m", str(bundle), "--device", "abacus", str(source)]) == 2
+    one_line(capsys, "abacus")
+
+
+def test_a_closed_pipe_is_quiet_and_lines_come_as_they_are_done(bundle):
+    """Two lines go in and one comes out before the input has ended; then the reader leaves."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "translate", "file", "-m", str(bundle), "--window", "1", "--device", "cpu"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        process.stdin.write(b"Guten Morgen!\n")
+        process.stdin.flush()
+        assert process.stdout.readline().endswith(b"\n")
+        process.stdout.close()
+        try:
+            process.stdin.write(b"Guten Morgen!\n" * 50)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        process.stdin = None
+        assert process.stderr.read() == b""
+        assert process.wait(60) != 0
+
+
+def test_start_up_imports_no_more_than_it_needs(bundle):
+    heavy = "'datasets', 'hydra', 'omegaconf', 'sacrebleu', 'pandas', 'pyarrow'"
+    code = f"import sys; from translate.cli.main import main; main(sys.argv[1:]); print([name for name in ({heavy}) if name in sys.modules])"
+    words = [sys.executable, "-c", code, "file", "-m", str(bundle), "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    result = subprocess.run(words, input=b"\n", capture_output=True, env=environment, timeout=120)
+    assert result.stdout.splitlines()[-1] == b"[]"

@@ -1,0 +1,185 @@
+"""The command as a whole: help without waiting, one line for a mistake, silence for a closed pipe, UTF-8 everywhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from translate.cli import score
+from translate.cli.main import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "numpy", "sacrebleu", "hydra", "omegaconf", "datasets", "sentencepiece", "safetensors", "pyarrow", "tqdm", "yaml"}
+
+
+def command(*words: str | Path, python: tuple[str, ...] = (), **settings) -> subprocess.CompletedProcess[bytes]:
+    """`python -m translate WORDS` in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **settings.pop("environment", {})}
+    line = [sys.executable, *python, "-m", "translate", *map(str, words)]
+    return subprocess.run(line, env=environment, timeout=60, check=False, **{"stdin": subprocess.DEVNULL, "capture_output": True, **settings})
+
+
+@pytest.mark.parametrize("words", [["--help"], [], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_shows_examples_and_imports_nothing_heavy(words):
+    answer = command(*words, python=("-X", "importtime"))
+    assert answer.returncode == 0
+    said = answer.stdout.decode("utf-8")
+    assert re.search(r"^ +translate \w+ .*[\w/]", said, re.MULTILINE), "no example"
+    assert all(len(line) <= 150 for line in said.splitlines())
+    modules = re.findall(r"^import time:.*\| +([\w.]+)$", answer.stderr.decode(), re.MULTILINE)
+    assert "argparse" in modules  # the list was read
+    assert not HEAVY & {name.partition(".")[0] for name in modules}
+
+
+def test_help_names_every_command():
+    said = command("--help").stdout.decode()
+    for name in COMMANDS:
+        assert re.search(rf"^ +{name} +\w+", said, re.MULTILINE), name
+
+
+def help_of(capsys, *words: str) -> str:
+    try:
+        main([*words, "--help"])
+    except SystemExit as leave:  # argparse's way
+        assert leave.code == 0
+    return capsys.readouterr().out
+
+
+def test_the_examples_of_the_help_are_real(capsys):
+    """Every example names an existing command, with flags which that command's own help knows."""
+    examples = re.findall(r"^  translate (.+?)(?:   .*)?$", help_of(capsys), re.MULTILINE)
+    assert {line.split()[0] for line in examples} == set(COMMANDS)
+    for line in examples:
+        name, *words = line.split()
+        known = re.findall(r"(?<!\S)-+[a-z][a-z-]*", help_of(capsys, name))
+        assert [word for word in words if word.startswith("-") and word not in known] == [], line
+
+
+def test_version():
+    try:
+        expected = f"translate-nmt {metadata.version('translate-nmt')}\n"
+    except metadata.PackageNotFoundError:
+        expected = "translate-nmt (not installed: running from a source folder)\n"
+    answer = command("--version")
+    assert (answer.returncode, answer.stdout.decode(), answer.stderr) == (0, expected, b"")
+
+
+@pytest.mark.parametrize("words", [["tarin"], ["--verson"], ["score"], ["score", "ref", "--bleu"], ["score", "r", "--boot", "0"]], ids=" ".join)
+def test_wrong_words_are_argparses_error(words):
+    answer = command(*words)
+    assert answer.returncode == 2 and answer.stdout == b""
+    assert b"Traceback" not in answer.stderr
+    assert re.match(r"translate( score)?: error: ", answer.stderr.decode().splitlines()[-1])
+
+
+ERRORS = {
+    "bad input": (ValueError("width (500) must be even"), 2, "translate: error: width (500) must be even\n"),
+    "many lines": (ValueError("first\n   second\n"), 2, "translate: error: first second\n"),
+    "no words": (ValueError(), 2, "translate: error: ValueError\n"),
+    "missing file": (
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "a.de"), 2, "translate: error: a.de: cannot be read: No such file or directory\n"
+    ),
+    "folder": (IsADirectoryError(errno.EISDIR, "Is a directory", Path("data")), 2, "translate: error: data: cannot be read: Is a directory\n"),
+    "disk full": (OSError(errno.ENOSPC, "No space left on device", "out"), 2, "translate: error: out: cannot be written: No space left on device\n"),
+    "no name": (OSError(errno.EIO, "Input/output error"), 2, "translate: error: Input/output error\n"),
+    "only a message": (OSError("the hub is not reachable"), 2, "translate: error: the hub is not reachable\n"),
+    "Ctrl-C": (KeyboardInterrupt(), 130, "translate: interrupted\n"),
+    "closed pipe": (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_a_mistake_is_one_line(case, monkeypatch, capsys):
+    error, code, line = ERRORS[case]
+
+    def run(arguments):
+        print("what was done until then")
+        raise error
+
+    monkeypatch.setattr(score, "run", run)
+    assert main(["score", "reference"]) == code
+    assert capsys.readouterr() == ("what was done until then\n", line)
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    def run(arguments):
+        raise TypeError("ours")
+
+    monkeypatch.setattr(score, "run", run)
+    with pytest.raises(TypeError):
+        main(["score", "reference"])
+
+
+def test_train_gets_its_words_untouched(monkeypatch):
+    from translate.cli import train
+
+    seen = []
+    monkeypatch.setattr(train, "run", lambda words: seen.append(words) or 7)
+    assert main(["train", "-m", "recipe=a,b", "--cfg", "job", "--help"]) == 7
+    assert seen == [["-m", "recipe=a,b", "--cfg", "job", "--help"]]
+
+
+@pytest.fixture
+def texts(tmp_path):
+    (tmp_path / "ref").write_text("A cat – a “small” one.\n" * 3, encoding="utf-8")
+    (tmp_path / "hyp").write_text("A cat – one “small” cat.\n" * 3, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["score", "ref", "-i", "hyp", "--bootstrap", "0"]], ids=" ".join)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_quiet(words, unbuffered, texts):
+    """As in `translate ... | true`, when the reader has left before the first byte."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {"PYTHONUNBUFFERED": unbuffered}
+    answer = command(*words, cwd=texts, stdout=writing, stderr=subprocess.PIPE, capture_output=False, environment=environment)
+    os.close(writing)
+    code = 0 if unbuffered and words == ["--help"] else 141  # argparse passes over an error of its own writing
+    assert (answer.returncode, answer.stderr) == (code, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_one_line(unbuffered, texts):
+    with open("/dev/full", "wb") as full:
+        settings = {"stdout": full, "stderr": subprocess.PIPE, "capture_output": False, "environment": {"PYTHONUNBUFFERED": unbuffered}}
+        answer = command("score", "ref", "-i", "hyp", "--bootstrap", "0", cwd=texts, **settings)
+    assert (answer.returncode, answer.stderr) == (2, b"translate: error: No space left on device\n")
+
+
+def test_without_a_stdout(texts):
+    answer = subprocess.run(
+        f"exec {sys.executable} -m translate score ref -i hyp --bootstrap 0 >&-",
+        shell=True, cwd=texts, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, timeout=60, check=False,
+    )  # fmt: skip
+    assert (answer.returncode, answer.stderr) == (0, b"")
+
+
+def test_utf8_whatever_the_locale(texts):
+    environment = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    answer = command("score", "ref", "-i", "hyp", "--bootstrap", "10", cwd=texts, environment=environment)
+    assert answer.returncode == 0 and "±" in answer.stdout.decode("utf-8")
+    answer = command("score", "fehlt-ä", "-i", "hyp", cwd=texts, environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
+    assert (answer.returncode, answer.stderr.decode("utf-8")) == (2, "translate: error: fehlt-ä: cannot be read: No such file or directory\n")
+
+
+def test_ctrl_c_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "ref")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "translate", "score", tmp_path / "ref"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job inherits it ignored
+    )  # fmt: skip
+    with open(tmp_path / "ref", "wb"):  # opens when the other side does: the command is running, and waits for a line
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert (process.returncode, out, said) == (130, b"", b"translate: interrupted\n")

@@ -1,0 +1,211 @@
+"""Settings: every impossible one is refused by a message with the key, the value and the way out; what is valid survives a round trip."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from translate.config import (
+    ABOVE_0,
+    AT_LEAST_0,
+    AT_LEAST_1,
+    BELOW_ONE,
+    CHOICES,
+    Config,
+    CorpusConfig,
+    ModelConfig,
+    check,
+    check_budget,
+    first_difference,
+    flatten,
+    from_dict,
+    unknown_key,
+)
+
+DEFAULTS = flatten(dataclasses.asdict(Config()))
+LIMITS = {**dict.fromkeys((*AT_LEAST_0, *ABOVE_0), 0), **dict.fromkeys(AT_LEAST_1, 1)}
+
+
+def changed(**keys: object) -> Config:
+    """The defaults with keys such as `model__width=3`."""
+    values = dataclasses.asdict(Config())
+    for key, value in keys.items():
+        section, *path = key.split("__")
+        at = values
+        for part in (parts := [section, *path])[:-1]:
+            at = at[part]
+        assert parts[-1] in at
+        at[parts[-1]] = value
+    return from_dict(values)
+
+
+def set_key(key: str, value: object) -> Config:
+    return changed(**{key.replace(".", "__"): value})
+
+
+def test_the_defaults_are_possible():
+    assert check(Config()) == Config()
+
+
+def test_the_tables_of_limits_name_keys_that_exist():
+    assert {*CHOICES, *LIMITS, *BELOW_ONE} <= set(DEFAULTS)
+
+
+def test_every_number_has_a_limit():
+    """A new setting that is a number needs an answer to what is too small."""
+    numbers = {key for key, value in DEFAULTS.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
+    assert numbers == {*LIMITS, "model.max_tokens"}  # that one is at least 2, with a message of its own
+
+
+@pytest.mark.parametrize("key", CHOICES)
+def test_a_choice_that_is_none_lists_the_choices(key):
+    with pytest.raises(ValueError) as caught:
+        check(set_key(key, "nonsense"))
+    assert key in str(caught.value) and "'nonsense'" in str(caught.value)
+    assert all(choice in str(caught.value) for choice in CHOICES[key])
+
+
+@pytest.mark.parametrize("key", LIMITS)
+def test_a_number_below_its_limit_is_refused(key):
+    kind, bound = type(DEFAULTS[key]), LIMITS[key]
+    too_small = kind(0) if key in ABOVE_0 else kind(bound - 1)
+    with pytest.raises(ValueError) as caught:
+        check(set_key(key, too_small))
+    assert str(caught.value) == f"{key} is {too_small}: it must be {'above' if key in ABOVE_0 else 'at least'} {bound}"
+
+
+@pytest.mark.parametrize("key", [key for key in LIMITS if isinstance(DEFAULTS[key], float)])
+def test_nan_is_refused(key):
+    with pytest.raises(ValueError, match=f"{key} is nan"):
+        check(set_key(key, math.nan))
+
+
+@pytest.mark.parametrize("key", BELOW_ONE)
+def test_a_share_of_one_or_more_is_refused(key):
+    with pytest.raises(ValueError, match=f"{key} is 1.0: it must be below 1"):
+        check(set_key(key, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"model__width": 500, "model__heads": 8}, "model.width (500) must be a multiple of model.heads (8)"),
+        ({"model__width": 15, "model__heads": 5}, "model.width (15) must be even"),
+        ({"training__average": 8, "training__keep": 5}, "training.average (8) needs as many checkpoints: raise training.keep (5)"),
+        ({"model__max_tokens": 1, "data__filters__max_tokens": 1}, "model.max_tokens is 1: it must be at least 2"),
+        ({"data__filters__max_tokens": 300}, "data.filters.max_tokens (300) must be at most model.max_tokens (256)"),
+        ({"run": " "}, "run is empty"),
+        ({"data__train": [{"kind": "csv"}]}, "'csv': choose one of text, tsv, jsonl, hub, saved, phrasebook"),
+        ({"data__validation": [{"kind": "xml"}]}, "'xml'"),
+        ({"data__test": {"dev": {"kind": "sgm"}}}, "'sgm'"),
+        ({"data__train": [{"source": "a.de", "weight": 0.0}]}, "weight of a corpus (a.de) is 0.0: it must be more than 0"),
+        ({"data__train": [{"path": "b", "weight": math.nan}]}, "weight of a corpus (b) is nan"),
+    ],
+)
+def test_an_impossible_combination_names_the_values(keys, message):
+    with pytest.raises(ValueError) as caught:
+        check(changed(**keys))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_training_needs_a_corpus_and_an_end():
+    corpus = {"kind": "phrasebook"}
+    with pytest.raises(ValueError, match="data.train is empty: choose a corpus"):
+        check_budget(changed(training__steps=1))
+    with pytest.raises(ValueError, match="training.steps and training.minutes are both 0"):
+        check_budget(changed(data__train=[corpus]))
+    for end in ({"training__steps": 1}, {"training__minutes": 0.5}):
+        config = changed(data__train=[corpus], **end)
+        assert check_budget(config) is config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": {"widht": 3}}, "model.widht is no known key: did you mean width?"),
+        ({"modle": {}}, "modle is no known key: did you mean model?"),
+        ({"optim": {"zzz": 3}}, "optim.zzz is no known key: known are schedule, rate, warmup"),
+        ({"data": {"filters": {"max_tokns": 3}}}, "data.filters.max_tokns is no known key: did you mean max_tokens?"),
+        ({"data": {"train": [{}, {"knid": "tsv"}]}}, "data.train[1].knid is no known key: did you mean kind?"),
+        ({"data": {"test": {"dev": {"pth": "x"}}}}, "data.test.dev.pth is no known key: did you mean path?"),
+        ({"model": {"width": "256"}}, "model.width is '256': it must be of type int"),
+        ({"model": {"width": 256.0}}, "model.width is 256.0: it must be of type int"),
+        ({"model": {"width": True}}, "model.width is True: it must be of type int"),
+        ({"model": {"width": None}}, "model.width is None: it must be of type int"),
+        ({"optim": {"rate": True}}, "optim.rate is True: it must be of type float"),
+        ({"optim": {"rate": "1e-3"}}, "optim.rate is '1e-3': it must be of type float"),
+        ({"training": {"tensorboard": 1}}, "training.tensorboard is 1: it must be of type bool"),
+        ({"data": {"folder": 3}}, "data.folder is 3: it must be of type str"),
+        ({"data": {"train": {"kind": "tsv"}}}, "data.train must be a list"),
+        ({"data": {"train": ["phrasebook"]}}, "data.train[0] must be a mapping, not 'phrasebook'"),
+        ({"data": {"test": []}}, "data.test must be a mapping"),
+        ({"tokenizer": {"symbols": "<a>"}}, "tokenizer.symbols must be a list"),
+        ({"model": [1]}, "model must be a mapping"),
+        ([], "the configuration must be a mapping"),
+        (None, "the configuration must be a mapping"),
+    ],
+)
+def test_reading_names_the_key_that_is_wrong(values, message):
+    with pytest.raises(ValueError) as caught:
+        from_dict(values)
+    assert str(caught.value).startswith(message)
+
+
+def test_reading_fills_in_defaults_and_takes_whole_numbers_for_floats():
+    config = from_dict({"model": {"width": 8}, "optim": {"rate": 2}, "data": {"test": {"dev": {"kind": "phrasebook", "split": "test"}}}})
+    assert config.model == ModelConfig(width=8)
+    assert config.optim.rate == 2.0 and isinstance(config.optim.rate, float)
+    assert config.data.test == {"dev": CorpusConfig(kind="phrasebook", split="test")}
+
+
+paths = st.text(st.characters(codec="utf-8", exclude_characters="\x85"), max_size=8)  # PyYAML itself loses U+0085
+corpora = st.builds(CorpusConfig, path=paths, source=paths, config=st.none() | paths, weight=st.floats(1e-9, 1e9))
+
+
+@settings(deadline=None, max_examples=50, database=None)
+@given(
+    train=st.lists(corpora, max_size=3),
+    test=st.dictionaries(paths, corpora, max_size=2),
+    symbols=st.lists(paths, max_size=2),
+    rate=st.floats(1e-12, 1e12),
+    folder=st.none() | paths,
+)
+def test_a_round_trip_through_yaml_changes_nothing(train, test, symbols, rate, folder):
+    config = Config(run="runs/x")
+    config.data.train, config.data.test, config.data.folder = train, test, folder
+    config.tokenizer.symbols, config.optim.rate = symbols, rate
+    text = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
+    assert from_dict(yaml.safe_load(text)) == config
+    assert first_difference(config, from_dict(yaml.safe_load(text))) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "flat"),
+    [
+        ({"a": {"b": 1, "c": {"d": 2}}}, {"a.b": 1, "a.c.d": 2}),
+        ({"a": [1, {"b": 2}]}, {"a.0": 1, "a.1.b": 2}),
+        ({"a": {}, "b": [], "c": None}, {"a": {}, "b": [], "c": None}),
+    ],
+)
+def test_flatten(values, flat):
+    assert flatten(values) == flat
+
+
+def test_first_difference_names_key_and_both_values():
+    old, new = changed(data__train=[{"path": "a"}, {"path": "b"}]), changed(data__train=[{"path": "a"}])
+    assert first_difference(old, old) is None
+    assert first_difference(changed(model__width=8), changed(model__width=16)) == "model.width is 16 now and was 8"
+    assert first_difference(changed(run="a"), changed(run="b"), ignore=["run"]) is None
+    assert "data.train.1" in first_difference(old, new)
+    assert "data.train.1" in first_difference(new, old)
+
+
+def test_the_nearest_key_is_named():
+    assert unknown_key("model", "drop_out", ["dropout", "width"]) == "model.drop_out is no known key: did you mean dropout?"
+    assert unknown_key("", "qqq", ["run", "data"]) == "qqq is no known key: known are run, data"

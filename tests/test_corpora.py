@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import lzma
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+
+from translate.config import CorpusConfig, DataConfig
+from translate.corpora import load_corpus
+from translate.data import load_pairs
+
+PAIRS = [(f"Satz {number}: ein Hund läuft.", f"Sentence {number}: a dog runs.") for number in range(300)]
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hub")
+    return DataConfig(cache=str(tmp_path / "cache"))
+
+
+def write(path, lines) -> str:
+    path.write_bytes("".join(line + "\n" for line in lines).encode())
+    return str(path)
+
+
+def text_corpus(folder, pairs, name="train", **settings) -> CorpusConfig:
+    folder.mkdir(exist_ok=True)
+    sides = [write(folder / f"{name}.{language}", [pair[side] for pair in pairs]) for side, language in enumerate(("de", "en"))]
+    return CorpusConfig(source=sides[0], target=sides[1], **settings)
+
+
+def pairs_of(corpus, data) -> list[tuple[str, str]]:
+    table = load_corpus(corpus, data)
+    assert table.column_names == ["source", "target"] and table._indices is None
+    return list(zip(table["source"], table["target"], strict=True))
+
+
+def failure(corpus, data) -> str:
+    with pytest.raises(ValueError) as error:
+        load_corpus(corpus, data)
+    message = str(error.value)
+    assert "\n" not in message
+    # nothing half-made stays behind
+    assert not os.path.isdir(data.cache) or not [name for name in os.listdir(data.cache) if name.startswith("building")]
+    return message
+
+
+def test_text_plain_and_packed(tmp_path, data):
+    odd = [("eins\u2028zwei", "one\x85two"), ("", "blank"), ("wind\r", "ows\r"), ("a\tb", '"c"'), ("letzte", "last")]
+    expected = [(source.removesuffix("\r"), target.removesuffix("\r")) for source, target in odd]
+    corpus = text_corpus(tmp_path, odd)
+    assert pairs_of(corpus, data) == load_pairs([corpus], data) == expected
+    for opened, suffix in ((gzip.open, ".gz"), (lzma.open, ".xz")):
+        for side in (corpus.source, corpus.target):
+            with opened(side + suffix, "wb") as file:
+                file.write(Path(side).read_bytes())
+        assert pairs_of(CorpusConfig(source=corpus.source + suffix, target=corpus.target + suffix), data) == expected
+
+
+def test_tsv(tmp_path, data):
+    path = write(tmp_path / "a.tsv", ['1\t"Hallo"\tHello\tx', "2\t\tWorld\ty"])
+    assert pairs_of(CorpusConfig("tsv", path, source="2", target="3"), data) == [('"Hallo"', "Hello"), ("", "World")]
+    assert pairs_of(CorpusConfig("tsv", path), data)[0] == ("1", '"Hallo"')
+    write(tmp_path / "a.tsv", ["a\tb\tc", "d\te"])
+    assert failure(CorpusConfig("tsv", path, source="1", target="3"), data) == f"{path}, line 2: column 3 is asked for, but the line has 2"
+    assert "is 'de': it must be the number of a column, from 1" in failure(CorpusConfig("tsv", path, source="de"), data)
+    assert "needs `path`" in failure(CorpusConfig("tsv"), data)
+
+
+def test_jsonl(tmp_path, data):
+    rows = [{"translation": {"de": "Grüße\nan alle", "en": "Greetings\r\nto all"}}, {"translation": {"de": None, "en": "x"}}]
+    expected = [("Grüße an alle", "Greetings to all"), ("", "x")]
+    path = write(tmp_path / "a.jsonl", map(json.dumps, rows))
+    assert pairs_of(CorpusConfig("jsonl", path, source="translation.de", target="translation.en"), data) == expected
+    path = write(tmp_path / "b.jsonl", [json.dumps({**row["translation"], "id": 1}) for row in rows] + [""])
+    assert pairs_of(CorpusConfig("jsonl", path), data) == expected
+    assert pairs_of(CorpusConfig("jsonl", path), dataclasses.replace(data, source_language="en", target_language="de")) == [
+        pair[::-1] for pair in expected
+    ]
+
+    corpus = CorpusConfig("jsonl", path)
+    for line, message in (
+        ('{"de": "a"', "line 2: no valid JSON: Expecting"),
+        ('{"de": "a", "fr": "b"}', "line 2: there is no 'en', only de, fr: set the corpus's `source` and `target`"),
+        ("[1]", "line 2: must be a JSON object, not [1]"),
+        ('{"de": 7, "en": "b"}', "line 2: 'de' must be text, not 7"),
+        ('{"de": "\\ud800", "en": "b"}', "line 2: 'de' has half a surrogate pair"),
+    ):
+        write(tmp_path / "b.jsonl", ['{"de": "a", "en": "b"}', line])
+        assert f"{path}, {message}" in failure(corpus, data)
+
+
+MULTI30K = {"train": PAIRS[:5], "validation": PAIRS[5:7], "test": PAIRS[7:10]}
+
+
+def flat() -> datasets.DatasetDict:
+    """The columns of bentrevett/multi30k: English first."""
+    sides = {name: {"en": [pair[1] for pair in pairs], "de": [pair[0] for pair in pairs]} for name, pairs in MULTI30K.items()}
+    return datasets.DatasetDict({name: datasets.Dataset.from_dict(columns) for name, columns in sides.items()})
+
+
+def nested() -> datasets.DatasetDict:
+    """The columns of wmt14 and iwslt: one, `translation`."""
+    features = datasets.Features({"translation": datasets.Translation(languages=["de", "en"])})
+    sides = {name: {"translation": [{"de": source, "en": target} for source, target in pairs]} for name, pairs in MULTI30K.items()}
+    return datasets.DatasetDict({name: datasets.Dataset.from_dict(columns, features=features) for name, columns in sides.items()})
+
+
+@pytest.mark.parametrize("layout, columns", [(flat, ("de", "en")), (nested, ("translation.de", "translation.en"))])
+def test_saved(tmp_path, data, layout, columns, capfd):
+    layout().save_to_disk(tmp_path / "set")
+    for names in (columns, ("", "")):  # without names: those of the languages
+        for split, pairs in MULTI30K.items():
+            assert pairs_of(CorpusConfig("saved", str(tmp_path / "set"), *names, split=split), data) == pairs
+    swapped = dataclasses.replace(data, source_language="en", target_language="de")
+    assert pairs_of(CorpusConfig("saved", str(tmp_path / "set")), swapped) == [pair[::-1] for pair in MULTI30K["train"]]
+    assert pairs_of(CorpusConfig("saved", str(tmp_path / "set" / "test")), data) == MULTI30K["test"]  # one split by itself
+    assert "has no split 'dev', only train, validation, test" in failure(CorpusConfig("saved", str(tmp_path / "set"), split="dev"), data)
+    known = ", ".join(sorted(columns, reverse=layout is flat))
+    assert f"(train) has no column fr, only {known}: set" in failure(CorpusConfig("saved", str(tmp_path / "set"), source="fr"), data)
+    assert "cannot be read as a folder written by save_to_disk" in failure(CorpusConfig("saved", str(tmp_path)), data)
+    capfd.readouterr()
+    pairs_of(CorpusConfig("saved", str(tmp_path / "set"), split="test"), data)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_column_that_holds_no_text(tmp_path, data):
+    datasets.Dataset.from_dict({"de": [1, 2], "en": ["a", "b"]}).save_to_disk(tmp_path / "set")
+    assert (
+        "column de of" in (message := failure(CorpusConfig("saved", str(tmp_path / "set")), data)) and "holds int64: it must hold strings" in message
+    )
+
+
+@pytest.mark.parametrize("layout", [flat, nested])
+@pytest.mark.parametrize("written", ["to_parquet", "to_json"])
+def test_hub(tmp_path, data, layout, written, capfd):
+    """A folder of files with the hub's layout goes the way of a hub name: through load_dataset."""
+    (tmp_path / "set").mkdir()
+    for split, table in layout().items():
+        getattr(table, written)(tmp_path / "set" / f"{split}.{'parquet' if written == 'to_parquet' else 'jsonl'}")
+    capfd.readouterr()
+    for split, pairs in MULTI30K.items():
+        assert pairs_of(CorpusConfig("hub", str(tmp_path / "set"), split=split), data) == pairs
+    assert capfd.readouterr() == ("", "")  # no progress bar, no remark
+    message = failure(CorpusConfig("hub", str(tmp_path / "set"), split="dev"), data)
+    assert "dev" in message and "train" in message and "validation" in message
+    assert "no column fr" in failure(CorpusConfig("hub", str(tmp_path / "set"), target="fr"), data)
+
+
+def test_folder_in_place_of_the_hub(tmp_path, data):
+    text_corpus(tmp_path / "files", PAIRS[:4], name="train")
+    corpus = CorpusConfig("hub", "somebody/multi30k", files="train")
+    data.folder = str(tmp_path / "files")
+    assert pairs_of(corpus, data) == PAIRS[:4]
+    for language in ("de", "en"):
+        with gzip.open(tmp_path / "files" / f"val.{language}.gz", "wt", encoding="utf-8") as file:
+            file.write({"de": "ja\n", "en": "yes\n"}[language])
+    assert load_pairs([dataclasses.replace(corpus, files="val"), corpus], data) == [("ja", "yes"), *PAIRS[:4]]
+    assert failure(dataclasses.replace(corpus, files="test"), data).endswith("has no test.de (.gz, .xz) in place of somebody/multi30k (train)")
+
+
+def test_a_hub_that_cannot_be_reached(tmp_path):
+    """Its own process, as `datasets` reads the offline switch when it is imported."""
+    code = (
+        "import sys\nfrom translate.config import *\nfrom translate.data import load_corpus\n"
+        "try:\n    load_corpus(CorpusConfig('hub', 'bentrevett/multi30k', files='train'), DataConfig(cache=sys.argv[1]))\n"
+        "except ValueError as error:\n    print(error)"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.startswith(
+        "data set bentrevett/multi30k cannot be had from the Hugging Face hub: set data.folder to a folder with train.de and train.en ("
+    )
+    assert done.stdout.count("\n") == 1 and not done.stderr
+
+
+def test_phrasebook(data):
+    from translate.phrasebook import pairs
+
+    expected = list(pairs("test"))
+    assert load_pairs([CorpusConfig("phrasebook", split="test")], data) == [tuple(pair) for pair in expected]
+    swapped = dataclasses.replace(data, source_language="en", target_language="de")
+    assert load_pairs([CorpusConfig("phrasebook", split="test")], swapped) == [tuple(pair[::-1]) for pair in expected]
+    french = dataclasses.replace(data, source_language="fr")
+    assert "the phrasebook is German and English, but data.source_language is fr" in failure(CorpusConfig("phrasebook"), french)
+    assert "dev" in failure(CorpusConfig("phrasebook", split="dev"), data)
+
+
+# bad files
+
+
+def test_missing_and_unreadable_files(tmp_path, data):
+    corpus = text_corpus(tmp_path, PAIRS[:3])
+    assert failure(dataclasses.replace(corpus, target="none.en"), data) == "none.en: cannot be read: No such file or directory"
+    assert failure(dataclasses.replace(corpus, target=str(tmp_path)), data) == f"{tmp_path}: cannot be read: Is a directory"
+    assert "needs `source` and `target`" in failure(CorpusConfig(source=corpus.source), data)
+    Path(corpus.target).write_bytes("one\ntwö\n".encode() + b"thr\xe9e\n")
+    assert failure(corpus, data) == f"{corpus.target}, line 3: invalid UTF-8 at byte 4 of the line"
+    for kind in ("text", "tsv", "jsonl"):
+        empty = write(tmp_path / "empty", [])
+        assert "the corpus is empty" in failure(CorpusConfig(kind, empty, *([empty] * 2 if kind == "text" else [])), data)
+
+
+def test_files_of_different_length(tmp_path, data):
+    def message(sources, targets):
+        corpus = CorpusConfig(source=write(tmp_path / "a.de", sources), target=write(tmp_path / "a.en", targets))
+        head = f"source has {len(sources):,} lines, target {len(targets):,} ({corpus.source}, {corpus.target}): they must be line-aligned"
+        found = failure(corpus, data)
+        assert found.startswith(head)
+        return found.removeprefix(head)
+
+    long = [PAIRS[number % 300] for number in range(1500)]
+    sources, targets = (list(side) for side in zip(*long, strict=True))
+    # a line that is blank in one file only
+    assert message(sources, [*targets[:700], "", *targets[701:-1]]) == "; first suspicious line: 701"
+    # none is: sentences of many lengths, where those after a lost line stand beside the wrong ones
+    sources = [" ".join(["Wort"] * (1 + 7 * number % 31)) for number in range(1500)]
+    targets = [" ".join(["word"] * (1 + 7 * number % 31)) + "." for number in range(1500)]
+    assert message(sources, targets[:900] + targets[901:]) == "; first suspicious line: 901"
+    assert message(sources[:400] + sources[403:], targets) == "; first suspicious line: 401"
+    # nothing to see: the last line of the shorter
+    assert message(["a"] * 50, ["a"] * 40) == "; first suspicious line: 40"
+    assert message(["a"], []) == ""
+
+
+# the cache
+
+
+@pytest.mark.parametrize("kind", ["saved", "hub"])
+def test_a_changed_table_is_read_again(tmp_path, data, kind):
+    def save(text):
+        table = datasets.Dataset.from_dict({"de": [text], "en": ["x"]})
+        if kind == "saved":
+            table.save_to_disk(tmp_path / "set")
+        else:
+            (tmp_path / "set").mkdir(exist_ok=True)
+            table.to_parquet(tmp_path / "set" / "train.parquet")
+
+    save("a")
+    assert pairs_of(CorpusConfig(kind, str(tmp_path / "set")), data) == [("a", "x")]
+    save("b")
+    assert pairs_of(CorpusConfig(kind, str(tmp_path / "set")), data) == [("b", "x")]
+
+
+def test_where_the_cache_lies(tmp_path, monkeypatch):
+    corpus = text_corpus(tmp_path, PAIRS[:3])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    load_corpus(corpus, DataConfig())
+    assert len(os.listdir(tmp_path / "xdg" / "translate-nmt")) == 1
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    load_corpus(corpus, DataConfig())
+    load_corpus(corpus, DataConfig(cache="~/mine"))
+    assert len(os.listdir(tmp_path / "home" / ".cache" / "translate-nmt")) == len(os.listdir(tmp_path / "home" / "mine")) == 1
+    with pytest.raises(ValueError, match=r"the cache folder .*train\.de/x cannot be written .*: set data\.cache"):
+        load_corpus(corpus, DataConfig(cache=corpus.source + "/x"))
+
+
+def test_what_a_killed_run_left_is_removed_in_time(tmp_path, data):
+    old, new = (Path(data.cache) / f"building-{name}" for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    load_corpus(text_corpus(tmp_path, PAIRS[:3]), data)
+    assert new.exists() and not old.exists()

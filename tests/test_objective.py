@@ -1,0 +1,41 @@
+"""The chunked output layer and loss against torch's own cross-entropy, value and gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from translate import objective
+from translate.objective import loss_sum
+from translate.tokenizer import PAD
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("rows", [3, 512])  # several chunks, and one
+def test_equals_torch_cross_entropy(monkeypatch, smoothing, rows):
+    monkeypatch.setattr(objective, "ROWS", rows)
+    torch.manual_seed(2)
+    hidden, weight = torch.randn(4, 5, 8, dtype=torch.double, requires_grad=True), torch.randn(11, 8, dtype=torch.double, requires_grad=True)
+    labels = torch.randint(1, 11, (4, 5))
+    labels[1, 2:] = labels[3, 4:] = PAD
+    smoothed, plain = loss_sum(hidden, weight, labels, smoothing)
+    (smoothed / 7).backward()
+    ours = hidden.grad.clone(), weight.grad.clone()
+    hidden.grad = weight.grad = None
+    logits = (hidden @ weight.T).flatten(0, 1)
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = cross_entropy(logits, labels.flatten(), ignore_index=PAD, reduction="sum", label_smoothing=smoothing)
+    (expected / 7).backward()
+    assert smoothed.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert plain.item() == pytest.approx(cross_entropy(logits, labels.flatten(), ignore_index=PAD, reduction="sum").item(), rel=1e-5)
+    torch.testing.assert_close(ours[0], hidden.grad, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(ours[1], weight.grad, atol=1e-5, rtol=1e-4)
+    assert not ours[0][1, 2:].any()  # no gradient from padding
+
+
+def test_a_uniform_model_loses_the_logarithm_of_the_vocabulary():
+    hidden, weight = torch.zeros(2, 3, 4), torch.randn(50, 4)
+    labels = torch.full((2, 3), 7)
+    smoothed, plain = loss_sum(hidden, weight, labels, 0.1)
+    expected = 6 * torch.log(torch.tensor(50.0)).item()
+    assert plain.item() == pytest.approx(expected, rel=1e-5) and smoothed.item() == pytest.approx(expected, rel=1e-5)

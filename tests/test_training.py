@@ -1,0 +1,280 @@
+"""Training for real, at small size: what a run folder holds, exact resume, determinism, the budget, accumulation, the choice of weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.conftest import ROOT, tiny_config
+from translate.bundle import load_bundle, read_weights
+from translate.training import train
+from translate.translator import Translator
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def metrics(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_run_folder(bundle):
+    names = {path.name for path in bundle.iterdir()}
+    files = {"config.yaml", "spm.model", "model.safetensors", "report.json", "metrics.jsonl", "samples.txt", "train.log"}
+    assert names == files | {"checkpoints"}
+    config = yaml.safe_load((bundle / "config.yaml").read_text())
+    assert config["format"] == 1 and config["model"]["width"] == 32
+    assert config["tokenizer_sha256"] == {"spm.model": digest(bundle / "spm.model")}
+    assert str(bundle) not in (bundle / "config.yaml").read_text()
+    report = json.loads((bundle / "report.json").read_text())
+    assert report["steps"] == 40 and report["data"]["read"] == 1500 and "dev" in report["test"]
+    assert report["data"]["kept"] + sum(report["data"]["left_out"].values()) == 1500
+    assert "case:mixed|eff:no|tok:13a|smooth:exp|version:" in json.dumps(report["test"])
+    assert (bundle / "samples.txt").read_text().count("# step") == 2
+    assert (bundle / "samples.txt").read_text().count("reference") == 20
+    assert [line["step"] for line in metrics(bundle) if "bleu" in line] == [20, 40]
+
+
+def test_it_learns(bundle):
+    losses = [line["loss"] for line in metrics(bundle) if "loss" in line]
+    assert losses[-1] < losses[0] - 0.5
+
+
+def test_the_log_s_bleu_is_that_of_the_finished_model(bundle):
+    """The development BLEU in the report is what the saved weights score through the public way."""
+    sacrebleu = pytest.importorskip("sacrebleu")
+    report = json.loads((bundle / "report.json").read_text())
+    config = yaml.safe_load((bundle / "config.yaml").read_text())["data"]["validation"][0]
+    sources, references = (Path(config[side]).read_text().splitlines() for side in ("source", "target"))
+    outputs = Translator.load(bundle, "cpu", "fp32").translate(sources, beam=1)
+    assert sacrebleu.corpus_bleu(outputs, [references]).score == pytest.approx(report["dev_bleu"], abs=0.01)
+
+
+def test_the_same_seed_gives_the_same_weights(bundle, tmp_path, corpus_folder):
+    train(tiny_config(tmp_path / "again", corpus_folder))
+    train(tiny_config(tmp_path / "other", corpus_folder, seed=2))
+    assert digest(tmp_path / "again" / "model.safetensors") == digest(bundle / "model.safetensors")
+    assert digest(tmp_path / "other" / "model.safetensors") != digest(bundle / "model.safetensors")
+
+
+def start(config, tmp_path) -> subprocess.Popen:
+    """The run as a process of its own, so that it can be sent a signal."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(dataclasses.asdict(config)))
+    program = """
+import json, sys
+from translate.config import from_dict
+from translate.training import train
+sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"""
+    return subprocess.Popen([sys.executable, "-c", program, str(file)], cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def wait_for_step(run: Path, step: int, process: subprocess.Popen) -> None:
+    while process.poll() is None:
+        if (run / "metrics.jsonl").exists() and any(line["step"] >= step for line in metrics(run)):
+            return
+        time.sleep(0.02)
+    raise AssertionError("the run ended too early: " + process.stderr.read().decode())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_folder):
+    """With BPE-dropout and dropout on, so that every random stream is in it."""
+
+    def config(name):
+        made = tiny_config(tmp_path / name, corpus_folder, steps=120, log_every=5, validate_every=50)
+        made.tokenizer.sampling, made.training.accumulate = 0.1, 2
+        return made
+
+    train(config("whole"))
+    process = start(config("parts"), tmp_path)
+    wait_for_step(tmp_path / "parts", 60, process)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert b"the same command goes on" in process.stderr.read()
+    assert not (tmp_path / "parts" / "report.json").exists()
+    assert train(config("parts")) == 0
+    assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
+    steps = [line["step"] for line in metrics(tmp_path / "parts") if "loss" in line]
+    assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize("steps", [40, 45])
+def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpus_folder, monkeypatch):
+    """Killed while it chooses its weights: the last validation is not done, or counted, a second time."""
+    train(tiny_config(tmp_path / "whole", corpus_folder, steps=steps, keep=3, average=3))
+    with monkeypatch.context() as patch:
+        patch.setattr("translate.training.Run.choose", lambda run: [][1])
+        with pytest.raises(IndexError):
+            train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
+    train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
+    assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
+    scores = [[line["bleu"] for line in metrics(tmp_path / name) if "bleu" in line] for name in ("parts", "whole")]
+    assert scores[0] == scores[1]
+
+
+def test_without_a_development_set(tmp_path, corpus_folder):
+    config = tiny_config(tmp_path / "run", corpus_folder, steps=25)
+    config.data.validation, config.data.test = [], {}
+    assert train(config) == 0
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["weights"] == "of step 25"
+    assert Translator.load(tmp_path / "run", "cpu").translate(["Guten Tag.", ""])[1] == ""
+
+
+def test_a_missing_test_set_is_found_before_the_training(tmp_path, corpus_folder):
+    config = tiny_config(tmp_path / "run", corpus_folder)
+    config.data.test["dev"].source = str(tmp_path / "missing.de")
+    with pytest.raises(ValueError, match=r"missing\.de"):
+        train(config)
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_finished_run_is_left_alone(bundle, corpus_folder, capsys):
+    before = digest(bundle / "model.safetensors"), (bundle / "train.log").read_text()
+    assert train(tiny_config(bundle, corpus_folder)) == 0
+    assert "is finished" in capsys.readouterr().err
+    assert before == (digest(bundle / "model.safetensors"), (bundle / "train.log").read_text())
+
+
+def test_another_configuration_is_refused(bundle, corpus_folder):
+    changed = tiny_config(bundle, corpus_folder)
+    changed.model.feedforward = 96
+    with pytest.raises(ValueError, match=r"model\.feedforward is 96 now and was 64.*run=FOLDER"):
+        train(changed)
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path, corpus_folder):
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(ValueError, match=r"letters\.txt is in it"):
+        train(tiny_config(tmp_path, corpus_folder))
+
+
+def test_changed_data_is_refused(tmp_path, corpus_folder):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for name in ("train.de", "train.en", "dev.de", "dev.en"):
+        (folder / name).write_bytes((corpus_folder / name).read_bytes())
+    config = tiny_config(tmp_path / "run", folder, steps=20)
+    train(config)
+    (tmp_path / "run" / "report.json").unlink()  # as if it had been stopped
+    lines = (folder / "train.en").read_text().splitlines()
+    (folder / "train.en").write_text("\n".join(["Another sentence.", *lines[1:]]) + "\n")
+    with pytest.raises(ValueError, match="training data changed"):
+        train(config)
+
+
+def test_minutes_end_on_time_and_validated(tmp_path, corpus_folder):
+    train(tiny_config(tmp_path / "run", corpus_folder, steps=0, minutes=0.1, log_every=1))
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert 3 < report["seconds"] < 30 and report["steps"] > 1  # 6 seconds, and room for a busy machine
+    validated = [line["step"] for line in metrics(tmp_path / "run") if "bleu" in line]
+    assert validated[-1] == report["steps"]
+    rates = [line["rate"] for line in metrics(tmp_path / "run") if "rate" in line]
+    assert rates[-1] < 0.2 * max(rates)  # linear decay went down with the clock
+
+
+def test_patience_ends_the_run(tmp_path, corpus_folder):
+    config = tiny_config(tmp_path / "run", corpus_folder, steps=2000, validate_every=5, patience=2)
+    config.optim.rate = 1e-9  # it learns nothing, so nothing gets better
+    train(config)
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["steps"] == 15
+
+
+def test_accumulation_is_one_large_batch(tmp_path, corpus_folder):
+    """The gradient of two accumulated batches is that of the mean over all their target tokens."""
+    from translate.batches import BatchStream
+    from translate.config import OptimConfig
+    from translate.data import prepare
+    from translate.model import Transformer
+    from translate.objective import loss_sum
+    from translate.tokenizer import Tokenizer, train_tokenizer
+
+    config = tiny_config(tmp_path / "run", corpus_folder)
+    lines = [(corpus_folder / f"train.{language}").read_text().splitlines() for language in ("de", "en")]
+    tokenizer = train_tokenizer(list(zip(*lines)), config.tokenizer, tmp_path)
+    assert isinstance(tokenizer, Tokenizer) and OptimConfig().label_smoothing == 0.1
+    torch.manual_seed(1)
+    model = Transformer(dataclasses.replace(config.model, dropout=0.0), tokenizer.source_size, tokenizer.target_size)
+    with BatchStream(prepare(config.data, tokenizer, lambda _: None), tokenizer, 300, 1) as stream:
+        batches = stream.batches_from()
+        pair = [next(batches), next(batches)]
+    tokens = sum(batch.tokens for batch in pair)
+    for batch in pair:
+        (loss_sum(model(batch.source, batch.target), model.target_embedding.weight, batch.labels, 0.1)[0] / tokens).backward()
+    accumulated = model.encoder[0].feedforward.inner.weight.grad.clone()
+    model.zero_grad()
+    logits = [model.logits(model(batch.source, batch.target)).flatten(0, 1) for batch in pair]
+    labels = torch.cat([batch.labels.flatten() for batch in pair])
+    torch.nn.functional.cross_entropy(torch.cat(logits), labels, ignore_index=0, label_smoothing=0.1).backward()
+    torch.testing.assert_close(accumulated, model.encoder[0].feedforward.inner.weight.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_the_average_is_the_mean_of_the_checkpoints(bundle):
+    from translate.checkpoints import Checkpoints
+
+    kept = Checkpoints(bundle, 2)
+    first, second, mean = kept.weights(20), kept.weights(40), kept.average([20, 40])
+    for name in mean:
+        torch.testing.assert_close(mean[name], (first[name] + second[name]) / 2)
+    # and what the report says was chosen is what stands in the bundle
+    weights = read_weights(bundle / "model.safetensors")
+    said = json.loads((bundle / "report.json").read_text())["weights"]
+    expected = {"of step 20": first, "of step 40": second}.get(said, mean)
+    assert all(torch.equal(weights[name], expected[name]) for name in weights)
+
+
+def test_gradients_that_are_not_finite_are_left_out_and_end_the_run(tmp_path, corpus_folder):
+    config = tiny_config(tmp_path / "run", corpus_folder, steps=60, validate_every=60)
+    config.optim.rate, config.optim.schedule, config.optim.warmup = 1e30, "inverse_sqrt", 0
+    with pytest.raises(ValueError, match=r"lower optim\.rate"):
+        train(config)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "config.yaml").unlink(), "is no model"),
+        (lambda run: (run / "config.yaml").write_text("a: [1"), "not readable as YAML"),
+        (lambda run: (run / "config.yaml").write_text("learning: true"), "no `format` entry"),
+        (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 1", "format: 9")), "another format"),
+        (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("width: 32", "width: 64")), "does not fit"),
+        (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("heads: 2", "heads: 5")), "multiple of model.heads"),
+        (lambda run: (run / "model.safetensors").unlink(), "has no model.safetensors"),
+        (lambda run: (run / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:999]), "cut off or damaged"),
+        (lambda run: (run / "spm.model").unlink(), "spm.model"),
+    ],
+)
+def test_damaged_bundles(bundle, tmp_path, damage, message):
+    for name in ("config.yaml", "spm.model", "model.safetensors"):
+        (tmp_path / name).write_bytes((bundle / name).read_bytes())
+    load_bundle(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(ValueError, match=message) as error:
+        load_bundle(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_another_tokenizer_is_refused_with_both_hashes(bundle, tmp_path, corpus_folder):
+    for name in ("config.yaml", "spm.model", "model.safetensors"):
+        (tmp_path / name).write_bytes((bundle / name).read_bytes())
+    other = tmp_path / "other"
+    config = tiny_config(other, corpus_folder, steps=1)
+    config.tokenizer.kind = "unigram"
+    train(config)
+    old, new = digest(tmp_path / "spm.model"), digest(other / "spm.model")
+    (tmp_path / "spm.model").write_bytes((other / "spm.model").read_bytes())
+    with pytest.raises(ValueError, match=rf"{new}.*{old}"):
+        load_bundle(tmp_path)

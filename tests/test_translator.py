@@ -1,0 +1,240 @@
+"""Lines in, lines out: order, blank and odd lines, splitting, and that neither batches nor neighbours matter."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from translate.config import DecodingConfig, ModelConfig, TokenizerConfig
+from translate.model import Transformer
+from translate.tokenizer import EOS, PAD, train_tokenizer
+from translate.translator import Options, Translator, length_batches
+
+CPU = torch.device("cpu")
+TEXT = [
+    "Der Hund schläft.", "Die Katze läuft nach Hause, weil es regnet.", "Wir gehen heute ins Kino; danach essen wir.", "Guten Morgen!",
+    "Was kostet das Brot? Es kostet drei Euro.", "Ich weiß nicht, ob er kommt.", "Am 3. Oktober fahren wir z. B. nach Köln.",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    config = TokenizerConfig(vocabulary=340, normalization="identity")
+    return train_tokenizer([(line, line.upper()) for line in TEXT], config, tmp_path_factory.mktemp("tokenizer"))
+
+
+class EchoState(SimpleNamespace):
+    def select(self, rows, sentences):
+        return EchoState(source=self.source[sentences], length=self.length)
+
+
+class Echo(nn.Module):
+    """A model whose every translation is the source itself, nearly for certain: what comes out is known without a search."""
+
+    def __init__(self, vocabulary, max_tokens):
+        super().__init__()
+        self.config = ModelConfig(max_tokens=max_tokens)
+        self.vocabulary = vocabulary
+        self.seen = []  # the shape of each batch
+
+    def encode(self, source):
+        assert not (source == EOS).all(dim=1).any() and source.shape[1] <= self.config.max_tokens
+        self.seen.append(tuple(source.shape))
+        return source
+
+    def start(self, memory):
+        return EchoState(source=memory, length=0)
+
+    def step(self, last, state):
+        copies = len(last) // len(state.source)
+        ids = state.source[:, min(state.length, state.source.shape[1] - 1)]
+        ids = ids.masked_fill(ids == PAD, EOS).repeat_interleave(copies)
+        logits = torch.zeros(len(last), self.vocabulary).scatter_(1, ids[:, None], 30.0)
+        return logits, EchoState(source=state.source, length=state.length + 1)
+
+
+@pytest.fixture
+def echo(tokenizer):
+    def build(max_tokens=64, **decoding):
+        return Translator(Echo(tokenizer.target_size, max_tokens), tokenizer, DecodingConfig(**{"beam": 2, **decoding}), CPU)
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def random_model(tokenizer):
+    torch.manual_seed(5)
+    config = ModelConfig(width=32, heads=2, feedforward=64, encoder_layers=1, decoder_layers=2, max_tokens=40)
+    model = Transformer(config, tokenizer.source_size, tokenizer.target_size)
+    with torch.no_grad():
+        model.target_embedding.weight.mul_(1.5)  # sharper, so that outputs differ and some end
+    return Translator(model, tokenizer, DecodingConfig(beam=3, max_extra=5), CPU)
+
+
+def random_lines(count, seed=0):
+    chosen = random.Random(seed)
+    return [" ".join(chosen.choices(" ".join(TEXT).split(), k=chosen.randint(1, 9))) for _ in range(count)]
+
+
+def test_every_line_comes_back_in_its_place(echo):
+    lines = random_lines(500)
+    assert echo(batch_tokens=300).translate(lines) == lines
+
+
+@pytest.mark.parametrize("lines", [[], [""], ["", "  ", "\t", "\u2028", "\x85\x1c", "\xa0"], ["", "Der Hund schläft.", "", " ", "Guten Morgen!", ""]])
+def test_blank_lines_stay_and_never_reach_the_model(echo, lines):
+    translator = echo()
+    assert translator.translate(lines) == [line if line.strip() else "" for line in lines]
+    assert sum(rows for rows, _ in translator.model.seen) == sum(bool(line.strip()) for line in lines)
+
+
+@pytest.mark.parametrize("line", ["a\u2028b", "a\x85b", "a\x1cb", "a\x0bb", "a\x00b", "😀👩\u200d🚀", "漢字", "e\u0301", "<s> </s> <pad>", "a ⁇ b"])
+def test_odd_characters_stay_within_their_line(echo, line):
+    assert echo().translate(["Guten Morgen!", line, "Der Hund schläft."]) == ["Guten Morgen!", line, "Der Hund schläft."]
+
+
+def test_an_output_is_one_line_whatever_the_model_writes(echo):
+    for output in echo().translate(["a\nb", "a\rb"]):
+        assert "\n" not in output and "\r" not in output
+
+
+def test_a_long_line_is_translated_in_pieces_and_rejoined(echo, tokenizer):
+    line = " ".join(TEXT * 3)
+    result = list(echo(max_tokens=40).translate_stream(["Guten Morgen!", line, ""]))[1]
+    assert result.text == line
+    assert result.pieces > 3 and not result.cut
+    assert result.pieces < len(tokenizer.encode_source([line])[0]) / 10  # pieces are packed
+
+
+@pytest.mark.parametrize("line", ["x" * 300, "😀" * 50, "a " * 200, "Ja. " * 100, "  " + "Wort " * 100 + "\u2028"])
+def test_no_kind_of_long_line_loses_a_character(echo, line):
+    result = next(echo(max_tokens=20).translate_stream([line]))
+    assert "".join(result.text.split()) == "".join(line.split())
+
+
+def test_a_character_beyond_the_limit_is_cut_and_said_to_be(echo):
+    result = next(echo(max_tokens=3).translate_stream(["😀"]))  # four bytes
+    assert result.cut and result.pieces == 1
+
+
+def test_an_output_is_limited_by_its_source_and_said_to_be_cut(tokenizer):
+    class Endless(Echo):
+        def step(self, last, state):
+            logits = torch.zeros(len(last), self.vocabulary)
+            logits[:, tokenizer.encode_source(["a"])[0][-2]] = 30.0
+            return logits, EchoState(source=state.source, length=state.length + 1)
+
+    model = Endless(tokenizer.target_size, 64)
+    source = TEXT[1]
+    length = len(tokenizer.encode_source([source])[0])
+    for decoding, limit in [(DecodingConfig(beam=2, max_ratio=1.0, max_extra=3), length + 3), (DecodingConfig(beam=1, max_ratio=9.0), 64)]:
+        result = next(Translator(model, tokenizer, decoding, CPU).translate_stream([source]))
+        assert result.cut and result.text == "a" * limit
+    finished = next(Translator(Echo(tokenizer.target_size, 64), tokenizer, DecodingConfig(beam=2), CPU).translate_stream([source]))
+    assert not finished.cut
+
+
+def test_neither_batches_nor_windows_nor_neighbours_change_a_translation(random_model):
+    lines = [*random_lines(16), "", " ".join(TEXT)]
+    expected = [list(random_model.translate_stream([line]))[0] for line in lines]
+    assert len({result.text for result in expected}) > 6
+    for batch_tokens, window in [(1, 1000), (60, 7), (100_000, 1000)]:
+        results = list(random_model.translate_stream(lines, Options(batch_tokens=batch_tokens), window))
+        assert [result.text for result in results] == [result.text for result in expected]
+        assert [result.score for result in results] == pytest.approx([result.score for result in expected], rel=1e-4)
+
+
+def test_sampling_depends_on_seed_and_line_only(random_model):
+    lines = [*random_lines(8), "Guten Morgen!", "Guten Morgen!"]
+
+    def draw(**options):
+        return [result.text for result in random_model.translate_stream(lines, Options(sample=True, temperature=1.5, **options))]
+
+    assert draw(seed=3) == draw(seed=3, batch_tokens=1) == draw(seed=3, batch_tokens=100_000)
+    assert draw(seed=3) != draw(seed=4)
+    assert draw(seed=3)[-1] != draw(seed=3)[-2]  # equal lines are drawn each for itself
+    three = list(random_model.translate_stream(lines, Options(sample=True, temperature=1.5, seed=3, n_best=3)))
+    assert [result.text for result in three] == draw(seed=3)  # the first of three samples is the only one of one
+    assert all(len({text for text, _ in result.alternatives}) > 1 for result in three)
+
+
+def test_sampling_at_a_low_temperature_is_greedy(random_model):
+    lines = random_lines(10)
+    cold = [result.text for result in random_model.translate_stream(lines, Options(sample=True, temperature=1e-4))]
+    assert cold == random_model.translate(lines, beam=1)
+
+
+def test_n_best(random_model):
+    results = list(random_model.translate_stream([*TEXT, "", " ".join(TEXT)], Options(beam=4, n_best=4)))
+    for result in results:
+        assert len(result.alternatives) == 4
+        assert result.alternatives[0] == (result.text, result.score)
+        scores = [score for _, score in result.alternatives]
+        assert scores == sorted(scores, reverse=True)
+    assert results[-2].alternatives == [("", 0.0)] * 4
+    assert len({text for text, _ in results[0].alternatives}) > 1
+
+
+def test_training_mode_is_as_before(random_model):
+    for mode in (True, False):
+        random_model.model.train(mode)
+        random_model.translate(["Guten Morgen!"])
+        assert random_model.model.training is mode
+        assert all(parameter.requires_grad for parameter in random_model.model.parameters())
+
+
+def test_reads_no_further_ahead_than_the_window(echo):
+    read = 0
+
+    def endless():
+        nonlocal read
+        while True:
+            read += 1
+            yield "Guten Morgen!"
+
+    results = echo().translate_stream(endless(), window=10)
+    for number in range(1, 100):
+        assert next(results).text == "Guten Morgen!"
+        assert read < number + 10
+
+
+def test_batches_keep_to_the_budget_and_put_like_lengths_together():
+    chosen = random.Random(1)
+    lengths = [chosen.randint(2, 200) for _ in range(1000)]
+    batches = length_batches(lengths, 2000, 4)
+    assert sorted(place for batch in batches for place in batch) == list(range(1000))
+    for batch in batches:
+        longest = max(lengths[place] for place in batch)
+        assert len(batch) * 4 * longest <= 2000 or len(batch) == 1
+    padded = sum(len(batch) * max(lengths[place] for place in batch) for batch in batches)
+    assert padded < 1.1 * sum(lengths)
+    assert length_batches([5000, 3], 100, 5) == [[0], [1]]
+    assert length_batches([], 100, 5) == []
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (Options(beam=0), "beam is 0"),
+        (Options(beam=2, n_best=3), r"n_best \(3\) is more than beam \(2\)"),
+        (Options(length_penalty=-1.0), "length_penalty is -1"),
+        (Options(length_penalty=float("nan")), "length_penalty is nan"),
+        (Options(batch_tokens=0), "batch_tokens is 0"),
+        (Options(sample=True, temperature=0.0), "temperature is 0"),
+        (Options(sample=True, top_p=0.0), "top_p is 0"),
+        (Options(sample=True, top_k=-1), "top_k is -1"),
+        (Options(sample=True, seed=-1), "seed is -1"),
+    ],
+)
+def test_impossible_options_name_the_value(echo, options, words):
+    with pytest.raises(ValueError, match=words):
+        echo().translate_stream(["a"], options)
+
+
+def test_a_string_in_place_of_lines(echo):
+    with pytest.raises(ValueError, match="list of lines"):
+        echo().translate("Guten Morgen!")

@@ -1,0 +1,107 @@
+"""The cache folder: what was made from files lies in a folder named by a fingerprint of all that decides it.
+
+Used by corpora.py (pairs as Arrow tables) and data.py (the tokenised training set).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from translate.config import DataConfig
+
+FORMAT = 1  # of what lies in the cache: another number, and it is made anew
+HASHED = 64 * 2**20  # bytes; a larger file is told from another by path, size and time instead of by what is in it
+BUILDING = "building-"  # start of the name of a folder that is not ready
+DAYS = 2  # after so many such a folder is what a killed run left behind
+INFO = "info.json"  # written last; lists the other files with their sizes
+
+
+def cache_folder(data: DataConfig) -> Path:
+    """data.cache, or translate-nmt in $XDG_CACHE_HOME or ~/.cache."""
+    if data.cache:
+        return Path(data.cache).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translate-nmt"
+
+
+def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> tuple[Path, dict]:
+    """The cache's folder for `key` and the facts about it that `build(folder)` returned when it filled it.
+
+    Made in a temporary folder, then renamed, so that no half of it is ever found. Two runs may make it at once: the first to end wins, and
+    both have the same. A damaged one is made anew. ValueError if the folder cannot be written.
+    """
+    final = cache / f"{kind}-{key[:32]}"
+    info = _facts(final)
+    if info is not None:
+        return final, info
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _remove_old(cache)
+        place = Path(tempfile.mkdtemp(prefix=BUILDING, dir=cache))
+        place.chmod(0o755)  # a cache may be shared
+        if final.exists():  # damaged; set aside in one step, as another run may do the same
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(final, place / "damaged")
+                shutil.rmtree(place / "damaged")
+    except OSError as error:
+        raise ValueError(f"the cache folder {cache} cannot be written ({error.strerror}): set data.cache to another one") from None
+    try:
+        facts = build(place)
+        sizes = {file.name: file.stat().st_size for file in place.iterdir()}
+        (place / INFO).write_text(json.dumps({"sizes": sizes, "facts": facts}), encoding="utf-8")
+        with contextlib.suppress(OSError):  # another run was first
+            os.rename(place, final)
+    except OSError as error:
+        raise ValueError(f"the cache folder {cache} cannot be written ({error.strerror or error}): set data.cache to another one") from None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    info = _facts(final)
+    if info is None:
+        raise ValueError(f"the cache folder {cache} does not keep what is written there: set data.cache to another one")
+    return final, info
+
+
+def _remove_old(cache: Path) -> None:
+    for folder in cache.glob(f"{BUILDING}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > DAYS * 86400:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _facts(folder: Path) -> dict | None:
+    try:
+        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
+        whole = all((folder / name).stat().st_size == size for name, size in info["sizes"].items())
+        return info["facts"] if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 of plain values and the cache's format."""
+    return hashlib.sha256(json.dumps([FORMAT, *parts], sort_keys=True).encode()).hexdigest()
+
+
+def file_key(path: str | os.PathLike) -> list:
+    """Plain values that tell one state of a file from another: its SHA-256 or, where that would take long, its path, size and time.
+
+    ValueError if it cannot be read.
+    """
+    try:
+        state = os.stat(path)
+        if state.st_size > HASHED:
+            return [os.path.realpath(path), state.st_size, state.st_mtime_ns]
+        sha = hashlib.sha256()
+        with open(path, "rb") as file:
+            while block := file.read(2**20):
+                sha.update(block)
+        return [os.path.splitext(path)[1], sha.hexdigest()]  # the suffix says how it is unpacked
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None

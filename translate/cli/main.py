@@ -1,0 +1,132 @@
+"""The `translate` command: picks the subcommand and is the one place where a user's mistake becomes one line and exit code 2.
+
+Each subcommand is a module of this folder with `HELP` (one line), `add_arguments(parser)` and `run(arguments) -> exit code`. Only the
+module that is asked for is imported, and it must import nothing heavy before `run`, so that `translate --help` answers at once.
+`train` parses nothing here: its words go to Hydra untouched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+COMMANDS = ("train", "file", "score", "evaluate")  # in the order of use
+MISTAKE = 2  # the exit code argparse uses too
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+CLOSED_PIPE = 141  # 128 + SIGPIPE
+FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)  # errors that only writing gives
+
+DESCRIPTION = "Train a German-English translation model from a recipe, translate files with it, score the result."
+EXAMPLES = """\
+examples:
+  translate train recipe=quickstart                        train on the built-in corpus, in minutes
+  translate train recipe=quickstart training.minutes=2     the same, with one setting changed
+  translate file -m runs/quickstart input.de -o output.en  translate a file (without names: stdin to stdout)
+  translate score reference.en -i output.en                BLEU, chrF++ and TER of it
+  translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
+
+`translate COMMAND --help` says more about each.
+"""
+
+
+class ShowVersion(argparse.Action):
+    """`--version`, with the installed package's metadata read only when asked for (the import takes longer than all of `--help`)."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None) -> None:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("translate-nmt")
+        except metadata.PackageNotFoundError:
+            version = "(not installed: running from a source folder)"
+        print(f"translate-nmt {version}")
+        parser.exit()
+
+
+def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of the whole command, with the subcommands named in `commands`."""
+    parser = argparse.ArgumentParser(
+        prog="translate",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=ShowVersion, nargs=0, help="show the installed version and exit")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name in commands:
+        module = importlib.import_module(f"translate.cli.{name}")
+        subparser = subparsers.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Runs the subcommand that `words` name and returns its exit code. argparse leaves by SystemExit (0 for --help, 2 for a mistake)."""
+    first = words[0] if words else None
+    if first == "train":
+        return importlib.import_module("translate.cli.train").run(list(words[1:]))
+    parser = build_parser([first] if first in COMMANDS else COMMANDS)
+    arguments = parser.parse_args(words)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    return arguments.run(arguments)
+
+
+def explain(error: ValueError | OSError) -> str:
+    """One line for a user's mistake."""
+    if isinstance(error, OSError) and error.strerror:
+        done = "written" if error.errno in FULL else "read"
+        message = error.strerror if error.filename is None else f"{error.filename}: cannot be {done}: {error.strerror}"
+    else:
+        message = str(error) or type(error).__name__
+    return " ".join(line.strip() for line in message.splitlines() if line.strip())
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Entry point of the console script and of `python -m translate`. `words`: the command line after the program's name
+    (None: `sys.argv`). Returns the exit code."""
+    # Whatever the locale, text goes out as UTF-8 and a line ends in "\n"; messages must never fail for a character.
+    for stream, errors in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
+    try:
+        try:
+            return dispatch(sys.argv[1:] if words is None else words)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, not at interpreter exit, so that a closed pipe or a full disk is met inside the outer `try`
+    except BrokenPipeError:  # `translate file ... | head`: the reader has left, which is no mistake of anyone's
+        flush_or_discard()
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        print("translate: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        flush_or_discard()
+        print(f"translate: error: {explain(error)}", file=sys.stderr)
+        return MISTAKE
+
+
+def flush_or_discard() -> None:
+    """Sends what stdout can't get rid of to nowhere, so that the flush at interpreter exit doesn't fail a second time and speak up."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

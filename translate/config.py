@@ -1,0 +1,282 @@
+"""Every setting of a run, as dataclasses: the one place where a default stands.
+
+A recipe (YAML) is laid over these by Hydra in ``cli/train.py``; ``from_dict`` reads them back from a run folder's ``config.yaml``.
+Both end in ``check``, so an impossible combination fails at once, whichever way it came in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+FORMAT = 1  # of config.yaml in a run folder
+
+
+@dataclass
+class CorpusConfig:
+    """Where aligned sentence pairs come from. Which fields count depends on `kind`:
+
+    ====================  ==========================================================================================
+    ``text``              `source`, `target`: two files of the same number of lines (plain, .gz or .xz)
+    ``tsv``, ``jsonl``    `path`: one file (plain, .gz or .xz); `source`, `target`: column number from 1 (TSV) or key (JSONL)
+    ``hub``               `path`: name of a Hugging Face data set, `config`, `split`; `source`, `target`: columns, `translation.de` for a nested one
+    ``saved``             `path`: a folder written by `Dataset.save_to_disk` or `DatasetDict.save_to_disk`, `split`, columns as above
+    ``phrasebook``        the built-in generated corpus: `split`; needs nothing else
+    ====================  ==========================================================================================
+    """
+
+    kind: str = "text"
+    path: str = ""
+    source: str = ""
+    target: str = ""
+    config: Optional[str] = None
+    revision: Optional[str] = None  # of a `hub` set: a branch, tag or commit; null = its newest
+    split: str = "train"
+    # `data.folder=DIR` reads DIR/<files>.<language> in place of the hub
+    files: str = ""
+    # passes over this corpus in an epoch: 2 = every pair twice, 0.5 = another half of the pairs each time
+    weight: float = 1.0
+
+
+@dataclass
+class FilterConfig:
+    """Training pairs that are left out; each rule is counted in the log and in report.json. Blank sides always are."""
+
+    max_tokens: int = 256  # on either side, end mark included; at most model.max_tokens
+    max_ratio: float = 3.0  # of the longer side to the shorter, in tokens; 0 = no limit
+    min_ratio_tokens: int = 12  # a ratio says little where the longer side has fewer tokens than this
+    identical: bool = True  # drop pairs whose two sides are the same text
+    duplicates: bool = True  # drop exact repetitions of a pair
+
+
+@dataclass
+class DataConfig:
+    source_language: str = "de"
+    target_language: str = "en"
+    folder: Optional[str] = None  # local text files in place of the hub: see CorpusConfig.files
+    train: List[CorpusConfig] = field(default_factory=list)
+    validation: List[CorpusConfig] = field(default_factory=list)
+    test: Dict[str, CorpusConfig] = field(default_factory=dict)
+    filters: FilterConfig = field(default_factory=FilterConfig)
+    workers: int = 0  # threads that tokenise; 0 = one per core
+    cache: Optional[str] = None  # folder of the tokenised corpora; null = ~/.cache/translate-nmt
+
+
+@dataclass
+class TokenizerConfig:
+    """SentencePiece (Kudo and Richardson 2018), trained inside the run from the training side."""
+
+    path: Optional[str] = None  # an existing SentencePiece model: copied into the run, nothing is trained
+    kind: str = "bpe"  # bpe | unigram
+    vocabulary: int = 8000  # pieces
+    joint: bool = True  # one model for both languages
+    normalization: str = "nmt_nfkc"  # nmt_nfkc | nfkc | identity
+    character_coverage: float = 1.0
+    symbols: List[str] = field(default_factory=list)  # never split, such as <placeholder>
+    sentences: int = 2_000_000  # at most as many lines are read to train it
+    sampling: float = 0.0  # BPE-dropout (Provilkov et al. 2020) or unigram smoothing (Kudo 2018) on training pairs; 0 = off
+
+
+@dataclass
+class ModelConfig:
+    """The Transformer of "Attention is all you need" (Vaswani et al. 2017), section 3."""
+
+    width: int = 256  # d_model
+    heads: int = 4
+    feedforward: int = 1024  # d_ff
+    encoder_layers: int = 3
+    decoder_layers: int = 3
+    dropout: float = 0.1  # on each sublayer's output and on the embeddings (section 5.4)
+    norm: str = "pre"  # pre | post (the paper's)
+    max_tokens: int = 256  # longest source or target, end mark included
+
+
+@dataclass
+class OptimConfig:
+    """Adam with the paper's constants (section 5.3) and a schedule over the whole budget."""
+
+    schedule: str = "noam"  # noam | inverse_sqrt | linear | cosine
+    rate: float = 1.0  # noam: factor of the paper's formula; else the peak learning rate
+    warmup: int = 4000  # steps
+    beta1: float = 0.9
+    beta2: float = 0.98
+    epsilon: float = 1e-9
+    weight_decay: float = 0.0
+    clip: float = 0.0  # greatest gradient norm; 0 = off
+    label_smoothing: float = 0.1
+
+
+@dataclass
+class TrainingConfig:
+    """Budget, batches, validation and what is kept. The first limit reached ends the run."""
+
+    steps: int = 0  # 0 = no limit
+    minutes: float = 0.0  # wall clock from the first step, validations included; 0 = no limit
+    batch_tokens: int = 4096  # target tokens a step, padding included
+    accumulate: int = 1  # batches a step: the gradient is that of one batch `accumulate` times as large
+    validate_every: int = 1000  # steps
+    validate_sentences: int = 0  # the first so many of the development set; 0 = all
+    validate_beam: int = 1
+    patience: int = 0  # validations without a better BLEU; 0 = go on
+    average: int = 5  # checkpoints averaged at the end, if that scores better on the development set
+    keep: int = 5  # checkpoints kept for averaging
+    log_every: int = 50  # steps
+    seed: int = 1
+    device: str = "auto"  # auto | cpu | cuda | cuda:N
+    precision: str = "auto"  # auto | fp32 | bf16
+    threads: int = 0  # 0 = torch's choice
+    tensorboard: bool = False
+
+
+@dataclass
+class DecodingConfig:
+    beam: int = 5
+    length_penalty: float = 1.0  # alpha of Wu et al. 2016, equation 14
+    # an output may have max_ratio x source tokens + max_extra tokens
+    max_ratio: float = 2.0
+    max_extra: int = 20
+    batch_tokens: int = 4096  # source tokens a batch, padding included, each counted `beam` times
+
+
+@dataclass
+class Config:
+    run: str = "runs/unnamed"  # the run folder
+    data: DataConfig = field(default_factory=DataConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
+
+
+CHOICES = {
+    "tokenizer.kind": ("bpe", "unigram"),
+    "tokenizer.normalization": ("nmt_nfkc", "nfkc", "identity"),
+    "model.norm": ("pre", "post"),
+    "optim.schedule": ("noam", "inverse_sqrt", "linear", "cosine"),
+    "training.precision": ("auto", "fp32", "bf16"),
+}
+CORPUS_KINDS = ("text", "tsv", "jsonl", "hub", "saved", "phrasebook")
+
+AT_LEAST_0 = (
+    "tokenizer.sampling", "model.dropout", "optim.warmup", "optim.weight_decay", "optim.clip", "optim.label_smoothing", "optim.beta1",
+    "optim.beta2", "training.steps", "training.minutes", "training.validate_sentences", "training.patience", "training.threads",
+    "training.seed", "decoding.length_penalty", "decoding.max_ratio", "data.filters.max_ratio",
+    "data.filters.min_ratio_tokens", "data.workers",
+)  # fmt: skip
+AT_LEAST_1 = (
+    "tokenizer.vocabulary", "tokenizer.sentences", "model.width", "model.heads", "model.feedforward", "model.encoder_layers",
+    "model.decoder_layers", "training.batch_tokens", "training.accumulate", "training.validate_every", "training.validate_beam",
+    "training.average", "training.keep", "training.log_every", "decoding.beam", "decoding.max_extra", "decoding.batch_tokens",
+    "data.filters.max_tokens",
+)  # fmt: skip
+ABOVE_0 = ("tokenizer.character_coverage", "optim.rate", "optim.epsilon")
+BELOW_ONE = ("model.dropout", "optim.label_smoothing", "optim.beta1", "optim.beta2", "tokenizer.sampling")
+
+
+def check(config: Config) -> Config:
+    """Return `config` unchanged if it can be run; else ValueError that names the key, the value and the way out."""
+    if not config.run.strip():
+        raise ValueError("run is empty: name a folder, such as run=runs/first")
+    flat = flatten(dataclasses.asdict(config))
+    for key, allowed in CHOICES.items():
+        if flat[key] not in allowed:
+            raise ValueError(f"{key} is {flat[key]!r}: choose one of {', '.join(allowed)}")
+    for keys, least in ((AT_LEAST_0, 0), (AT_LEAST_1, 1)):
+        for key in keys:
+            if not flat[key] >= least:  # this way round, so that NaN fails too
+                raise ValueError(f"{key} is {flat[key]}: it must be at least {least}")
+    for key in ABOVE_0:
+        if not flat[key] > 0:
+            raise ValueError(f"{key} is {flat[key]}: it must be above 0")
+    for key in BELOW_ONE:
+        if flat[key] >= 1:
+            raise ValueError(f"{key} is {flat[key]}: it must be below 1")
+    model = config.model
+    if model.width % model.heads:
+        raise ValueError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")
+    if model.max_tokens < 2:
+        raise ValueError(f"model.max_tokens is {model.max_tokens}: it must be at least 2, one token and the end mark")
+    if model.width % 2:
+        raise ValueError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
+    longest = config.data.filters.max_tokens
+    if longest > model.max_tokens:
+        raise ValueError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): it has no position beyond")
+    if config.training.average > config.training.keep:
+        raise ValueError(f"training.average ({config.training.average}) needs as many checkpoints: raise training.keep ({config.training.keep})")
+    corpora = [*config.data.train, *config.data.validation, *config.data.test.values()]
+    for corpus in corpora:
+        if corpus.kind not in CORPUS_KINDS:
+            raise ValueError(f"kind of a corpus is {corpus.kind!r}: choose one of {', '.join(CORPUS_KINDS)}")
+        if not corpus.weight > 0:  # nor NaN
+            raise ValueError(f"weight of a corpus ({corpus.path or corpus.source or corpus.kind}) is {corpus.weight}: it must be more than 0")
+    return config
+
+
+def check_budget(config: Config) -> Config:
+    """`check`, and what only training needs: a corpus and an end."""
+    check(config)
+    if not config.data.train:
+        raise ValueError("data.train is empty: choose a corpus (data=phrasebook, data=multi30k, ...) or list one in your recipe")
+    if not config.training.steps and not config.training.minutes:
+        raise ValueError("training.steps and training.minutes are both 0: set one, or the run has no end")
+    return config
+
+
+def from_dict(values: Any, kind: type = Config, at: str = "") -> Any:
+    """Build dataclass `kind` from plain values, as read from YAML. ValueError names an unknown key or a wrong type."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{at or 'the configuration'} must be a mapping, not {values!r}")
+    hints = typing.get_type_hints(kind)
+    for key in values:
+        if key not in hints:
+            raise ValueError(unknown_key(at, str(key), hints))
+    return kind(**{key: _convert(value, hints[key], f"{at}.{key}" if at else key) for key, value in values.items()})
+
+
+def unknown_key(at: str, key: str, known: Any) -> str:
+    """The message for a key that does not exist, with the nearest one that does."""
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    way_out = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    return f"{at + '.' if at else ''}{key} is no known key: {way_out}"
+
+
+def _convert(value: Any, hint: Any, at: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Union:  # Optional[X]
+        return None if value is None else _convert(value, arguments[0], at)
+    if origin is list:
+        if not isinstance(value, list):
+            raise ValueError(f"{at} must be a list, not {value!r}")
+        return [_convert(item, arguments[0], f"{at}[{place}]") for place, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"{at} must be a mapping, not {value!r}")
+        return {str(key): _convert(item, arguments[1], f"{at}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return from_dict(value, hint, at)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{at} is {value!r}: it must be of type {hint.__name__}")
+    return value
+
+
+def flatten(values: Any, at: str = "") -> Dict[str, Any]:
+    """{'model': {'width': 256}} -> {'model.width': 256}; a list's items are numbered."""
+    if isinstance(values, (dict, list)) and values:
+        items = values.items() if isinstance(values, dict) else enumerate(values)
+        return {k: v for key, value in items for k, v in flatten(value, f"{at}.{key}" if at else str(key)).items()}
+    return {at: values}
+
+
+def first_difference(old: Config, new: Config, ignore: typing.Sequence[str] = ()) -> Optional[str]:
+    """The first key on which the two differ and is not in `ignore`, with both values; None if there is none."""
+    a, b = flatten(dataclasses.asdict(old)), flatten(dataclasses.asdict(new))
+    for key in [*b, *(key for key in a if key not in b)]:
+        if key not in ignore and a.get(key) != b.get(key):
+            return f"{key} is {b.get(key)!r} now and was {a.get(key)!r}"
+    return None

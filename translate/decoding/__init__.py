@@ -1,0 +1,10 @@
+"""Search: from a model's next-token logits to hypotheses. It knows a `step` callable, never the model; see `hypothesis.py` for the contract."""
+
+from __future__ import annotations
+
+from translate.decoding.beam import beam_search
+from translate.decoding.greedy import greedy
+from translate.decoding.hypothesis import Hypothesis, State, Step, penalty
+from translate.decoding.sampling import sample, sentence_seed
+
+__all__ = ["Hypothesis", "State", "Step", "beam_search", "greedy", "penalty", "sample", "sentence_seed"]

@@ -1,0 +1,52 @@
+"""What every search shares: the contract with the model, the result and the length penalty.
+
+    step(last_ids, state) -> (logits, state)
+
+`last_ids` (N,) are the tokens chosen last (at first the begin mark), N = B sentences x R rows each, grouped by sentence. `logits` (N, V) are
+the model's scores *before* normalisation: search normalises only what it keeps, which spares a log-softmax copy of (N, V) per step. It
+overwrites them: `step` must not return a tensor that it still needs. The state is the model's own; the one passed in is dead afterwards, so the
+model may update it in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from torch import Tensor
+
+
+class State(Protocol):
+    """The decoder's memory between steps: N = B x R rows of B sentences."""
+
+    def select(self, rows: Tensor, sentences: Tensor) -> State:
+        """Keep `sentences` (B',), indices among the present ones, and `rows` (N',), indices among the present rows.
+
+        Rows may repeat; they stay grouped by sentence, N' / B' to each. The old state is dead afterwards.
+        """
+        ...
+
+
+S = TypeVar("S", bound=State)
+Step = Callable[[Tensor, S], tuple[Tensor, S]]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    ids: list[int]  # without begin and end mark
+    score: float  # log-probability / length penalty: what hypotheses are ranked by
+    log_probability: float  # natural logarithm, of all tokens including the end mark
+    complete: bool  # False: cut at the length limit before the end mark
+
+
+def penalty(length: int | Tensor, alpha: float) -> float | Tensor:
+    """lp(Y) = ((5 + |Y|) / 6) ** alpha of Wu et al. 2016, equation 14; |Y| counts the end mark."""
+    return ((5 + length) / 6) ** alpha
+
+
+def check_limits(max_lengths: Tensor, alpha: float) -> None:
+    if (max_lengths < 1).any():
+        raise ValueError(f"the length limit of a sentence is {int(max_lengths.min())}: it must be at least 1, the end mark")
+    if not alpha >= 0:
+        raise ValueError(f"length_penalty is {alpha}: it must be at least 0")

@@ -1,0 +1,111 @@
+"""Sampling with temperature, top-k (Fan et al. 2018) and top-p (Holtzman et al. 2020).
+
+A sentence's translation depends on its own seed only, not on its neighbours in the batch: its random numbers are drawn beforehand, one a step,
+and each picks a token by the inverse of the cumulative distribution.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from translate.decoding.greedy import follow
+from translate.decoding.hypothesis import Hypothesis, S, Step
+from translate.decoding.logits import largest
+
+
+def sample(
+    step: Step[S],
+    state: S,
+    max_lengths: Tensor,
+    bos: int,
+    eos: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    seeds: Sequence[int],
+    length_penalty: float = 0.0,
+    banned: Sequence[int] = (),
+) -> list[list[Hypothesis]]:
+    """One hypothesis drawn at random for each sentence.
+
+    Args:
+        step, state, max_lengths, bos, eos, length_penalty, banned: as in `greedy`.
+        temperature: logits are divided by it; below 1 sharper, above 1 flatter.
+        top_k: draw among the k likeliest tokens; 0 = all.
+        top_p: then among the fewest likeliest tokens that together have at least this share of what is left; 1 = all.
+        seeds: one for each of the B sentences, see `sentence_seed`.
+
+    Returns:
+        One hypothesis for each of the B sentences, each in a list of its own. `log_probability` is the model's own, before temperature and cuts.
+    """
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature is {temperature}: it must be more than 0")
+    if top_k < 0:
+        raise ValueError(f"top_k is {top_k}: it must be at least 0, where 0 draws among all tokens")
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}: it must be more than 0 and at most 1")
+    if len(seeds) != len(max_lengths):
+        raise ValueError(f"{len(seeds)} seeds for {len(max_lengths)} sentences: give one for each")
+    draws = _draws(seeds, max_lengths)
+
+    def choose(logits: Tensor, sentences: Tensor, length: int) -> Tensor:
+        return pick(logits / temperature, draws[sentences, length], top_k, top_p)
+
+    return follow(step, state, max_lengths, bos, eos, length_penalty, banned, choose)
+
+
+def sentence_seed(seed: int, index: int) -> int:
+    """The seed of sentence `index` of a file, from the user's `seed`: no two pairs share one (index below 2**40)."""
+    return (seed << 40) + index
+
+
+def pick(logits: Tensor, draws: Tensor, top_k: int, top_p: float) -> Tensor:
+    """The token (N,) that each of `draws` (N,), uniform in [0, 1), stands for under `logits` (N, V) cut to `top_k` and `top_p`.
+
+    Overwrites `logits`.
+    """
+    ids = None
+    if 0 < top_k < logits.shape[1]:
+        logits, ids = largest(logits, top_k)  # (N, k)
+    weights = logits.sub_(logits.amax(-1, keepdim=True)).exp_()  # probabilities, up to a factor
+    if top_p < 1:
+        share = top_p * weights.sum(-1, keepdim=True)  # (N, 1)
+        # sorting all of V is slow and seldom needed; which way a row goes depends on that row alone
+        best, order = largest(weights, min(64, weights.shape[1]))
+        places = order.gather(1, invert(keep_share(best, share), draws))
+        rows = (best.sum(-1) < share.squeeze(1)).nonzero().squeeze(1)
+        if len(rows):
+            best, order = weights[rows].sort(dim=-1, descending=True, stable=True)
+            places[rows] = order.gather(1, invert(keep_share(best, share[rows]), draws[rows]))
+    else:
+        places = invert(weights, draws)
+    return (places if ids is None else ids.gather(1, places)).squeeze(1)
+
+
+def keep_share(weights: Tensor, share: Tensor) -> Tensor:
+    """`weights` (N, C), greatest first, with 0 for those after the one that brings their sum to `share` (N, 1)."""
+    return weights.masked_fill(weights.cumsum(-1) - weights >= share, 0)
+
+
+def invert(weights: Tensor, draws: Tensor) -> Tensor:
+    """Where in `weights` (N, C) each of `draws` (N,) falls: (N, 1), in proportion to the weights and never on one of 0. Overwrites `weights`."""
+    cumulative = weights.cumsum_(-1)
+    total = cumulative[:, -1:]
+    # rounding must not carry a draw to the total itself, which lies beyond the last place
+    target = torch.minimum(draws[:, None].to(total.dtype) * total, total.nextafter(torch.zeros_like(total)))
+    places = torch.searchsorted(cumulative, target, right=True)  # the first place whose cumulative weight exceeds it
+    return places.clamp_(max=weights.shape[1] - 1)  # matters for NaN only, which `follow` reports
+
+
+def _draws(seeds: Sequence[int], max_lengths: Tensor) -> Tensor:
+    """(B, T): a stream of uniform numbers for each sentence. Python's generator takes seeds of any size; torch's keeps the low 32 bits only."""
+    longest = int(max_lengths.max()) if len(max_lengths) else 0
+    rows = []
+    for seed, limit in zip(seeds, max_lengths.tolist(), strict=True):
+        generator = random.Random(seed)
+        rows.append([generator.random() for _ in range(limit)] + [0.0] * (longest - limit))
+    return torch.tensor(rows, dtype=torch.float64, device=max_lengths.device).view(len(rows), longest)

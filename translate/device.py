@@ -1,0 +1,63 @@
+"""Every choice that depends on the hardware, in one place: device, precision, threads, memory.
+
+Used by training and by the translator; nothing else asks what machine it runs on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+import torch
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the first CUDA device if there is one, else the CPU. ValueError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device is {name!r}: choose auto, cpu, cuda or cuda:N") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device is {name!r}: choose auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device is {name!r}, but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices: choose auto or cpu")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Number format of the matrix products: `auto` is bf16 where the hardware multiplies it, else fp32."""
+    if name == "auto":
+        return torch.bfloat16 if _multiplies_bf16(device) else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # AVX-512 has bf16 products too, but on two cores they don't pay for the casts; AMX's tiles do (4x fp32).
+    return torch.cpu._is_amx_tile_supported()
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Context in which matrix products run in `precision`; the weights stay fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
+
+
+def set_threads(threads: int) -> None:
+    """Use `threads` CPU threads (0: torch's choice) and keep freed memory in the process.
+
+    glibc gives every large block back to the kernel when it is freed, so the activations of each step would be paged in anew;
+    with both thresholds out of reach they are reused.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    if sys.platform == "linux":
+        try:
+            libc = ctypes.CDLL("libc.so.6")
+        except OSError:  # another C library (musl): its allocator has no such thresholds
+            return
+        trim_threshold, mmap_threshold = -1, -3
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, 2**31 - 1)

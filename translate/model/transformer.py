@@ -1,0 +1,144 @@
+"""The encoder-decoder: `decode(encode(source))` for training, `start` and `step` with cached keys and values for search.
+
+Section numbers are those of "Attention is all you need" (Vaswani et al. 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Optional
+
+import torch
+from torch import Generator, Tensor, nn
+
+from translate.config import ModelConfig
+from translate.model.attention import attend, causal_mask, join_heads
+from translate.model.layers import DecoderLayer, EncoderLayer, dropout, sinusoids
+from translate.tokenizer import PAD
+
+KeyValue = tuple[Tensor, Tensor]
+
+
+@dataclass
+class Memory:
+    """What the encoder hands on. states (B, S, D); mask (B, 1, 1, S), True = a token, or None where no sentence is padded."""
+
+    states: Tensor
+    mask: Optional[Tensor]
+
+
+@dataclass
+class DecoderState:
+    """What decoding has computed so far. N = B * K rows, grouped by sentence; cross keys exist once per sentence, not per beam.
+
+    own: for each layer the keys and values of the positions so far, two of (N, H, t, d); empty before the first.
+    cross: for each layer the keys and values of the source, two of (B, H, S, d).
+    """
+
+    own: list[KeyValue]
+    cross: list[KeyValue]
+    mask: Optional[Tensor]  # (B, 1, 1, S)
+
+    def select(self, rows: Tensor, sentences: Tensor) -> DecoderState:
+        """Keep, repeat or reorder: `rows` (N',) of the present rows, `sentences` (B',) of the present sentences, N' = B' * K'."""
+        own = [(key.index_select(0, rows), value.index_select(0, rows)) for key, value in self.own]
+        if len(sentences) == len(self.cross[0][0]):  # all of them remain, in their order
+            return DecoderState(own, self.cross, self.mask)
+        cross = [(key.index_select(0, sentences), value.index_select(0, sentences)) for key, value in self.cross]
+        return DecoderState(own, cross, None if self.mask is None else self.mask.index_select(0, sentences))
+
+
+class Transformer(nn.Module):
+    """Encoder and decoder stacks with one embedding matrix for source, target and output (section 3.4).
+
+    With `tied=False` (a tokenizer per language) the source has an embedding of its own; target and output still share theirs.
+    """
+
+    def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        self.target_embedding = nn.Embedding(target_size, config.width)
+        self.source_embedding = self.target_embedding if tied else nn.Embedding(source_size, config.width)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        # pre-norm leaves the last sum unnormalised
+        self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.register_buffer("positions", torch.empty(config.max_tokens, config.width), persistent=False)
+        self.fill_positions()
+        self._initialise()
+
+    def fill_positions(self) -> None:
+        """Compute the sinusoids; called again once a model made without memory (device "meta") has some."""
+        self.positions.copy_(sinusoids(self.config.max_tokens, self.config.width))
+
+    def _initialise(self) -> None:
+        """Glorot's uniform for products, each of a joint projection on its own; embeddings so that sqrt(D) times them has variance 1."""
+        for name, parameter in self.named_parameters():
+            if "embedding" in name:
+                nn.init.normal_(parameter, std=self.config.width**-0.5)
+            elif parameter.dim() == 2:
+                for part in parameter.split(self.config.width) if "key_value" in name else [parameter]:
+                    nn.init.xavier_uniform_(part)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, source: Tensor, target: Tensor, generator: Optional[Generator] = None) -> Tensor:
+        """source (B, S), target (B, T) shifted right -> hidden states (B, T, D); `logits` turns these into scores."""
+        return self.decode(target, self.encode(source, generator), generator)
+
+    def encode(self, source: Tensor, generator: Optional[Generator] = None) -> Memory:
+        """source (B, S), PAD on the right -> Memory of (B, S, D)."""
+        tokens = source != PAD
+        mask = None if bool(tokens.all()) else tokens[:, None, None, :]
+        states = self.embed(self.source_embedding, source, 0, generator)
+        for layer in self.encoder:
+            states = layer(states, mask, generator)
+        return Memory(self.encoder_norm(states), mask)
+
+    def decode(self, target: Tensor, memory: Memory, generator: Optional[Generator] = None) -> Tensor:
+        """target (B, T), beginning with BOS, PAD on the right -> (B, T, D). Padding needs no mask: it lies after every real token."""
+        causal = causal_mask(target.shape[1], target.device)
+        states = self.embed(self.target_embedding, target, 0, generator)
+        for layer in self.decoder:
+            states = layer(states, memory.states, causal, memory.mask, generator)
+        return self.decoder_norm(states)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., D) -> (..., V), by the embedding matrix itself."""
+        return nn.functional.linear(hidden, self.target_embedding.weight)
+
+    def embed(self, embedding: nn.Embedding, ids: Tensor, first: int, generator: Optional[Generator]) -> Tensor:
+        """Embeddings times sqrt(D) plus positions from `first` on (sections 3.4, 3.5): (B, T) -> (B, T, D)."""
+        states = embedding(ids) * math.sqrt(self.config.width) + self.positions[first : first + ids.shape[1]]
+        return dropout(states, self.config.dropout, generator)
+
+    def start(self, memory: Memory) -> DecoderState:
+        """The state before the first target token, one row a sentence."""
+        return DecoderState([], [layer.cross.remember(memory.states) for layer in self.decoder], memory.mask)
+
+    def step(self, last: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """One position further: last ids (N,) -> logits (N, V) and the new state. Equal to the last position of `decode`."""
+        N, B = len(last), len(state.cross[0][0])
+        length = state.own[0][0].shape[2] if state.own else 0
+        states = self.embed(self.target_embedding, last[:, None], length, None)  # (N, 1, D)
+        own: list[KeyValue] = []
+        for place, layer in enumerate(self.decoder):
+
+            def attention(x: Tensor, layer: DecoderLayer = layer, place: int = place) -> Tensor:
+                query, key, value = layer.attention.project(x)  # (N, H, 1, d)
+                if state.own:
+                    key, value = (torch.cat([old, new], dim=2) for old, new in zip(state.own[place], (key, value)))
+                own.append((key, value))
+                return layer.attention.output(join_heads(attend(query, key, value, None)))
+
+            def cross(x: Tensor, layer: DecoderLayer = layer, place: int = place) -> Tensor:
+                # the K beams of a sentence stand where T stands in training: they share its keys
+                beams = x.view(B, N // B, -1)
+                return layer.cross.look(beams, *state.cross[place], state.mask).view(N, 1, -1)
+
+            states = layer.attention_residual(states, attention, None)
+            states = layer.cross_residual(states, cross, None)
+            states = layer.feedforward_residual(states, layer.feedforward, None)
+        return self.logits(self.decoder_norm(states[:, 0])), DecoderState(own, state.cross, state.mask)

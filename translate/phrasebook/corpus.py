@@ -1,0 +1,105 @@
+"""The corpus: distinct sentence pairs from a seed, and its splits. actions, topics, figures, joined -> corpus -> pairs().
+
+A pair's `combinations` are what it joins: a verb and its object's noun, or two clauses. For `test_unseen` some of these are withheld: no sentence
+with one of them is in any other split, while every word of it occurs in `train`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from translate.phrasebook import english_clause, german_clause
+from translate.phrasebook.actions import ACTIONS
+from translate.phrasebook.figures import FIGURES
+from translate.phrasebook.grammar import Grammar
+from translate.phrasebook.joined import JOINED
+from translate.phrasebook.meaning import Clause, Phrase, Sentence, addressed
+from translate.phrasebook.topics import TOPICS
+
+SPLITS = ("train", "validation", "test", "test_unseen")
+DRAWN = 38_500  # distinct pairs before the split
+VALIDATION, TEST, UNSEEN = 500, 1000, 500
+WITHHELD = 0.05  # share of the combinations
+
+
+class Pair(NamedTuple):
+    german: str
+    english: str
+    combinations: tuple[tuple[str, ...], ...] = ()
+
+
+def combinations(sentence: Sentence) -> tuple[tuple[str, ...], ...]:
+    """(verb, noun of its object) for each clause, be the noun in another clause; (conjunction, verb, verb) for two clauses."""
+    main, second = sentence.main, sentence.second
+    found = []
+    for clause in (main, second):
+        if isinstance(clause, Clause) and isinstance(clause.object, Phrase):
+            found.append((clause.verb.key, clause.object.noun.german))
+            if clause.object.content:  # ein Kilo Birnen
+                found.append((clause.verb.key, clause.object.content.noun.german))
+    if second is not None:
+        found.append((sentence.joint, main.verb.key, second.verb.key))
+        if sentence.joint == "that":  # das Buch, das ich lese
+            found.append((second.verb.key, main.subject.noun.german))
+        elif sentence.joint == "." and isinstance(main.predicate, Phrase):  # Das ist ein Buch. Ich lese es.
+            found.append((second.verb.key, main.predicate.noun.german))
+    return tuple(found)
+
+
+@lru_cache(maxsize=2)
+def generate(seed: int = 1) -> dict[str, tuple[Pair, ...]]:
+    """All splits for `seed`: the same in every process."""
+    grammar = Grammar(seed)
+    makers = [maker for weight, maker in (*ACTIONS, *TOPICS, *FIGURES, *JOINED) for _ in range(weight)]
+    by_german: dict[str, Pair] = {}
+    while len(by_german) < DRAWN:
+        sentence = grammar.choose(makers)(grammar)
+        clauses = [clause for clause in (sentence.main, sentence.second) if isinstance(clause, Clause)]
+        if len(addressed(*clauses)) > 1:  # du and Sie in one sentence
+            continue
+        german = german_clause.sentence(sentence)
+        if german not in by_german:
+            by_german[german] = Pair(german, english_clause.sentence(sentence), combinations(sentence))
+    return split(list(by_german.values()), random.Random(f"split {seed}"))
+
+
+def split(pool: list[Pair], generator: random.Random) -> dict[str, tuple[Pair, ...]]:
+    """Deal the pool out. Pairs that share an English sentence (du and Sie) stay together in train, or all but one are left out."""
+    every = sorted({combination for pair in pool for combination in pair.combinations})
+    withheld = set(generator.sample(every, round(WITHHELD * len(every))))
+    groups: dict[str, list[Pair]] = {}
+    for pair in pool:
+        groups.setdefault(pair.english, []).append(pair)
+    unseen, seen = [], []
+    for group in groups.values():
+        touched = [pair for pair in group if not withheld.isdisjoint(pair.combinations)]
+        if touched:
+            unseen.append(touched[0])
+        else:
+            seen.append(group)
+    generator.shuffle(seen)
+    validation = tuple(group[0] for group in seen[:VALIDATION])
+    test = tuple(group[0] for group in seen[VALIDATION : VALIDATION + TEST])
+    train = [pair for group in seen[VALIDATION + TEST :] for pair in group]
+    generator.shuffle(train)
+    words = vocabulary(train)
+    known = [pair for pair in unseen if words >= vocabulary([pair])]
+    generator.shuffle(known)
+    return {"train": tuple(train), "validation": validation, "test": test, "test_unseen": tuple(known[:UNSEEN])}
+
+
+def vocabulary(some: Sequence[Pair]) -> set[str]:
+    """The words of both sides, in lower case and without punctuation, marked by language."""
+    german = {word for pair in some for word in pair.german.split()}
+    english = {word for pair in some for word in pair.english.split()}
+    return {"de:" + word.strip(".,!?").lower() for word in german} | {"en:" + word.strip(".,!?").lower() for word in english}
+
+
+def pairs(split: str, seed: int = 1) -> list[tuple[str, str]]:
+    """The (German, English) sentence pairs of a split: train, validation, test or test_unseen. ValueError: no such split."""
+    if split not in SPLITS:
+        raise ValueError(f"the phrasebook has no split {split!r}: choose one of {', '.join(SPLITS)}")
+    return [(pair.german, pair.english) for pair in generate(seed)[split]]

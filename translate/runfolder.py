@@ -1,0 +1,55 @@
+"""Opening a run folder: is it new, half done or finished, and does its configuration agree? Then its tokenizer and its training data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from translate.bundle import CONFIG, read_config, write_config
+from translate.config import Config, first_difference
+from translate.data import Prepared, prepare, training_texts
+from translate.runlog import RunLog
+from translate.tokenizer import Tokenizer, train_tokenizer
+
+REPORT = "report.json"
+# settings that say how and where a run is done, not what it computes
+MAY_DIFFER = ("run", "data.workers", "data.cache", "training.device", "training.threads", "training.tensorboard")
+# what a run leaves behind that was killed before its config.yaml was written
+BEGINNINGS = {"train.log", "metrics.jsonl", "spm.model", "spm.target.model", "tensorboard"}
+
+
+def claim(folder: Path, config: Config) -> bool:
+    """Make the folder, or check that what is in it is this very run. Returns whether it is finished already.
+
+    ValueError for a folder with another run (names the first setting that differs) or with anything else.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
+    if (folder / CONFIG).exists():
+        difference = first_difference(read_config(folder)[0], config, MAY_DIFFER)
+        if difference:
+            raise ValueError(f"{folder} holds a run with another configuration: {difference}; undo that, or choose another folder with run=FOLDER")
+        return (folder / REPORT).exists()
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in BEGINNINGS and not path.name.startswith("."))
+    if foreign:
+        raise ValueError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
+    return False
+
+
+def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
+    """The tokenizer of the run: loaded, copied or trained now. With it stands config.yaml, and so the run exists."""
+    if (folder / CONFIG).exists():
+        return Tokenizer.load(folder)
+    began = time.perf_counter()
+    tokenizer = train_tokenizer(training_texts(config.data), config.tokenizer, folder)
+    write_config(folder, config, tokenizer)
+    origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
+    log.say(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")
+    return tokenizer
+
+
+def open_data(config: Config, tokenizer: Tokenizer, log: RunLog) -> Prepared:
+    """The training pairs, tokenised and filtered (from the cache where that has them)."""
+    return prepare(config.data, tokenizer, log.say)

@@ -1,0 +1,183 @@
+"""How good a translation is: BLEU, chrF++ and TER as sacreBLEU computes them, each with its signature, and warnings on unfit text.
+
+Validation, `translate score` and `translate evaluate` all come through here, so there is one BLEU: of detokenised, cased text, equal to
+the `sacrebleu` command's. No score leaves without its signature. The only module that imports sacrebleu.
+
+BLEU: Papineni et al. 2002; chrF++: Popović 2017; TER: Snover et al. 2006; signatures: Post 2018, "A Call for Clarity in Reporting BLEU
+Scores"; bootstrap intervals: Koehn 2004.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sacrebleu.metrics import BLEU, CHRF, TER
+
+METRICS = ("bleu", "chrf", "ter")
+LARGEST_BOOTSTRAP = 50_000_000  # samples x lines that sacreBLEU holds in memory at once, at about 100 bytes each
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric's value on a corpus. BLEU and chrF++: 0 to 100, higher is better; TER: 0 and up, lower is better.
+
+    `low` and `high` bound the 95% bootstrap interval, mean -+ half its width as sacreBLEU reports it (`value` need not be its middle);
+    None where no bootstrap was asked for.
+    """
+
+    name: str  # sacreBLEU's: "BLEU", "chrF2++", "TER"
+    value: float
+    signature: str
+    low: float | None = None
+    high: float | None = None
+
+
+def score(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], metrics: Sequence[str] = METRICS, bootstrap: int = 0
+) -> list[Score]:
+    """Scores `hypotheses` (N texts) against `references` (one list of N texts for each reference translation, sacreBLEU's order).
+
+    `metrics`: names out of METRICS; the result has their order. `bootstrap`: the number of resamples for the confidence interval, 0
+    for none; sacreBLEU seeds them with 12345 (or the environment variable SACREBLEU_SEED) and says so in the signature.
+    ValueError if the lists are empty or of different length, or for a setting that is out of range.
+    """
+    _check_texts(hypotheses, references)
+    unknown = [name for name in metrics if name not in METRICS]
+    if unknown:
+        raise ValueError(f"no metric {unknown[0]!r}: choose from {', '.join(METRICS)}")
+    if bootstrap < 0 or bootstrap == 1:
+        raise ValueError(f"bootstrap ({bootstrap}) must be 0 (no interval) or at least 2 samples; 1000 is usual")
+    if bootstrap * len(hypotheses) > LARGEST_BOOTSTRAP:
+        raise ValueError(
+            f"{bootstrap:,} bootstrap samples of {len(hypotheses):,} lines do not fit in memory: "
+            f"take at most {LARGEST_BOOTSTRAP // len(hypotheses):,} samples, or 0 for no interval"
+        )
+    return [_score_with(name, hypotheses, references, bootstrap) for name in metrics]
+
+
+def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
+    """BLEU of N texts against one reference translation (N texts), and its signature."""
+    result = score(hypotheses, [references], metrics=("bleu",))[0]
+    return result.value, result.signature
+
+
+def _score_with(name: str, hypotheses: Sequence[str], references: Sequence[Sequence[str]], bootstrap: int) -> Score:
+    # force=True only silences sacreBLEU's own log message on tokenised text: `warnings` covers that.
+    metric = {"bleu": lambda: BLEU(force=True), "chrf": lambda: CHRF(word_order=2), "ter": TER}[name]()
+    # A resample without any match scores a Python 0.0 among numpy's float32, which statistics.mean in sacreBLEU 2.6 refuses to add up.
+    compute = metric._compute_score_from_stats
+
+    def with_plain_float(statistics: Any) -> Any:
+        result = compute(statistics)
+        result.score = float(result.score)
+        return result
+
+    metric._compute_score_from_stats = with_plain_float
+    result = metric.corpus_score(hypotheses, references, n_bootstrap=max(bootstrap, 1))
+    low, high = (float(result._mean - result._ci), float(result._mean + result._ci)) if bootstrap else (None, None)
+    return Score(result.name, float(result.score), str(metric.get_signature()), low, high)
+
+
+def _check_texts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    if isinstance(hypotheses, str) or isinstance(references, str) or any(isinstance(texts, str) for texts in references):
+        raise ValueError("score takes a list of hypotheses and a list of reference lists: for one reference translation, [references]")
+    if not references:
+        raise ValueError("nothing to score against: at least one list of references is needed")
+    if not hypotheses:
+        raise ValueError("nothing to score: there are no hypotheses")
+    for number, texts in enumerate(references, start=1):
+        if len(texts) != len(hypotheses):
+            raise ValueError(
+                f"{len(hypotheses):,} hypotheses, but {len(texts):,} lines in reference {number}: each reference translation is a list of its own "
+                "with a line for every hypothesis"
+            )
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------------
+# Warnings
+
+# A full stop or comma that stands alone or sticks to its word. Not "?!:;", which French sets apart; not "..." and not the dot in 3.5.
+_SPACED_MARK = re.compile(r"\S[ \t]+[.,](?=\s|$)")
+_JOINED_MARK = re.compile(r"[^\s.,][.,](?=\s|$)")
+# English clitics, apart as in the Penn Treebank ("dog 's", "do n't") or joined. Only between words, so that quoted words don't count.
+_SPACED_CLITIC = re.compile(r"\w (?:['’](?:s|m|d|ll|re|ve)|n['’]t)(?=\s|$)")
+_JOINED_CLITIC = re.compile(r"\w['’](?:s|m|d|ll|re|ve|t)\b")
+_MOSES_HYPHEN = re.compile(r"\w @-@ \w")
+_NOTHING = re.compile(r"(?!)")
+_TOKENISED = (  # text is tokenised if more lines have the first than the second, and at least this many in a hundred do
+    ("a space before the full stop or comma", _SPACED_MARK, _JOINED_MARK, 1),
+    ("endings like 's or n't apart from their word", _SPACED_CLITIC, _JOINED_CLITIC, 2),  # German "gibt 's" is rarer
+    ("hyphens as @-@", _MOSES_HYPHEN, _NOTHING, 0),
+)
+# Marks that only a subword tokeniser writes: SentencePiece, byte-level BPE (inside a word: Maltese words begin with the letter), older BPE.
+_SUBWORD_SIGN = re.compile(r"▁|[a-z]Ġ|</w>")
+# Marks that may be in genuine text once in a while: subword-nmt "wo@@ rd", WordPiece "wo ##rd". Counted from one line in a hundred.
+_SUBWORD_AFFIX = re.compile(r"\w@@(?=\s|$)|\S ##\w")
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|bar|#\d{2,6}|#x[0-9a-fA-F]{2,6});")
+
+
+def warnings(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[str]:
+    """One sentence for each thing that makes a score of these texts doubtful; empty if all looks well. Takes what `score` takes.
+
+    It looks at the text alone: tokenised text, subword marks, HTML entities, lower-casing, blank lines, a hypothesis or reference
+    given twice. Swapped inputs show only in what a reference should never have and this one has, blank lines: BLEU itself is nearly symmetric.
+    """
+    names = ["the reference" if len(references) == 1 else f"reference {number}" for number in range(1, len(references) + 1)]
+    found: list[str] = []
+    for name, texts in [("the hypothesis", hypotheses), *zip(names, references, strict=True)]:
+        found += _unfit_text(name, texts)
+    found += _blank_lines(hypotheses, dict(zip(names, references, strict=True)))
+    for name, texts in zip(names, references, strict=True):
+        if list(texts) == list(hypotheses):
+            found.append(f"the hypothesis and {name} are the same in every line: was one file given twice?")
+    for index, texts in enumerate(references):
+        for earlier in range(index):
+            if list(texts) == list(references[earlier]):
+                found.append(f"{names[earlier]} and {names[index]} are the same in every line: a reference counts once")
+    if not any(map(_has_capital, hypotheses)) and all(sum(map(_has_capital, texts)) * 2 > len(texts) for texts in references):
+        found.append("the hypothesis has no capital letter, the reference has: scores are case-sensitive, so lower-cased text loses")
+    return found
+
+
+def _unfit_text(name: str, texts: Sequence[str]) -> list[str]:
+    found = []
+    for what, spaced_pattern, joined_pattern, percent in _TOKENISED:
+        spaced = _lines_with(spaced_pattern, texts)
+        if len(spaced) * 100 > percent * len(texts) and len(spaced) > len(_lines_with(joined_pattern, texts)):
+            found.append(f"{name} looks tokenised: {what} {_where(spaced, texts)}; scores are for detokenised text")
+            break
+    signs, affixes = _lines_with(_SUBWORD_SIGN, texts), _lines_with(_SUBWORD_AFFIX, texts)
+    if signs or len(affixes) * 100 > len(texts):
+        marked = sorted({*signs, *affixes})
+        found.append(f"{name} still has subword marks {_where(marked, texts)}: join the pieces before scoring")
+    entities = _lines_with(_ENTITY, texts)
+    if entities:
+        found.append(f"{name} has HTML entities like {_ENTITY.search(texts[entities[0]])[0]} {_where(entities, texts)}: unescape them first")
+    return found
+
+
+def _blank_lines(hypotheses: Sequence[str], references: dict[str, Sequence[str]]) -> Iterable[str]:
+    blank = {index for index, text in enumerate(hypotheses) if not text.strip()}
+    missing = sorted(index for index in blank if any(texts[index].strip() for texts in references.values()))
+    if missing:
+        yield f"the hypothesis is blank {_where(missing, hypotheses)} where a reference is not"
+    for name, texts in references.items():
+        blank_here = [index for index, text in enumerate(texts) if not text.strip() and index not in blank]
+        if blank_here:
+            swapped = "" if missing else "; are hypothesis and reference swapped?"
+            yield f"{name} is blank {_where(blank_here, texts)} where the hypothesis is not{swapped}"
+
+
+def _has_capital(text: str) -> bool:
+    return any(character.isupper() for character in text)
+
+
+def _lines_with(pattern: re.Pattern[str], texts: Sequence[str]) -> list[int]:
+    return [index for index, text in enumerate(texts) if pattern.search(text)]
+
+
+def _where(indices: Sequence[int], texts: Sequence[str]) -> str:
+    return f"in {len(indices):,} of {len(texts):,} lines (first: line {indices[0] + 1:,})"

@@ -1,0 +1,116 @@
+"""Lines too long for the model, cut into pieces it can take: at sentence ends if possible, else clause ends, white space, anywhere.
+
+Sits just below translator.py, which translates the pieces and joins the results with a space. Knows text only, neither tokenizer nor model.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+import unicodedata
+from collections.abc import Callable
+
+# A capital or a digit has to follow, perhaps after an opening quote; whether the full stop belongs to an abbreviation is asked afterwards.
+# The look-behinds keep a run of 100,000 dots or spaces from being tried from each of its places.
+SENTENCE = re.compile(r"(?<![.!?…])[.!?…]+[\"'”“’»«)\]]*(?P<gap>\s+)(?=[\"'„“‘‚»«¿¡(\[–—-]*(?P<next>\w))")
+CLAUSE = re.compile(
+    r"[;:,–—][\"'”“’»«)\]]*(?P<after>\s+)|(?P<before>(?<!\s)\s+)(?=(?:und|oder|aber|denn|sondern|weil|dass|wenn|and|or|but|because|that|when|which)\s)"
+)
+SPACE = re.compile(r"\s+")
+LAST_WORD = re.compile(r"\w+$")
+# Single letters (z. B., d. h., J. S. Bach), ordinals (3. Oktober, XIV.) and these are followed by a full stop that ends no sentence.
+ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
+ABBREVIATIONS = frozenset(
+    """abb abs allg art aufl bd bspw bzgl bzw ca co corp dipl dr etw evtl ev exkl fa feat fig ggf hr hrn hrsg inc ing inkl insb jan feb apr aug
+    sept okt nov dez jh jhd jr kap ltd max med min mio mr mrd mrs ms mt nr phil prof rd rev sen sog sr st std str tel tsd ung urspr verf vgl vol vs
+    zb zzgl zzt""".split()
+)
+FIRST_GUESS = 512  # characters
+
+
+def split_line(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """Cut `text` into as few pieces as greedy packing gives, each of which `fits`; `[]` for a blank text, `[text]` for one that fits.
+
+    Nothing but white space at the cuts and at the two ends is lost, and no piece is blank. `fits` should hold for the beginnings of what it holds
+    for; where it does not, pieces are shorter than they might be. A single character that does not fit is a piece all the same.
+    Each piece costs about twenty calls of `fits` on texts of at most twice its length, however long `text` is.
+    """
+    begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    if begin >= end:
+        return []
+    if end - begin <= FIRST_GUESS and fits(text[begin:end]):
+        return [text[begin:end]]
+    levels = [_sentence_ends(text), _clause_ends(text), [match.span() for match in SPACE.finditer(text)]]
+    pieces = []
+    guess = FIRST_GUESS
+    while begin < end:
+        limit = begin + guess
+        while limit < end and fits(text[begin:limit]):
+            limit += limit - begin
+        if limit >= end:
+            if fits(text[begin:end]):
+                pieces.append(text[begin:end])
+                break
+            limit = end
+        cut, resume = _best_cut(text, begin, limit, levels, fits)
+        pieces.append(text[begin:cut])
+        guess = max(16, 2 * (cut - begin))
+        begin = resume
+        while begin < end and text[begin].isspace():
+            begin += 1
+    return pieces
+
+
+def _best_cut(text: str, begin: int, limit: int, levels: list[list[tuple[int, int]]], fits: Callable[[str], bool]) -> tuple[int, int]:
+    """Where the piece from `begin` ends and where the next begins: the last cut of the first level that has one where the piece fits."""
+
+    def too_long(cut: tuple[int, int]) -> bool:
+        return not fits(text[begin : cut[0]])
+
+    for cuts in levels:
+        first = bisect.bisect_right(cuts, (begin, len(text)))
+        last = bisect.bisect_left(cuts, (limit, 0))
+        found = bisect.bisect_left(cuts, True, first, last, key=too_long)
+        if found > first:  # then the search has seen that the cut before `found` fits
+            return cuts[found - 1]
+    cut = bisect.bisect_left(range(limit), True, begin + 1, limit, key=lambda place: too_long((place, place))) - 1
+    cut = max(cut, begin + 1)
+    whole = cut
+    while whole > begin + 1 and _inside_character(text, whole):
+        whole -= 1
+    if not _inside_character(text, whole) and fits(text[begin:whole]):
+        cut = whole
+    return cut, cut
+
+
+def _sentence_ends(text: str) -> list[tuple[int, int]]:
+    """White space between two sentences, as (start, end)."""
+    cuts = []
+    for match in SENTENCE.finditer(text):
+        follower = match["next"]
+        if follower.islower() or (text[match.start() : match.start("gap")] == "." and _is_abbreviation(text, match.start())):
+            continue
+        cuts.append(match.span("gap"))
+    return cuts
+
+
+def _is_abbreviation(text: str, stop: int) -> bool:
+    """Whether the full stop at `stop` belongs to the word before it."""
+    word = LAST_WORD.search(text[max(0, stop - 24) : stop])
+    if word is None:
+        return False
+    last = word[0]
+    return (len(last) == 1 and last.isalpha()) or bool(ORDINAL.fullmatch(last)) or last.lower() in ABBREVIATIONS
+
+
+def _clause_ends(text: str) -> list[tuple[int, int]]:
+    """White space after a comma, semicolon, colon or dash and before a conjunction, as (start, end)."""
+    return [match.span("after" if match["after"] else "before") for match in CLAUSE.finditer(text)]
+
+
+def _inside_character(text: str, place: int) -> bool:
+    """Whether a cut at `place` would part what is seen as one character: a base and its accents, an emoji and its modifiers."""
+    if place >= len(text):
+        return False
+    joined = text[place] in "\u200d\ufe0e\ufe0f" or text[place - 1] == "\u200d" or "\U0001f3fb" <= text[place] <= "\U0001f3ff"
+    return joined or unicodedata.combining(text[place]) != 0

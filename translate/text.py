@@ -1,0 +1,132 @@
+"""Lines of text in and out: the one place that decides what a line is.
+
+A line ends at ``\\n`` and nowhere else: U+2028, U+0085, ``\\x0b`` and ``\\x1c`` stay inside it, so N lines stay N lines whichever
+program counts them. One ``\\r`` before the ``\\n`` belongs to the line's end, a byte order mark at the start of a file to nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import io
+import lzma
+import os
+import secrets
+import stat
+import sys
+import zlib
+from pathlib import Path
+from typing import BinaryIO, Iterator, TextIO
+
+BOM = b"\xef\xbb\xbf"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def read_lines(path: str | os.PathLike | BinaryIO) -> Iterator[str]:
+    """The lines of a UTF-8 file, without their ends; a last line need not have one.
+
+    `path` is a file (.gz and .xz are unpacked), "-" for standard input, or an open binary stream. The file is opened at once, so a
+    missing one fails here; what is in it is read line by line. ValueError, one line: a missing or unreadable file, a folder, a
+    damaged .gz or .xz, and invalid UTF-8 with file, line and byte (both counted from 1).
+    """
+    if hasattr(path, "read"):
+        name = getattr(path, "name", None)
+        return _decoded(path, name if isinstance(name, str) else "input")
+    if os.fspath(path) == "-":
+        return _decoded(sys.stdin.buffer, "standard input")
+    path = os.path.expanduser(path)
+    try:
+        stream = open(path, "rb")  # itself refuses a folder
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {_reason(error)}") from None
+    if path.endswith(".gz"):
+        return _decoded(gzip.GzipFile(fileobj=stream), path, stream)
+    if path.endswith(".xz"):
+        return _decoded(lzma.LZMAFile(stream), path, stream)
+    return _decoded(stream, path, stream)
+
+
+def _decoded(stream: BinaryIO, name: object, close: BinaryIO | None = None) -> Iterator[str]:
+    number = 0
+    try:
+        for number, raw in enumerate(stream, 1):  # a binary stream ends its lines at b"\n" only
+            if number == 1 and raw.startswith(BOM):
+                raw = raw[len(BOM) :]
+            if raw.endswith(b"\n"):
+                raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
+            yield raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} of the line") from None
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+        raise ValueError(f"{name}: damaged after line {number}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{name}: cannot be read: {_reason(error)}") from None
+    finally:
+        if close is not None:
+            close.close()
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike) -> Iterator[TextIO]:
+    """A text file that appears under `path` whole, once the block has ended well, or not at all.
+
+    Written beside `path` under a temporary name, synced, renamed; after an error or an interrupt it is removed and an older file of that
+    name stands. UTF-8, lines end in "\\n"; .gz and .xz are packed. A device or pipe (/dev/null) is written to directly. ValueError if the
+    place cannot be written.
+    """
+    given = os.path.expanduser(path)
+    path = Path(os.path.realpath(given))  # through a link, or the rename would replace the link
+    try:
+        mode = os.stat(path).st_mode if path.exists() else None
+        if mode is not None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        direct = mode is not None and not stat.S_ISREG(mode)
+        if mode is not None and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would get past a file's write protection
+        name = path if direct else path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
+        raw = open(name, "wb" if direct else "xb")
+    except OSError as error:
+        raise ValueError(f"{given}: cannot be written: {_reason(error)}") from None
+    try:
+        with raw:
+            with _packed(raw, os.path.basename(given)) as stream:
+                yield stream
+            raw.flush()
+            if not direct:
+                os.fsync(raw.fileno())
+        if not direct:
+            if mode is not None:
+                os.chmod(name, stat.S_IMODE(mode))
+            os.replace(name, path)
+    except OSError as error:
+        if error.errno in FULL:
+            raise ValueError(f"{given}: cannot be written: {_reason(error)}") from None
+        raise
+    finally:
+        if not direct:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+
+
+@contextlib.contextmanager
+def _packed(raw: BinaryIO, name: str) -> Iterator[TextIO]:
+    if name.endswith(".gz"):
+        binary: BinaryIO = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)  # no name, no time: the same text gives the same bytes
+    elif name.endswith(".xz"):
+        binary = lzma.LZMAFile(raw, "wb")
+    else:
+        binary = raw
+    text = io.TextIOWrapper(binary, encoding="utf-8", newline="\n")
+    try:
+        yield text
+        text.flush()
+    finally:
+        with contextlib.suppress(OSError):  # after an error what is left in the buffer is of no use
+            text.detach()
+    if binary is not raw:
+        binary.close()
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

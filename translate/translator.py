@@ -1,0 +1,251 @@
+"""Lines in, lines out: splits what is too long, batches by length, searches, restores the order. Training validates through it too.
+
+Sits above bundle.py, model/ and decoding/, which know no text, and below training.py and cli/. Whatever the batches, a line is translated as if
+it stood alone, up to the rounding of the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+
+import torch
+from torch import Tensor
+
+from translate.bundle import load_bundle
+from translate.config import DecodingConfig
+from translate.decoding import Hypothesis, beam_search, sample, sentence_seed
+from translate.device import autocast, choose_device, choose_precision
+from translate.model import Transformer
+from translate.segments import split_line
+from translate.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+
+WINDOW_LINES = 2048  # read ahead, so that lines of like length can be batched
+WINDOW_CHARACTERS = 1_000_000  # or fewer lines, where they are long
+# What one sentence takes of a batch is counted as at least so many tokens: the scores over the vocabulary cost the same for short ones.
+LEAST_TOKENS = 8
+# A sentence of so many tokens counts twice for every beam, as the attention's scores grow with the square of the length.
+SQUARE_TOKENS = 512
+FIRST_WINDOW = 128  # lines: the first output comes soon, and each window after it is twice as large
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search; None stands for the bundle's `decoding` setting of that name."""
+
+    beam: int | None = None
+    length_penalty: float | None = None
+    batch_tokens: int | None = None  # source tokens a batch, padding included, each counted `beam` times
+    n_best: int = 1  # alternatives of a line: at most `beam`, or that many samples
+    sample: bool = False  # draw from the model's distribution in place of searching
+    temperature: float = 1.0
+    top_k: int = 0  # draw among the k likeliest tokens; 0 = all
+    top_p: float = 1.0  # draw among the likeliest tokens that share this probability
+    seed: int = 1
+
+    def fill(self, decoding: DecodingConfig) -> Options:
+        """These options with no None left. ValueError for a value that cannot be."""
+        beam, length_penalty, batch_tokens = (
+            default if value is None else value
+            for value, default in (
+                (self.beam, decoding.beam),
+                (self.length_penalty, decoding.length_penalty),
+                (self.batch_tokens, decoding.batch_tokens),
+            )
+        )
+        for name, value, least in (
+            ("beam", beam, 1), ("length_penalty", length_penalty, 0), ("batch_tokens", batch_tokens, 1),
+            ("n_best", self.n_best, 1), ("top_k", self.top_k, 0), ("seed", self.seed, 0),
+        ):  # fmt: skip
+            if not value >= least:
+                raise ValueError(f"{name} is {value}: it must be at least {least}")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}: it must be more than 0")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}: it must be more than 0 and at most 1")
+        if self.n_best > beam and not self.sample:
+            raise ValueError(f"n_best ({self.n_best}) is more than beam ({beam}): a search keeps `beam` hypotheses, so raise beam as well")
+        return Options(beam, length_penalty, batch_tokens, self.n_best, self.sample, self.temperature, self.top_k, self.top_p, self.seed)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One line of input and what became of it."""
+
+    source: str
+    text: str
+    score: float  # of `text`: the search's score, added up over the pieces
+    alternatives: list[tuple[str, float]]  # the n best, `text` first; of a line in pieces, the first joins the first of each piece, and so on
+    pieces: int  # how many the line was split into; 0 = blank, and the model was not asked
+    cut: bool  # an output reached the limit of its length before it ended, or a piece could not be made to fit
+
+
+@dataclass
+class _Piece:
+    """What goes into the model as one source: `ids` end in EOS; `line` and `place` say where it belongs."""
+
+    ids: list[int]
+    line: int
+    place: int
+    cut: bool
+    hypotheses: list[Hypothesis]
+
+
+class Translator:
+    """A model with its tokenizer, ready to translate: from a run folder by `load`, or from the parts while training."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        tokenizer: Tokenizer,
+        decoding: DecodingConfig,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.decoding = decoding
+        self.device = device
+        self.precision = precision
+        self.max_tokens = model.config.max_tokens
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], device: str = "auto", precision: str = "auto") -> Translator:
+        """From the run folder (or a copy of its bundle files); `device`: auto, cpu, cuda, cuda:N; `precision`: auto, fp32, bf16.
+
+        ValueError for a missing or foreign bundle and for a device that is not there.
+        """
+        if precision not in ("auto", "fp32", "bf16"):
+            raise ValueError(f"precision is {precision!r}: choose auto, fp32 or bf16")
+        chosen = choose_device(device)
+        bundle = load_bundle(folder, chosen)
+        # autocast keeps what it converts only of weights that may have a gradient
+        return cls(bundle.model.requires_grad_(), bundle.tokenizer, bundle.config.decoding, chosen, choose_precision(precision, chosen))
+
+    def translate(
+        self,
+        lines: Sequence[str],
+        *,
+        beam: int | None = None,
+        length_penalty: float | None = None,
+        batch_tokens: int | None = None,
+    ) -> list[str]:
+        """The best translation of each of `lines`, in their order; "" for a blank one. Without options, as the recipe decodes."""
+        if isinstance(lines, str):
+            raise ValueError("translate() takes a list of lines, not one string: put it in brackets")
+        return [result.text for result in self.translate_stream(lines, Options(beam, length_penalty, batch_tokens))]
+
+    def translate_stream(self, lines: Iterable[str], options: Options = Options(), window: int = WINDOW_LINES) -> Iterator[Translation]:
+        """One `Translation` per line, in order, reading at most `window` lines ahead: memory stays the same for an endless input."""
+        options = options.fill(self.decoding)
+        if window < 1:
+            raise ValueError(f"window is {window}: it must be at least 1")
+        return self._windows(iter(lines), options, window)
+
+    def _windows(self, lines: Iterator[str], options: Options, window: int) -> Iterator[Translation]:
+        first, size = 0, min(window, FIRST_WINDOW)
+        while True:
+            ahead, characters = [], 0
+            while len(ahead) < size and characters < WINDOW_CHARACTERS and (line := next(lines, None)) is not None:
+                ahead.append(line)
+                characters += len(line)
+            if not ahead:
+                return
+            yield from self._translate_window(ahead, first, options)
+            first += len(ahead)
+            size = min(window, 2 * size)
+
+    def _translate_window(self, lines: list[str], first: int, options: Options) -> list[Translation]:
+        """`lines` are those from number `first` on (from 0) of the whole input."""
+        pieces = self._split(lines)
+        lengths = [len(piece.ids) for piece in pieces]
+        training = self.model.training
+        self.model.eval()
+        try:
+            for batch in length_batches(lengths, options.batch_tokens, options.n_best if options.sample else options.beam):
+                self._search([pieces[place] for place in batch], first, options)
+        finally:
+            self.model.train(training)
+        text = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
+        ranked: list[list[list[tuple[str, float]]]] = [[] for _ in lines]  # line, piece, rank
+        cut = [False] * len(lines)
+        for piece in pieces:
+            ranked[piece.line].append([(next(text), hypothesis.score) for hypothesis in piece.hypotheses])
+            cut[piece.line] |= piece.cut
+        return [_join(line, ranks, was_cut, options.n_best) for line, ranks, was_cut in zip(lines, ranked, cut)]
+
+    def _split(self, lines: list[str]) -> list[_Piece]:
+        pieces = []
+        for number, (line, ids) in enumerate(zip(lines, self.tokenizer.encode_source(lines))):
+            if len(ids) <= self.max_tokens:
+                parts = [ids]
+            else:
+                parts = self.tokenizer.encode_source(split_line(line, self._fits))
+            # what looks blank or is nothing to the tokenizer (a zero-width space) does not reach the model
+            parts = [part for part in parts if len(part) > 1] if line.strip() else []
+            for place, part in enumerate(parts):
+                cut = len(part) > self.max_tokens
+                pieces.append(_Piece([*part[: self.max_tokens - 1], EOS] if cut else part, number, place, cut, []))
+        return pieces
+
+    def _fits(self, text: str) -> bool:
+        return len(self.tokenizer.encode_source([text])[0]) <= self.max_tokens
+
+    @torch.no_grad()  # in inference mode autocast would convert the weights anew at every step
+    def _search(self, batch: list[_Piece], first: int, options: Options) -> None:
+        """Fill in the hypotheses of `batch`. For samples, a piece takes `n_best` rows, each with a seed of its own."""
+        copies = options.n_best if options.sample else 1
+        sources = [piece.ids for piece in batch for _ in range(copies)]
+        limits = torch.tensor([self._limit(len(ids)) for ids in sources], device=self.device)
+        banned = (PAD, BOS, UNK)
+        with autocast(self.device, self.precision):
+            state = self.model.start(self.model.encode(pad(sources, self.device)))
+            if options.sample:
+                seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in range(copies)]
+                cuts = (options.temperature, options.top_k, options.top_p)
+                found = sample(self.model.step, state, limits, BOS, EOS, *cuts, seeds, options.length_penalty, banned)
+            else:
+                search = (options.beam, options.length_penalty, options.n_best)
+                found = beam_search(self.model.step, state, limits, BOS, EOS, *search, banned)
+        for place, piece in enumerate(batch):
+            piece.hypotheses = [hypothesis for row in found[place * copies : (place + 1) * copies] for hypothesis in row]
+            piece.cut |= not piece.hypotheses[0].complete
+
+    def _limit(self, tokens: int) -> int:
+        """Most tokens of an output, end mark included, for a source of `tokens`."""
+        return max(1, min(int(self.decoding.max_ratio * tokens) + self.decoding.max_extra, self.max_tokens))
+
+
+def piece_seed(seed: int, line: int, place: int, rank: int) -> int:
+    """Depends on where the piece stands in the input and not on its batch; no two share one."""
+    return sentence_seed(sentence_seed(sentence_seed(seed, line), place), rank)
+
+
+def length_batches(lengths: Sequence[int], batch_tokens: int, beam: int) -> list[list[int]]:
+    """Places of `lengths` in batches of like length, the longest first; each within the budget, or a single sentence that is beyond it."""
+    batches: list[list[int]] = []
+    room = 0
+    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+        if not batches or len(batches[-1]) == room:
+            longest = max(lengths[place], LEAST_TOKENS)  # of this batch: the others are padded to it
+            room = max(1, int(batch_tokens / (beam * longest * (1 + longest / SQUARE_TOKENS))))
+            batches.append([])
+        batches[-1].append(place)
+    return batches
+
+
+def pad(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Lists of ids -> (B, S), PAD on the right."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)
+
+
+def _join(line: str, ranks: list[list[tuple[str, float]]], cut: bool, n_best: int) -> Translation:
+    """`ranks`: for each piece its alternatives, best first. A piece that has fewer than others lends its last."""
+    alternatives = [("", 0.0)] * n_best
+    if ranks:
+        columns = [[piece[min(rank, len(piece) - 1)] for piece in ranks] for rank in range(n_best)]
+        alternatives = [(" ".join(text for text, _ in column if text), sum(score for _, score in column)) for column in columns]
+    text, score = alternatives[0]
+    return Translation(line, text, score, alternatives, len(ranks), cut)
