@@ -249,16 +249,20 @@ def test_a_changed_table_is_read_again(tmp_path, data, kind):
     assert pairs_of(CorpusConfig(kind, str(tmp_path / "set")), data) == [("b", "x")]
 
 
+def corpora_in(cache):
+    return len([entry for entry in os.scandir(cache) if entry.is_dir()])
+
+
 def test_where_the_cache_lies(tmp_path, monkeypatch):
     corpus = text_corpus(tmp_path, PAIRS[:3])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     load_corpus(corpus, DataConfig())
-    assert len(os.listdir(tmp_path / "xdg" / "translate-nmt")) == 1
+    assert corpora_in(tmp_path / "xdg" / "translate-nmt") == 1
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     load_corpus(corpus, DataConfig())
     load_corpus(corpus, DataConfig(cache="~/mine"))
-    assert len(os.listdir(tmp_path / "home" / ".cache" / "translate-nmt")) == len(os.listdir(tmp_path / "home" / "mine")) == 1
+    assert corpora_in(tmp_path / "home" / ".cache" / "translate-nmt") == corpora_in(tmp_path / "home" / "mine") == 1
     with pytest.raises(ValueError, match=r"the cache folder .*train\.de/x cannot be written .*: set data\.cache"):
         load_corpus(corpus, DataConfig(cache=corpus.source + "/x"))
 

@@ -185,6 +185,24 @@ def test_cached_steps_equal_the_full_forward(norm):
         torch.testing.assert_close(logits, expected[:, position], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_bf16_stays_close_to_fp32_forward_and_backward(norm):
+    model, source, target = model_and_input(norm)
+    model.requires_grad_()
+
+    def run(enabled):
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            hidden = model(source, target)
+        (hidden.float() * weights).sum().backward()
+        return hidden.float(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+    weights = torch.randn(*target.shape, WIDTH)
+    # a bf16 number has 8 significant bits; the gradient has gone through all layers twice
+    for found, expected, tolerance in zip(run(True), run(False), (0.015, 0.08)):
+        assert 0 < (found - expected).norm() < tolerance * expected.norm()
+
+
 def test_selecting_beams_equals_decoding_each_hypothesis():
     """Three beams a sentence, reordered, and one sentence leaving: every row equals the full forward over its own history."""
     model, source, target = model_and_input()

@@ -33,6 +33,25 @@ def test_equals_torch_cross_entropy(monkeypatch, smoothing, rows):
     assert not ours[0][1, 2:].any()  # no gradient from padding
 
 
+def test_bf16_products_keep_the_loss_and_the_gradient():
+    torch.manual_seed(3)
+    hidden, weight, labels = torch.randn(4, 50, 64), torch.randn(300, 64) / 8, torch.randint(1, 300, (4, 50))
+    labels[:, 40:] = PAD
+
+    def gradients(precision):
+        inputs = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
+            smoothed, _ = loss_sum(*inputs, labels, 0.1)
+        smoothed.backward()
+        return smoothed.item(), [tensor.grad for tensor in inputs]
+
+    exact, exact_gradients = gradients(torch.float32)
+    loss, found = gradients(torch.bfloat16)
+    assert loss == pytest.approx(exact, rel=2e-3)
+    for ours, expected in zip(found, exact_gradients):
+        assert ours.dtype == torch.float32 and (ours - expected).norm() < 0.01 * expected.norm()
+
+
 def test_a_uniform_model_loses_the_logarithm_of_the_vocabulary():
     hidden, weight = torch.zeros(2, 3, 4), torch.randn(50, 4)
     labels = torch.full((2, 3), 7)

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
+from filelock import FileLock
+
 from translate.config import DataConfig
 
 FORMAT = 1  # of what lies in the cache: another number, and it is made anew
@@ -34,38 +36,37 @@ def cache_folder(data: DataConfig) -> Path:
 def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> tuple[Path, dict]:
     """The cache's folder for `key` and the facts about it that `build(folder)` returned when it filled it.
 
-    Made in a temporary folder, then renamed, so that no half of it is ever found. Two runs may make it at once: the first to end wins, and
-    both have the same. A damaged one is made anew. ValueError if the folder cannot be written.
+    Made in a temporary folder, then renamed, so that no half of it is ever found. Of two runs that want it at once, one makes it and the other
+    waits (the lock goes with the process that holds it). A damaged one is made anew. ValueError if the folder cannot be written.
     """
     final = cache / f"{kind}-{key[:32]}"
-    info = _facts(final)
-    if info is not None:
-        return final, info
+    if (facts := _facts(final)) is not None:
+        return final, facts
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _remove_old(cache)
-        place = Path(tempfile.mkdtemp(prefix=BUILDING, dir=cache))
-        place.chmod(0o755)  # a cache may be shared
-        if final.exists():  # damaged; set aside in one step, as another run may do the same
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(final, place / "damaged")
-                shutil.rmtree(place / "damaged")
+        with FileLock(cache / f"{final.name}.lock"):
+            if (facts := _facts(final)) is None:  # else another run has made it meanwhile
+                facts = _make(final, build)
     except OSError as error:
-        raise ValueError(f"the cache folder {cache} cannot be written ({error.strerror}): set data.cache to another one") from None
+        raise ValueError(f"the cache folder {cache} cannot be written ({error.strerror or error}): set data.cache to another one") from None
+    return final, facts
+
+
+def _make(final: Path, build: Callable[[Path], dict]) -> dict:
+    """Fill a temporary folder, then rename it to `final`, in place of a damaged one. OSError where that can't be done."""
+    _remove_old(final.parent)
+    place = Path(tempfile.mkdtemp(prefix=BUILDING, dir=final.parent))
     try:
+        place.chmod(0o755)  # a cache may be shared
         facts = build(place)
         sizes = {file.name: file.stat().st_size for file in place.iterdir()}
         (place / INFO).write_text(json.dumps({"sizes": sizes, "facts": facts}), encoding="utf-8")
-        with contextlib.suppress(OSError):  # another run was first
-            os.rename(place, final)
-    except OSError as error:
-        raise ValueError(f"the cache folder {cache} cannot be written ({error.strerror or error}): set data.cache to another one") from None
+        if final.exists():
+            shutil.rmtree(final)
+        os.rename(place, final)
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    info = _facts(final)
-    if info is None:
-        raise ValueError(f"the cache folder {cache} does not keep what is written there: set data.cache to another one")
-    return final, info
+    return facts
 
 
 def _remove_old(cache: Path) -> None:

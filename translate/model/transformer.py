@@ -112,6 +112,8 @@ class Transformer(nn.Module):
     def embed(self, embedding: nn.Embedding, ids: Tensor, first: int, generator: Optional[Generator]) -> Tensor:
         """Embeddings times sqrt(D) plus positions from `first` on (sections 3.4, 3.5): (B, T) -> (B, T, D)."""
         states = embedding(ids) * math.sqrt(self.config.width) + self.positions[first : first + ids.shape[1]]
+        if torch.is_autocast_enabled("cpu"):  # what lies between the products is bound by memory there: half the bytes, a tenth less time
+            states = states.to(torch.get_autocast_dtype("cpu"))
         return dropout(states, self.config.dropout, generator)
 
     def start(self, memory: Memory) -> DecoderState:
