@@ -33,15 +33,54 @@ def test_equals_torch_cross_entropy(monkeypatch, smoothing, rows):
     assert not ours[0][1, 2:].any()  # no gradient from padding
 
 
-def test_bf16_products_keep_the_loss_and_the_gradient():
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [4, 512])
+def test_r_drop_equals_its_equation_on_torch_functions(monkeypatch, smoothing, rows):
+    monkeypatch.setattr(objective, "ROWS", rows)
+    torch.manual_seed(4)
+    hidden, weight = torch.randn(8, 5, 8, dtype=torch.double, requires_grad=True), torch.randn(11, 8, dtype=torch.double, requires_grad=True)
+    labels, alpha = torch.randint(1, 11, (4, 5)), 3.0
+    labels[1, 2:] = labels[3, 4:] = PAD
+    loss, plain = loss_sum(hidden, weight, labels, smoothing, alpha)
+    (loss / 7).backward()
+    ours = hidden.grad.clone(), weight.grad.clone()
+    hidden.grad = weight.grad = None
+    functional, real = torch.nn.functional, labels != PAD
+    first, second = ((half @ weight.T)[real] for half in hidden.chunk(2))
+
+    def cross_entropy(smoothing):
+        return sum(functional.cross_entropy(half, labels[real], reduction="sum", label_smoothing=smoothing) for half in (first, second)) / 2
+
+    p, q = first.log_softmax(-1), second.log_softmax(-1)
+    divergence = functional.kl_div(q, p, reduction="sum", log_target=True) + functional.kl_div(p, q, reduction="sum", log_target=True)
+    expected = cross_entropy(smoothing) + alpha / 4 * divergence
+    (expected / 7).backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-9) and plain.item() == pytest.approx(cross_entropy(0.0).item(), rel=1e-9)
+    torch.testing.assert_close(ours[0], hidden.grad)
+    torch.testing.assert_close(ours[1], weight.grad)
+
+
+def test_r_drop_without_dropout_is_the_plain_loss():
+    """Both halves are the same then: nothing to draw together."""
+    torch.manual_seed(5)
+    hidden, weight, labels = torch.randn(4, 5, 8, requires_grad=True), torch.randn(11, 8), torch.randint(1, 11, (4, 5))
+    plain, twice = loss_sum(hidden, weight, labels, 0.1)[0], loss_sum(hidden.repeat(2, 1, 1), weight, labels, 0.1, 5.0)[0]
+    assert twice.item() == pytest.approx(plain.item(), rel=1e-5)
+    gradients = [torch.autograd.grad(loss, hidden)[0] for loss in (plain, twice)]
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("r_drop", [0.0, 4.0])
+def test_bf16_products_keep_the_loss_and_the_gradient(r_drop):
     torch.manual_seed(3)
-    hidden, weight, labels = torch.randn(4, 50, 64), torch.randn(300, 64) / 8, torch.randint(1, 300, (4, 50))
+    weight, labels = torch.randn(300, 64) / 8, torch.randint(1, 300, (4, 50))
+    hidden = torch.randn(8 if r_drop else 4, 50, 64)
     labels[:, 40:] = PAD
 
     def gradients(precision):
         inputs = hidden.clone().requires_grad_(), weight.clone().requires_grad_()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
-            smoothed, _ = loss_sum(*inputs, labels, 0.1)
+            smoothed, _ = loss_sum(*inputs, labels, 0.1, r_drop)
         smoothed.backward()
         return smoothed.item(), [tensor.grad for tensor in inputs]
 

@@ -222,6 +222,22 @@ def test_accumulation_is_one_large_batch(tmp_path, corpus_folder):
     torch.testing.assert_close(accumulated, model.encoder[0].feedforward.inner.weight.grad, atol=1e-6, rtol=1e-4)
 
 
+def test_r_drop_sees_each_batch_twice_and_counts_it_once(tmp_path, corpus_folder):
+    def trained(name, **optim):
+        config = tiny_config(tmp_path / name, corpus_folder, steps=3, validate_every=3)
+        config.optim = dataclasses.replace(config.optim, **optim)
+        train(config)
+        tokens = json.loads((tmp_path / name / "report.json").read_text())["target_tokens"]
+        return read_weights(tmp_path / name / "model.safetensors"), tokens
+
+    plain, tokens = trained("plain")
+    weights, tokens_with = trained("r_drop", r_drop=4.0)
+    again, _ = trained("again", r_drop=4.0)
+    assert tokens_with == tokens
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert any(not torch.equal(weights[name], plain[name]) for name in weights)
+
+
 def test_the_average_is_the_mean_of_the_checkpoints(bundle):
     from translate.checkpoints import Checkpoints
 

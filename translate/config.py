@@ -107,6 +107,8 @@ class OptimConfig:
     weight_decay: float = 0.0
     clip: float = 0.0  # greatest gradient norm; 0 = off
     label_smoothing: float = 0.1
+    # alpha of R-Drop (Liang et al. 2021): each batch is seen twice, under two draws of dropout, and the two answers are drawn together; 0 = off
+    r_drop: float = 0.0
 
 
 @dataclass
@@ -162,7 +164,7 @@ CHOICES = {
 CORPUS_KINDS = ("text", "tsv", "jsonl", "hub", "saved", "phrasebook")
 
 AT_LEAST_0 = (
-    "tokenizer.sampling", "model.dropout", "optim.warmup", "optim.weight_decay", "optim.clip", "optim.label_smoothing", "optim.beta1",
+    "tokenizer.sampling", "model.dropout", "optim.warmup", "optim.weight_decay", "optim.clip", "optim.label_smoothing", "optim.r_drop", "optim.beta1",
     "optim.beta2", "training.steps", "training.minutes", "training.validate_sentences", "training.patience", "training.threads",
     "training.seed", "decoding.length_penalty", "decoding.max_ratio", "data.filters.max_ratio",
     "data.filters.min_ratio_tokens", "data.workers",

@@ -1,4 +1,5 @@
-"""Hidden states + labels -> loss and its gradient (Vaswani et al. 2017, section 5.4; Szegedy et al. 2016 for label smoothing).
+"""Hidden states + labels -> loss and its gradient (Vaswani et al. 2017, section 5.4; Szegedy et al. 2016 for label smoothing; Liang et al.
+2021 for R-Drop).
 
 The output layer and the cross-entropy are one operation, done a few hundred rows at a time: a batch's logits (tokens x vocabulary) are the
 largest thing in training, and this way they never exist as a whole, neither forward nor for the gradient.
@@ -14,14 +15,24 @@ from translate.tokenizer import PAD
 ROWS = 512  # rows of logits at a time
 
 
-def loss_sum(hidden: Tensor, weight: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+def loss_sum(hidden: Tensor, weight: Tensor, labels: Tensor, smoothing: float, r_drop: float = 0.0) -> tuple[Tensor, Tensor]:
     """Label-smoothed cross-entropy, summed over the labels that are not PAD.
 
     hidden (B, T, D), weight (V, D), labels (B, T). The target distribution is (1 - smoothing) on the label + smoothing / V on every piece.
+    With R-Drop, hidden (2B, T, D) holds the batch twice, under two draws of dropout: the loss is the mean of both cross-entropies plus
+    r_drop / 2 times the mean of the two Kullback-Leibler divergences between their distributions, which is half of Liang et al.'s equation 4.
     Returns (smoothed loss with gradient, plain negative log-likelihood without), in nats.
     """
     real = labels != PAD
+    if r_drop:
+        first, second = hidden.chunk(2)
+        return _TwinLoss.apply(first[real], second[real], weight, labels[real], smoothing, r_drop)
     return _OutputLoss.apply(hidden[real], weight, labels[real], smoothing)
+
+
+def _product_precision(weight: Tensor) -> torch.dtype:
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
 
 
 class _OutputLoss(torch.autograd.Function):
@@ -33,7 +44,7 @@ class _OutputLoss(torch.autograd.Function):
         of the weights for the label, and their sum for the smoothing. Nor is the softmax normalised: its exponentials keep the products' own
         precision, and the (M, 1) normalisers are applied to what comes out.
         """
-        precision = torch.get_autocast_dtype(hidden.device.type) if torch.is_autocast_enabled(hidden.device.type) else weight.dtype
+        precision = _product_precision(weight)
         matrix, inputs = weight.to(precision), hidden.to(precision)
         weight_gradient = torch.zeros_like(weight)
         hidden_gradient = torch.empty_like(hidden, dtype=weight.dtype)
@@ -67,3 +78,41 @@ class _OutputLoss(torch.autograd.Function):
     def backward(context, incoming: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None]:
         hidden_gradient, weight_gradient = context.saved_tensors
         return hidden_gradient * incoming, weight_gradient * incoming, None, None
+
+
+class _TwinLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(context, first: Tensor, second: Tensor, weight: Tensor, labels: Tensor, smoothing: float, r_drop: float) -> tuple[Tensor, Tensor]:
+        """first, second (M, D), labels (M,). As above, in chunks of M' rows.
+
+        With p and q the two distributions and d = log p - log q, the divergences are D = sum p d and E = -sum q d, and the gradient of D + E
+        is p (d - D) + p - q for p's logits, q (-d - E) + q - p for q's.
+        """
+        precision, pull, share = _product_precision(weight), r_drop / 2, smoothing / len(weight)
+        matrix = weight.to(precision)
+        hidden_gradients = [torch.empty_like(hidden, dtype=weight.dtype) for hidden in (first, second)]
+        weight_gradient, loss, likelihood = torch.zeros_like(weight), weight.new_zeros(()), weight.new_zeros(())
+        for start in range(0, len(labels), ROWS // 2):
+            rows = slice(start, start + ROWS // 2)
+            label = labels[rows, None]
+            parts = [hidden[rows].to(precision) for hidden in (first, second)]
+            logs = [(part @ matrix.T).to(weight.dtype).log_softmax(dim=1) for part in parts]  # (M', V)
+            p, q = (log.exp() for log in logs)
+            d, apart = logs[0] - logs[1], (p - q).mul_(pull)
+            for part, log, own, gradient, sign in zip(parts, logs, (p, q), hidden_gradients, (1, -1)):
+                divergence = sign * torch.linalg.vecdot(own, d)[:, None]  # (M', 1)
+                nll = -log.gather(1, label).sum()
+                likelihood += nll
+                loss += (1 - smoothing) * nll - share * log.sum() + pull * divergence.sum()
+                of_logits = own.mul_((d * (sign * pull)).add_(1 - pull * divergence)).add_(apart, alpha=sign).sub_(share)
+                of_logits.scatter_add_(1, label, of_logits.new_full(label.shape, smoothing - 1))
+                of_logits = of_logits.to(precision)
+                gradient[rows] = of_logits @ matrix
+                weight_gradient += of_logits.T @ part
+        context.save_for_backward(*hidden_gradients, weight_gradient)
+        context.mark_non_differentiable(likelihood)
+        return loss / 2, likelihood / 2
+
+    @staticmethod
+    def backward(context, incoming: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        return *(gradient * (incoming / 2) for gradient in context.saved_tensors), None, None, None

@@ -145,8 +145,10 @@ class Run:
         for batch in batches:
             batch = batch.to(self.device)
             with autocast(self.device, self.precision):
-                hidden = self.model(batch.source, batch.target, self.generator)
-                smoothed, likelihood = loss_sum(hidden, self.model.target_embedding.weight, batch.labels, config.label_smoothing)
+                copies = 2 if config.r_drop else 1
+                hidden = self.model(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1), self.generator)
+                weight = self.model.target_embedding.weight
+                smoothed, likelihood = loss_sum(hidden, weight, batch.labels, config.label_smoothing, config.r_drop)
             (smoothed / tokens).backward()
             plain += likelihood
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
