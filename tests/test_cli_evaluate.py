@@ -11,9 +11,10 @@ import sacrebleu
 from translate.bundle import build_model, weights_of, write_config, write_weights
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+from translate.decoding import Options
 from translate.evaluation import evaluate_tests, table, write_report
 from translate.tokenizer import train_tokenizer
-from translate.translator import Options, Translation, Translator
+from translate.translator import Translation, Translator
 
 SOURCES = ["Der Hund schläft.", "Die Katze läuft.", "", "Guten Morgen!", "Ich weiß nicht, ob er kommt.", "Was kostet das Brot?"]
 

@@ -15,8 +15,9 @@ import torch
 from translate.bundle import build_model, weights_of, write_config, write_weights
 from translate.cli.main import main
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+from translate.decoding import Options
 from translate.tokenizer import train_tokenizer
-from translate.translator import Options, Translator
+from translate.translator import Translator
 
 LINES = ["Der Hund schläft.", "", "Guten Morgen!", "a\u2028b", "a\x85b \x1c c", "  ", "Die Katze läuft.", "😀 \x00 漢"]
 

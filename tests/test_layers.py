@@ -24,10 +24,11 @@ model.transformer
 model
 batches optim objective decoding
 bundle scoring
-checkpoints translator
+checkpoints torch_engine ctranslate2_engine
+translator
 evaluation runfolder
 training
-cli.train cli.file cli.score cli.evaluate
+cli.train cli.file cli.score cli.evaluate cli.export
 cli.main cli
 __main__
 """
@@ -37,6 +38,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "sacrebleu": {"scoring"},
     "sentencepiece": {"tokenizer"},
     "datasets": {"data", "corpora"},
+    "ctranslate2": {"ctranslate2_engine"},
 }
 
 
@@ -107,7 +109,8 @@ def test_a_library_is_imported_in_its_own_place_only(library):
 
 def test_every_library_is_a_declared_dependency():
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["ctranslate2"]]
     names = {requirement.split(">")[0].replace("hydra-core", "hydra").replace("pyyaml", "yaml") for requirement in declared}
     used = {imported.split(".")[0] for path in MODULES.values() for imported in imports(path)} - set(sys.stdlib_module_names) - {"translate"}
     assert used - {"huggingface_hub", "pyarrow"} <= names  # those two come with datasets

@@ -33,7 +33,7 @@ def commands() -> list[list[str]]:
 
 
 def test_there_are_commands_of_every_kind():
-    assert {words[0] for words in commands()} == {"train", "file", "score", "evaluate"}
+    assert {words[0] for words in commands()} == {"train", "file", "score", "evaluate", "export"}
 
 
 @pytest.mark.parametrize("words", [words for words in commands() if words[0] != "train"], ids=" ".join)

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from translate.config import DecodingConfig, ModelConfig, TokenizerConfig
+from translate.decoding import Options
 from translate.model import Transformer
 from translate.tokenizer import EOS, PAD, train_tokenizer
-from translate.translator import Options, Translator, length_batches
+from translate.torch_engine import TorchEngine
+from translate.translator import Translator, length_batches
 
 CPU = torch.device("cpu")
 TEXT = [
@@ -60,7 +62,7 @@ class Echo(nn.Module):
 @pytest.fixture
 def echo(tokenizer):
     def build(max_tokens=64, **decoding):
-        return Translator(Echo(tokenizer.target_size, max_tokens), tokenizer, DecodingConfig(**{"beam": 2, **decoding}), CPU)
+        return Translator(TorchEngine(Echo(tokenizer.target_size, max_tokens), CPU), tokenizer, DecodingConfig(**{"beam": 2, **decoding}))
 
     return build
 
@@ -72,7 +74,7 @@ def random_model(tokenizer):
     model = Transformer(config, tokenizer.source_size, tokenizer.target_size)
     with torch.no_grad():
         model.target_embedding.weight.mul_(1.5)  # sharper, so that outputs differ and some end
-    return Translator(model, tokenizer, DecodingConfig(beam=3, max_extra=5), CPU)
+    return Translator(TorchEngine(model, CPU), tokenizer, DecodingConfig(beam=3, max_extra=5))
 
 
 def random_lines(count, seed=0):
@@ -89,7 +91,7 @@ def test_every_line_comes_back_in_its_place(echo):
 def test_blank_lines_stay_and_never_reach_the_model(echo, lines):
     translator = echo()
     assert translator.translate(lines) == [line if line.strip() else "" for line in lines]
-    assert sum(rows for rows, _ in translator.model.seen) == sum(bool(line.strip()) for line in lines)
+    assert sum(rows for rows, _ in translator.engine.model.seen) == sum(bool(line.strip()) for line in lines)
 
 
 @pytest.mark.parametrize("line", ["a\u2028b", "a\x85b", "a\x1cb", "a\x0bb", "a\x00b", "😀👩\u200d🚀", "漢字", "e\u0301", "<s> </s> <pad>", "a ⁇ b"])
@@ -132,9 +134,9 @@ def test_an_output_is_limited_by_its_source_and_said_to_be_cut(tokenizer):
     source = TEXT[1]
     length = len(tokenizer.encode_source([source])[0])
     for decoding, limit in [(DecodingConfig(beam=2, max_ratio=1.0, max_extra=3), length + 3), (DecodingConfig(beam=1, max_ratio=9.0), 64)]:
-        result = next(Translator(model, tokenizer, decoding, CPU).translate_stream([source]))
+        result = next(Translator(TorchEngine(model, CPU), tokenizer, decoding).translate_stream([source]))
         assert result.cut and result.text == "a" * limit
-    finished = next(Translator(Echo(tokenizer.target_size, 64), tokenizer, DecodingConfig(beam=2), CPU).translate_stream([source]))
+    finished = next(Translator(TorchEngine(Echo(tokenizer.target_size, 64), CPU), tokenizer, DecodingConfig(beam=2)).translate_stream([source]))
     assert not finished.cut
 
 
@@ -181,10 +183,10 @@ def test_n_best(random_model):
 
 def test_training_mode_is_as_before(random_model):
     for mode in (True, False):
-        random_model.model.train(mode)
+        random_model.engine.model.train(mode)
         random_model.translate(["Guten Morgen!"])
-        assert random_model.model.training is mode
-        assert all(parameter.requires_grad for parameter in random_model.model.parameters())
+        assert random_model.engine.model.training is mode
+        assert all(parameter.requires_grad for parameter in random_model.engine.model.parameters())
 
 
 def test_reads_no_further_ahead_than_the_window(echo):

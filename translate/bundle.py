@@ -76,15 +76,23 @@ def read_config(folder: str | Path) -> tuple[Config, dict[str, str]]:
         raise ValueError(f"{path}: {error}") from None
 
 
-def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bundle:
-    """The model of a run folder, ready to translate. ValueError says which file is missing, foreign or does not fit."""
-    folder = Path(folder)
+def load_tokenizer(folder: Path) -> tuple[Config, Tokenizer]:
+    """Settings and tokenizer of a run folder. ValueError if one is missing, or the tokenizer is not the one that the model was trained with."""
     config, digests = read_config(folder)
     tokenizer = Tokenizer.load(folder)
     for name, digest in tokenizer.digests().items():
         if digest != digests.get(name):
             raise ValueError(f"{folder / name} is another tokenizer than the model's: SHA-256 {digest}, {CONFIG} says {digests.get(name)}")
+    return config, tokenizer
+
+
+def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bundle:
+    """The model of a run folder, ready to translate. ValueError says which file is missing, foreign or does not fit."""
+    folder = Path(folder)
+    config, tokenizer = load_tokenizer(folder)
     path = folder / WEIGHTS
+    if not path.is_file() and (folder / "model.bin").exists():
+        raise ValueError(f"{folder} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
     if not path.is_file():
         raise ValueError(f"{folder} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
     with torch.device("meta"):

@@ -15,9 +15,10 @@ from typing import Any
 
 from translate.config import Config
 from translate.data import load_pairs
+from translate.decoding import Options
 from translate.scoring import score
 from translate.text import written_whole
-from translate.translator import Options, Translator
+from translate.translator import Translator
 
 REPORT = "report.json"
 SAMPLES = 5  # translations of each test set that the report shows
@@ -56,8 +57,8 @@ def _evaluate(translator: Translator, sources: list[str], references: list[str],
         "sentences": len(sources),
         "scores": scores,
         "decoding": {"beam": options.beam, "length_penalty": options.length_penalty},
-        "device": translator.device.type,
-        "precision": str(translator.precision).removeprefix("torch."),
+        "device": translator.engine.device.type,
+        "precision": str(translator.engine.precision).removeprefix("torch."),
         "seconds": round(seconds, 2),
         "split": sum(result.pieces > 1 for result in results),
         "cut": sum(result.cut for result in results),

@@ -71,6 +71,13 @@ class Tokenizer:
         lines = self._target.decode([[index for index in map(int, line) if index > UNK] for line in ids])
         return [line.translate(ONE_LINE) for line in lines]
 
+    def source_pieces(self) -> list[str]:
+        """The piece of each source id, as SentencePiece writes it."""
+        return [self._source.id_to_piece(number) for number in range(self.source_size)]
+
+    def target_pieces(self) -> list[str]:
+        return [self._target.id_to_piece(number) for number in range(self.target_size)]
+
     def save(self, folder: str | os.PathLike) -> None:
         """Write spm.model, and spm.target.model if the sides have one each, into `folder`."""
         Path(folder).mkdir(parents=True, exist_ok=True)

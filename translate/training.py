@@ -28,6 +28,7 @@ from translate.optim import learning_rate, make_optimizer
 from translate.runfolder import claim, open_data, open_tokenizer
 from translate.runlog import RunLog
 from translate.scoring import corpus_bleu
+from translate.torch_engine import TorchEngine
 from translate.translator import Translator
 
 SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run gives up
@@ -82,7 +83,7 @@ class Run:
         self.optimizer = make_optimizer(self.model, self.config.optim)
         self.generator = torch.Generator(device).manual_seed(self.settings.seed)
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
-        self.translator = Translator(self.model, bundle.tokenizer, self.config.decoding, device, precision)
+        self.translator = Translator(TorchEngine(self.model, device, precision), bundle.tokenizer, self.config.decoding)
         self.progress = self.checkpoints.load(self.model, self.optimizer, self.generator) or Progress(data=data.fingerprint)
         if self.progress.data != data.fingerprint:
             raise ValueError(

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
-
-import torch
-from torch import Tensor
+from typing import Protocol
 
 from translate.bundle import load_bundle
 from translate.config import DecodingConfig
-from translate.decoding import Hypothesis, beam_search, sample, sentence_seed
-from translate.device import autocast, choose_device, choose_precision
-from translate.model import Transformer
+from translate.ctranslate2_engine import load_ctranslate2
+from translate.decoding import Hypothesis, Options, sentence_seed
+from translate.device import choose_device, choose_precision
 from translate.segments import split_line
-from translate.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+from translate.tokenizer import EOS, Tokenizer
+from translate.torch_engine import TorchEngine
 
 WINDOW_LINES = 2048  # read ahead, so that lines of like length can be batched
 WINDOW_CHARACTERS = 1_000_000  # or fewer lines, where they are long
@@ -28,45 +27,6 @@ LEAST_TOKENS = 8
 # A sentence of so many tokens counts twice for every beam, as the attention's scores grow with the square of the length.
 SQUARE_TOKENS = 512
 FIRST_WINDOW = 128  # lines: the first output comes soon, and each window after it is twice as large
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to search; None stands for the bundle's `decoding` setting of that name."""
-
-    beam: int | None = None
-    length_penalty: float | None = None
-    batch_tokens: int | None = None  # source tokens a batch, padding included, each counted `beam` times
-    n_best: int = 1  # alternatives of a line: at most `beam`, or that many samples
-    sample: bool = False  # draw from the model's distribution in place of searching
-    temperature: float = 1.0
-    top_k: int = 0  # draw among the k likeliest tokens; 0 = all
-    top_p: float = 1.0  # draw among the likeliest tokens that share this probability
-    seed: int = 1
-
-    def fill(self, decoding: DecodingConfig) -> Options:
-        """These options with no None left. ValueError for a value that cannot be."""
-        beam, length_penalty, batch_tokens = (
-            default if value is None else value
-            for value, default in (
-                (self.beam, decoding.beam),
-                (self.length_penalty, decoding.length_penalty),
-                (self.batch_tokens, decoding.batch_tokens),
-            )
-        )
-        for name, value, least in (
-            ("beam", beam, 1), ("length_penalty", length_penalty, 0), ("batch_tokens", batch_tokens, 1),
-            ("n_best", self.n_best, 1), ("top_k", self.top_k, 0), ("seed", self.seed, 0),
-        ):  # fmt: skip
-            if not value >= least:
-                raise ValueError(f"{name} is {value}: it must be at least {least}")
-        if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}: it must be more than 0")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}: it must be more than 0 and at most 1")
-        if self.n_best > beam and not self.sample:
-            raise ValueError(f"n_best ({self.n_best}) is more than beam ({beam}): a search keeps `beam` hypotheses, so raise beam as well")
-        return Options(beam, length_penalty, batch_tokens, self.n_best, self.sample, self.temperature, self.top_k, self.top_p, self.seed)
 
 
 @dataclass(frozen=True)
@@ -92,36 +52,54 @@ class _Piece:
     hypotheses: list[Hypothesis]
 
 
+class Engine(Protocol):
+    """What runs the model: torch_engine.py, or ctranslate2_engine.py."""
+
+    max_tokens: int  # the longest source or target, end mark included
+
+    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+        """The hypotheses of each source, best first, at least one. `sources` end in EOS, `limits` are the most tokens of each output, end mark
+        included; `options` are filled; `seeds` has `n_best` for each source where it is to be sampled."""
+        ...
+
+
 class Translator:
     """A model with its tokenizer, ready to translate: from a run folder by `load`, or from the parts while training."""
 
-    def __init__(
-        self,
-        model: Transformer,
-        tokenizer: Tokenizer,
-        decoding: DecodingConfig,
-        device: torch.device,
-        precision: torch.dtype = torch.float32,
-    ) -> None:
-        self.model = model
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig) -> None:
+        self.engine = engine
         self.tokenizer = tokenizer
         self.decoding = decoding
-        self.device = device
-        self.precision = precision
-        self.max_tokens = model.config.max_tokens
+        self.max_tokens = engine.max_tokens
 
     @classmethod
-    def load(cls, folder: str | PathLike[str], device: str = "auto", precision: str = "auto") -> Translator:
-        """From the run folder (or a copy of its bundle files); `device`: auto, cpu, cuda, cuda:N; `precision`: auto, fp32, bf16.
+    def load(
+        cls,
+        folder: str | PathLike[str],
+        device: str = "auto",
+        precision: str = "auto",
+        engine: str = "torch",
+        compute_type: str = "default",
+    ) -> Translator:
+        """From the run folder, or a copy of its bundle files; for engine ctranslate2 also from a folder that `translate export` wrote.
 
-        ValueError for a missing or foreign bundle and for a device that is not there.
+        device: auto, cpu, cuda, cuda:N. precision: auto, fp32, bf16, of engine torch. compute_type: of engine ctranslate2, such as int8;
+        `default` is the type that the weights were exported with. ValueError for a missing or foreign bundle, an unknown engine, a device or a
+        type that is not there.
         """
+        chosen = choose_device(device)
+        if engine == "ctranslate2":
+            return cls(*load_ctranslate2(folder, chosen, compute_type))
+        if engine != "torch":
+            raise ValueError(f"engine is {engine!r}: choose torch or ctranslate2")
+        if compute_type != "default":
+            raise ValueError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
         if precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision is {precision!r}: choose auto, fp32 or bf16")
-        chosen = choose_device(device)
         bundle = load_bundle(folder, chosen)
         # autocast keeps what it converts only of weights that may have a gradient
-        return cls(bundle.model.requires_grad_(), bundle.tokenizer, bundle.config.decoding, chosen, choose_precision(precision, chosen))
+        model = bundle.model.requires_grad_()
+        return cls(TorchEngine(model, chosen, choose_precision(precision, chosen)), bundle.tokenizer, bundle.config.decoding)
 
     def translate(
         self,
@@ -160,13 +138,8 @@ class Translator:
         """`lines` are those from number `first` on (from 0) of the whole input."""
         pieces = self._split(lines)
         lengths = [len(piece.ids) for piece in pieces]
-        training = self.model.training
-        self.model.eval()
-        try:
-            for batch in length_batches(lengths, options.batch_tokens, options.n_best if options.sample else options.beam):
-                self._search([pieces[place] for place in batch], first, options)
-        finally:
-            self.model.train(training)
+        for batch in length_batches(lengths, options.batch_tokens, options.n_best if options.sample else options.beam):
+            self._search([pieces[place] for place in batch], first, options)
         text = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
         ranked: list[list[list[tuple[str, float]]]] = [[] for _ in lines]  # line, piece, rank
         cut = [False] * len(lines)
@@ -192,24 +165,13 @@ class Translator:
     def _fits(self, text: str) -> bool:
         return len(self.tokenizer.encode_source([text])[0]) <= self.max_tokens
 
-    @torch.no_grad()  # in inference mode autocast would convert the weights anew at every step
     def _search(self, batch: list[_Piece], first: int, options: Options) -> None:
-        """Fill in the hypotheses of `batch`. For samples, a piece takes `n_best` rows, each with a seed of its own."""
-        copies = options.n_best if options.sample else 1
-        sources = [piece.ids for piece in batch for _ in range(copies)]
-        limits = torch.tensor([self._limit(len(ids)) for ids in sources], device=self.device)
-        banned = (PAD, BOS, UNK)
-        with autocast(self.device, self.precision):
-            state = self.model.start(self.model.encode(pad(sources, self.device)))
-            if options.sample:
-                seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in range(copies)]
-                cuts = (options.temperature, options.top_k, options.top_p)
-                found = sample(self.model.step, state, limits, BOS, EOS, *cuts, seeds, options.length_penalty, banned)
-            else:
-                search = (options.beam, options.length_penalty, options.n_best)
-                found = beam_search(self.model.step, state, limits, BOS, EOS, *search, banned)
-        for place, piece in enumerate(batch):
-            piece.hypotheses = [hypothesis for row in found[place * copies : (place + 1) * copies] for hypothesis in row]
+        """Fill in the hypotheses of `batch`. Of samples, each has a seed of its own."""
+        sources = [piece.ids for piece in batch]
+        ranks = range(options.n_best if options.sample else 0)
+        seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
+        found = self.engine.search(sources, [self._limit(len(ids)) for ids in sources], options, seeds)
+        for piece, piece.hypotheses in zip(batch, found):
             piece.cut |= not piece.hypotheses[0].complete
 
     def _limit(self, tokens: int) -> int:
@@ -233,12 +195,6 @@ def length_batches(lengths: Sequence[int], batch_tokens: int, beam: int) -> list
             batches.append([])
         batches[-1].append(place)
     return batches
-
-
-def pad(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Lists of ids -> (B, S), PAD on the right."""
-    longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)
 
 
 def _join(line: str, ranks: list[list[tuple[str, float]]], cut: bool, n_best: int) -> Translation:

@@ -30,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from translate.bundle import read_config
+    from translate.decoding import Options
     from translate.evaluation import REPORT, evaluate_tests, samples, table, write_report
-    from translate.translator import Options, Translator
+    from translate.translator import Translator
 
     config, _ = read_config(arguments.model)
     translator = Translator.load(arguments.model, arguments.device, arguments.precision)

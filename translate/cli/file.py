@@ -58,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--window", type=int, metavar="N", help="lines read ahead of the output (default: 2048; at a keyboard 1)")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     machine.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto")
+    machine.add_argument("--engine", choices=("torch", "ctranslate2"), default="torch", help="what runs the model (default: torch)")
+    machine.add_argument(
+        "--compute-type", default="default", metavar="TYPE", help="of ctranslate2: int8, float32, ... (default: as the weights were exported)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,13 +84,14 @@ def refuse_own_input(inputs: list[str], output: str | None) -> None:
 
 def write_translations(lines: Iterator[str], inputs: list[str], output: TextIO, arguments: argparse.Namespace) -> None:
     keyboard = "-" in inputs and sys.stdin.isatty()
-    from translate.translator import WINDOW_LINES, Options, Translator  # brings torch
+    from translate.decoding import Options  # brings torch
+    from translate.translator import WINDOW_LINES, Translator
 
     options = Options(
         arguments.beam, arguments.length_penalty, arguments.batch_tokens, arguments.n_best,
         arguments.sample, arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed,
     )  # fmt: skip
-    translator = Translator.load(arguments.model, arguments.device, arguments.precision)
+    translator = Translator.load(arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
     results = translator.translate_stream(lines, options, arguments.window or (1 if keyboard else WINDOW_LINES))
     if keyboard:
         print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("train", "file", "score", "evaluate")  # in the order of use
+COMMANDS = ("train", "file", "score", "evaluate", "export")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 CLOSED_PIPE = 141  # 128 + SIGPIPE
@@ -29,6 +29,7 @@ examples:
   translate file -m runs/quickstart input.de -o output.en  translate a file (without names: stdin to stdout)
   translate score reference.en -i output.en                BLEU, chrF++ and TER of it
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
+  translate export -m runs/quickstart --to ctranslate2 -o DIR
 
 `translate COMMAND --help` says more about each.
 """

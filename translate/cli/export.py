@@ -1,0 +1,37 @@
+"""`translate export`: a run's model in the format of another engine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+HELP = "Write a run's model in the format of another engine, for production."
+EPILOG = """\
+examples:
+  translate export -m runs/quickstart --to ctranslate2 -o quickstart.ct2
+  translate export -m runs/quickstart --to ctranslate2 --quantization int8 -o quickstart.int8
+  translate file -m quickstart.int8 --engine ctranslate2 input.de -o output.en
+
+The folder holds the engine's model, the tokenizer and config.yaml, and is all that `translate file --engine` needs.
+It needs the package ctranslate2: pip install ctranslate2
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
+    parser.add_argument("-m", "--model", required=True, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files")
+    parser.add_argument("--to", required=True, choices=("ctranslate2",), help="the engine")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write; it must not exist yet, or be empty")
+    parser.add_argument("--quantization", choices=("int8", "float16"), help="of the weights (default: none, fp32)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from translate.bundle import load_bundle
+    from translate.ctranslate2_engine import export
+
+    export(load_bundle(arguments.model), Path(arguments.output), arguments.quantization)
+    megabytes = sum(file.stat().st_size for file in Path(arguments.output).iterdir()) / 1e6
+    print(f"translate: written to {arguments.output} ({megabytes:.1f} MB)", file=sys.stderr)
+    return 0

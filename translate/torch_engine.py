@@ -1,0 +1,52 @@
+"""The search on the toolkit's own model: a batch of ids in, hypotheses out. Sits above model/ and decoding/, below translator.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from translate.decoding import Hypothesis, Options, beam_search, sample
+from translate.device import autocast
+from translate.model import Transformer
+from translate.tokenizer import BOS, EOS, PAD, UNK
+
+BANNED = (PAD, BOS, UNK)
+
+
+class TorchEngine:
+    def __init__(self, model: Transformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
+        self.model, self.device, self.precision = model, device, precision
+        self.max_tokens = model.config.max_tokens
+
+    @torch.no_grad()  # in inference mode autocast would convert the weights anew at every step
+    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+        """See `translator.Engine`. A model in training is left so."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            with autocast(self.device, self.precision):
+                return self._sample(sources, limits, options, seeds) if options.sample else self._beam_search(sources, limits, options)
+        finally:
+            self.model.train(training)
+
+    def _beam_search(self, sources: list[list[int]], limits: list[int], options: Options) -> list[list[Hypothesis]]:
+        state = self.model.start(self.model.encode(pad(sources, self.device)))
+        search = (options.beam, options.length_penalty, options.n_best)
+        return beam_search(self.model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED)
+
+    def _sample(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+        """Each source takes `n_best` rows, a seed for each."""
+        n = options.n_best
+        state = self.model.start(self.model.encode(pad([ids for ids in sources for _ in range(n)], self.device)))
+        rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
+        cuts = (options.temperature, options.top_k, options.top_p)
+        found = sample(self.model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
+        return [[hypothesis for row in found[first : first + n] for hypothesis in row] for first in range(0, len(found), n)]
+
+
+def pad(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Lists of ids -> (B, S), PAD on the right."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)
