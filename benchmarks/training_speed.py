@@ -1,0 +1,233 @@
+"""Training throughput beside JoeyNMT, Eole, Hugging Face and torch.nn.Transformer: the same pairs, pieces, dimensions, threads and machine.
+
+    python benchmarks/training_speed.py --data DIR --json training_speed.json      (DIR/train.de and DIR/train.en, such as Multi30k)
+
+Width 256, 3+3 layers, 4 heads, feedforward 1,024, 8,000 joint pieces, about 4,500 target tokens a step, dropout 0.1, label smoothing 0.1,
+Adam. The contestants run one after the other, `--rounds` times over; the table gives the median of the rounds and their spread, in target
+tokens a second without padding. Each of JoeyNMT, Eole and ours runs its own command and its own data pipeline, and its own log is read;
+the plain loops are given our batches. "of the peak" is the share of the bf16 matrix-product rate (4096x512x512, measured in each round),
+with the floating-point operations counted from the shapes of real steps, padding included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rivals.environments import python_of
+
+WIDTH, HEADS, FEEDFORWARD, LAYERS, VOCABULARY, TOKENS = 256, 4, 1024, 3, 8000, 4500
+CONTESTANTS = {  # name -> (environment, steps that are measured, steps before them)
+    "translate-nmt bf16": ("", 40, 20),
+    "translate-nmt fp32": ("", 20, 10),
+    "JoeyNMT 2.3 fp32": ("joeynmt", 6, 2),
+    "Eole 0.6 fp32": ("eole", 10, 5),
+    "Hugging Face (Pegasus) fp32": ("huggingface", 12, 4),
+    "Hugging Face (Pegasus) bf16": ("huggingface", 12, 4),
+    "torch.nn.Transformer fp32": ("huggingface", 12, 4),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Training throughput beside other toolkits.")
+    parser.add_argument("--data", type=Path, required=True, help="folder with train.de and train.en")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=list(CONTESTANTS), help="some of the contestants, by the beginning of their names")
+    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "translate-nmt" / "rivals")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    names = [name for name in CONTESTANTS if any(name.startswith(wanted) for wanted in arguments.only)]
+    pythons = {name: python_of(CONTESTANTS[name][0], arguments.environments) if CONTESTANTS[name][0] else sys.executable for name in names}
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        operations, padding = prepare(arguments.data, work)
+        rates: dict[str, list[float]] = {name: [] for name in names}
+        peaks = []
+        for number in range(arguments.rounds):
+            peaks.append(matrix_peak())
+            for name in names:
+                rates[name].append(run(name, pythons[name], work, arguments.threads))
+                print(f"round {number + 1}: {name} {rates[name][-1]:,.0f} target tokens/s", file=sys.stderr, flush=True)
+    peak, ours = statistics.median(peaks), statistics.median(rates.get("translate-nmt bf16", [float("nan")]))
+    print(
+        f"\nmatrix products, bf16: {peak / 1e9:,.0f} GFLOP/s; {operations / 1e6:,.1f} MFLOP a target token;"
+        f" {padding:.1%} of target tokens are padding\n"
+    )
+    print("contestant                    target tokens/s (spread)       ours is   of the peak")
+    for name in names:
+        median = statistics.median(rates[name])
+        spread = f"({min(rates[name]):,.0f}-{max(rates[name]):,.0f})"
+        print(f"{name:<28}  {median:>8,.0f} {spread:<20}  {ours / median:>6.1f}x   {median * operations / peak:>10.1%}")
+    if arguments.json:
+        figures = {"rates": rates, "peak": peaks, "operations_per_token": operations, "padding": padding, "threads": arguments.threads}
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def prepare(data: Path, work: Path) -> tuple[float, float]:
+    """Pieces and batches for all of them. Returns floating-point operations a target token, and the share of padding among target tokens."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from translate.batches import BatchStream
+    from translate.bundle import build_model
+    from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, TokenizerConfig
+    from translate.data import prepare, training_texts
+    from translate.objective import loss_sum
+    from translate.tokenizer import train_tokenizer
+
+    corpus = CorpusConfig(source=str(data / "train.de"), target=str(data / "train.en"))
+    config = Config(
+        data=DataConfig(train=[corpus], cache=str(work / "cache")),
+        tokenizer=TokenizerConfig(vocabulary=VOCABULARY),
+        model=ModelConfig(width=WIDTH, heads=HEADS, feedforward=FEEDFORWARD, encoder_layers=LAYERS, decoder_layers=LAYERS),
+    )
+    tokenizer = train_tokenizer(training_texts(config.data), config.tokenizer, work)
+    pairs = prepare(config.data, tokenizer, lambda line: None)
+    for language, encode in (("de", tokenizer.encode_source), ("en", tokenizer.encode_target)):
+        lines = (data / f"train.{language}").read_text(encoding="utf-8").split("\n")[:-1]
+        pieces = [" ".join(f"p{piece}" for piece in ids[:-1]) for ids in encode(lines)]
+        shutil.copy(data / f"train.{language}", work / f"text.{language}")
+        (work / f"train.{language}").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+        (work / f"dev.{language}").write_text("\n".join(pieces[:20]) + "\n", encoding="utf-8")
+    (work / "pieces.txt").write_text("".join(f"p{piece}\n" for piece in range(4, VOCABULARY)), encoding="utf-8")
+    batches, real, padded, operations = [], 0, 0, 0
+    model = build_model(config, tokenizer)
+    with BatchStream(pairs, tokenizer, TOKENS, seed=1) as stream:
+        for number, batch in zip(range(max(sum(numbers) for _, *numbers in CONTESTANTS.values())), stream.batches_from()):
+            batches.append([[[piece for piece in row if piece] for row in side.tolist()] for side in (batch.source, batch.labels)])
+            if number < 10:
+                with FlopCounterMode(display=False) as counter:
+                    hidden = model(batch.source, batch.target, torch.Generator().manual_seed(1))
+                    loss_sum(hidden, model.target_embedding.weight, batch.labels, 0.1)[0].backward()
+                operations += counter.get_total_flops()
+                real, padded = real + batch.tokens, padded + batch.labels.numel()
+    (work / "batches.json").write_text(json.dumps({"vocabulary": VOCABULARY, "batches": batches}), encoding="utf-8")
+    return operations / real, 1 - real / padded
+
+
+def matrix_peak() -> float:
+    """Floating-point operations a second of a bf16 product, 4096x512x512: the best of 20 runs of 10."""
+    a, b = torch.randn(4096, 512, dtype=torch.bfloat16), torch.randn(512, 512, dtype=torch.bfloat16)
+    best = float("inf")
+    for _ in range(20):
+        began = time.perf_counter()
+        for _ in range(10):
+            a @ b
+        best = min(best, (time.perf_counter() - began) / 10)
+    return 2 * 4096 * 512 * 512 / best
+
+
+def run(name: str, python: str, work: Path, threads: int) -> float:
+    """Median target tokens a second over the measured steps of one start of `name`."""
+    _, steps, before = CONTESTANTS[name]
+    precision = name.split()[-1]
+    if name.startswith("translate"):
+        rates = ours(work, precision, steps + before)
+    elif name.startswith("JoeyNMT"):
+        rates = joeynmt(python, work, steps + before)
+    elif name.startswith("Eole"):
+        rates = eole(python, work, steps + before, threads)
+    else:
+        kind = "torch" if name.startswith("torch") else "huggingface"
+        loop = str(Path(__file__).parent / "rivals" / "training_loop.py")
+        printed = call([python, loop, kind, precision, str(work / "batches.json"), str(steps + before), str(threads)])
+        rates = json.loads(printed.splitlines()[-1])["rates"]
+    return statistics.median(rates[-steps:])
+
+
+def call(command: list[str], **more: str) -> str:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **more})
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+def ours(work: Path, precision: str, steps: int) -> list[float]:
+    (work / "recipe").mkdir(exist_ok=True)
+    corpus = {"kind": "text", "source": str(work / "text.de"), "target": str(work / "text.en")}
+    recipe = {
+        "defaults": [{"override /optim": "inverse_sqrt"}],
+        "data": {"train": [corpus], "cache": str(work / "cache")},
+        "tokenizer": {"path": str(work / "spm.model")},
+        "training": {"steps": steps, "batch_tokens": TOKENS, "log_every": 1, "validate_every": 1_000_000, "precision": precision},
+    }
+    (work / "recipe" / "speed.yaml").write_text("# @package _global_\n" + yaml.safe_dump(recipe), encoding="utf-8")
+    home = work / "ours"
+    shutil.rmtree(home, ignore_errors=True)
+    call([sys.executable, "-m", "translate", "train", "--config-dir", str(work), "recipe=speed", f"run={home}"])
+    records = [json.loads(line) for line in (home / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [record["tokens_per_second"] for record in records if "tokens_per_second" in record]
+
+
+def joeynmt(python: str, work: Path, steps: int) -> list[float]:
+    side = {"level": "word", "max_length": 250, "lowercase": False, "normalize": False, "voc_file": str(work / "pieces.txt")}
+    stack = {
+        "type": "transformer", "num_layers": LAYERS, "num_heads": HEADS, "hidden_size": WIDTH, "ff_size": FEEDFORWARD,
+        "dropout": 0.1, "layer_norm": "pre", "embeddings": {"embedding_dim": WIDTH, "scale": True, "dropout": 0.1},
+    }  # fmt: skip
+    config = {
+        "name": "speed", "joeynmt_version": "2.3.0", "model_dir": str(work / "joeynmt"), "use_cuda": False, "fp16": False,
+        "data": {
+            "train": str(work / "train"), "dev": str(work / "dev"), "dataset_type": "plain",
+            "src": {**side, "lang": "de"}, "trg": {**side, "lang": "en"},
+        },
+        "testing": {"beam_size": 1, "batch_size": 64, "batch_type": "sentence", "max_output_length": 20, "eval_metrics": ["bleu"]},
+        "training": {
+            "optimizer": "adam", "adam_betas": [0.9, 0.98], "learning_rate": 0.0005, "learning_rate_min": 1e-9,
+            "scheduling": "warmupinversesquareroot", "learning_rate_warmup": 4000, "label_smoothing": 0.1,
+            "normalization": "tokens", "loss": "crossentropy", "epochs": 100, "updates": steps, "logging_freq": 1, "validation_freq": 100_000,
+            "batch_size": JOEYNMT_TOKENS, "batch_type": "token", "early_stopping_metric": "bleu", "shuffle": True, "overwrite": True,
+        },
+        "model": {
+            "initializer": "xavier_uniform", "embed_initializer": "xavier_uniform", "tied_embeddings": True, "tied_softmax": True,
+            "encoder": stack, "decoder": stack,
+        },
+    }  # fmt: skip
+    (work / "joeynmt.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    printed = call([python, "-m", "joeynmt", "train", str(work / "joeynmt.yaml"), "--skip-test"])
+    return [float(rate) for rate in re.findall(r"Tokens per Sec: +([0-9.]+)", printed)]
+
+
+# JoeyNMT fills batches in random order and counts the padding: with this many, about 4,500 of the target tokens are real
+JOEYNMT_TOKENS = 9000
+
+
+def eole(python: str, work: Path, steps: int, threads: int) -> list[float]:
+    config = {
+        "src_vocab": str(work / "pieces.txt"), "tgt_vocab": str(work / "pieces.txt"), "share_vocab": True, "vocab_size_multiple": 1,
+        "src_vocab_size": VOCABULARY, "tgt_vocab_size": VOCABULARY, "overwrite": True, "report_every": 1, "transforms": [],
+        "data": {"corpus": {"path_src": str(work / "train.de"), "path_tgt": str(work / "train.en"), "transforms": [], "weight": 1}},
+        "training": {
+            "model_path": str(work / "eole"), "world_size": 0, "train_steps": steps, "valid_steps": 100_000, "save_checkpoint_steps": 100_000,
+            "batch_type": "tokens", "batch_size": TOKENS, "bucket_size": 29_000, "num_workers": 0, "normalization": "tokens", "accum_count": [1],
+            "optim": "adam", "adam_beta2": 0.998, "learning_rate": 0.0001, "label_smoothing": 0.1, "dropout": [0.1], "dropout_steps": [0],
+            "attention_dropout": [0.0], "compute_dtype": "fp32", "param_init_method": "xavier_uniform",
+        },
+        "model": {
+            "architecture": "transformer", "hidden_size": WIDTH, "layers": LAYERS, "heads": HEADS, "transformer_ff": FEEDFORWARD,
+            "share_embeddings": True, "share_decoder_embeddings": True,
+            "embeddings": {"word_vec_size": WIDTH, "position_encoding_type": "SinusoidalInterleaved"},
+        },
+    }  # fmt: skip
+    (work / "eole.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    printed = call([python, "-m", "eole.bin.main", "train", "-config", str(work / "eole.yaml")])
+    return [float(rate) for rate in re.findall(r"/ *([0-9.]+) tok/s", printed)]
+
+
+if __name__ == "__main__":
+    main()
