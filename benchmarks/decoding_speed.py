@@ -1,0 +1,131 @@
+"""Decoding throughput beside CTranslate2, Hugging Face `generate` and JoeyNMT, all with the weights of one run.
+
+    python benchmarks/decoding_speed.py -m runs/multi30k_de_en --data DIR/test_2016_flickr --json decoding_speed.json
+
+DIR/test_2016_flickr.de is translated (.en is the reference). For each beam (1, 5) and batch size (64, 1) the contestants run one after the
+other, `--rounds` times over; the table gives the median and the spread, in target tokens a second of the search alone, the ratio of ours
+to each, BLEU, and how many of the texts equal those of ours in fp32. The run must be pre-norm with one vocabulary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy
+
+sys.path.insert(0, str(Path(__file__).parent))
+from rivals.environments import python_of
+
+CONTESTANTS = {  # name -> (environment, kind, precision)
+    "translate-nmt fp32": ("", "ours", "fp32"),
+    "translate-nmt bf16": ("", "ours", "bf16"),
+    "CTranslate2 float32": ("ctranslate2", "ctranslate2", "float32"),
+    "CTranslate2 int8": ("ctranslate2", "ctranslate2", "int8"),
+    "Hugging Face fp32": ("huggingface", "huggingface", "fp32"),
+    "Hugging Face bf16": ("huggingface", "huggingface", "bf16"),
+    "JoeyNMT fp32": ("joeynmt", "joeynmt", "fp32"),
+}
+SINGLE = 100  # so many sentences with batches of one
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Decoding throughput beside other toolkits.")
+    parser.add_argument("-m", "--model", type=Path, required=True, help="run folder")
+    parser.add_argument("--data", type=Path, required=True, help="test set without .de and .en")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--beams", type=int, nargs="*", default=[1, 5])
+    parser.add_argument("--batches", type=int, nargs="*", default=[64, 1])
+    parser.add_argument("--only", nargs="*", default=list(CONTESTANTS), help="some of the contestants, by the beginning of their names")
+    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "translate-nmt" / "rivals")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    names = [name for name in CONTESTANTS if any(name.startswith(wanted) for wanted in arguments.only)]
+    pythons = {name: python_of(CONTESTANTS[name][0], arguments.environments) if CONTESTANTS[name][0] else sys.executable for name in names}
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        task = prepare(arguments.model, arguments.data, Path(folder))
+        for beam in arguments.beams:
+            for batch in arguments.batches:
+                figures += compare(names, pythons, task, Path(folder), beam, batch, arguments)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def prepare(run: Path, data: Path, work: Path) -> dict:
+    """The task for decoding_loop.py, in `work`, and what is needed to score its outputs."""
+    import dataclasses
+
+    from translate.bundle import load_bundle
+    from translate.ctranslate2_engine import export
+    from translate.text import read_lines
+    from translate.torch_engine import TorchEngine
+    from translate.translator import Translator
+
+    bundle = load_bundle(run)
+    shutil.copytree(run, work / "run", ignore=shutil.ignore_patterns("checkpoints"))
+    export(bundle, work / "ctranslate2")
+    weights = {name: parameter.numpy() for name, parameter in bundle.model.named_parameters()}
+    numpy.savez(work / "weights.npz", positions=bundle.model.positions.numpy(), **weights)
+    translator = Translator(TorchEngine(bundle.model, next(bundle.model.parameters()).device), bundle.tokenizer, bundle.config.decoding)
+    lines, references = (list(read_lines(f"{data}.{language}")) for language in ("de", "en"))
+    ids = bundle.tokenizer.encode_source(lines)
+    order = sorted(range(len(ids)), key=lambda place: -len(ids[place]))
+    task = {
+        "model": dataclasses.asdict(bundle.config.model),
+        "vocabulary": bundle.tokenizer.target_size,
+        "pieces": bundle.tokenizer.target_pieces(),
+        "sources": [ids[place] for place in order],
+        "limits": [translator._limit(len(ids[place])) for place in order],
+    }
+    (work / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    return {**task, "references": [references[place] for place in order], "tokenizer": bundle.tokenizer}
+
+
+def compare(names: list[str], pythons: dict[str, str], task: dict, work: Path, beam: int, batch: int, arguments: argparse.Namespace) -> list[dict]:
+    from translate.scoring import corpus_bleu
+
+    every = max(1, len(task["sources"]) // SINGLE) if batch == 1 else 1  # with batches of one, a sample of all lengths
+    chosen = {name: task[name][::every] for name in ("sources", "limits", "references")}
+    (work / "task.json").write_text(json.dumps({**{k: task[k] for k in ("model", "vocabulary", "pieces")}, **chosen}), encoding="utf-8")
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    seconds, outputs = {}, {}
+    loop = str(Path(__file__).parent / "rivals" / "decoding_loop.py")
+    for number in range(arguments.rounds):
+        for name in names:
+            _, kind, precision = CONTESTANTS[name]
+            command = [pythons[name], loop, kind, precision, str(work), str(beam), str(batch), str(arguments.threads)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
+            result = json.loads(done.stdout.splitlines()[-1])
+            outputs[name] = task["tokenizer"].decode(result["outputs"])
+            tokens = sum(len(ids) + 1 for ids in result["outputs"])
+            rates[name].append(tokens / result["seconds"])
+            seconds[name] = result["seconds"]
+            print(f"beam {beam}, batch {batch}, round {number + 1}: {name} {rates[name][-1]:,.0f} target tokens/s", file=sys.stderr, flush=True)
+    best = max((statistics.median(rates[name]) for name in names if name.startswith("translate")), default=float("nan"))
+    reference = outputs.get("translate-nmt fp32")
+    print(f"\nbeam {beam}, batches of {batch}, {len(chosen['sources']):,} sentences, {arguments.threads} threads")
+    print("contestant              target tokens/s (spread)        ours is  ms a sentence    BLEU  equal to ours in fp32")
+    rows = []
+    for name in names:
+        median, bleu = statistics.median(rates[name]), corpus_bleu(outputs[name], chosen["references"])[0]
+        equal = sum(a == b for a, b in zip(outputs[name], reference)) / len(reference) if reference else float("nan")
+        spread, each = f"({min(rates[name]):,.0f}-{max(rates[name]):,.0f})", seconds[name] * 1000 / len(chosen["sources"])
+        print(f"{name:<22}  {median:>8,.0f} {spread:<20}  {best / median:>7.2f}x  {each:>13.1f}  {bleu:>6.2f}  {equal:>21.1%}", flush=True)
+        rows.append({"contestant": name, "beam": beam, "batch": batch, "rates": rates[name], "bleu": bleu, "equal": equal})
+    return rows
+
+
+if __name__ == "__main__":
+    main()

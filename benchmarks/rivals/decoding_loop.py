@@ -1,0 +1,191 @@
+"""One decoder on one task, with the weights of a run: batches of ids in, ids out. Prints JSON: seconds of the searches, and the outputs.
+
+    python decoding_loop.py KIND PRECISION WORK BEAM BATCH THREADS        (KIND: ours, ctranslate2, huggingface, joeynmt)
+
+WORK/task.json: {"model": the run's model section, "vocabulary": V, "pieces": [...], "sources": [[ids]], "limits": [...]}, sorted by length;
+WORK/weights.npz: the run's weights and positions; WORK/run, WORK/ctranslate2: its bundle and its export. Pre-norm, one vocabulary.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+
+
+def main() -> None:
+    kind, precision, work, beam, batch, threads = sys.argv[1:]
+    beam, batch, threads, work = int(beam), int(batch), int(threads), Path(work)
+    task = json.loads((work / "task.json").read_text(encoding="utf-8"))
+    decode = {"ours": ours, "ctranslate2": ctranslate2, "huggingface": huggingface, "joeynmt": joeynmt}[kind](task, work, precision, beam, threads)
+    sources, limits = task["sources"], task["limits"]
+    decode(sources[:batch], limits[:batch])  # warms up
+    outputs = []
+    began = time.perf_counter()
+    for first in range(0, len(sources), batch):
+        outputs += decode(sources[first : first + batch], limits[first : first + batch])
+    seconds = time.perf_counter() - began
+    print(json.dumps({"seconds": seconds, "outputs": outputs}))
+
+
+def ours(task, work, precision, beam, threads):
+    import torch
+
+    from translate.decoding import Options
+    from translate.translator import Translator
+
+    torch.set_num_threads(threads)
+    translator = Translator.load(work / "run", "cpu", precision)
+    options = Options(beam, 1.0).fill(translator.decoding)
+    return lambda sources, limits: [found[0].ids for found in translator.engine.search(sources, limits, options, [])]
+
+
+def ctranslate2(task, work, precision, beam, threads):
+    import ctranslate2 as package
+
+    translator = package.Translator(str(work / "ctranslate2"), device="cpu", compute_type=precision, intra_threads=threads)
+    pieces = task["pieces"]
+    ids = {piece: number for number, piece in enumerate(pieces)}
+
+    def decode(sources, limits):
+        tokens = [[pieces[number] for number in source] for source in sources]
+        results = translator.translate_batch(tokens, beam_size=beam, length_penalty=1.0, max_decoding_length=max(limits))
+        return [[ids[piece] for piece in result.hypotheses[0]] for result in results]
+
+    return decode
+
+
+def huggingface(task, work, precision, beam, threads):
+    import numpy
+    import torch
+    from transformers import PegasusConfig, PegasusForConditionalGeneration
+
+    torch.set_num_threads(threads)
+    shape, given = task["model"], numpy.load(work / "weights.npz")
+    sides = {
+        f"{side}_{name}": shape[key] for side in ("encoder", "decoder") for name, key in (("attention_heads", "heads"), ("ffn_dim", "feedforward"))
+    }
+    config = PegasusConfig(
+        vocab_size=task["vocabulary"], d_model=shape["width"], encoder_layers=shape["encoder_layers"], decoder_layers=shape["decoder_layers"],
+        max_position_embeddings=shape["max_tokens"], activation_function="relu", scale_embedding=True, pad_token_id=PAD, eos_token_id=EOS,
+        bos_token_id=BOS, decoder_start_token_id=BOS, forced_eos_token_id=None, **sides,
+    )  # fmt: skip
+    model = PegasusForConditionalGeneration(config).eval()
+    width, weights = shape["width"], {"final_logits_bias": numpy.zeros((1, task["vocabulary"]), dtype=numpy.float32)}
+    for name in ("model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"):
+        weights[f"{name}.weight"] = given["target_embedding.weight"]
+    for side in ("encoder", "decoder"):
+        weights[f"model.{side}.embed_positions.weight"] = given["positions"]
+        copy_linear(weights, f"model.{side}.layer_norm", given, f"{side}_norm")
+        for layer in range(shape[f"{side}_layers"]):
+            old, new = f"{side}.{layer}", f"model.{side}.layers.{layer}"
+            for place, name in enumerate(("q_proj", "k_proj", "v_proj")):
+                rows = slice(place * width, (place + 1) * width)
+                copy_linear(weights, f"{new}.self_attn.{name}", given, f"{old}.attention.query_key_value", rows)
+            copy_linear(weights, f"{new}.self_attn.out_proj", given, f"{old}.attention.output")
+            copy_linear(weights, f"{new}.self_attn_layer_norm", given, f"{old}.attention_residual.norm")
+            if side == "decoder":
+                copy_linear(weights, f"{new}.encoder_attn.q_proj", given, f"{old}.cross.query")
+                copy_linear(weights, f"{new}.encoder_attn.k_proj", given, f"{old}.cross.key_value", slice(0, width))
+                copy_linear(weights, f"{new}.encoder_attn.v_proj", given, f"{old}.cross.key_value", slice(width, 2 * width))
+                copy_linear(weights, f"{new}.encoder_attn.out_proj", given, f"{old}.cross.output")
+                copy_linear(weights, f"{new}.encoder_attn_layer_norm", given, f"{old}.cross_residual.norm")
+            copy_linear(weights, f"{new}.fc1", given, f"{old}.feedforward.inner")
+            copy_linear(weights, f"{new}.fc2", given, f"{old}.feedforward.outer")
+            copy_linear(weights, f"{new}.final_layer_norm", given, f"{old}.feedforward_residual.norm")
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    if precision == "bf16":
+        model = model.bfloat16()
+
+    def decode(sources, limits):
+        longest = max(map(len, sources))
+        ids = torch.tensor([source + [PAD] * (longest - len(source)) for source in sources])
+        found = model.generate(
+            input_ids=ids, attention_mask=(ids != PAD).long(), num_beams=beam, do_sample=False, length_penalty=1.0,
+            max_length=max(limits) + 1, early_stopping=False, bad_words_ids=[[PAD], [BOS], [UNK]],
+        )  # fmt: skip
+        return [[number for number in row if number > UNK] for row in found.tolist()]
+
+    return decode
+
+
+def copy_linear(weights, new, given, old, rows=slice(None)):
+    for part in ("weight", "bias"):
+        weights[f"{new}.{part}"] = given[f"{old}.{part}"][rows].copy()
+
+
+def joeynmt(task, work, precision, beam, threads):
+    from types import SimpleNamespace
+
+    import numpy
+    import torch
+    from joeynmt.batch import Batch
+    from joeynmt.model import build_model
+    from joeynmt.search import search
+    from joeynmt.vocabulary import Vocabulary
+
+    torch.set_num_threads(threads)
+    shape, given = task["model"], numpy.load(work / "weights.npz")
+    # its special ids are fixed, in another order: ours -> its
+    special = SimpleNamespace(
+        unk_id=0, unk_token="<unk>", pad_id=1, pad_token="<pad>", bos_id=2, bos_token="<s>", eos_id=3, eos_token="</s>",
+        sep_id=None, sep_token=None, lang_tags=[],
+    )  # fmt: skip
+    theirs = [special.pad_id, special.bos_id, special.eos_id, special.unk_id]
+    vocabulary = Vocabulary([f"p{number}" for number in range(4, task["vocabulary"])], special)
+
+    def stack(side):
+        return {
+            "type": "transformer", "num_layers": shape[f"{side}_layers"], "num_heads": shape["heads"], "hidden_size": shape["width"],
+            "ff_size": shape["feedforward"], "dropout": 0.0, "layer_norm": "pre",
+            "embeddings": {"embedding_dim": shape["width"], "scale": True, "dropout": 0.0},
+        }  # fmt: skip
+
+    settings = {"tied_embeddings": True, "tied_softmax": True, "encoder": stack("encoder"), "decoder": stack("decoder")}
+    model = build_model(settings, vocabulary, vocabulary).eval()
+    width, weights = shape["width"], {}
+    embedding = given["target_embedding.weight"].copy()
+    embedding[theirs] = given["target_embedding.weight"][: len(theirs)]
+    for name in ("src_embed.lut", "trg_embed.lut", "decoder.output_layer"):
+        weights[f"{name}.weight"] = embedding
+    for side in ("encoder", "decoder"):
+        copy_linear(weights, f"{side}.layer_norm", given, f"{side}_norm")
+        for layer in range(shape[f"{side}_layers"]):
+            old, new = f"{side}.{layer}", f"{side}.layers.{layer}"
+            own = f"{new}.src_src_att" if side == "encoder" else f"{new}.trg_trg_att"
+            for place, name in enumerate(("q_layer", "k_layer", "v_layer")):
+                rows = slice(place * width, (place + 1) * width)
+                copy_linear(weights, f"{own}.{name}", given, f"{old}.attention.query_key_value", rows)
+            copy_linear(weights, f"{own}.output_layer", given, f"{old}.attention.output")
+            copy_linear(weights, f"{new}.{'layer_norm' if side == 'encoder' else 'x_layer_norm'}", given, f"{old}.attention_residual.norm")
+            if side == "decoder":
+                copy_linear(weights, f"{new}.src_trg_att.q_layer", given, f"{old}.cross.query")
+                copy_linear(weights, f"{new}.src_trg_att.k_layer", given, f"{old}.cross.key_value", slice(0, width))
+                copy_linear(weights, f"{new}.src_trg_att.v_layer", given, f"{old}.cross.key_value", slice(width, 2 * width))
+                copy_linear(weights, f"{new}.src_trg_att.output_layer", given, f"{old}.cross.output")
+                copy_linear(weights, f"{new}.dec_layer_norm", given, f"{old}.cross_residual.norm")
+            copy_linear(weights, f"{new}.feed_forward.pwff_layer.0", given, f"{old}.feedforward.inner")
+            copy_linear(weights, f"{new}.feed_forward.pwff_layer.3", given, f"{old}.feedforward.outer")
+            copy_linear(weights, f"{new}.feed_forward.layer_norm", given, f"{old}.feedforward_residual.norm")
+    missing = model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
+    assert not missing.unexpected_keys and all("pe" in name.split(".") for name in missing.missing_keys), missing
+
+    def decode(sources, limits):
+        longest = max(map(len, sources))
+        rows = [[theirs[number] if number <= UNK else number for number in source] for source in sources]
+        ids = torch.tensor([row + [special.pad_id] * (longest - len(row)) for row in rows])
+        lengths = torch.tensor([len(source) for source in sources])
+        where = (torch.arange(len(ids)), torch.device("cpu"), special.pad_id, special.eos_id)
+        batch = Batch(ids, lengths, None, None, None, *where, is_train=False)
+        found, _, _ = search(model=model, batch=batch, max_output_length=max(limits), beam_size=beam, beam_alpha=1.0, generate_unk=False)
+        ended = [row[: row.index(special.eos_id)] if special.eos_id in row else row for row in found.tolist()]
+        return [[number for number in row if number > UNK] for row in ended]
+
+    return decode
+
+
+if __name__ == "__main__":
+    main()
