@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from translate.bundle import build_model, weights_of, write_config, write_weights
 from translate.cli.main import main
@@ -58,16 +64,22 @@ def translate(bundle):
     return run
 
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "LC_ALL": "C", "PYTHONUTF8": "0"}
+
+
+def started(bundle, *words):
+    return [sys.executable, "-m", "translate", "file", "-m", str(bundle), "--device", "cpu", "--precision", "fp32", *map(str, words)]
+
+
 def command(bundle, *words, **options):
     """Run it as a process of its own. Its bytes, not its text, are what counts."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "LC_ALL": "C", "PYTHONUTF8": "0"}
-    words = [sys.executable, "-m", "translate", "file", "-m", str(bundle), "--device", "cpu", "--precision", "fp32", *map(str, words)]
-    return subprocess.run(words, capture_output=True, env=environment, timeout=120, **options)
+    return subprocess.run(started(bundle, *words), capture_output=True, env=ENVIRONMENT, timeout=120, **options)
 
 
 def test_standard_input_to_standard_output_byte_for_byte(bundle, expected):
     result = command(bundle, input="\r\n".join(LINES).encode())  # the last line without an end
-    assert result.returncode == 0 and all(line.startswith(b"translate: cut off ") for line in result.stderr.splitlines())
+    beginnings = (b"translate: cut off ", b"translate: the translation repeats itself ")
+    assert result.returncode == 0 and all(line.startswith(beginnings) for line in result.stderr.splitlines())
     assert result.stdout == "".join(f"{line}\n" for line in expected).encode()
     assert len(set(expected)) > 4 and expected[1] == expected[5] == ""
 
@@ -77,6 +89,71 @@ def test_as_many_lines_out_as_in(translate, tmp_path, data, count):
     (tmp_path / "in").write_bytes(data)
     assert translate(tmp_path / "in", "-o", tmp_path / "out") == 0
     assert (tmp_path / "out").read_bytes().count(b"\n") == count
+
+
+ODD = [
+    "",
+    " ",
+    "\t",
+    "\x00",
+    "\x1c",
+    "\x85",
+    "\u2028",
+    "\u200b",
+    "\ufeff",
+    "😀",
+    "👩‍👩‍👧",
+    "漢字",
+    "Ω≠",
+    "…",
+    "\r",
+    "\x0b",
+    "ﬁ",
+    "Guten Morgen!",
+    "e\u0301",
+]
+LINE = st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40))
+
+
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(LINE, max_size=8), ends=st.sampled_from(["\n", "\r\n"]), ended=st.booleans(), jsonl=st.booleans(), piped=st.booleans())
+def test_whatever_the_lines_are_as_many_come_out(bundle, tmp_path, engine, lines, ends, ended, jsonl, piped):
+    if engine == "ctranslate2":
+        pytest.importorskip("ctranslate2")
+    data = (ends.join(lines) + (ends if ended and lines else "")).encode()
+    count = data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+    words = ["file", "-m", str(bundle), "--device", "cpu", "--engine", engine, *(["--format", "jsonl"] if jsonl else [])]
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        if piped:
+            patch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data), isatty=lambda: False))
+        else:
+            (tmp_path / "in").write_bytes(data)
+            words.append(str(tmp_path / "in"))
+        assert main([*words, "-o", str(out), "--report", str(tmp_path / "report")]) == 0
+    written = out.read_bytes().split(b"\n")
+    assert written.pop() == b"" and len(written) == count
+    assert len((tmp_path / "report").read_bytes().splitlines()) == count  # in JSON nothing but the line's end ends a line
+    if jsonl:
+        given_lines = data.removeprefix(b"\xef\xbb\xbf").decode().split("\n")[:count]
+        assert [json.loads(line)["source"] for line in written] == [line.removesuffix("\r") for line in given_lines]
+
+
+@pytest.mark.parametrize("engine", ["torch", "ctranslate2"])
+def test_a_line_of_5000_tokens_among_short_ones(bundle, tmp_path, engine):
+    if engine == "ctranslate2":
+        pytest.importorskip("ctranslate2")
+    lines = ["Guten Morgen!", "Der Hund schläft. " * 700, "Die Katze läuft."]
+    (tmp_path / "in").write_text("\n".join(lines), encoding="utf-8")
+    words = ["-o", str(tmp_path / "out"), "--report", str(tmp_path / "report"), "--engine", engine]
+    assert main(["file", "-m", str(bundle), str(tmp_path / "in"), *words]) == 0
+    records = [json.loads(line) for line in (tmp_path / "report").read_text(encoding="utf-8").splitlines()]
+    assert [len(record["pieces"]) > 1 for record in records] == [False, True, False] and records[1]["tokens_in"] > 5000
+    short = tmp_path / "short"
+    (tmp_path / "in").write_text("\n".join(lines[::2]), encoding="utf-8")
+    assert main(["file", "-m", str(bundle), str(tmp_path / "in"), "-o", str(short), "--engine", engine]) == 0
+    assert (tmp_path / "out").read_text(encoding="utf-8").split("\n")[::2] == short.read_text(encoding="utf-8").split("\n")[:2]
 
 
 def test_files_packed_or_not_one_after_the_other(translate, tmp_path, expected):
@@ -200,6 +277,106 @@ def test_invalid_utf8_leaves_the_old_output_as_it_is(translate, tmp_path, capsys
     one_line(capsys, "line 3", "byte 3")
     assert (tmp_path / "out").read_text(encoding="utf-8") == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_invalid_utf8_is_told_before_anything_is_written_or_replaced(translate, tmp_path, capsys):
+    (tmp_path / "in").write_bytes(b"Guten Morgen!\n" * 40 + b"Guten \xff\xc3 Morgen!\n")
+    assert translate(tmp_path / "in", "--window", "1") == 2
+    one_line(capsys, "line 41", "byte 7")  # and nothing on standard output
+    assert translate(tmp_path / "in", "--errors", "replace", "--format", "jsonl") == 0
+    assert json.loads(lines_of(capsys)[-1])["source"] == "Guten \ufffd\ufffd Morgen!"
+
+
+def test_report(translate, tmp_path, capsys):
+    lines = ["Guten Morgen!", "  ", "Der Hund schläft. " * 9, "Die Katze kostet 12,50 {preis} a.b@example.org https://example.org"]
+    (tmp_path / "in").write_text("\n".join(lines), encoding="utf-8")
+    assert translate(tmp_path / "in", "--report", tmp_path / "report.jsonl", "--format", "jsonl") == 0
+    captured = capsys.readouterr()
+    outputs = [json.loads(line) for line in captured.out.splitlines()]
+    records = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [record["line"] for record in records] == [1, 2, 3, 4]
+    assert (records[1]["status"], records[1]["tokens_in"], records[1]["pieces"]) == ("blank", 0, [])
+    for record, output in zip(records, outputs):
+        assert len(record["pieces"]) == output["pieces"] and record["score"] == output["score"]
+        assert record["status"] == "truncated" or not output["cut"]
+    assert [lines[2][begin:end] for begin, end in records[2]["pieces"]] == ["Der Hund schläft."] * 9 or len(records[2]["pieces"]) > 1
+    assert " ".join(lines[2][begin:end] for begin, end in records[2]["pieces"]) == lines[2].strip()
+    lost = {"numbers": ["12,50"], "placeholders": ["{preis}"], "emails": ["a.b@example.org"], "urls": ["https://example.org"]}
+    assert records[3]["missing"] == lost  # noise has none of them
+    told = captured.err.splitlines()[-1]
+    assert told.startswith("translate: report: 4 lines: ") and "1 blank" in told
+
+
+def test_resume_goes_on_to_the_same_bytes(translate, tmp_path, capsys):
+    """Killed at any byte: what is there of the output and of the report, cut anywhere, leads to what an uninterrupted run wrote."""
+    (tmp_path / "in").write_text("\n".join(LINES * 6), encoding="utf-8")
+    out, report = tmp_path / "out.en", tmp_path / "report"
+
+    def run(*words):
+        return translate(tmp_path / "in", "--window", "5", "--batch-tokens", "64", "--scores", *words)
+
+    assert run("-o", tmp_path / "whole.en", "--report", tmp_path / "whole.report") == 0
+    whole = [(tmp_path / name).read_bytes() for name in ("whole.en", "whole.report")]
+    words = ("-o", out, "--report", report, "--resume")
+    assert run(*words) == 0 and [out.read_bytes(), report.read_bytes()] == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.en", "report", "whole.en", "whole.report"]
+
+    # what the parts were just before the end, made by hand: the job, then all lines
+    out.unlink(), report.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("translate.cli.file.Told.tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        assert run(*words) == 130
+    assert not out.exists() and not report.exists()
+    parts = [Path(f"{path}.part") for path in (out, report)]
+    contents = [part.read_bytes() for part in parts]
+    assert all(content.endswith(text) for content, text in zip(contents, whole))
+    chance = random.Random(3)
+    for number in range(8):
+        for part, content in zip(parts, contents):
+            part.write_bytes(content[: chance.randint(0 if number == 0 else content.index(b"\n") + 1, len(content))])
+        assert run(*words) == 0
+        assert [out.read_bytes(), report.read_bytes()] == whole
+        assert not any(part.exists() for part in parts)
+        out.unlink(), report.unlink()
+
+
+def test_resume_after_a_kill(bundle, tmp_path):
+    (tmp_path / "in").write_text("\n".join(LINES * 1500), encoding="utf-8")
+    words = [tmp_path / "in", "--window", "64", "-o"]
+    whole = subprocess.Popen(started(bundle, *words, tmp_path / "whole"), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    part = tmp_path / "out.part"
+    with subprocess.Popen(started(bundle, *words, tmp_path / "out", "--resume"), env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline and not (part.exists() and part.stat().st_size > 3000):
+            time.sleep(0.01)
+        process.kill()
+    assert part.exists() and not (tmp_path / "out").exists()
+    result = command(bundle, *words, tmp_path / "out", "--resume")
+    assert result.returncode == 0 and b"going on at line" in result.stderr
+    assert whole.wait() == 0 and (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_resume_refuses_another_job(translate, tmp_path, source, capsys):
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("translate.cli.file.Told.tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        assert translate(source, "-o", out, "--resume") == 130
+    capsys.readouterr()
+    before = Path(f"{out}.part").read_bytes()
+    assert translate(source, "-o", out, "--resume", "--beam", "3") == 2
+    one_line(capsys, "beam", "None", "3", "out.part")
+    assert Path(f"{out}.part").read_bytes() == before
+    with source.open("a", encoding="utf-8") as file:
+        file.write("mehr\n")
+    assert translate(source, "-o", out, "--resume") == 2
+    one_line(capsys, "input")
+    Path(f"{out}.part").write_text("something else\n", encoding="utf-8")
+    assert translate(source, "-o", out, "--resume") == 2
+    one_line(capsys, "out.part", "move it away")
+    assert translate(source, "--resume") == 2
+    one_line(capsys, "-o")
+    assert translate(source, "-o", out, "--report", out) == 2
+    one_line(capsys, "as well as the report")
 
 
 @pytest.mark.parametrize("words", [["--beam", "0"], ["--n-best", "9"], ["--sample", "--top-p", "2"], ["--batch-tokens", "0"], ["--window", "-1"]])

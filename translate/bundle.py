@@ -6,6 +6,7 @@ The bundle holds plain values only: it names no path, device or Python class, an
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import os
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from translate.text import written_whole
 from translate.tokenizer import Tokenizer
 
 CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
+EXPORTED = "model.bin"  # CTranslate2's
 
 
 @dataclass
@@ -91,7 +93,7 @@ def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bu
     folder = Path(folder)
     config, tokenizer = load_tokenizer(folder)
     path = folder / WEIGHTS
-    if not path.is_file() and (folder / "model.bin").exists():
+    if not path.is_file() and (folder / EXPORTED).exists():
         raise ValueError(f"{folder} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
     if not path.is_file():
         raise ValueError(f"{folder} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
@@ -102,6 +104,18 @@ def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bu
     put_weights(model, read_weights(path), path)
     model.requires_grad_(False)
     return Bundle(folder, config, tokenizer, model.eval())
+
+
+def digest(folder: str | Path) -> str:
+    """SHA-256 of the files of a bundle, or of an export of it, that bear on its translations."""
+    total = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS, EXPORTED):
+        path = Path(folder) / name
+        if path.is_file():
+            with open(path, "rb") as file:
+                while block := file.read(1 << 20):
+                    total.update(block)
+    return total.hexdigest()
 
 
 def weights_of(model: Transformer) -> dict[str, Tensor]:

@@ -17,13 +17,12 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from translate.bundle import CONFIG, Bundle, load_bundle, load_tokenizer
+from translate.bundle import CONFIG, EXPORTED, Bundle, load_bundle, load_tokenizer
 from translate.config import DecodingConfig, ModelConfig
 from translate.decoding import Hypothesis, Options, penalty
 from translate.model.layers import DecoderLayer, EncoderLayer, Residual
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
 
-MODEL = "model.bin"
 PATIENCE = 2
 BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 
@@ -38,7 +37,7 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
     config, tokenizer = load_tokenizer(folder)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         home = folder
-        if not (folder / MODEL).exists():
+        if not (folder / EXPORTED).exists():
             home = Path(temporary) / "model"
             export(load_bundle(folder), home)
         where = {"device": device.type, "device_index": device.index or 0, "intra_threads": torch.get_num_threads()}

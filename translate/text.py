@@ -23,8 +23,8 @@ BOM = b"\xef\xbb\xbf"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def read_lines(path: str | os.PathLike | BinaryIO) -> Iterator[str]:
-    """The lines of a UTF-8 file, without their ends; a last line need not have one.
+def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict") -> Iterator[str]:
+    """The lines of a UTF-8 file, without their ends; a last line need not have one. errors="replace" puts U+FFFD for what is no UTF-8.
 
     `path` is a file (.gz and .xz are unpacked), "-" for standard input, or an open binary stream. The file is opened at once, so a
     missing one fails here; what is in it is read line by line. ValueError, one line: a missing or unreadable file, a folder, a
@@ -32,22 +32,22 @@ def read_lines(path: str | os.PathLike | BinaryIO) -> Iterator[str]:
     """
     if hasattr(path, "read"):
         name = getattr(path, "name", None)
-        return _decoded(path, name if isinstance(name, str) else "input")
+        return _decoded(path, name if isinstance(name, str) else "input", errors)
     if os.fspath(path) == "-":
-        return _decoded(sys.stdin.buffer, "standard input")
+        return _decoded(sys.stdin.buffer, "standard input", errors)
     path = os.path.expanduser(path)
     try:
         stream = open(path, "rb")  # itself refuses a folder
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {_reason(error)}") from None
     if path.endswith(".gz"):
-        return _decoded(gzip.GzipFile(fileobj=stream), path, stream)
+        return _decoded(gzip.GzipFile(fileobj=stream), path, errors, stream)
     if path.endswith(".xz"):
-        return _decoded(lzma.LZMAFile(stream), path, stream)
-    return _decoded(stream, path, stream)
+        return _decoded(lzma.LZMAFile(stream), path, errors, stream)
+    return _decoded(stream, path, errors, stream)
 
 
-def _decoded(stream: BinaryIO, name: object, close: BinaryIO | None = None) -> Iterator[str]:
+def _decoded(stream: BinaryIO, name: object, errors: str, close: BinaryIO | None = None) -> Iterator[str]:
     number = 0
     try:
         for number, raw in enumerate(stream, 1):  # a binary stream ends its lines at b"\n" only
@@ -55,7 +55,7 @@ def _decoded(stream: BinaryIO, name: object, close: BinaryIO | None = None) -> I
                 raw = raw[len(BOM) :]
             if raw.endswith(b"\n"):
                 raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
-            yield raw.decode("utf-8")
+            yield raw.decode("utf-8", errors)
     except UnicodeDecodeError as error:
         raise ValueError(f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} of the line") from None
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:

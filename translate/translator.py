@@ -7,7 +7,7 @@ it stood alone, up to the rounding of the arithmetic.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from translate.config import DecodingConfig
 from translate.ctranslate2_engine import load_ctranslate2
 from translate.decoding import Hypothesis, Options, sentence_seed
 from translate.device import choose_device, choose_precision
+from translate.findings import is_loop
 from translate.segments import split_line
 from translate.tokenizer import EOS, Tokenizer
 from translate.torch_engine import TorchEngine
@@ -39,6 +40,11 @@ class Translation:
     alternatives: list[tuple[str, float]]  # the n best, `text` first; of a line in pieces, the first joins the first of each piece, and so on
     pieces: int  # how many the line was split into; 0 = blank, and the model was not asked
     cut: bool  # an output reached the limit of its length before it ended, or a piece could not be made to fit
+    number: int = 0  # of the line in the input, from 1
+    spans: tuple[tuple[int, int], ...] = ()  # where each piece begins and ends in `source`, in characters
+    tokens_in: int = 0  # of the pieces and of `text`, without end marks
+    tokens_out: int = 0
+    looped: bool = False  # a piece's translation repeats itself past reason (findings.is_loop)
 
 
 @dataclass
@@ -48,8 +54,10 @@ class _Piece:
     ids: list[int]
     line: int
     place: int
+    span: tuple[int, int]
     cut: bool
-    hypotheses: list[Hypothesis]
+    hypotheses: list[Hypothesis] = field(default_factory=list)
+    ranked: list[tuple[str, float]] = field(default_factory=list)  # text and score of each hypothesis
 
 
 class Engine(Protocol):
@@ -114,14 +122,20 @@ class Translator:
             raise ValueError("translate() takes a list of lines, not one string: put it in brackets")
         return [result.text for result in self.translate_stream(lines, Options(beam, length_penalty, batch_tokens))]
 
-    def translate_stream(self, lines: Iterable[str], options: Options = Options(), window: int = WINDOW_LINES) -> Iterator[Translation]:
-        """One `Translation` per line, in order, reading at most `window` lines ahead: memory stays the same for an endless input."""
+    def translate_stream(
+        self, lines: Iterable[str], options: Options = Options(), window: int = WINDOW_LINES, done: int = 0
+    ) -> Iterator[Translation]:
+        """One `Translation` per line, in order, reading at most `window` lines ahead: memory stays the same for an endless input.
+
+        Windows that lie wholly within the first `done` lines are left out: what follows is exactly what would have followed them, since
+        the batches are the same ones.
+        """
         options = options.fill(self.decoding)
         if window < 1:
             raise ValueError(f"window is {window}: it must be at least 1")
-        return self._windows(iter(lines), options, window)
+        return self._windows(iter(lines), options, window, done)
 
-    def _windows(self, lines: Iterator[str], options: Options, window: int) -> Iterator[Translation]:
+    def _windows(self, lines: Iterator[str], options: Options, window: int, done: int) -> Iterator[Translation]:
         first, size = 0, min(window, FIRST_WINDOW)
         while True:
             ahead, characters = [], 0
@@ -130,7 +144,8 @@ class Translator:
                 characters += len(line)
             if not ahead:
                 return
-            yield from self._translate_window(ahead, first, options)
+            if first + len(ahead) > done:
+                yield from self._translate_window(ahead, first, options)
             first += len(ahead)
             size = min(window, 2 * size)
 
@@ -140,26 +155,27 @@ class Translator:
         lengths = [len(piece.ids) for piece in pieces]
         for batch in length_batches(lengths, options.batch_tokens, options.n_best if options.sample else options.beam):
             self._search([pieces[place] for place in batch], first, options)
-        text = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
-        ranked: list[list[list[tuple[str, float]]]] = [[] for _ in lines]  # line, piece, rank
-        cut = [False] * len(lines)
+        texts = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
+        of_line: list[list[_Piece]] = [[] for _ in lines]
         for piece in pieces:
-            ranked[piece.line].append([(next(text), hypothesis.score) for hypothesis in piece.hypotheses])
-            cut[piece.line] |= piece.cut
-        return [_join(line, ranks, was_cut, options.n_best) for line, ranks, was_cut in zip(lines, ranked, cut)]
+            piece.ranked = [(next(texts), hypothesis.score) for hypothesis in piece.hypotheses]
+            of_line[piece.line].append(piece)
+        return [_join(line, number, own, options.n_best) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
 
     def _split(self, lines: list[str]) -> list[_Piece]:
         pieces = []
         for number, (line, ids) in enumerate(zip(lines, self.tokenizer.encode_source(lines))):
-            if len(ids) <= self.max_tokens:
-                parts = [ids]
-            else:
-                parts = self.tokenizer.encode_source(split_line(line, self._fits))
-            # what looks blank or is nothing to the tokenizer (a zero-width space) does not reach the model
-            parts = [part for part in parts if len(part) > 1] if line.strip() else []
-            for place, part in enumerate(parts):
-                cut = len(part) > self.max_tokens
-                pieces.append(_Piece([*part[: self.max_tokens - 1], EOS] if cut else part, number, place, cut, []))
+            spans, parts = [(0, len(line))], [ids]
+            if len(ids) > self.max_tokens:
+                texts = split_line(line, self._fits)
+                spans, parts = find_spans(line, texts), self.tokenizer.encode_source(texts)
+            place = 0
+            for span, part in zip(spans, parts):
+                # what looks blank or is nothing to the tokenizer (a zero-width space) does not reach the model
+                if len(part) > 1 and line.strip():
+                    cut = len(part) > self.max_tokens
+                    pieces.append(_Piece([*part[: self.max_tokens - 1], EOS] if cut else part, number, place, span, cut))
+                    place += 1
         return pieces
 
     def _fits(self, text: str) -> bool:
@@ -197,11 +213,27 @@ def length_batches(lengths: Sequence[int], batch_tokens: int, beam: int) -> list
     return batches
 
 
-def _join(line: str, ranks: list[list[tuple[str, float]]], cut: bool, n_best: int) -> Translation:
-    """`ranks`: for each piece its alternatives, best first. A piece that has fewer than others lends its last."""
+def find_spans(line: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
+    """Where the `pieces` of `line`, in their order and without overlap, begin and end, in characters."""
+    spans, end = [], 0
+    for piece in pieces:
+        begin = line.index(piece, end)
+        end = begin + len(piece)
+        spans.append((begin, end))
+    return spans
+
+
+def _join(line: str, number: int, pieces: list[_Piece], n_best: int) -> Translation:
+    """The pieces' translations, rank by rank. A piece that has fewer alternatives than others lends its last."""
     alternatives = [("", 0.0)] * n_best
-    if ranks:
-        columns = [[piece[min(rank, len(piece) - 1)] for piece in ranks] for rank in range(n_best)]
+    if pieces:
+        columns = [[piece.ranked[min(rank, len(piece.ranked) - 1)] for piece in pieces] for rank in range(n_best)]
         alternatives = [(" ".join(text for text, _ in column if text), sum(score for _, score in column)) for column in columns]
     text, score = alternatives[0]
-    return Translation(line, text, score, alternatives, len(ranks), cut)
+    return Translation(
+        line, text, score, alternatives, len(pieces), any(piece.cut for piece in pieces), number,
+        spans=tuple(piece.span for piece in pieces),
+        tokens_in=sum(len(piece.ids) - 1 for piece in pieces),
+        tokens_out=sum(len(piece.hypotheses[0].ids) for piece in pieces),
+        looped=any(is_loop(piece.ids, piece.hypotheses[0].ids) for piece in pieces),
+    )  # fmt: skip

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from translate.continued import Continued
     from translate.translator import Translation
 
 HELP = "Translate text files, or standard input to standard output: N lines in, N lines out."
@@ -29,8 +32,13 @@ Output, a line for each line of input, also for a blank one:
 SCORE is the natural logarithm of the probability, divided by the length penalty. A line longer than the model takes is split at sentence or
 clause ends, and its pieces' translations are joined with a space (their scores are added); how many is said on stderr.
 
--o appears when everything is translated, or not at all. Without it, lines are written as they are done: an error in the input, such as
-invalid UTF-8 in line 5,000, may come after the lines before it.
+-o appears when everything is translated, or not at all. With --resume, what is done so far is kept in OUT.part: the same command goes on
+there and ends with the same bytes. Files are checked for invalid UTF-8 before anything is written; in standard input it may come after
+the lines before it, unless --errors replace.
+
+--report FILE gets a JSON object for each line of input: line, status (blank, truncated, looped, copied, split, ok: the first that holds),
+tokens_in, tokens_out, score, pieces (where each begins and ends in the line, in characters), odd_length, missing (numbers, URLs, e-mail
+addresses and {placeholders} of the source that the translation lacks). What it flags is a hint, not a verdict.
 """
 # A JSON text may hold these as they are, but some programs end a line at them.
 JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
@@ -41,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", nargs="*", metavar="INPUT", help="text files, one sentence a line (.gz and .xz too; - or none: standard input)")
     parser.add_argument("-m", "--model", required=True, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files")
     parser.add_argument("-o", "--output", metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)")
+    parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run with --resume left of OUT")
+    parser.add_argument("--report", metavar="FILE", help="write what became of each line, and what looks wrong, as JSON lines")
+    parser.add_argument(
+        "--errors", choices=("strict", "replace"), default="strict", help="invalid UTF-8: stop, or put U+FFFD for it (default: strict)"
+    )
     parser.add_argument("--format", choices=("text", "jsonl"), default="text", help="default: text")
     parser.add_argument("--scores", action="store_true", help="put the score before each translation")
     search = parser.add_argument_group("search (default: as the model's recipe says)")
@@ -68,10 +81,30 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.text import read_lines, written_whole
 
     inputs = arguments.input or ["-"]
-    refuse_own_input(inputs, arguments.output)
-    readers = [read_lines(path) for path in inputs]  # opens them all: what cannot be read or written is told before the model is loaded
-    with written_whole(arguments.output) if arguments.output else contextlib.nullcontext(sys.stdout) as output:
-        write_translations((line for reader in readers for line in reader), inputs, output, arguments)
+    for written in (arguments.output, arguments.report):
+        refuse_own_input(inputs, written)
+    if arguments.report and arguments.output and os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
+        raise ValueError(f"{arguments.report} is the output as well as the report: give one of them another name")
+    if arguments.resume and not arguments.output:
+        raise ValueError("--resume goes on with the file of -o: give -o OUT as well")
+    readers = [read_lines(path, arguments.errors) for path in inputs]  # opens them all: what cannot be read is told before the model is loaded
+    for path in inputs:
+        if os.path.isfile(path) and arguments.errors == "strict":
+            for _ in read_lines(path):  # invalid UTF-8 raises here, before anything is written
+                pass
+    lines = (line for reader in readers for line in reader)
+    if arguments.resume:
+        from translate.continued import continued
+
+        paths = [path for path in (arguments.output, arguments.report) if path]
+        each = [arguments.n_best if arguments.format == "text" else 1, 1]
+        with continued(paths, job_of(arguments, inputs), each) as files:
+            write_translations(lines, inputs, files, arguments)
+        return 0
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(written_whole(arguments.output)) if arguments.output else sys.stdout
+        report = [stack.enter_context(written_whole(arguments.report))] if arguments.report else []
+        write_translations(lines, inputs, [output, *report], arguments)
     return 0
 
 
@@ -82,7 +115,17 @@ def refuse_own_input(inputs: list[str], output: str | None) -> None:
             raise ValueError(f"{output} is an input as well as the output: give -o another name")
 
 
-def write_translations(lines: Iterator[str], inputs: list[str], output: TextIO, arguments: argparse.Namespace) -> None:
+def job_of(arguments: argparse.Namespace, inputs: list[str]) -> dict[str, object]:
+    """What must be the same for a run to go on where another one stopped: model, input and every option that bears on the output."""
+    from translate.bundle import digest
+
+    options = {key: value for key, value in vars(arguments).items() if key not in ("run", "command", "input", "output", "resume", "model")}
+    sizes = [[path, os.path.getsize(path)] if os.path.isfile(path) else [path] for path in inputs]
+    return {"model": digest(arguments.model), "input": sizes, **options}
+
+
+def write_translations(lines: Iterator[str], inputs: list[str], files: list[TextIO] | list[Continued], arguments: argparse.Namespace) -> None:
+    """Translate `lines` into `files`: the output, and the report if there is one."""
     keyboard = "-" in inputs and sys.stdin.isatty()
     from translate.decoding import Options  # brings torch
     from translate.translator import WINDOW_LINES, Translator
@@ -92,38 +135,96 @@ def write_translations(lines: Iterator[str], inputs: list[str], output: TextIO, 
         arguments.sample, arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed,
     )  # fmt: skip
     translator = Translator.load(arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
-    results = translator.translate_stream(lines, options, arguments.window or (1 if keyboard else WINDOW_LINES))
+    done = min(file.done for file in files) if arguments.resume else 0
+    results = translator.translate_stream(lines, options, arguments.window or (1 if keyboard else WINDOW_LINES), done)
     if keyboard:
         print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)
-    split, pieces, cut = [], 0, []
-    for number, result in enumerate(with_progress(results, inputs, output), 1):
+    if arguments.resume:
+        first = next(results, None)  # of the first window that was not finished
+        for file in files:
+            file.keep(first.number - 1 if first else done)
+        if done:
+            print(f"translate: going on at line {first.number if first else done + 1:,}", file=sys.stderr)
+        results = itertools.chain([first] if first else [], results)
+        files = [file.stream for file in files]
+    output, *report = files
+    told = Told(translator.max_tokens)
+    for result in with_progress(results, inputs, output):
         if arguments.format == "jsonl":
-            output.write(to_json(number, result, arguments.n_best))
+            output.write(to_json(result, arguments.n_best))
         else:
-            output.write(to_text(number, result, arguments.n_best, arguments.scores))
-        if output is sys.stdout:
-            output.flush()  # whoever reads the pipe has each line as soon as there is one
+            output.write(to_text(result, arguments.n_best, arguments.scores))
+        for file in report:
+            file.write(to_report(result, told))
+        if output is sys.stdout or arguments.resume:
+            for file in files:
+                file.flush()  # whoever reads the pipe has each line as soon as there is one; whoever resumes loses none
+        told.count(result)
+    told.tell(bool(report))
+
+
+class Told:
+    """What is said on stderr when all is done."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self.max_tokens, self.pieces, self.lines = max_tokens, 0, 0
+        self.split: list[int] = []
+        self.cut: list[int] = []
+        self.looped: list[int] = []
+        self.statuses: Counter[str] = Counter()
+
+    def count(self, result: Translation) -> None:
+        self.lines += 1
         if result.pieces > 1:
-            split.append(number)
-            pieces += result.pieces
+            self.split.append(result.number)
+            self.pieces += result.pieces
         if result.cut:
-            cut.append(number)
-    if split:
-        limit = f"{translator.max_tokens:,} tokens"
-        print(f"translate: split {name_lines(split)}, longer than the model's {limit}, into {pieces:,} pieces", file=sys.stderr)
-    if cut:
-        print(f"translate: cut off {name_lines(cut)} at the greatest length that a translation may have", file=sys.stderr)
+            self.cut.append(result.number)
+        if result.looped:
+            self.looped.append(result.number)
+
+    def tell(self, report: bool) -> None:
+        if self.split:
+            limit = f"{self.max_tokens:,} tokens"
+            print(f"translate: split {name_lines(self.split)}, longer than the model's {limit}, into {self.pieces:,} pieces", file=sys.stderr)
+        if self.cut:
+            print(f"translate: cut off {name_lines(self.cut)} at the greatest length that a translation may have", file=sys.stderr)
+        if self.looped:
+            print(f"translate: the translation repeats itself past reason in {name_lines(self.looped)}", file=sys.stderr)
+        if report:
+            counts = ", ".join(f"{count:,} {status}" for status, count in self.statuses.most_common())
+            print(f"translate: report: {self.lines:,} lines: {counts}", file=sys.stderr)
 
 
-def to_text(number: int, result: Translation, n_best: int, scores: bool) -> str:
+def to_report(result: Translation, told: Told) -> str:
+    from translate.findings import is_copy, is_odd_length, missing
+
+    copied = is_copy(result.source, result.text)
+    statuses = {"blank": not result.pieces, "truncated": result.cut, "looped": result.looped, "copied": copied, "split": result.pieces > 1}
+    status = next((status for status, holds in statuses.items() if holds), "ok")
+    told.statuses[status] += 1
+    values = {
+        "line": result.number,
+        "status": status,
+        "tokens_in": result.tokens_in,
+        "tokens_out": result.tokens_out,
+        "score": round(result.score, 6),
+        "pieces": result.spans,
+        "odd_length": is_odd_length(result.tokens_in, result.tokens_out),
+        "missing": missing(result.source, result.text),
+    }
+    return json.dumps(values, ensure_ascii=False).translate(JSON_ESCAPES) + "\n"
+
+
+def to_text(result: Translation, n_best: int, scores: bool) -> str:
     if n_best > 1:
-        return "".join(f"{number}\t{score:.4f}\t{text}\n" for text, score in result.alternatives)
+        return "".join(f"{result.number}\t{score:.4f}\t{text}\n" for text, score in result.alternatives)
     return f"{result.score:.4f}\t{result.text}\n" if scores else f"{result.text}\n"
 
 
-def to_json(number: int, result: Translation, n_best: int) -> str:
+def to_json(result: Translation, n_best: int) -> str:
     values: dict[str, object] = {
-        "line": number,
+        "line": result.number,
         "source": result.source,
         "translation": result.text,
         "score": round(result.score, 6),
