@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -234,6 +235,34 @@ def test_banned_tokens_are_never_chosen_and_the_rest_share_their_probability(bea
     for ours, truth in zip(found, expected, strict=True):
         assert_same(ours, truth)
         assert not {0, 1} & {token for h in ours for token in h.ids}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("beam", [1, 2, 5])
+def test_no_n_gram_comes_twice_where_it_may_not(beam, n):
+    """Against the same search in a table that holds -inf for each token which would end a repeated n-gram."""
+    vocabulary, length = 4, 5
+    table = random_table(17, 6, vocabulary, length)
+    without = table.clone()
+    numbers = {(): 0}
+    for size in range(length):
+        for history in itertools.product(range(vocabulary), repeat=size):
+            number = numbers[history]
+            grams = {history[place : place + n] for place in range(size - n + 1)}
+            for token in range(vocabulary):
+                numbers[(*history, token)] = number * vocabulary + token + 1
+                if size >= n and (*history[size - n + 1 :], token) in grams:
+                    without[:, number, token] = float("-inf")
+    limits = torch.full((6,), length)
+    found = beam_search(step, start(table.clone()), limits, BOS, EOS, beam, 0.6, n_best=beam, no_repeat=n)
+    expected = beam_search(step, start(without), limits, BOS, EOS, beam, 0.6, n_best=beam)
+    plain = beam_search(step, start(table.clone()), limits, BOS, EOS, beam, 0.6, n_best=beam)
+    for ours, truth in zip(found, expected, strict=True):
+        assert_same(ours, truth)
+        for hypothesis in ours:
+            grams = [tuple(hypothesis.ids[place : place + n]) for place in range(len(hypothesis.ids) - n + 1)]
+            assert len(set(grams)) == len(grams)
+    assert n == 3 or found != plain
 
 
 def test_impossible_tokens_never_make_a_hypothesis():

@@ -65,3 +65,9 @@ def test_files_it_points_to_exist():
         assert (ROOT / target).exists(), target
     for name in re.findall(r"`((?:model|decoding)/\w+\.py|\w+\.py)`", README):
         assert (ROOT / "translate" / name).exists(), name
+
+
+def test_the_tests_it_names_exist():
+    names = re.findall(r"`(test_\w+)`", README)
+    defined = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    assert names and all(f"def {name}(" in defined for name in names)

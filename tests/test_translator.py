@@ -125,9 +125,11 @@ def test_a_character_beyond_the_limit_is_cut_and_said_to_be(echo):
 
 def test_an_output_is_limited_by_its_source_and_said_to_be_cut(tokenizer):
     class Endless(Echo):
+        """Never an end, never twice the same token."""
+
         def step(self, last, state):
             logits = torch.zeros(len(last), self.vocabulary)
-            logits[:, tokenizer.encode_source(["a"])[0][-2]] = 30.0
+            logits[:, 10 + state.length] = 30.0
             return logits, EchoState(source=state.source, length=state.length + 1)
 
     model = Endless(tokenizer.target_size, 64)
@@ -135,9 +137,28 @@ def test_an_output_is_limited_by_its_source_and_said_to_be_cut(tokenizer):
     length = len(tokenizer.encode_source([source])[0])
     for decoding, limit in [(DecodingConfig(beam=2, max_ratio=1.0, max_extra=3), length + 3), (DecodingConfig(beam=1, max_ratio=9.0), 64)]:
         result = next(Translator(TorchEngine(model, CPU), tokenizer, decoding).translate_stream([source]))
-        assert result.cut and result.text == "a" * limit
+        assert result.cut and result.tokens_out == limit and not result.looped
     finished = next(Translator(TorchEngine(Echo(tokenizer.target_size, 64), CPU), tokenizer, DecodingConfig(beam=2)).translate_stream([source]))
     assert not finished.cut
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_loop_is_searched_again_without_repeats(tokenizer, beam):
+    class Stuck(Echo):
+        """Says `ab` for ever; the next best is to end."""
+
+        def step(self, last, state):
+            logits = torch.zeros(len(last), self.vocabulary)
+            logits[:, 10 + state.length % 2] = 30.0
+            logits[:, EOS] = 20.0
+            return logits, EchoState(source=state.source, length=state.length + 1)
+
+    translator = Translator(TorchEngine(Stuck(tokenizer.target_size, 64), CPU), tokenizer, DecodingConfig(beam=beam))
+    looped, blank = translator.translate_stream([TEXT[1], ""])
+    assert looped.looped and not looped.cut and looped.tokens_out == 4  # abab: aba and bab, and neither of them twice
+    assert not blank.looped
+    echoed = next(Translator(TorchEngine(Echo(tokenizer.target_size, 64), CPU), tokenizer, DecodingConfig(beam=beam)).translate_stream(["a a a a a"]))
+    assert not echoed.looped  # as the source does
 
 
 def test_neither_batches_nor_windows_nor_neighbours_change_a_translation(random_model):
@@ -166,8 +187,13 @@ def test_sampling_depends_on_seed_and_line_only(random_model):
 
 def test_sampling_at_a_low_temperature_is_greedy(random_model):
     lines = random_lines(10)
-    cold = [result.text for result in random_model.translate_stream(lines, Options(sample=True, temperature=1e-4))]
-    assert cold == random_model.translate(lines, beam=1)
+    ids = [row for row in random_model.tokenizer.encode_source(lines) if len(row) <= random_model.max_tokens]
+
+    def search(**options):
+        found = random_model.engine.search(ids, [20] * len(ids), Options(**options).fill(random_model.decoding), list(range(len(ids))))
+        return [hypotheses[0].ids for hypotheses in found]
+
+    assert search(sample=True, temperature=1e-4) == search(beam=1) != search(sample=True)
 
 
 def test_n_best(random_model):

@@ -54,7 +54,7 @@ class CTranslate2Engine:
         self.pieces = tokenizer.source_pieces()
         self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
 
-    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
         """See `translator.Engine`. ValueError for sampling: its seeds are not ours.
 
         It stops once beam x patience hypotheses have ended, where ours goes on while an open one may still win: of 500 Multi30k sentences 467
@@ -62,17 +62,17 @@ class CTranslate2Engine:
         """
         if options.sample:
             raise ValueError("sampling is not offered with engine ctranslate2: choose engine torch")
-        found = self._search(sources, max(limits), options)
+        found = self._search(sources, max(limits), options, no_repeat)
         # a batch shares one limit: a sentence that went beyond its own is searched again, with others of that limit
         beyond = [place for place, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in found[place])]
         for limit in {limits[place] for place in beyond}:
             places = [place for place in beyond if limits[place] == limit]
-            for place, again in zip(places, self._search([sources[place] for place in places], limit, options)):
+            for place, again in zip(places, self._search([sources[place] for place in places], limit, options, no_repeat)):
                 found[place] = again
         hypotheses = [[self._hypothesis(*one, options.length_penalty) for one in all_of_it] for all_of_it in found]
         return [sorted(some, key=lambda one: (not one.complete, -one.score))[: options.n_best] for some in hypotheses]
 
-    def _search(self, sources: list[list[int]], limit: int, options: Options) -> list[list[tuple[list[str], float]]]:
+    def _search(self, sources: list[list[int]], limit: int, options: Options, no_repeat: int) -> list[list[tuple[list[str], float]]]:
         """For each source what has ended: its pieces, end mark included, and its score."""
         results = self.translator.translate_batch(
             [[self.pieces[number] for number in ids] for ids in sources],
@@ -85,6 +85,7 @@ class CTranslate2Engine:
             return_scores=True,
             return_end_token=True,
             disable_unk=True,
+            no_repeat_ngram_size=no_repeat,
             suppress_sequences=BANNED,
         )
         return [list(zip(result.hypotheses, result.scores)) for result in results]

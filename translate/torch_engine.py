@@ -21,20 +21,22 @@ class TorchEngine:
         self.max_tokens = model.config.max_tokens
 
     @torch.no_grad()  # in inference mode autocast would convert the weights anew at every step
-    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
         """See `translator.Engine`. A model in training is left so."""
         training = self.model.training
         self.model.eval()
         try:
             with autocast(self.device, self.precision):
-                return self._sample(sources, limits, options, seeds) if options.sample else self._beam_search(sources, limits, options)
+                if options.sample:
+                    return self._sample(sources, limits, options, seeds)
+                return self._beam_search(sources, limits, options, no_repeat)
         finally:
             self.model.train(training)
 
-    def _beam_search(self, sources: list[list[int]], limits: list[int], options: Options) -> list[list[Hypothesis]]:
+    def _beam_search(self, sources: list[list[int]], limits: list[int], options: Options, no_repeat: int) -> list[list[Hypothesis]]:
         state = self.model.start(self.model.encode(pad(sources, self.device)))
         search = (options.beam, options.length_penalty, options.n_best)
-        return beam_search(self.model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED)
+        return beam_search(self.model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED, no_repeat)
 
     def _sample(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
         """Each source takes `n_best` rows, a seed for each."""

@@ -25,6 +25,7 @@ WINDOW_LINES = 2048  # read ahead, so that lines of like length can be batched
 WINDOW_CHARACTERS = 1_000_000  # or fewer lines, where they are long
 # What one sentence takes of a batch is counted as at least so many tokens: the scores over the vocabulary cost the same for short ones.
 LEAST_TOKENS = 8
+NO_REPEAT = 3  # no n-gram of so many tokens may come twice where a loop is searched again
 # A sentence of so many tokens counts twice for every beam, as the attention's scores grow with the square of the length.
 SQUARE_TOKENS = 512
 FIRST_WINDOW = 128  # lines: the first output comes soon, and each window after it is twice as large
@@ -44,7 +45,7 @@ class Translation:
     spans: tuple[tuple[int, int], ...] = ()  # where each piece begins and ends in `source`, in characters
     tokens_in: int = 0  # of the pieces and of `text`, without end marks
     tokens_out: int = 0
-    looped: bool = False  # a piece's translation repeats itself past reason (findings.is_loop)
+    looped: bool = False  # a piece came out repeating itself past reason (findings.is_loop) and was searched again without repeats
 
 
 @dataclass
@@ -58,6 +59,7 @@ class _Piece:
     cut: bool
     hypotheses: list[Hypothesis] = field(default_factory=list)
     ranked: list[tuple[str, float]] = field(default_factory=list)  # text and score of each hypothesis
+    looped: bool = False
 
 
 class Engine(Protocol):
@@ -65,9 +67,10 @@ class Engine(Protocol):
 
     max_tokens: int  # the longest source or target, end mark included
 
-    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
         """The hypotheses of each source, best first, at least one. `sources` end in EOS, `limits` are the most tokens of each output, end mark
-        included; `options` are filled; `seeds` has `n_best` for each source where it is to be sampled."""
+        included; `options` are filled; `seeds` has `n_best` for each source where it is to be sampled; no n-gram of `no_repeat` tokens comes
+        twice in a hypothesis, 0 = any may."""
         ...
 
 
@@ -155,6 +158,12 @@ class Translator:
         lengths = [len(piece.ids) for piece in pieces]
         for batch in length_batches(lengths, options.batch_tokens, options.n_best if options.sample else options.beam):
             self._search([pieces[place] for place in batch], first, options)
+        if not options.sample:
+            looped = [piece for piece in pieces if is_loop(piece.ids, piece.hypotheses[0].ids)]
+            for batch in length_batches([len(piece.ids) for piece in looped], options.batch_tokens, options.beam):
+                self._search([looped[place] for place in batch], first, options, NO_REPEAT)
+            for piece in looped:
+                piece.looped = True
         texts = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
         of_line: list[list[_Piece]] = [[] for _ in lines]
         for piece in pieces:
@@ -181,14 +190,14 @@ class Translator:
     def _fits(self, text: str) -> bool:
         return len(self.tokenizer.encode_source([text])[0]) <= self.max_tokens
 
-    def _search(self, batch: list[_Piece], first: int, options: Options) -> None:
+    def _search(self, batch: list[_Piece], first: int, options: Options, no_repeat: int = 0) -> None:
         """Fill in the hypotheses of `batch`. Of samples, each has a seed of its own."""
         sources = [piece.ids for piece in batch]
         ranks = range(options.n_best if options.sample else 0)
         seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-        found = self.engine.search(sources, [self._limit(len(ids)) for ids in sources], options, seeds)
-        for piece, piece.hypotheses in zip(batch, found):
-            piece.cut |= not piece.hypotheses[0].complete
+        found = self.engine.search(sources, [self._limit(len(ids)) for ids in sources], options, seeds, no_repeat)
+        for piece, hypotheses in zip(batch, found):
+            piece.hypotheses = hypotheses
 
     def _limit(self, tokens: int) -> int:
         """Most tokens of an output, end mark included, for a source of `tokens`."""
@@ -231,9 +240,9 @@ def _join(line: str, number: int, pieces: list[_Piece], n_best: int) -> Translat
         alternatives = [(" ".join(text for text, _ in column if text), sum(score for _, score in column)) for column in columns]
     text, score = alternatives[0]
     return Translation(
-        line, text, score, alternatives, len(pieces), any(piece.cut for piece in pieces), number,
+        line, text, score, alternatives, len(pieces), any(piece.cut or not piece.hypotheses[0].complete for piece in pieces), number,
         spans=tuple(piece.span for piece in pieces),
         tokens_in=sum(len(piece.ids) - 1 for piece in pieces),
         tokens_out=sum(len(piece.hypotheses[0].ids) for piece in pieces),
-        looped=any(is_loop(piece.ids, piece.hypotheses[0].ids) for piece in pieces),
+        looped=any(piece.looped for piece in pieces),
     )  # fmt: skip

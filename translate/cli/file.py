@@ -36,6 +36,9 @@ clause ends, and its pieces' translations are joined with a space (their scores 
 there and ends with the same bytes. Files are checked for invalid UTF-8 before anything is written; in standard input it may come after
 the lines before it, unless --errors replace.
 
+A translation that repeats itself past reason is searched again so that no three tokens come twice in it in the same order, and counted on
+stderr.
+
 --report FILE gets a JSON object for each line of input: line, status (blank, truncated, looped, copied, split, ok: the first that holds),
 tokens_in, tokens_out, score, pieces (where each begins and ends in the line, in characters), odd_length, missing (numbers, URLs, e-mail
 addresses and {placeholders} of the source that the translation lacks). What it flags is a hint, not a verdict.
@@ -190,7 +193,7 @@ class Told:
         if self.cut:
             print(f"translate: cut off {name_lines(self.cut)} at the greatest length that a translation may have", file=sys.stderr)
         if self.looped:
-            print(f"translate: the translation repeats itself past reason in {name_lines(self.looped)}", file=sys.stderr)
+            print(f"translate: translated again, without repeats, what came out in a loop: {name_lines(self.looped)}", file=sys.stderr)
         if report:
             counts = ", ".join(f"{count:,} {status}" for status, count in self.statuses.most_common())
             print(f"translate: report: {self.lines:,} lines: {counts}", file=sys.stderr)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from translate.decoding.greedy import greedy
 from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty
-from translate.decoding.logits import ban, best_tokens, check_numbers, no_token
+from translate.decoding.logits import ban, best_tokens, block_repeats, check_numbers, no_token
 
 
 def beam_search(
@@ -26,6 +26,7 @@ def beam_search(
     length_penalty: float,
     n_best: int = 1,
     banned: Sequence[int] = (),
+    no_repeat: int = 0,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses found with at most `beam` open ones a sentence.
 
@@ -40,6 +41,7 @@ def beam_search(
         length_penalty: alpha of the penalty; 0 ranks by log-probability.
         n_best: hypotheses to return for each sentence, at most `beam`.
         banned: ids never to be chosen, such as padding.
+        no_repeat: n of the n-grams that no hypothesis may hold twice; 0 = any may.
 
     Returns:
         For each of the B sentences up to `n_best` hypotheses, best score first; after the complete ones, where they are too few, those cut at
@@ -53,7 +55,7 @@ def beam_search(
         raise ValueError(f"beam is {beam}: it must be at least 1")
     if not 1 <= n_best <= beam:
         raise ValueError(f"n_best is {n_best}: it must be from 1 to the beam ({beam}); raise the beam")
-    if beam == 1:
+    if beam == 1 and not no_repeat:
         return greedy(step, state, max_lengths, bos, eos, length_penalty, banned)
     if not len(max_lengths):
         return []
@@ -71,7 +73,10 @@ def beam_search(
         length += 1
         logits, state = step(last, state)
         B, R = open_log_probabilities.shape
-        values, ids = best_tokens(ban(logits, banned), 2 * beam)  # (B * R, C)
+        logits = ban(logits, banned)
+        if no_repeat:
+            logits = block_repeats(logits, tokens.view(B * R, length - 1), no_repeat)
+        values, ids = best_tokens(logits, 2 * beam)  # (B * R, C)
         check_numbers(values)
         C = values.shape[1]
         totals = (open_log_probabilities.view(B * R, 1) + values).view(B, R * C)

@@ -17,6 +17,16 @@ def ban(logits: Tensor, banned: Sequence[int]) -> Tensor:
     return logits
 
 
+def block_repeats(logits: Tensor, tokens: Tensor, n: int) -> Tensor:
+    """`logits` (N, V) with -inf for each token that would end an n-gram which the row of `tokens` (N, T) already holds; overwritten."""
+    if tokens.shape[1] >= n:
+        grams = tokens.unfold(1, n, 1)  # (N, T - n + 1, n)
+        again = (grams[:, :, :-1] == tokens[:, None, tokens.shape[1] - n + 1 :]).all(-1)
+        rows, places = again.nonzero(as_tuple=True)
+        logits[rows, grams[rows, places, -1]] = float("-inf")
+    return logits
+
+
 def log_normalizer(logits: Tensor, largest: Tensor) -> Tensor:
     """The logarithm of sum(exp(logits)) over V: what turns logits into log-probabilities. Finite where all of a row are -inf.
 

@@ -88,9 +88,7 @@ class DecoderLayer(nn.Module):
         self.feedforward = FeedForward(config)
         self.feedforward_residual = Residual(config)
 
-    def forward(
-        self, states: Tensor, memory: Tensor, causal: Tensor, source_mask: Optional[Tensor], generator: Optional[Generator] = None
-    ) -> Tensor:
+    def forward(self, states: Tensor, memory: Tensor, causal: Tensor, source_mask: Optional[Tensor], generator: Optional[Generator] = None) -> Tensor:
         """states (B, T, D), memory (B, S, D), causal (T, T), source_mask (B, 1, 1, S) -> (B, T, D)."""
         states = self.attention_residual(states, lambda x: self.attention(x, causal), generator)
         states = self.cross_residual(states, lambda x: self.cross(x, memory, source_mask), generator)

@@ -18,6 +18,7 @@ from translate.model.layers import DecoderLayer, EncoderLayer, dropout, sinusoid
 from translate.tokenizer import PAD
 
 KeyValue = tuple[Tensor, Tensor]
+ROOM = 16  # positions of a sentence at first; doubled when they are used up
 
 
 @dataclass
@@ -30,23 +31,46 @@ class Memory:
 
 @dataclass
 class DecoderState:
-    """What decoding has computed so far. N = B * K rows, grouped by sentence; cross keys exist once per sentence, not per beam.
+    """What decoding has computed so far, for N = B * R rows: R hypotheses of each of B sentences. Keys and values exist once a sentence.
 
-    own: for each layer the keys and values of the positions so far, two of (N, H, t, d); empty before the first.
-    cross: for each layer the keys and values of the source, two of (B, H, S, d).
+    own: for each layer the keys and values, (B, H, room, d), of every position of every hypothesis that was ever open: `used` of the room.
+    path: (N, t) which of the `used` each hypothesis consists of; None where it is all of them. So hypotheses branch and end without
+        their keys being copied: a row attends to all keys of its sentence, behind a mask.
+    cross: for each layer the keys and values of the source, (B, H, S, d).
     """
 
     own: list[KeyValue]
+    used: int
+    path: Optional[Tensor]
     cross: list[KeyValue]
     mask: Optional[Tensor]  # (B, 1, 1, S)
 
     def select(self, rows: Tensor, sentences: Tensor) -> DecoderState:
-        """Keep, repeat or reorder: `rows` (N',) of the present rows, `sentences` (B',) of the present sentences, N' = B' * K'."""
-        own = [(key.index_select(0, rows), value.index_select(0, rows)) for key, value in self.own]
+        """Keep, repeat or reorder: `rows` (N',) of the present rows, `sentences` (B',) of the present sentences, N' = B' * R'."""
+        branched = self.path is not None or len(rows) > len(sentences)
+        path = self.path[rows] if self.path is not None else torch.arange(self.used, device=rows.device).expand(len(rows), -1) if branched else None
         if len(sentences) == len(self.cross[0][0]):  # all of them remain, in their order
-            return DecoderState(own, self.cross, self.mask)
-        cross = [(key.index_select(0, sentences), value.index_select(0, sentences)) for key, value in self.cross]
-        return DecoderState(own, cross, None if self.mask is None else self.mask.index_select(0, sentences))
+            return DecoderState(self.own, self.used, path, self.cross, self.mask)
+        own, cross = ([tuple(part.index_select(0, sentences) for part in pair) for pair in pairs] for pairs in (self.own, self.cross))
+        return DecoderState(own, self.used, path, cross, None if self.mask is None else self.mask.index_select(0, sentences))
+
+    def extend(self, R: int) -> tuple[DecoderState, Optional[Tensor]]:
+        """Room for R more keys a sentence, the next position of its R rows -> (state, mask (B, 1, R, used) of what each may attend to)."""
+        B, H, room, d = self.own[0][0].shape
+        own, used, path, mask = self.own, self.used + R, self.path, None
+        if used > room:
+            larger = (B, H, max(2 * room, used), d)
+            own = [tuple(_moved(part, part.new_empty(larger), self.used) for part in pair) for pair in own]
+        if path is not None:
+            new = torch.arange(self.used, used, device=path.device).repeat(B)[:, None]
+            path = torch.cat([path, new], dim=1)
+            mask = torch.zeros(B * R, used, dtype=torch.bool, device=path.device).scatter_(1, path, True).view(B, 1, R, used)
+        return DecoderState(own, used, path, self.cross, self.mask), mask
+
+
+def _moved(old: Tensor, new: Tensor, used: int) -> Tensor:
+    new[:, :, :used] = old[:, :, :used]
+    return new
 
 
 class Transformer(nn.Module):
@@ -118,29 +142,34 @@ class Transformer(nn.Module):
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first target token, one row a sentence."""
-        return DecoderState([], [layer.cross.remember(memory.states) for layer in self.decoder], memory.mask)
+        cross = [layer.cross.remember(memory.states) for layer in self.decoder]
+        B, H, _, d = cross[0][0].shape
+        own = [tuple(part.new_empty(B, H, ROOM, d) for part in pair) for pair in cross]
+        return DecoderState(own, 0, None, cross, memory.mask)
 
     def step(self, last: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        """One position further: last ids (N,) -> logits (N, V) and the new state. Equal to the last position of `decode`."""
-        N, B = len(last), len(state.cross[0][0])
-        length = state.own[0][0].shape[2] if state.own else 0
-        states = self.embed(self.target_embedding, last[:, None], length, None)  # (N, 1, D)
-        own: list[KeyValue] = []
-        for place, layer in enumerate(self.decoder):
+        """One position further: last ids (N,) -> logits (N, V) and the new state. Equal to the last position of `decode`.
 
-            def attention(x: Tensor, layer: DecoderLayer = layer, place: int = place) -> Tensor:
-                query, key, value = layer.attention.project(x)  # (N, H, 1, d)
-                if state.own:
-                    key, value = (torch.cat([old, new], dim=2) for old, new in zip(state.own[place], (key, value)))
-                own.append((key, value))
-                return layer.attention.output(join_heads(attend(query, key, value, None)))
+        The R rows of a sentence stand where T stands in training: they share its keys. The old state's room is written to.
+        """
+        B = len(state.cross[0][0])
+        R = len(last) // B
+        position = state.used if state.path is None else state.path.shape[1]
+        states = self.embed(self.target_embedding, last[:, None], position, None).view(B, R, -1)
+        state, mask = state.extend(R)
+        for layer, own, cross in zip(self.decoder, state.own, state.cross):
 
-            def cross(x: Tensor, layer: DecoderLayer = layer, place: int = place) -> Tensor:
-                # the K beams of a sentence stand where T stands in training: they share its keys
-                beams = x.view(B, N // B, -1)
-                return layer.cross.look(beams, *state.cross[place], state.mask).view(N, 1, -1)
+            def attention(x: Tensor, layer: DecoderLayer = layer, own: KeyValue = own) -> Tensor:
+                query, *new = layer.attention.project(x)  # (B, H, R, d)
+                for part, values in zip(own, new):
+                    part[:, :, state.used - R : state.used] = values
+                key, value = (part[:, :, : state.used] for part in own)
+                return layer.attention.output(join_heads(attend(query, key, value, mask)))
+
+            def look(x: Tensor, layer: DecoderLayer = layer, cross: KeyValue = cross) -> Tensor:
+                return layer.cross.look(x, *cross, state.mask)
 
             states = layer.attention_residual(states, attention, None)
-            states = layer.cross_residual(states, cross, None)
+            states = layer.cross_residual(states, look, None)
             states = layer.feedforward_residual(states, layer.feedforward, None)
-        return self.logits(self.decoder_norm(states[:, 0])), DecoderState(own, state.cross, state.mask)
+        return self.logits(self.decoder_norm(states).view(len(last), -1)), state
