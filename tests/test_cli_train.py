@@ -130,7 +130,7 @@ def test_a_mistake_of_training_itself_is_one_line_too(trained, monkeypatch, caps
 MISTAKES = [
     ([], ["no recipe is given", "recipe=NAME", *RECIPES]),
     (["recipe=quickstrat"], ["recipe=quickstrat is unknown", *RECIPES, "--config-dir DIR"]),
-    (["recipe=quickstart", "model=huge"], ["model=huge is unknown", "base, big, light, narrow, small, tiny"]),
+    (["recipe=quickstart", "model=huge"], ["model=huge is unknown", "base, big, narrow, small, tiny"]),
     (["recipe=quickstart", "model.widht=3"], ["model.widht is no known key: did you mean width?"]),
     (["recipe=quickstart", "+model.widht=3"], ["model.widht is no known key: did you mean width?"]),
     (["recipe=quickstart", "modle=tiny"], ["modle is no known key: did you mean model?"]),
@@ -173,7 +173,7 @@ OWN_MISTAKES = [
     ("defaults:\n  - override /model: tiny\n", ["in recipe/mine", "# @package _global_"]),
     ("# @package _global_\nmodel: {widht: 3}\n", ["in recipe/mine: model.widht is no known key: did you mean width?"]),
     ("# @package _global_\nmodel: {width: wide}\n", ["in recipe/mine: model.width is 'wide': it must be of type int"]),
-    ("# @package _global_\ndefaults:\n  - override /model: huge\n", ["model=huge is unknown", "light, narrow, small, tiny"]),
+    ("# @package _global_\ndefaults:\n  - override /model: huge\n", ["model=huge is unknown", "narrow, small, tiny"]),
     ("# @package _global_\ndefaults:\n  - override /modl: tiny\n", ["recipe/mine", "modl"]),
     ("# @package _global_\ndefaults:\n  - quickstrat\n", ["recipe=quickstrat is unknown", "quickstart"]),
     ("# @package _global_\nmodel: [3\n", ["not valid YAML", "mine.yaml", "line"]),

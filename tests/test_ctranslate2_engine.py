@@ -7,8 +7,8 @@ import sys
 
 import pytest
 import torch
-from conftest import tiny_config
 
+from tests.conftest import tiny_config
 from translate.bundle import build_model, weights_of, write_config, write_weights
 from translate.cli.main import main
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig

@@ -3,6 +3,7 @@
 Every file is safetensors, so nothing is unpickled; each is written whole or not at all.
 
     resume.safetensors     weights, Adam's moments, dropout's generator; in its metadata the counters of `Progress`
+    resume.before.safetensors   the one before it, should that be damaged
     step-00001000.safetensors   weights at a validation: the last `keep` of them, and the best
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, Optional
+from typing import Callable, Iterable, Optional
 
 import torch
 from torch import Generator, Tensor
@@ -43,7 +45,7 @@ class Checkpoints:
     def __init__(self, run: Path, keep: int) -> None:
         self.folder = run / "checkpoints"
         self.keep = keep
-        self.resume = self.folder / "resume.safetensors"
+        self.resume, self.before = self.folder / "resume.safetensors", self.folder / "resume.before.safetensors"
 
     def save(self, model: Transformer, optimizer: torch.optim.Optimizer, generator: Generator, progress: Progress) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -52,21 +54,40 @@ class Checkpoints:
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = value
         tensors["generator"] = generator.get_state()
+        if self.resume.exists():
+            os.replace(self.resume, self.before)
         write_weights(self.resume, tensors, {"progress": json.dumps(dataclasses.asdict(progress))})
 
-    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, generator: Generator) -> Optional[Progress]:
-        """Put everything back; None where the run has not saved yet. ValueError for a damaged file."""
-        if not self.resume.exists():
-            return None
-        tensors = read_weights(self.resume)
-        put_weights(model, _under("weights.", tensors), self.resume)
+    def load(
+        self, model: Transformer, optimizer: torch.optim.Optimizer, generator: Generator, say: Callable[[str], None]
+    ) -> Optional[Progress]:
+        """Put everything back; None where the run has not saved yet. Falls back to the save before where the last is damaged or was never
+        finished, and says so. ValueError where both are damaged."""
+        for path in (self.resume, self.before):
+            if not path.exists():
+                continue
+            try:
+                progress = self._load(path, model, optimizer, generator)
+            except ValueError as error:
+                say(str(error))
+                continue
+            if path == self.before:
+                say(f"going on from the save before: {path}")
+            return progress
+        if self.resume.exists() or self.before.exists():
+            raise ValueError(f"{self.folder} holds no whole save: remove it to begin anew, or choose another folder with run=FOLDER")
+        return None
+
+    def _load(self, path: Path, model: Transformer, optimizer: torch.optim.Optimizer, generator: Generator) -> Progress:
+        tensors = read_weights(path)
+        put_weights(model, _under("weights.", tensors), path)
         moments = {key: _under(f"adam.{key}.", tensors) for key in ("step", "exp_avg", "exp_avg_sq")}
         for name, parameter in model.named_parameters():
             if name in moments["step"]:
                 # the step count stays where Adam's fused form wants it: beside the parameter
                 optimizer.state[parameter] = {key: values[name].to(parameter.device) for key, values in moments.items()}
         generator.set_state(tensors["generator"])
-        return Progress(**json.loads(read_metadata(self.resume)["progress"]))
+        return Progress(**json.loads(read_metadata(path)["progress"]))
 
     def keep_weights(self, model: Transformer, progress: Progress) -> None:
         """Store the weights of this validation; drop those that neither averaging nor the choice of the best will need."""

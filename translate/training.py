@@ -25,7 +25,7 @@ from translate.device import autocast, choose_device, choose_precision, set_thre
 from translate.evaluation import evaluate_tests, samples, table, write_report
 from translate.objective import loss_sum
 from translate.optim import learning_rate, make_optimizer
-from translate.runfolder import claim, open_data, open_tokenizer
+from translate.runfolder import alone, claim, open_data, open_tokenizer
 from translate.runlog import RunLog
 from translate.scoring import corpus_bleu
 from translate.torch_engine import TorchEngine
@@ -44,6 +44,11 @@ def train(config: Config) -> int:
     if claim(folder, config):
         print(f"{folder} is finished: translate with `translate file -m {folder}`, or choose another folder with run=FOLDER", file=sys.stderr)
         return 0
+    with alone(folder):
+        return _train(folder, config)
+
+
+def _train(folder: Path, config: Config) -> int:
     set_threads(config.training.threads)
     device = choose_device(config.training.device)
     precision = choose_precision(config.training.precision, device)
@@ -84,7 +89,7 @@ class Run:
         self.generator = torch.Generator(device).manual_seed(self.settings.seed)
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
         self.translator = Translator(TorchEngine(self.model, device, precision), bundle.tokenizer, self.config.decoding)
-        self.progress = self.checkpoints.load(self.model, self.optimizer, self.generator) or Progress(data=data.fingerprint)
+        self.progress = self.checkpoints.load(self.model, self.optimizer, self.generator, log.say) or Progress(data=data.fingerprint)
         if self.progress.data != data.fingerprint:
             raise ValueError(
                 f"the training data changed since {bundle.folder} was started: its fingerprint is {data.fingerprint}, it was {self.progress.data};"
@@ -96,8 +101,8 @@ class Run:
         self.stop_signal = 0
         self.skipped_in_a_row = 0
         self.unlogged, self.told_tokens, self.told_seconds = 0.0, self.progress.tokens, self.seconds
+        log.forget_after(self.progress.step)
         if self.progress.step:
-            log.forget_after(self.progress.step)
             self.log.say(f"resumed at step {self.progress.step:,}")
 
     @property
