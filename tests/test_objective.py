@@ -42,6 +42,7 @@ def test_r_drop_equals_its_equation_on_torch_functions(monkeypatch, smoothing, r
     labels, alpha = torch.randint(1, 11, (4, 5)), 3.0
     labels[1, 2:] = labels[3, 4:] = PAD
     loss, plain = loss_sum(hidden, weight, labels, smoothing, alpha)
+    assert loss.requires_grad and not plain.requires_grad
     (loss / 7).backward()
     ours = hidden.grad.clone(), weight.grad.clone()
     hidden.grad = weight.grad = None

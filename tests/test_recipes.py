@@ -28,7 +28,7 @@ def test_all_are_found():
         "iwslt14_de_en", "multi30k_de_en", "multi30k_de_en_60", "multi30k_en_de",
         "quickstart", "tatoeba_de_en", "wmt14_de_en_base", "wmt14_de_en_big",
     ]  # fmt: skip
-    assert len(CHOICES) == 24
+    assert len(CHOICES) == 23
     assert {path.parent.name for path in CHOICES} == set(GROUPS)
     assert {path.stem for path in CHOICES if path.parent.name == "data"} == set(LOCAL)
 

@@ -110,8 +110,9 @@ class _TwinLoss(torch.autograd.Function):
                 gradient[rows] = of_logits @ matrix
                 weight_gradient += of_logits.T @ part
         context.save_for_backward(*hidden_gradients, weight_gradient)
+        loss, likelihood = loss / 2, likelihood / 2
         context.mark_non_differentiable(likelihood)
-        return loss / 2, likelihood / 2
+        return loss, likelihood
 
     @staticmethod
     def backward(context, incoming: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
