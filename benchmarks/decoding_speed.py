@@ -85,7 +85,7 @@ def prepare(run: Path, data: Path, work: Path) -> dict:
         "vocabulary": bundle.tokenizer.target_size,
         "pieces": bundle.tokenizer.target_pieces(),
         "sources": [ids[place] for place in order],
-        "limits": [translator._limit(len(ids[place])) for place in order],
+        "limits": [translator.limit(len(ids[place])) for place in order],
     }
     (work / "task.json").write_text(json.dumps(task), encoding="utf-8")
     return {**task, "references": [references[place] for place in order], "tokenizer": bundle.tokenizer}

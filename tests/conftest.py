@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+LINES = ["Der Hund schläft.", "", "Guten Morgen!", "a\u2028b", "a\x85b \x1c c", "  ", "Die Katze läuft.", "😀 \x00 漢"]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def metrics(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 def tiny_config(run: Path, folder: Path, **training):
@@ -75,3 +86,60 @@ def command():
         return subprocess.run([sys.executable, "-m", "translate", *map(str, words)], capture_output=True, env=environment, **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory) -> Path:
+    """A model that has learned nothing: what it writes is noise, but always the same noise."""
+    import torch
+
+    from translate.bundle import build_model, weights_of, write_config, write_weights
+    from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+    from translate.tokenizer import train_tokenizer
+
+    folder = tmp_path_factory.mktemp("untrained")
+    config = Config(
+        data=DataConfig(filters=FilterConfig(max_tokens=24)),
+        tokenizer=TokenizerConfig(vocabulary=300),
+        model=ModelConfig(width=16, heads=2, feedforward=32, encoder_layers=1, decoder_layers=1, max_tokens=24),
+        decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4),
+    )
+    tokenizer = train_tokenizer([(line, line) for line in LINES if line.strip()], config.tokenizer, folder)
+    torch.manual_seed(2)
+    model = build_model(config, tokenizer)
+    with torch.no_grad():
+        model.target_embedding.weight.mul_(1.5)
+    write_config(folder, config, tokenizer)
+    write_weights(folder / "model.safetensors", weights_of(model))
+    return folder
+
+
+@pytest.fixture
+def translate(untrained):
+    """Run `translate file` on the untrained model in this process -> exit code."""
+
+    def run(*words, model=untrained):
+        from translate.cli.main import main
+
+        return main(["file", "-m", str(model), "--device", "cpu", "--precision", "fp32", *map(str, words)])
+
+    return run
+
+
+# what a process gets that need not understand the locale
+FILE_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "LC_ALL": "C", "PYTHONUTF8": "0"}
+
+
+def file_words(bundle, *words) -> list[str]:
+    """The command line of `translate file` as a process of its own."""
+    return [sys.executable, "-m", "translate", "file", "-m", str(bundle), "--device", "cpu", "--precision", "fp32", *map(str, words)]
+
+
+def one_line(capsys, *words):
+    """The message of an error: one line, nothing on stdout."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("translate: error: ") and captured.err.count("\n") == 1
+    for word in words:
+        assert word in captured.err
+    return captured.err

@@ -6,46 +6,19 @@ import gzip
 import io
 import json
 import os
-import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from translate.bundle import build_model, weights_of, write_config, write_weights
+from tests.conftest import FILE_ENVIRONMENT, LINES, file_words, one_line
 from translate.cli.main import main
-from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
-from translate.tokenizer import train_tokenizer
 from translate.translator import Translator
-
-LINES = ["Der Hund schläft.", "", "Guten Morgen!", "a\u2028b", "a\x85b \x1c c", "  ", "Die Katze läuft.", "😀 \x00 漢"]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    """A model that has learned nothing: what it writes is noise, but always the same noise."""
-    folder = tmp_path_factory.mktemp("bundle")
-    config = Config(
-        data=DataConfig(filters=FilterConfig(max_tokens=24)),
-        tokenizer=TokenizerConfig(vocabulary=300),
-        model=ModelConfig(width=16, heads=2, feedforward=32, encoder_layers=1, decoder_layers=1, max_tokens=24),
-        decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4),
-    )
-    tokenizer = train_tokenizer([(line, line) for line in LINES if line.strip()], config.tokenizer, folder)
-    torch.manual_seed(2)
-    model = build_model(config, tokenizer)
-    with torch.no_grad():
-        model.target_embedding.weight.mul_(1.5)
-    write_config(folder, config, tokenizer)
-    write_weights(folder / "model.safetensors", weights_of(model))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -54,26 +27,14 @@ def expected(bundle):
     return Translator.load(bundle, "cpu", "fp32").translate(LINES)
 
 
-@pytest.fixture
-def translate(bundle):
-    """Run `translate file` on the bundle in this process -> exit code."""
-
-    def run(*words, model=bundle):
-        return main(["file", "-m", str(model), "--device", "cpu", "--precision", "fp32", *map(str, words)])
-
-    return run
-
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "LC_ALL": "C", "PYTHONUTF8": "0"}
-
-
-def started(bundle, *words):
-    return [sys.executable, "-m", "translate", "file", "-m", str(bundle), "--device", "cpu", "--precision", "fp32", *map(str, words)]
+@pytest.fixture(scope="module")
+def bundle(untrained):
+    return untrained
 
 
 def command(bundle, *words, **options):
     """Run it as a process of its own. Its bytes, not its text, are what counts."""
-    return subprocess.run(started(bundle, *words), capture_output=True, env=ENVIRONMENT, timeout=120, **options)
+    return subprocess.run(file_words(bundle, *words), capture_output=True, env=FILE_ENVIRONMENT, timeout=120, **options)
 
 
 def test_standard_input_to_standard_output_byte_for_byte(bundle, expected):
@@ -92,26 +53,9 @@ def test_as_many_lines_out_as_in(translate, tmp_path, data, count):
 
 
 ODD = [
-    "",
-    " ",
-    "\t",
-    "\x00",
-    "\x1c",
-    "\x85",
-    "\u2028",
-    "\u200b",
-    "\ufeff",
-    "😀",
-    "👩‍👩‍👧",
-    "漢字",
-    "Ω≠",
-    "…",
-    "\r",
-    "\x0b",
-    "ﬁ",
-    "Guten Morgen!",
-    "e\u0301",
-]
+    "", " ", "\t", "\x00", "\x1c", "\x85", "\u2028", "\u200b", "\ufeff", "😀", "👩‍👩‍👧", "漢字", "Ω≠", "…", "\r", "\x0b", "ﬁ",
+    "Guten Morgen!", "e\u0301",
+]  # fmt: skip
 LINE = st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=40))
 
 
@@ -229,16 +173,6 @@ def test_long_lines_are_told(translate, tmp_path, capsys):
     assert "2 lines (2, 4)" in told and f"{pieces[1] + pieces[3]} pieces" in told and "24 tokens" in told
 
 
-def one_line(capsys, *words):
-    """The message of an error: one line, nothing on stdout."""
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("translate: error: ") and captured.err.count("\n") == 1
-    for word in words:
-        assert word in captured.err
-    return captured.err
-
-
 def test_no_bundle(translate, tmp_path, source, capsys):
     assert translate(source, model=tmp_path / "nowhere") == 2
     one_line(capsys, "nowhere")
@@ -306,78 +240,6 @@ def test_report(translate, tmp_path, capsys):
     assert records[3]["missing"] == lost  # noise has none of them
     told = captured.err.splitlines()[-1]
     assert told.startswith("translate: report: 4 lines: ") and "1 blank" in told
-
-
-def test_resume_goes_on_to_the_same_bytes(translate, tmp_path, capsys):
-    """Killed at any byte: what is there of the output and of the report, cut anywhere, leads to what an uninterrupted run wrote."""
-    (tmp_path / "in").write_text("\n".join(LINES * 6), encoding="utf-8")
-    out, report = tmp_path / "out.en", tmp_path / "report"
-
-    def run(*words):
-        return translate(tmp_path / "in", "--window", "5", "--batch-tokens", "64", "--scores", *words)
-
-    assert run("-o", tmp_path / "whole.en", "--report", tmp_path / "whole.report") == 0
-    whole = [(tmp_path / name).read_bytes() for name in ("whole.en", "whole.report")]
-    words = ("-o", out, "--report", report, "--resume")
-    assert run(*words) == 0 and [out.read_bytes(), report.read_bytes()] == whole
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.en", "report", "whole.en", "whole.report"]
-
-    # what the parts were just before the end, made by hand: the job, then all lines
-    out.unlink(), report.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("translate.cli.file.Told.tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-        assert run(*words) == 130
-    assert not out.exists() and not report.exists()
-    parts = [Path(f"{path}.part") for path in (out, report)]
-    contents = [part.read_bytes() for part in parts]
-    assert all(content.endswith(text) for content, text in zip(contents, whole))
-    chance = random.Random(3)
-    for number in range(8):
-        for part, content in zip(parts, contents):
-            part.write_bytes(content[: chance.randint(0 if number == 0 else content.index(b"\n") + 1, len(content))])
-        assert run(*words) == 0
-        assert [out.read_bytes(), report.read_bytes()] == whole
-        assert not any(part.exists() for part in parts)
-        out.unlink(), report.unlink()
-
-
-def test_resume_after_a_kill(bundle, tmp_path):
-    (tmp_path / "in").write_text("\n".join(LINES * 1500), encoding="utf-8")
-    words = [tmp_path / "in", "--window", "64", "-o"]
-    whole = subprocess.Popen(started(bundle, *words, tmp_path / "whole"), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
-    part = tmp_path / "out.part"
-    with subprocess.Popen(started(bundle, *words, tmp_path / "out", "--resume"), env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 100
-        while time.monotonic() < deadline and not (part.exists() and part.stat().st_size > 3000):
-            time.sleep(0.01)
-        process.kill()
-    assert part.exists() and not (tmp_path / "out").exists()
-    result = command(bundle, *words, tmp_path / "out", "--resume")
-    assert result.returncode == 0 and b"going on at line" in result.stderr
-    assert whole.wait() == 0 and (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
-
-
-def test_resume_refuses_another_job(translate, tmp_path, source, capsys):
-    out = tmp_path / "out"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("translate.cli.file.Told.tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-        assert translate(source, "-o", out, "--resume") == 130
-    capsys.readouterr()
-    before = Path(f"{out}.part").read_bytes()
-    assert translate(source, "-o", out, "--resume", "--beam", "3") == 2
-    one_line(capsys, "beam", "None", "3", "out.part")
-    assert Path(f"{out}.part").read_bytes() == before
-    with source.open("a", encoding="utf-8") as file:
-        file.write("mehr\n")
-    assert translate(source, "-o", out, "--resume") == 2
-    one_line(capsys, "input")
-    Path(f"{out}.part").write_text("something else\n", encoding="utf-8")
-    assert translate(source, "-o", out, "--resume") == 2
-    one_line(capsys, "out.part", "move it away")
-    assert translate(source, "--resume") == 2
-    one_line(capsys, "-o")
-    assert translate(source, "-o", out, "--report", out) == 2
-    one_line(capsys, "as well as the report")
 
 
 @pytest.mark.parametrize("words", [["--beam", "0"], ["--n-best", "9"], ["--sample", "--top-p", "2"], ["--batch-tokens", "0"], ["--window", "-1"]])

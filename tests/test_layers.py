@@ -14,8 +14,8 @@ PACKAGE = ROOT / "translate"
 
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
-config text segments subwords findings device runlog phrasebook
-cache continued tokenizer pairfiles
+config text segments subwords findings device lock runlog phrasebook
+cache resumable tokenizer pairfiles
 corpora
 data
 model.attention

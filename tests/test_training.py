@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from tests.conftest import ROOT, tiny_config
+from tests.conftest import digest, metrics, tiny_config
 from translate.bundle import load_bundle, read_weights
 from translate.training import train
 from translate.translator import Translator
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def metrics(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_the_run_folder(bundle):
@@ -68,129 +53,6 @@ def test_the_same_seed_gives_the_same_weights(bundle, tmp_path, corpus_folder):
     train(tiny_config(tmp_path / "other", corpus_folder, seed=2))
     assert digest(tmp_path / "again" / "model.safetensors") == digest(bundle / "model.safetensors")
     assert digest(tmp_path / "other" / "model.safetensors") != digest(bundle / "model.safetensors")
-
-
-def start(config, tmp_path) -> subprocess.Popen:
-    """The run as a process of its own, so that it can be sent a signal."""
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps(dataclasses.asdict(config)))
-    program = """
-import json, sys
-from translate.config import from_dict
-from translate.training import train
-sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"""
-    return subprocess.Popen([sys.executable, "-c", program, str(file)], cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
-
-
-def wait_for_step(run: Path, step: int, process: subprocess.Popen) -> None:
-    while process.poll() is None:
-        if (run / "metrics.jsonl").exists() and any(line["step"] >= step for line in metrics(run)):
-            return
-        time.sleep(0.02)
-    raise AssertionError("the run ended too early: " + process.stderr.read().decode())
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_folder):
-    """With BPE-dropout and dropout on, so that every random stream is in it."""
-
-    def config(name):
-        made = tiny_config(tmp_path / name, corpus_folder, steps=120, log_every=5, validate_every=50)
-        made.tokenizer.sampling, made.training.accumulate = 0.1, 2
-        return made
-
-    train(config("whole"))
-    process = start(config("parts"), tmp_path)
-    wait_for_step(tmp_path / "parts", 60, process)
-    process.send_signal(number)
-    assert process.wait(60) == 128 + number
-    assert b"the same command goes on" in process.stderr.read()
-    assert not (tmp_path / "parts" / "report.json").exists()
-    assert train(config("parts")) == 0
-    assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
-    steps = [line["step"] for line in metrics(tmp_path / "parts") if "loss" in line]
-    assert steps == sorted(set(steps))
-
-
-@pytest.mark.parametrize("steps", [40, 45])
-def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpus_folder, monkeypatch):
-    """Killed while it chooses its weights: the last validation is not done, or counted, a second time."""
-    train(tiny_config(tmp_path / "whole", corpus_folder, steps=steps, keep=3, average=3))
-    with monkeypatch.context() as patch:
-        patch.setattr("translate.training.Run.choose", lambda run: [][1])
-        with pytest.raises(IndexError):
-            train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
-    train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
-    assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
-    scores = [[line["bleu"] for line in metrics(tmp_path / name) if "bleu" in line] for name in ("parts", "whole")]
-    assert scores[0] == scores[1]
-
-
-def test_killed_ten_times_equals_never_stopped(tmp_path, corpus_folder):
-    """By SIGKILL and SIGTERM in turn, at random moments of ten starts."""
-
-    def config(name):
-        made = tiny_config(tmp_path / name, corpus_folder, steps=400, log_every=1, validate_every=15)
-        made.tokenizer.sampling, made.optim.r_drop = 0.1, 1.0
-        return made
-
-    train(config("whole"))
-    chance, run = random.Random(7), tmp_path / "parts"
-    for number in range(10):
-        process = start(config("parts"), tmp_path)
-        begun = max([line["step"] for line in metrics(run)], default=0) if (run / "metrics.jsonl").exists() else 0
-        wait_for_step(run, begun + chance.randint(1, 30), process)
-        time.sleep(chance.random() / 20)
-        process.send_signal(signal.SIGTERM if number % 2 else signal.SIGKILL)
-        process.wait(60)
-        assert not (run / "report.json").exists()
-    train(config("parts"))
-    assert digest(run / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
-    reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("parts", "whole")]
-    for key in ("weights", "dev_bleu", "steps", "target_tokens", "test"):
-        if key == "test":
-            assert reports[0][key]["dev"]["scores"] == reports[1][key]["dev"]["scores"]
-        else:
-            assert reports[0][key] == reports[1][key]
-
-
-@pytest.mark.parametrize("damage", ["cut", "gone", "empty"])
-def test_a_damaged_save_falls_back_to_the_one_before(damage, tmp_path, corpus_folder, monkeypatch):
-    train(tiny_config(tmp_path / "whole", corpus_folder, steps=60))
-    run = tmp_path / "parts"
-    with monkeypatch.context() as patch:
-        patch.setattr("translate.training.Run.choose", lambda run: [][1])
-        with pytest.raises(IndexError):
-            train(tiny_config(run, corpus_folder, steps=60))
-    saves = [run / "checkpoints" / name for name in ("resume.safetensors", "resume.before.safetensors")]
-    content = saves[0].read_bytes()
-    if damage == "gone":  # killed between the two renames
-        saves[0].unlink()
-    else:
-        saves[0].write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
-    train(tiny_config(run, corpus_folder, steps=60))
-    log = (run / "train.log").read_text()
-    assert "going on from the save before" in log and "resumed at step 40" in log
-    assert digest(run / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
-
-    (run / "report.json").unlink()
-    for save in saves:
-        save.write_bytes(save.read_bytes()[:100])
-    with pytest.raises(ValueError, match="no whole save: remove it to begin anew"):
-        train(tiny_config(run, corpus_folder, steps=60))
-
-
-def test_one_process_at_a_time_trains_in_a_folder(tmp_path, corpus_folder):
-    config = tiny_config(tmp_path / "run", corpus_folder, steps=2000)
-    process = start(config, tmp_path)
-    try:
-        wait_for_step(tmp_path / "run", 10, process)
-        with pytest.raises(ValueError, match="another process is training in .*: wait for it, or choose another folder"):
-            train(config)
-    finally:
-        process.kill()
-        process.wait()
-    assert not (tmp_path / "run" / "report.json").exists()
 
 
 def test_without_a_development_set(tmp_path, corpus_folder):
@@ -304,20 +166,6 @@ def test_r_drop_sees_each_batch_twice_and_counts_it_once(tmp_path, corpus_folder
     assert tokens_with == tokens
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert any(not torch.equal(weights[name], plain[name]) for name in weights)
-
-
-def test_the_average_is_the_mean_of_the_checkpoints(bundle):
-    from translate.checkpoints import Checkpoints
-
-    kept = Checkpoints(bundle, 2)
-    first, second, mean = kept.weights(20), kept.weights(40), kept.average([20, 40])
-    for name in mean:
-        torch.testing.assert_close(mean[name], (first[name] + second[name]) / 2)
-    # and what the report says was chosen is what stands in the bundle
-    weights = read_weights(bundle / "model.safetensors")
-    said = json.loads((bundle / "report.json").read_text())["weights"]
-    expected = {"of step 20": first, "of step 40": second}.get(said, mean)
-    assert all(torch.equal(weights[name], expected[name]) for name in weights)
 
 
 def test_gradients_that_are_not_finite_are_left_out_and_end_the_run(tmp_path, corpus_folder):

@@ -6,7 +6,6 @@ The bundle holds plain values only: it names no path, device or Python class, an
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import os
 from dataclasses import dataclass
@@ -104,18 +103,6 @@ def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bu
     put_weights(model, read_weights(path), path)
     model.requires_grad_(False)
     return Bundle(folder, config, tokenizer, model.eval())
-
-
-def digest(folder: str | Path) -> str:
-    """SHA-256 of the files of a bundle, or of an export of it, that bear on its translations."""
-    total = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS, EXPORTED):
-        path = Path(folder) / name
-        if path.is_file():
-            with open(path, "rb") as file:
-                while block := file.read(1 << 20):
-                    total.update(block)
-    return total.hexdigest()
 
 
 def weights_of(model: Transformer) -> dict[str, Tensor]:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from translate.bundle import CONFIG, EXPORTED, Bundle, load_bundle, load_tokenizer
-from translate.config import DecodingConfig, ModelConfig
+from translate.config import DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty
-from translate.model.layers import DecoderLayer, EncoderLayer, Residual
+from translate.model.layers import DecoderLayer
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
 
 PATIENCE = 2
@@ -51,6 +51,7 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
 class CTranslate2Engine:
     def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int) -> None:
         self.translator, self.max_tokens = translator, max_tokens
+        self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
         self.pieces = tokenizer.source_pieces()
         self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
 
@@ -112,8 +113,8 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
     layers = (config.encoder_layers, config.decoder_layers)
     spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU)
-    _fill_stack(spec.encoder, model.encoder, config)
-    _fill_stack(spec.decoder, model.decoder, config)
+    _fill_stack(spec.encoder, model.encoder)
+    _fill_stack(spec.decoder, model.decoder)
     if config.norm == "pre":
         _fill_norm(spec.encoder.layer_norm, model.encoder_norm)
         _fill_norm(spec.decoder.layer_norm, model.decoder_norm)
@@ -138,23 +139,18 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill_stack(spec: Any, layers: nn.ModuleList, config: ModelConfig) -> None:
-    layer: EncoderLayer | DecoderLayer
+def _fill_stack(spec: Any, layers: nn.ModuleList) -> None:
     for to, layer in zip(spec.layer, layers):
-        _fill_residual(to.self_attention, layer.attention_residual)
+        _fill_norm(to.self_attention.layer_norm, layer.attention_residual.norm)
         _fill_linear(to.self_attention.linear[0], layer.attention.query_key_value)
         _fill_linear(to.self_attention.linear[1], layer.attention.output)
         if isinstance(layer, DecoderLayer):
-            _fill_residual(to.attention, layer.cross_residual)
+            _fill_norm(to.attention.layer_norm, layer.cross_residual.norm)
             for place, linear in enumerate((layer.cross.query, layer.cross.key_value, layer.cross.output)):
                 _fill_linear(to.attention.linear[place], linear)
-        _fill_residual(to.ffn, layer.feedforward_residual)
+        _fill_norm(to.ffn.layer_norm, layer.feedforward_residual.norm)
         _fill_linear(to.ffn.linear_0, layer.feedforward.inner)
         _fill_linear(to.ffn.linear_1, layer.feedforward.outer)
-
-
-def _fill_residual(spec: Any, residual: Residual) -> None:
-    _fill_norm(spec.layer_norm, residual.norm)
 
 
 def _fill_norm(spec: Any, norm: nn.LayerNorm) -> None:

@@ -5,10 +5,8 @@ corpora.py reads what the recipe names; batches.py draws from what `prepare` ret
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import hashlib
-import mmap
 import os
 import sys
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from datasets.arrow_writer import ArrowWriter
 from translate.cache import cache_folder, cached, digest
 from translate.config import CorpusConfig, DataConfig, FilterConfig
 from translate.corpora import ROWS, TEXTS, find_corpus, load_corpus
+from translate.device import expect_random_reads
 from translate.tokenizer import Tokenizer
 
 SMALL = 20_000  # pairs; fewer are tokenised by one thread
@@ -83,7 +82,9 @@ class Prepared:
         # straight from the mapped file: `datasets` and pyarrow's own `take` copy or search more than the few rows of a batch
         self._batches = self.dataset.data.table.to_batches()
         self._starts = numpy.cumsum([0] + [len(batch) for batch in self._batches])
-        _expect_random_reads(self._batches)
+        buffers = [buffer for batch in self._batches for column in batch.columns for buffer in column.buffers() if buffer is not None]
+        first = min(buffer.address for buffer in buffers)
+        expect_random_reads(first, max(buffer.address + buffer.size for buffer in buffers) - first)
 
     def __len__(self) -> int:
         return self.kept
@@ -133,21 +134,6 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
         weights=[corpus.weight for corpus in data.train],
         counts=counts, fingerprint=fingerprint, read=facts["read"], kept=kept,
     )  # fmt: skip
-
-
-def _expect_random_reads(batches: list[pyarrow.RecordBatch]) -> None:
-    """Tell the kernel that the mapped file is read here and there.
-
-    Else it reads ahead at each place, megabytes on some machines, and of a corpus larger than memory throws the rest out again: 30,000 random
-    rows of 5 million pairs, in 512 MB with 8 MB read ahead, read 420 GB and had not ended after six minutes.
-    """
-    buffers = [buffer for batch in batches for column in batch.columns for buffer in column.buffers() if buffer is not None and buffer.size]
-    if sys.platform != "linux" or not buffers:
-        return
-    first = min(buffer.address for buffer in buffers) // mmap.PAGESIZE * mmap.PAGESIZE
-    size = max(buffer.address + buffer.size for buffer in buffers) - first
-    # advice only: where it is refused, nothing is lost
-    ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(size), ctypes.c_int(mmap.MADV_RANDOM))
 
 
 def _small_type(corpora: int) -> numpy.dtype:

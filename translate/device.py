@@ -6,6 +6,7 @@ Used by training and by the translator; nothing else asks what machine it runs o
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
 
 import torch
@@ -54,11 +55,28 @@ def set_threads(threads: int) -> None:
     """
     if threads:
         torch.set_num_threads(threads)
-    if sys.platform == "linux":
-        try:
-            libc = ctypes.CDLL("libc.so.6")
-        except OSError:  # another C library (musl): its allocator has no such thresholds
-            return
+    if libc := _glibc():
         trim_threshold, mmap_threshold = -1, -3
         libc.mallopt(mmap_threshold, 1 << 30)
         libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def expect_random_reads(address: int, size: int) -> None:
+    """Tell the kernel that a mapped file is read here and there.
+
+    Else it reads ahead at each place, megabytes on some machines, and of a corpus larger than memory throws the rest out again: 30,000 random
+    rows of 5 million pairs, in 512 MB with 8 MB read ahead, read 420 GB and had not ended after six minutes.
+    """
+    if libc := _glibc():
+        first = address // mmap.PAGESIZE * mmap.PAGESIZE
+        # advice only: where it is refused, nothing is lost
+        libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(address + size - first), mmap.MADV_RANDOM)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        return ctypes.CDLL("libc.so.6")
+    except OSError:  # another C library (musl), with an allocator of its own
+        return None

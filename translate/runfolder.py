@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from translate.bundle import CONFIG, read_config, write_config
 from translate.config import Config, first_difference
@@ -41,24 +36,6 @@ def claim(folder: Path, config: Config) -> bool:
     if foreign:
         raise ValueError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
     return False
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """While the block runs, no other process may train in the folder. The lock goes with the process, however it ends. ValueError if held."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ValueError(f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER") from None
-    except OSError as error:
-        raise ValueError(f"{folder}: cannot be written: {error.strerror}; choose another with run=FOLDER") from None
-    try:
-        yield
-    finally:
-        lock.release()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(lock.lock_file)
 
 
 def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:

@@ -19,6 +19,7 @@ class TorchEngine:
     def __init__(self, model: Transformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         self.model, self.device, self.precision = model, device, precision
         self.max_tokens = model.config.max_tokens
+        self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
     @torch.no_grad()  # in inference mode autocast would convert the weights anew at every step
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:

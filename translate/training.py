@@ -23,9 +23,10 @@ from translate.config import Config
 from translate.data import Prepared, load_pairs
 from translate.device import autocast, choose_device, choose_precision, set_threads
 from translate.evaluation import evaluate_tests, samples, table, write_report
+from translate.lock import alone
 from translate.objective import loss_sum
 from translate.optim import learning_rate, make_optimizer
-from translate.runfolder import alone, claim, open_data, open_tokenizer
+from translate.runfolder import claim, open_data, open_tokenizer
 from translate.runlog import RunLog
 from translate.scoring import corpus_bleu
 from translate.torch_engine import TorchEngine
@@ -44,7 +45,7 @@ def train(config: Config) -> int:
     if claim(folder, config):
         print(f"{folder} is finished: translate with `translate file -m {folder}`, or choose another folder with run=FOLDER", file=sys.stderr)
         return 0
-    with alone(folder):
+    with alone(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER"):
         return _train(folder, config)
 
 

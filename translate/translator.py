@@ -66,6 +66,7 @@ class Engine(Protocol):
     """What runs the model: torch_engine.py, or ctranslate2_engine.py."""
 
     max_tokens: int  # the longest source or target, end mark included
+    machine: dict[str, str]  # what it runs on and how it computes, for reports
 
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
         """The hypotheses of each source, best first, at least one. `sources` end in EOS, `limits` are the most tokens of each output, end mark
@@ -195,11 +196,11 @@ class Translator:
         sources = [piece.ids for piece in batch]
         ranks = range(options.n_best if options.sample else 0)
         seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-        found = self.engine.search(sources, [self._limit(len(ids)) for ids in sources], options, seeds, no_repeat)
+        found = self.engine.search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
         for piece, hypotheses in zip(batch, found):
             piece.hypotheses = hypotheses
 
-    def _limit(self, tokens: int) -> int:
+    def limit(self, tokens: int) -> int:
         """Most tokens of an output, end mark included, for a source of `tokens`."""
         return max(1, min(int(self.decoding.max_ratio * tokens) + self.decoding.max_extra, self.max_tokens))
 

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from translate.continued import Continued
-    from translate.translator import Translation
+    from translate.translator import Translation, Translator
 
 HELP = "Translate text files, or standard input to standard output: N lines in, N lines out."
 EPILOG = """\
@@ -84,128 +83,140 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.text import read_lines, written_whole
 
     inputs = arguments.input or ["-"]
+    check_names(arguments, inputs)
+    readers = [read_lines(path, arguments.errors) for path in inputs]  # opens them all: what cannot be read is told before the model is loaded
+    total = count_lines(inputs, arguments.errors)
+    lines = itertools.chain.from_iterable(readers)
+    if arguments.resume:
+        go_on(lines, inputs, total, arguments)
+        return 0
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(written_whole(arguments.output)) if arguments.output else sys.stdout
+        report = stack.enter_context(written_whole(arguments.report)) if arguments.report else None
+        translator, results = translations(lines, inputs, arguments)
+        # whoever reads the pipe has each line as soon as there is one
+        write(with_progress(results, total, output), translator, output, report, arguments, at_once=output is sys.stdout)
+    return 0
+
+
+def check_names(arguments: argparse.Namespace, inputs: list[str]) -> None:
+    """ValueError where a file would be read and written, or written twice, whatever its names are."""
     for written in (arguments.output, arguments.report):
-        refuse_own_input(inputs, written)
+        for path in inputs:
+            if written and path != "-" and os.path.exists(written) and os.path.exists(path) and os.path.samefile(path, written):
+                raise ValueError(f"{written} is an input as well as the output: give -o another name")
     if arguments.report and arguments.output and os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
         raise ValueError(f"{arguments.report} is the output as well as the report: give one of them another name")
     if arguments.resume and not arguments.output:
         raise ValueError("--resume goes on with the file of -o: give -o OUT as well")
-    readers = [read_lines(path, arguments.errors) for path in inputs]  # opens them all: what cannot be read is told before the model is loaded
-    for path in inputs:
-        if os.path.isfile(path) and arguments.errors == "strict":
-            for _ in read_lines(path):  # invalid UTF-8 raises here, before anything is written
-                pass
-    lines = (line for reader in readers for line in reader)
-    if arguments.resume:
-        from translate.continued import continued
-
-        paths = [path for path in (arguments.output, arguments.report) if path]
-        each = [arguments.n_best if arguments.format == "text" else 1, 1]
-        with continued(paths, job_of(arguments, inputs), each) as files:
-            write_translations(lines, inputs, files, arguments)
-        return 0
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(written_whole(arguments.output)) if arguments.output else sys.stdout
-        report = [stack.enter_context(written_whole(arguments.report))] if arguments.report else []
-        write_translations(lines, inputs, [output, *report], arguments)
-    return 0
 
 
-def refuse_own_input(inputs: list[str], output: str | None) -> None:
-    """ValueError where `output` is one of `inputs`, whatever the two are called."""
-    for path in inputs:
-        if output and path != "-" and os.path.exists(output) and os.path.exists(path) and os.path.samefile(path, output):
-            raise ValueError(f"{output} is an input as well as the output: give -o another name")
+def count_lines(inputs: list[str], errors: str) -> int | None:
+    """How many lines are to come; None where not all inputs are files. Invalid UTF-8 in one raises here, before anything is written."""
+    from translate.text import read_lines
+
+    counts = [sum(1 for _ in read_lines(path, errors)) if os.path.isfile(path) else None for path in inputs]
+    return None if None in counts else sum(counts)
 
 
-def job_of(arguments: argparse.Namespace, inputs: list[str]) -> dict[str, object]:
-    """What must be the same for a run to go on where another one stopped: model, input and every option that bears on the output."""
-    from translate.bundle import digest
-
-    options = {key: value for key, value in vars(arguments).items() if key not in ("run", "command", "input", "output", "resume", "model")}
-    sizes = [[path, os.path.getsize(path)] if os.path.isfile(path) else [path] for path in inputs]
-    return {"model": digest(arguments.model), "input": sizes, **options}
-
-
-def write_translations(lines: Iterator[str], inputs: list[str], files: list[TextIO] | list[Continued], arguments: argparse.Namespace) -> None:
-    """Translate `lines` into `files`: the output, and the report if there is one."""
-    keyboard = "-" in inputs and sys.stdin.isatty()
+def translations(lines: Iterator[str], inputs: list[str], arguments: argparse.Namespace, done: int = 0) -> tuple[Translator, Iterator[Translation]]:
+    """The translator, and what it makes of `lines`, all but the windows that lie within the first `done`."""
     from translate.decoding import Options  # brings torch
     from translate.translator import WINDOW_LINES, Translator
 
+    keyboard = "-" in inputs and sys.stdin.isatty()
     options = Options(
         arguments.beam, arguments.length_penalty, arguments.batch_tokens, arguments.n_best,
         arguments.sample, arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed,
     )  # fmt: skip
     translator = Translator.load(arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
-    done = min(file.done for file in files) if arguments.resume else 0
     results = translator.translate_stream(lines, options, arguments.window or (1 if keyboard else WINDOW_LINES), done)
     if keyboard:
         print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)
-    if arguments.resume:
-        first = next(results, None)  # of the first window that was not finished
+    return translator, results
+
+
+def go_on(lines: Iterator[str], inputs: list[str], total: int | None, arguments: argparse.Namespace) -> None:
+    """With --resume: from the first window on that is not whole in all that is written."""
+    from translate.bundle import CONFIG, EXPORTED, WEIGHTS
+    from translate.cache import file_key
+    from translate.resumable import resumable_files
+
+    paths = [path for path in (arguments.output, arguments.report) if path]
+    model = [os.path.join(arguments.model, name) for name in (CONFIG, WEIGHTS, EXPORTED)]
+    job = {
+        "model": [file_key(path) for path in model if os.path.isfile(path)],
+        "input": [file_key(path) if os.path.isfile(path) else path for path in inputs],
+        **{key: value for key, value in vars(arguments).items() if key not in ("run", "command", "input", "output", "resume", "model")},
+    }
+    with resumable_files(paths, job, [arguments.n_best if arguments.format == "text" else 1, 1]) as files:
+        done = min(file.done for file in files)
+        translator, results = translations(lines, inputs, arguments, done)
+        first = next(results, None)
+        kept = first.number - 1 if first else done
         for file in files:
-            file.keep(first.number - 1 if first else done)
+            file.keep(kept)
         if done:
-            print(f"translate: going on at line {first.number if first else done + 1:,}", file=sys.stderr)
-        results = itertools.chain([first] if first else [], results)
-        files = [file.stream for file in files]
-    output, *report = files
-    told = Told(translator.max_tokens)
-    for result in with_progress(results, inputs, output):
+            print(f"translate: going on at line {kept + 1:,}", file=sys.stderr)
+        output, report = files[0].stream, files[1].stream if arguments.report else None
+        results = with_progress(itertools.chain([first] if first else [], results), total, output, kept)
+        write(results, translator, output, report, arguments, at_once=True)
+
+
+def write(
+    results: Iterable[Translation], translator: Translator, output: TextIO, report: TextIO | None, arguments: argparse.Namespace, at_once: bool
+) -> None:
+    """Each result to `output` and `report`, `at_once` without waiting for the next; then what is worth telling, to stderr."""
+    split, cut, looped, pieces, statuses = [], [], [], 0, Counter()
+    for result in results:
         if arguments.format == "jsonl":
             output.write(to_json(result, arguments.n_best))
         else:
             output.write(to_text(result, arguments.n_best, arguments.scores))
-        for file in report:
-            file.write(to_report(result, told))
-        if output is sys.stdout or arguments.resume:
-            for file in files:
-                file.flush()  # whoever reads the pipe has each line as soon as there is one; whoever resumes loses none
-        told.count(result)
-    told.tell(bool(report))
-
-
-class Told:
-    """What is said on stderr when all is done."""
-
-    def __init__(self, max_tokens: int) -> None:
-        self.max_tokens, self.pieces, self.lines = max_tokens, 0, 0
-        self.split: list[int] = []
-        self.cut: list[int] = []
-        self.looped: list[int] = []
-        self.statuses: Counter[str] = Counter()
-
-    def count(self, result: Translation) -> None:
-        self.lines += 1
-        if result.pieces > 1:
-            self.split.append(result.number)
-            self.pieces += result.pieces
-        if result.cut:
-            self.cut.append(result.number)
-        if result.looped:
-            self.looped.append(result.number)
-
-    def tell(self, report: bool) -> None:
-        if self.split:
-            limit = f"{self.max_tokens:,} tokens"
-            print(f"translate: split {name_lines(self.split)}, longer than the model's {limit}, into {self.pieces:,} pieces", file=sys.stderr)
-        if self.cut:
-            print(f"translate: cut off {name_lines(self.cut)} at the greatest length that a translation may have", file=sys.stderr)
-        if self.looped:
-            print(f"translate: translated again, without repeats, what came out in a loop: {name_lines(self.looped)}", file=sys.stderr)
         if report:
-            counts = ", ".join(f"{count:,} {status}" for status, count in self.statuses.most_common())
-            print(f"translate: report: {self.lines:,} lines: {counts}", file=sys.stderr)
+            status = status_of(result)
+            report.write(to_report(result, status))
+            statuses[status] += 1
+        if at_once:
+            output.flush()
+            if report:
+                report.flush()
+        if result.pieces > 1:
+            split.append(result.number)
+            pieces += result.pieces
+        if result.cut:
+            cut.append(result.number)
+        if result.looped:
+            looped.append(result.number)
+    if split:
+        limit = f"{translator.max_tokens:,} tokens"
+        print(f"translate: split {name_lines(split)}, longer than the model's {limit}, into {pieces:,} pieces", file=sys.stderr)
+    if cut:
+        print(f"translate: cut off {name_lines(cut)} at the greatest length that a translation may have", file=sys.stderr)
+    if looped:
+        print(f"translate: translated again, without repeats, what came out in a loop: {name_lines(looped)}", file=sys.stderr)
+    if report:
+        counts = ", ".join(f"{count:,} {status}" for status, count in statuses.most_common())
+        print(f"translate: report: {statuses.total():,} lines: {counts}", file=sys.stderr)
 
 
-def to_report(result: Translation, told: Told) -> str:
-    from translate.findings import is_copy, is_odd_length, missing
+def status_of(result: Translation) -> str:
+    from translate.findings import is_copy
 
-    copied = is_copy(result.source, result.text)
-    statuses = {"blank": not result.pieces, "truncated": result.cut, "looped": result.looped, "copied": copied, "split": result.pieces > 1}
-    status = next((status for status, holds in statuses.items() if holds), "ok")
-    told.statuses[status] += 1
+    if not result.pieces:
+        return "blank"
+    if result.cut:
+        return "truncated"
+    if result.looped:
+        return "looped"
+    if is_copy(result.source, result.text):
+        return "copied"
+    return "split" if result.pieces > 1 else "ok"
+
+
+def to_report(result: Translation, status: str) -> str:
+    from translate.findings import is_odd_length, missing
+
     values = {
         "line": result.number,
         "status": status,
@@ -245,15 +256,10 @@ def name_lines(numbers: list[int]) -> str:
     return f"{len(numbers):,} {'line' if len(numbers) == 1 else 'lines'} ({named})"
 
 
-def with_progress(results: Iterator[Translation], inputs: list[str], output: TextIO) -> Iterable[Translation]:
+def with_progress(results: Iterator[Translation], total: int | None, output: TextIO, done: int = 0) -> Iterable[Translation]:
     """`results`, with a progress bar on stderr if that is a terminal and nothing else is typed or written there."""
     if not sys.stderr.isatty() or (output is sys.stdout and sys.stdout.isatty()):
         return results
     from tqdm import tqdm
 
-    from translate.text import read_lines
-
-    total = None
-    if all(os.path.isfile(path) for path in inputs):
-        total = sum(1 for path in inputs for _ in read_lines(path))
-    return tqdm(results, total=total, unit=" lines", dynamic_ncols=True)
+    return tqdm(results, total=total, initial=done, unit=" lines", dynamic_ncols=True)

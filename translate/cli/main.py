@@ -29,7 +29,7 @@ examples:
   translate file -m runs/quickstart input.de -o output.en  translate a file (without names: stdin to stdout)
   translate score reference.en -i output.en                BLEU, chrF++ and TER of it
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
-  translate export -m runs/quickstart --to ctranslate2 -o DIR
+  translate export -m runs/x --to ctranslate2 -o x.ct2     the model for a faster engine
 
 `translate COMMAND --help` says more about each.
 """

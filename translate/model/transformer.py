@@ -47,8 +47,11 @@ class DecoderState:
 
     def select(self, rows: Tensor, sentences: Tensor) -> DecoderState:
         """Keep, repeat or reorder: `rows` (N',) of the present rows, `sentences` (B',) of the present sentences, N' = B' * R'."""
-        branched = self.path is not None or len(rows) > len(sentences)
-        path = self.path[rows] if self.path is not None else torch.arange(self.used, device=rows.device).expand(len(rows), -1) if branched else None
+        path = self.path
+        if path is not None:
+            path = path[rows]
+        elif len(rows) > len(sentences):  # the first time that hypotheses branch
+            path = torch.arange(self.used, device=rows.device).expand(len(rows), -1)
         if len(sentences) == len(self.cross[0][0]):  # all of them remain, in their order
             return DecoderState(self.own, self.used, path, self.cross, self.mask)
         own, cross = ([tuple(part.index_select(0, sentences) for part in pair) for pair in pairs] for pairs in (self.own, self.cross))
