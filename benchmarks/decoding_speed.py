@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rivals.environments import python_of
+from rivals.environments import add_options, chosen
 
 CONTESTANTS = {  # name -> (environment, kind, precision)
     "translate-nmt fp32": ("", "ours", "fp32"),
@@ -40,17 +39,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Decoding throughput beside other toolkits.")
     parser.add_argument("-m", "--model", type=Path, required=True, help="run folder")
     parser.add_argument("--data", type=Path, required=True, help="test set without .de and .en")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--beams", type=int, nargs="*", default=[1, 5])
     parser.add_argument("--batches", type=int, nargs="*", default=[64, 1])
-    parser.add_argument("--only", nargs="*", default=list(CONTESTANTS), help="some of the contestants, by the beginning of their names")
-    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "translate-nmt" / "rivals")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    add_options(parser, list(CONTESTANTS))
     arguments = parser.parse_args()
-    names = [name for name in CONTESTANTS if any(name.startswith(wanted) for wanted in arguments.only)]
-    pythons = {name: python_of(CONTESTANTS[name][0], arguments.environments) if CONTESTANTS[name][0] else sys.executable for name in names}
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    pythons = chosen(arguments, {name: environment for name, (environment, *_) in CONTESTANTS.items()})
+    names = list(pythons)
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         task = prepare(arguments.model, arguments.data, Path(folder))

@@ -27,7 +27,7 @@ import torch
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rivals.environments import python_of
+from rivals.environments import add_options, chosen
 
 WIDTH, HEADS, FEEDFORWARD, LAYERS, VOCABULARY, TOKENS = 256, 4, 1024, 3, 8000, 4500
 CONTESTANTS = {  # name -> (environment, steps that are measured, steps before them)
@@ -44,15 +44,10 @@ CONTESTANTS = {  # name -> (environment, steps that are measured, steps before t
 def main() -> None:
     parser = argparse.ArgumentParser(description="Training throughput beside other toolkits.")
     parser.add_argument("--data", type=Path, required=True, help="folder with train.de and train.en")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=list(CONTESTANTS), help="some of the contestants, by the beginning of their names")
-    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "translate-nmt" / "rivals")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    add_options(parser, list(CONTESTANTS))
     arguments = parser.parse_args()
-    names = [name for name in CONTESTANTS if any(name.startswith(wanted) for wanted in arguments.only)]
-    pythons = {name: python_of(CONTESTANTS[name][0], arguments.environments) if CONTESTANTS[name][0] else sys.executable for name in names}
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    pythons = chosen(arguments, {name: environment for name, (environment, *_) in CONTESTANTS.items()})
+    names = list(pythons)
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)

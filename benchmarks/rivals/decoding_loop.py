@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy
+
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 
 
@@ -59,7 +61,6 @@ def ctranslate2(task, work, precision, beam, threads):
 
 
 def huggingface(task, work, precision, beam, threads):
-    import numpy
     import torch
     from transformers import PegasusConfig, PegasusForConditionalGeneration
 
@@ -74,28 +75,25 @@ def huggingface(task, work, precision, beam, threads):
         bos_token_id=BOS, decoder_start_token_id=BOS, forced_eos_token_id=None, **sides,
     )  # fmt: skip
     model = PegasusForConditionalGeneration(config).eval()
-    width, weights = shape["width"], {"final_logits_bias": numpy.zeros((1, task["vocabulary"]), dtype=numpy.float32)}
+    attention = {
+        "attention.query_key_value": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+        "attention.output": ["self_attn.out_proj"],
+        "attention_residual.norm": ["self_attn_layer_norm"],
+    }
+    cross = {
+        "cross.query": ["encoder_attn.q_proj"],
+        "cross.key_value": ["encoder_attn.k_proj", "encoder_attn.v_proj"],
+        "cross.output": ["encoder_attn.out_proj"],
+        "cross_residual.norm": ["encoder_attn_layer_norm"],
+    }
+    feedforward = {"feedforward.inner": ["fc1"], "feedforward.outer": ["fc2"], "feedforward_residual.norm": ["final_layer_norm"]}
+    parts = {"encoder": {**attention, **feedforward}, "decoder": {**attention, **cross, **feedforward}}
+    weights = renamed(given, shape, "model.{side}", parts)
+    weights["final_logits_bias"] = numpy.zeros((1, task["vocabulary"]), dtype=numpy.float32)
     for name in ("model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens", "lm_head"):
         weights[f"{name}.weight"] = given["target_embedding.weight"]
     for side in ("encoder", "decoder"):
         weights[f"model.{side}.embed_positions.weight"] = given["positions"]
-        copy_linear(weights, f"model.{side}.layer_norm", given, f"{side}_norm")
-        for layer in range(shape[f"{side}_layers"]):
-            old, new = f"{side}.{layer}", f"model.{side}.layers.{layer}"
-            for place, name in enumerate(("q_proj", "k_proj", "v_proj")):
-                rows = slice(place * width, (place + 1) * width)
-                copy_linear(weights, f"{new}.self_attn.{name}", given, f"{old}.attention.query_key_value", rows)
-            copy_linear(weights, f"{new}.self_attn.out_proj", given, f"{old}.attention.output")
-            copy_linear(weights, f"{new}.self_attn_layer_norm", given, f"{old}.attention_residual.norm")
-            if side == "decoder":
-                copy_linear(weights, f"{new}.encoder_attn.q_proj", given, f"{old}.cross.query")
-                copy_linear(weights, f"{new}.encoder_attn.k_proj", given, f"{old}.cross.key_value", slice(0, width))
-                copy_linear(weights, f"{new}.encoder_attn.v_proj", given, f"{old}.cross.key_value", slice(width, 2 * width))
-                copy_linear(weights, f"{new}.encoder_attn.out_proj", given, f"{old}.cross.output")
-                copy_linear(weights, f"{new}.encoder_attn_layer_norm", given, f"{old}.cross_residual.norm")
-            copy_linear(weights, f"{new}.fc1", given, f"{old}.feedforward.inner")
-            copy_linear(weights, f"{new}.fc2", given, f"{old}.feedforward.outer")
-            copy_linear(weights, f"{new}.final_layer_norm", given, f"{old}.feedforward_residual.norm")
     model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     if precision == "bf16":
         model = model.bfloat16()
@@ -112,15 +110,27 @@ def huggingface(task, work, precision, beam, threads):
     return decode
 
 
-def copy_linear(weights, new, given, old, rows=slice(None)):
-    for part in ("weight", "bias"):
-        weights[f"{new}.{part}"] = given[f"{old}.{part}"][rows].copy()
+def renamed(given, shape, stack, parts):
+    """The weights of both stacks under another toolkit's names. `parts[side]`: ours -> theirs, several where ours is one joint projection."""
+    weights = {}
+
+    def copy(ours, theirs):
+        for part in ("weight", "bias"):
+            pieces = numpy.split(given[f"{ours}.{part}"], len(theirs))
+            weights.update({f"{name}.{part}": piece.copy() for name, piece in zip(theirs, pieces)})
+
+    for side in ("encoder", "decoder"):
+        home = stack.format(side=side)
+        copy(f"{side}_norm", [f"{home}.layer_norm"])
+        for layer in range(shape[f"{side}_layers"]):
+            for ours, theirs in parts[side].items():
+                copy(f"{side}.{layer}.{ours}", [f"{home}.layers.{layer}.{name}" for name in theirs])
+    return weights
 
 
 def joeynmt(task, work, precision, beam, threads):
     from types import SimpleNamespace
 
-    import numpy
     import torch
     from joeynmt.batch import Batch
     from joeynmt.model import build_model
@@ -146,30 +156,24 @@ def joeynmt(task, work, precision, beam, threads):
 
     settings = {"tied_embeddings": True, "tied_softmax": True, "encoder": stack("encoder"), "decoder": stack("decoder")}
     model = build_model(settings, vocabulary, vocabulary).eval()
-    width, weights = shape["width"], {}
+
+    def attention(ours, theirs, norm, joint):
+        names = [f"{theirs}.{letter}_layer" for letter in "qkv"]
+        projections = {f"{ours}.query_key_value": names} if joint else {f"{ours}.query": names[:1], f"{ours}.key_value": names[1:]}
+        return {**projections, f"{ours}.output": [f"{theirs}.output_layer"], f"{ours}_residual.norm": [norm]}
+
+    feedforward = {
+        "feedforward.inner": ["feed_forward.pwff_layer.0"],
+        "feedforward.outer": ["feed_forward.pwff_layer.3"],
+        "feedforward_residual.norm": ["feed_forward.layer_norm"],
+    }
+    encoder = {**attention("attention", "src_src_att", "layer_norm", True), **feedforward}
+    own, cross = attention("attention", "trg_trg_att", "x_layer_norm", True), attention("cross", "src_trg_att", "dec_layer_norm", False)
+    weights = renamed(given, shape, "{side}", {"encoder": encoder, "decoder": {**own, **cross, **feedforward}})
     embedding = given["target_embedding.weight"].copy()
     embedding[theirs] = given["target_embedding.weight"][: len(theirs)]
     for name in ("src_embed.lut", "trg_embed.lut", "decoder.output_layer"):
         weights[f"{name}.weight"] = embedding
-    for side in ("encoder", "decoder"):
-        copy_linear(weights, f"{side}.layer_norm", given, f"{side}_norm")
-        for layer in range(shape[f"{side}_layers"]):
-            old, new = f"{side}.{layer}", f"{side}.layers.{layer}"
-            own = f"{new}.src_src_att" if side == "encoder" else f"{new}.trg_trg_att"
-            for place, name in enumerate(("q_layer", "k_layer", "v_layer")):
-                rows = slice(place * width, (place + 1) * width)
-                copy_linear(weights, f"{own}.{name}", given, f"{old}.attention.query_key_value", rows)
-            copy_linear(weights, f"{own}.output_layer", given, f"{old}.attention.output")
-            copy_linear(weights, f"{new}.{'layer_norm' if side == 'encoder' else 'x_layer_norm'}", given, f"{old}.attention_residual.norm")
-            if side == "decoder":
-                copy_linear(weights, f"{new}.src_trg_att.q_layer", given, f"{old}.cross.query")
-                copy_linear(weights, f"{new}.src_trg_att.k_layer", given, f"{old}.cross.key_value", slice(0, width))
-                copy_linear(weights, f"{new}.src_trg_att.v_layer", given, f"{old}.cross.key_value", slice(width, 2 * width))
-                copy_linear(weights, f"{new}.src_trg_att.output_layer", given, f"{old}.cross.output")
-                copy_linear(weights, f"{new}.dec_layer_norm", given, f"{old}.cross_residual.norm")
-            copy_linear(weights, f"{new}.feed_forward.pwff_layer.0", given, f"{old}.feedforward.inner")
-            copy_linear(weights, f"{new}.feed_forward.pwff_layer.3", given, f"{old}.feedforward.outer")
-            copy_linear(weights, f"{new}.feed_forward.layer_norm", given, f"{old}.feedforward_residual.norm")
     missing = model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
     assert not missing.unexpected_keys and all("pe" in name.split(".") for name in missing.missing_keys), missing
 

@@ -1,7 +1,10 @@
-"""A virtual environment for each rival, with the versions of NAME.txt beside this file; NAME.alone.txt is installed without its dependencies."""
+"""What the comparisons share: their options, and a virtual environment for each rival, with the versions of NAME.txt beside this file (what is in
+NAME.alone.txt is installed without its dependencies)."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import subprocess
 import sys
 import venv
@@ -23,3 +26,18 @@ def python_of(name: str, folder: Path) -> str:
             subprocess.run([*pip, "--no-deps", "-r", str(alone)], check=True)
         (home / "ready").touch()
     return str(python)
+
+
+def add_options(parser: argparse.ArgumentParser, contestants: list[str]) -> None:
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=contestants, help="some of the contestants, by the beginning of their names")
+    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "translate-nmt" / "rivals")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+
+
+def chosen(arguments: argparse.Namespace, environments: dict[str, str]) -> dict[str, str]:
+    """The contestants that `arguments` ask for, each with its interpreter; the environment "" is this one."""
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    names = [name for name in environments if any(name.startswith(wanted) for wanted in arguments.only)]
+    return {name: python_of(environments[name], arguments.environments) if environments[name] else sys.executable for name in names}
