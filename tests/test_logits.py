@@ -1,4 +1,4 @@
-"""The few likeliest tokens of each row against torch's own log-softmax and top-k."""
+"""The few likeliest continuations of each sentence against torch's own log-softmax and top-k."""
 
 from __future__ import annotations
 
@@ -7,32 +7,47 @@ import math
 import pytest
 import torch
 
-from translate.decoding.logits import ban, best_tokens, log_normalizer
+from translate.decoding.logits import ban, best_continuations, largest, log_probabilities
 
 
 @pytest.mark.parametrize("vocabulary", [1, 7, 10, 24, 64, 200, 1000, 2048])
 @pytest.mark.parametrize("count", [1, 2, 10])
-def test_the_likeliest_tokens_are_found_chunk_by_chunk(vocabulary, count):
-    logits = torch.randn(33, vocabulary, generator=torch.Generator().manual_seed(vocabulary)) * 5
+@pytest.mark.parametrize("R", [1, 3])
+def test_the_likeliest_continuations_are_found_chunk_by_chunk(vocabulary, count, R):
+    generator = torch.Generator().manual_seed(vocabulary)
+    logits = torch.randn(11 * R, vocabulary, generator=generator) * 5
     logits[::3, 1::5] = -math.inf
-    expected = logits.log_softmax(-1).topk(min(count, vocabulary))
-    values, ids = best_tokens(logits.clone(), count)
+    open_totals = -10 * torch.rand(11, R, generator=generator, dtype=torch.float64)
+    scores = log_probabilities(logits.clone())
+    expected = (scores.double().view(11, R, vocabulary) + open_totals[:, :, None]).flatten(1).topk(min(count, R * vocabulary))
+    totals, rows, tokens = best_continuations(scores, open_totals, count)
+    torch.testing.assert_close(totals, expected.values)
     possible = expected.values > -math.inf
-    torch.testing.assert_close(values, expected.values)
-    assert torch.equal(ids[possible], expected.indices[possible])
+    assert torch.equal((rows * vocabulary + tokens)[possible], expected.indices[possible])
+
+
+@pytest.mark.parametrize("vocabulary", [1, 10, 64, 1000])
+def test_largest_is_topk(vocabulary):
+    values = torch.randn(33, vocabulary, generator=torch.Generator().manual_seed(vocabulary))
+    found, places = largest(values, 4)
+    expected = values.topk(min(4, vocabulary))
+    assert torch.equal(found, expected.values) and torch.equal(places, expected.indices)
 
 
 def test_logits_come_in_any_layout_and_precision():
     whole = torch.randn(6, 200, generator=torch.Generator().manual_seed(1)).bfloat16()
     expected = whole[:, :128].float()
     expected[:, [3, 5]] = -math.inf
-    values, ids = best_tokens(ban(whole[:, :128], [3, 5]), 4)
-    torch.testing.assert_close(values, expected.log_softmax(-1).topk(4).values)
-    torch.testing.assert_close(values, expected.log_softmax(-1).gather(1, ids))
+    torch.testing.assert_close(log_probabilities(ban(whole[:, :128], [3, 5])), expected.log_softmax(-1))
 
 
-def test_the_normalizer_neither_overflows_nor_turns_impossible_rows_into_nan():
+def test_probabilities_neither_overflow_nor_turn_impossible_rows_into_nan():
     logits = torch.tensor([[1000.0, 1000.0], [-1000.0, -1000.0], [0.0, -math.inf], [-math.inf, -math.inf]])
-    found = log_normalizer(logits.clone(), logits.amax(-1, keepdim=True)).squeeze(1)
-    assert found[:3].tolist() == pytest.approx([1000 + math.log(2), -1000 + math.log(2), 0.0])
-    assert (logits[3] - found[3]).isneginf().all()
+    found = log_probabilities(logits).exp()
+    assert found.tolist() == [[0.5, 0.5], [0.5, 0.5], [1.0, 0.0], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_scores_that_are_no_numbers_are_told(wrong):
+    with pytest.raises(ValueError, match="not numbers"):
+        log_probabilities(torch.tensor([[0.0, 1.0], [wrong, 0.0]]))

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from translate.decoding.greedy import greedy
-from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty
-from translate.decoding.logits import ban, best_tokens, block_repeats, check_numbers, no_token
+from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, without
+from translate.decoding.logits import ban, best_continuations, block_repeats, log_probabilities, no_token
 
 
 def beam_search(
@@ -55,8 +55,8 @@ def beam_search(
         raise ValueError(f"beam is {beam}: it must be at least 1")
     if not 1 <= n_best <= beam:
         raise ValueError(f"n_best is {n_best}: it must be from 1 to the beam ({beam}); raise the beam")
-    if beam == 1 and not no_repeat:
-        return greedy(step, state, max_lengths, bos, eos, length_penalty, banned)
+    if beam == 1:
+        return greedy(step, state, max_lengths, bos, eos, length_penalty, banned, no_repeat)
     if not len(max_lengths):
         return []
 
@@ -66,65 +66,62 @@ def beam_search(
     limit_penalties = penalty(limits.double(), length_penalty)  # (B,)
     last = torch.full((len(limits),), bos, device=device)  # (B * R,): R rows a sentence, one at first, then `beam`
     tokens = last.new_empty((len(limits), 1, 0))  # (B, R, T) what each open hypothesis consists of
-    open_log_probabilities = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R)
+    totals = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R) their log-probabilities
     worst = torch.full((len(limits),), float("-inf"), dtype=torch.float64, device=device)  # (B,) the n-th best complete score so far
     length = 0
     while present:
         length += 1
         logits, state = step(last, state)
-        B, R = open_log_probabilities.shape
+        B, R = totals.shape
         logits = ban(logits, banned)
         if no_repeat:
             logits = block_repeats(logits, tokens.view(B * R, length - 1), no_repeat)
-        values, ids = best_tokens(logits, 2 * beam)  # (B * R, C)
-        check_numbers(values)
-        C = values.shape[1]
-        totals = (open_log_probabilities.view(B * R, 1) + values).view(B, R * C)
-        totals, places = totals.topk(min(2 * beam, R * C))  # (B, up to 2K), best first
-        parents, ids = places // C, ids.view(B, R * C).gather(1, places)
+        totals, parents, ids = best_continuations(log_probabilities(logits), totals, 2 * beam)  # (B, up to 2K), best first
         ended = ids == eos
 
         # complete hypotheses that belong to the n best so far
-        wins = ended & (totals / penalty(length, length_penalty) > worst[:, None])
-        changed = set()
-        for b, k in wins[:, :beam].nonzero().tolist():
-            results[present[b]].append(_hypothesis(tokens[b, parents[b, k]], totals[b, k], length, length_penalty, True))
-            changed.add(b)
-        for b in changed:
-            best = results[present[b]]
-            best.sort(key=lambda hypothesis: -hypothesis.score)
-            del best[n_best:]
-            if len(best) == n_best:
-                worst[b] = best[-1].score
+        wins = (ended & (totals / penalty(length, length_penalty) > worst[:, None]))[:, :beam]
+        if wins.any():
+            sentences, ranks = wins.nonzero(as_tuple=True)
+            found = tokens[sentences, parents[sentences, ranks]].tolist(), totals[sentences, ranks].tolist()
+            sentences = sentences.tolist()
+            for b, ids_so_far, total in zip(sentences, *found):
+                results[present[b]].append(_hypothesis(ids_so_far, total, length, length_penalty, True))
+            for b in set(sentences):
+                best = results[present[b]]
+                best.sort(key=lambda hypothesis: -hypothesis.score)
+                del best[n_best:]
+                if len(best) == n_best:
+                    worst[b] = best[-1].score
 
         # the best that go on; a stable sort keeps them in order
         order = ended.sort(dim=1, stable=True).indices[:, :beam]
-        going = totals.masked_fill(ended, float("-inf")).gather(1, order)
+        totals = totals.masked_fill(ended, float("-inf")).gather(1, order)
         parents, ids = parents.gather(1, order), ids.gather(1, order)
         cut = limits == length
-        done = cut | (worst >= going[:, 0] / limit_penalties)
-        keep = torch.arange(B, device=device)
+        done = cut | (worst >= totals[:, 0] / limit_penalties)
         if done.any():
             for b in done.nonzero().squeeze(1).tolist():
                 best = results[present[b]]
-                for k in range(min(n_best - len(best), going.shape[1]) if cut[b] else 0):
-                    if going[b, k] > float("-inf"):
-                        ids_so_far = torch.cat([tokens[b, parents[b, k]], ids[b, k : k + 1]])
-                        best.append(_hypothesis(ids_so_far, going[b, k], length, length_penalty, False))
+                for k in range(min(n_best - len(best), totals.shape[1]) if cut[b] else 0):
+                    if totals[b, k] > float("-inf"):
+                        ids_so_far = [*tokens[b, parents[b, k]].tolist(), int(ids[b, k])]
+                        best.append(_hypothesis(ids_so_far, float(totals[b, k]), length, length_penalty, False))
                 if not best:
                     raise no_token()
-            keep = (~done).nonzero().squeeze(1)
+            keep = without(done)
             present = [present[b] for b in keep.tolist()]
             if not present:
                 break
             limits, limit_penalties, worst = limits[keep], limit_penalties[keep], worst[keep]
-            going, parents, ids = going[keep], parents[keep], ids[keep]
+            totals, parents, ids = totals[keep], parents[keep], ids[keep]
+        else:
+            keep = torch.arange(B, device=device)
         state = state.select((keep[:, None] * R + parents).flatten(), keep)
         tokens = torch.cat([tokens[keep[:, None], parents], ids[:, :, None]], dim=2)
-        open_log_probabilities, last = going, ids.flatten()
+        last = ids.flatten()
     return results
 
 
-def _hypothesis(ids: Tensor, log_probability: Tensor, length: int, alpha: float, complete: bool) -> Hypothesis:
-    total = float(log_probability)
-    return Hypothesis(ids.tolist(), total / penalty(length, alpha), total, complete)
+def _hypothesis(ids: list[int], log_probability: float, length: int, alpha: float, complete: bool) -> Hypothesis:
+    return Hypothesis(ids, log_probability / penalty(length, alpha), log_probability, complete)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty
-from translate.decoding.logits import ban, check_numbers, log_normalizer, no_token
+from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, without
+from translate.decoding.logits import ban, block_repeats, largest, log_probabilities, no_token
 
 
 def greedy(
@@ -19,6 +19,7 @@ def greedy(
     eos: int,
     length_penalty: float = 0.0,
     banned: Sequence[int] = (),
+    no_repeat: int = 0,
 ) -> list[list[Hypothesis]]:
     """The likeliest token at each step.
 
@@ -27,7 +28,11 @@ def greedy(
     Returns:
         One hypothesis for each of the B sentences, each in a list of its own.
     """
-    return follow(step, state, max_lengths, bos, eos, length_penalty, banned, lambda logits, sentences, length: logits.argmax(-1))
+
+    def choose(scores: Tensor, sentences: Tensor, length: int) -> Tensor:
+        return largest(scores, 1)[1].squeeze(1)
+
+    return follow(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat)
 
 
 def follow(
@@ -39,8 +44,9 @@ def follow(
     length_penalty: float,
     banned: Sequence[int],
     choose: Callable[[Tensor, Tensor, int], Tensor],
+    no_repeat: int = 0,
 ) -> list[list[Hypothesis]]:
-    """Extend one hypothesis a sentence by `choose(logits (N, V), sentences (N,), length) -> ids (N,)` until each has ended.
+    """Extend one hypothesis a sentence by `choose(log_probabilities (N, V), sentences (N,), length) -> ids (N,)` until each has ended.
 
     `sentences` are the places in the batch of those still present, `length` counts the tokens before this one.
     """
@@ -48,30 +54,31 @@ def follow(
     limits, device = max_lengths, max_lengths.device
     longest = int(limits.max()) if len(limits) else 0
     tokens = torch.full((len(limits), longest), eos, device=device)
-    log_probabilities = torch.zeros(len(limits), dtype=torch.float64, device=device)
+    totals = torch.zeros(len(limits), dtype=torch.float64, device=device)
     sentences = torch.arange(len(limits), device=device)
     last = torch.full_like(sentences, bos)
     for length in range(longest):
         logits, state = step(last, state)
         logits = ban(logits, banned)
-        last = choose(logits, sentences, length)
-        chosen = logits.gather(1, last[:, None])
-        chosen = (chosen - log_normalizer(logits, logits.amax(-1, keepdim=True))).squeeze(1)
-        check_numbers(chosen)
+        if no_repeat:
+            logits = block_repeats(logits, tokens[sentences, :length], no_repeat)
+        scores = log_probabilities(logits)
+        last = choose(scores, sentences, length)
+        chosen = scores.gather(1, last[:, None]).squeeze(1)
         if chosen.isneginf().any():
             raise no_token()
         tokens[sentences, length] = last
-        log_probabilities[sentences] += chosen
+        totals[sentences] += chosen
         ended = (last == eos) | (limits[sentences] == length + 1)
         if ended.any():
-            keep = (~ended).nonzero().squeeze(1)
+            keep = without(ended)
             if not len(keep):
                 break
             state = state.select(keep, keep)
             sentences, last = sentences[keep], last[keep]
     return [
-        [_hypothesis(ids[:limit], log_probability, eos, length_penalty)]
-        for ids, limit, log_probability in zip(tokens.tolist(), limits.tolist(), log_probabilities.tolist(), strict=True)
+        [_hypothesis(ids[:limit], total, eos, length_penalty)]
+        for ids, limit, total in zip(tokens.tolist(), limits.tolist(), totals.tolist(), strict=True)
     ]
 
 

@@ -3,9 +3,8 @@
     step(last_ids, state) -> (logits, state)
 
 `last_ids` (N,) are the tokens chosen last (at first the begin mark), N = B sentences x R rows each, grouped by sentence. `logits` (N, V) are
-the model's scores *before* normalisation: search normalises only what it keeps, which spares a log-softmax copy of (N, V) per step. It
-overwrites them: `step` must not return a tensor that it still needs. The state is the model's own; the one passed in is dead afterwards, so the
-model may update it in place.
+the model's scores before normalisation; search overwrites them: `step` must not return a tensor that it still needs. The state is the model's
+own; the one passed in is dead afterwards, so the model may update it in place.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 
@@ -23,7 +23,8 @@ class State(Protocol):
     def select(self, rows: Tensor, sentences: Tensor) -> State:
         """Keep `sentences` (B',), indices among the present ones, and `rows` (N',), indices among the present rows.
 
-        Rows may repeat; they stay grouped by sentence, N' / B' to each. The old state is dead afterwards.
+        Rows may repeat; they stay grouped by sentence, N' / B' to each. Sentences may change places; moving few is cheap. The old state is
+        dead afterwards.
         """
         ...
 
@@ -50,3 +51,11 @@ def check_limits(max_lengths: Tensor, alpha: float) -> None:
         raise ValueError(f"the length limit of a sentence is {int(max_lengths.min())}: it must be at least 1, the end mark")
     if not alpha >= 0:
         raise ValueError(f"length_penalty is {alpha}: it must be at least 0")
+
+
+def without(ended: Tensor) -> Tensor:
+    """The places of the sentences that go on, (B',), those that `ended` (B,) left out. Only the last ones move, into the gaps."""
+    going = ~ended
+    places = torch.arange(int(going.sum()), device=ended.device)
+    places[ended[: len(places)]] = going[len(places) :].nonzero().squeeze(1) + len(places)
+    return places
