@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import sys
 
 import torch
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the first CUDA device if there is one, else the CPU. ValueError for a device that is not there."""
+    """`auto` is a CUDA device if there is one, else the CPU: the first, or under torchrun one for each process of this machine.
+
+    ValueError for a device that is not there.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -48,13 +52,17 @@ def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
 
 
 def set_threads(threads: int) -> None:
-    """Use `threads` CPU threads (0: torch's choice) and keep freed memory in the process.
-
-    glibc gives every large block back to the kernel when it is freed, so the activations of each step would be paged in anew;
-    with both thresholds out of reach they are reused.
-    """
+    """Use `threads` CPU threads; 0: torch's choice."""
     if threads:
         torch.set_num_threads(threads)
+
+
+def keep_memory() -> None:
+    """Keep freed memory in the process.
+
+    glibc gives every large block back to the kernel when it is freed, so the intermediate results of each step would be paged in anew;
+    with both thresholds out of reach they are reused.
+    """
     if libc := _glibc():
         trim_threshold, mmap_threshold = -1, -3
         libc.mallopt(mmap_threshold, 1 << 30)

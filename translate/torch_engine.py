@@ -8,31 +8,37 @@ import torch
 from torch import Tensor
 
 from translate.decoding import Hypothesis, Options, beam_search, sample
-from translate.device import autocast
-from translate.model import Transformer
+from translate.device import autocast, keep_memory
+from translate.model import Transformer, pack
 from translate.tokenizer import BOS, EOS, PAD, UNK
 
 BANNED = (PAD, BOS, UNK)
 
 
 class TorchEngine:
+    """On a CPU the products run in the precision that `model` is in (see model/packed.py), on CUDA under autocast to `precision`."""
+
     def __init__(self, model: Transformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         self.model, self.device, self.precision = model, device, precision
         self.max_tokens = model.config.max_tokens
         self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
-    @torch.no_grad()  # in inference mode autocast would convert the weights anew at every step
+    @classmethod
+    def owning(cls, model: Transformer, device: torch.device, precision: torch.dtype) -> TorchEngine:
+        """With `model` made ready for inference: it can't be trained any more."""
+        model.eval()
+        if device.type == "cpu":
+            keep_memory()
+            return cls(pack(model, precision), device, precision)
+        return cls(model.requires_grad_(), device, precision)  # autocast keeps what it converts only of weights that may have a gradient
+
+    @torch.no_grad()  # not inference mode, in which autocast would convert the weights anew at every step
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
-        """See `translator.Engine`. A model in training is left so."""
-        training = self.model.training
-        self.model.eval()
-        try:
-            with autocast(self.device, self.precision):
-                if options.sample:
-                    return self._sample(sources, limits, options, seeds)
-                return self._beam_search(sources, limits, options, no_repeat)
-        finally:
-            self.model.train(training)
+        """See `translator.Engine`."""
+        with autocast(self.device, self.precision if self.device.type == "cuda" else torch.float32):
+            if options.sample:
+                return self._sample(sources, limits, options, seeds)
+            return self._beam_search(sources, limits, options, no_repeat)
 
     def _beam_search(self, sources: list[list[int]], limits: list[int], options: Options, no_repeat: int) -> list[list[Hypothesis]]:
         state = self.model.start(self.model.encode(pad(sources, self.device)))

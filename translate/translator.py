@@ -109,9 +109,7 @@ class Translator:
         if precision not in ("auto", "fp32", "bf16"):
             raise ValueError(f"precision is {precision!r}: choose auto, fp32 or bf16")
         bundle = load_bundle(folder, chosen)
-        # autocast keeps what it converts only of weights that may have a gradient
-        model = bundle.model.requires_grad_()
-        return cls(TorchEngine(model, chosen, choose_precision(precision, chosen)), bundle.tokenizer, bundle.config.decoding)
+        return cls(TorchEngine.owning(bundle.model, chosen, choose_precision(precision, chosen)), bundle.tokenizer, bundle.config.decoding)
 
     def translate(
         self,

@@ -1,9 +1,10 @@
-"""The Transformer (Vaswani et al. 2017, "Attention is all you need"), read in this order: attention, layers, transformer.
+"""The Transformer (Vaswani et al. 2017, "Attention is all you need"), read in this order: attention, layers, transformer; packed for inference.
 
 Shape letters used in every comment: B sentences, S source tokens, T target tokens, D width, H heads, V vocabulary, K beams, N = B * K rows.
 Masks are boolean, True = may attend.
 """
 
+from translate.model.packed import pack
 from translate.model.transformer import DecoderState, Memory, Transformer
 
-__all__ = ["DecoderState", "Memory", "Transformer"]
+__all__ = ["DecoderState", "Memory", "Transformer", "pack"]

@@ -16,14 +16,15 @@ from torch import Tensor, nn
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor]) -> Tensor:
     """softmax(Q K^T / sqrt(d)) V: equation 1.
 
-    query (B, H, T, d); key, value (B, H, S, d); mask broadcastable to (B, H, T, S), True = may attend, None = everywhere.
+    query (B, H, T, d); key, value (B, H, S, d); mask broadcastable to (B, H, T, S): boolean, True = may attend, or numbers that are added to
+    the scores; None = everywhere.
     Every query must be allowed at least one key. Returns (B, H, T, d).
     """
     if query.is_cuda:
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     scores = (query * (1 / math.sqrt(query.shape[-1]))) @ key.transpose(-1, -2)  # (B, H, T, S)
     if mask is not None:
-        scores = scores.masked_fill_(~mask, float("-inf"))
+        scores = scores.masked_fill_(~mask, float("-inf")) if mask.dtype == torch.bool else scores.add_(mask)
     return scores.softmax(dim=-1).to(value.dtype) @ value
 
 
@@ -38,8 +39,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, states: Tensor, mask: Optional[Tensor]) -> Tensor:
         """states (B, T, D), mask broadcastable to (B, H, T, T) -> (B, T, D)."""
-        query, key, value = self.project(states)
-        return self.output(join_heads(attend(query, key, value, mask)))
+        return self.output(join_heads(attend(*self.project(states), mask)))
 
     def project(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> query, key, value, each (B, H, T, d)."""
@@ -60,17 +60,14 @@ class CrossAttention(nn.Module):
 
     def forward(self, states: Tensor, memory: Tensor, mask: Optional[Tensor]) -> Tensor:
         """states (B, T, D), memory (B, S, D), mask broadcastable to (B, H, T, S) -> (B, T, D)."""
-        return self.look(states, *self.remember(memory), mask)
+        query = split_heads(self.query(states), self.heads)
+        return self.output(join_heads(attend(query, *self.remember(memory), mask)))
 
     def remember(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of the encoder's output: (B, S, D) -> two of (B, H, S, d)."""
         B, S, D = memory.shape
         joint = self.key_value(memory).view(B, S, 2, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
         return joint.unbind(0)
-
-    def look(self, states: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """states (B, T, D) against remembered keys and values (B, H, S, d) -> (B, T, D)."""
-        return self.output(join_heads(attend(split_heads(self.query(states), self.heads), key, value, mask)))
 
 
 def split_heads(states: Tensor, heads: int) -> Tensor:

@@ -6,19 +6,19 @@ Section numbers are those of "Attention is all you need" (Vaswani et al. 2017).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import torch
 from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
-from translate.model.attention import attend, causal_mask, join_heads
+from translate.model.attention import attend, causal_mask, join_heads, split_heads
 from translate.model.layers import DecoderLayer, EncoderLayer, dropout, sinusoids
 from translate.tokenizer import PAD
 
-KeyValue = tuple[Tensor, Tensor]
-ROOM = 16  # positions of a sentence at first; doubled when they are used up
+ROOM = 16  # keys of a sentence at first
+STEPS = 8  # there shall be room for at least so many more, whenever there is more
 
 
 @dataclass
@@ -33,47 +33,67 @@ class Memory:
 class DecoderState:
     """What decoding has computed so far, for N = B * R rows: R hypotheses of each of B sentences. Keys and values exist once a sentence.
 
-    own: for each layer the keys and values, (B, H, room, d), of every position of every hypothesis that was ever open: `used` of the room.
+    own: the keys and values (first, second of the 2) of every position of every hypothesis that was open since there was room last, in each of
+        L layers: (L, 2, B, H, room, d), `used` of the room.
     path: (N, t) which of the `used` each hypothesis consists of; None where it is all of them. So hypotheses branch and end without
         their keys being copied: a row attends to all keys of its sentence, behind a mask.
-    cross: for each layer the keys and values of the source, (B, H, S, d).
+    cross: the keys and values of the source, (L, 2, B, H, S, d).
+    mask: (B, 1, 1, S) to be added to the scores, 0 or -inf; None where no source is padded.
     """
 
-    own: list[KeyValue]
+    own: Tensor
     used: int
     path: Optional[Tensor]
-    cross: list[KeyValue]
-    mask: Optional[Tensor]  # (B, 1, 1, S)
+    cross: Tensor
+    mask: Optional[Tensor]
 
     def select(self, rows: Tensor, sentences: Tensor) -> DecoderState:
-        """Keep, repeat or reorder: `rows` (N',) of the present rows, `sentences` (B',) of the present sentences, N' = B' * R'."""
-        path = self.path
+        """Keep, repeat or reorder: `rows` (N',) of the present rows, `sentences` (B',) of the present sentences, N' = B' * R'.
+
+        Only the keys and values of sentences that change their place are copied.
+        """
+        path, B, mask = self.path, len(sentences), self.mask
         if path is not None:
             path = path[rows]
-        elif len(rows) > len(sentences):  # the first time that hypotheses branch
+        elif len(rows) > B:  # the first time that hypotheses branch
             path = torch.arange(self.used, device=rows.device).expand(len(rows), -1)
-        if len(sentences) == len(self.cross[0][0]):  # all of them remain, in their order
-            return DecoderState(self.own, self.used, path, self.cross, self.mask)
-        own, cross = ([tuple(part.index_select(0, sentences) for part in pair) for pair in pairs] for pairs in (self.own, self.cross))
-        return DecoderState(own, self.used, path, cross, None if self.mask is None else self.mask.index_select(0, sentences))
+        if B == self.cross.shape[2]:  # all of them remain, in their order
+            return replace(self, path=path)
+        moved = (sentences != torch.arange(B, device=sentences.device)).nonzero().squeeze(1)
+        if len(moved):
+            for part in (self.own[..., : self.used, :], self.cross):
+                part[:, :, moved] = part[:, :, sentences[moved]]
+            if mask is not None:
+                mask[moved] = mask[sentences[moved]]
+        return DecoderState(self.own[:, :, :B], self.used, path, self.cross[:, :, :B], None if mask is None else mask[:B])
 
     def extend(self, R: int) -> tuple[DecoderState, Optional[Tensor]]:
-        """Room for R more keys a sentence, the next position of its R rows -> (state, mask (B, 1, R, used) of what each may attend to)."""
-        B, H, room, d = self.own[0][0].shape
-        own, used, path, mask = self.own, self.used + R, self.path, None
-        if used > room:
-            larger = (B, H, max(2 * room, used), d)
-            own = [tuple(_moved(part, part.new_empty(larger), self.used) for part in pair) for pair in own]
+        """Room for R more keys a sentence, the next position of its R rows -> (state, mask (B, 1, R, used) to be added to the scores)."""
+        state = self if self.used + R <= self.own.shape[-2] else self.moved(R)
+        used, path, mask = state.used + R, state.path, None
         if path is not None:
-            new = torch.arange(self.used, used, device=path.device).repeat(B)[:, None]
+            B = self.cross.shape[2]
+            new = torch.arange(state.used, used, device=path.device).repeat(B)[:, None]
             path = torch.cat([path, new], dim=1)
-            mask = torch.zeros(B * R, used, dtype=torch.bool, device=path.device).scatter_(1, path, True).view(B, 1, R, used)
-        return DecoderState(own, used, path, self.cross, self.mask), mask
+            mask = state.own.new_full((B * R, used), float("-inf")).scatter_(1, path, 0.0).view(B, 1, R, used)
+        return replace(state, used=used, path=path), mask
 
-
-def _moved(old: Tensor, new: Tensor, used: int) -> Tensor:
-    new[:, :, :used] = old[:, :, :used]
-    return new
+    def moved(self, R: int) -> DecoderState:
+        """In new room. Keys and values that no hypothesis holds any more are left behind."""
+        L, _, B, H, room, d = self.own.shape
+        path, live, device = self.path, self.used, self.own.device
+        if path is None:
+            order = torch.arange(live, device=device).expand(B, live)
+        else:
+            held = torch.zeros((B, self.used), dtype=torch.bool, device=device).scatter_(1, path.view(B, -1), True)
+            live = int(held.sum(1).max())
+            order = (~held).sort(dim=1, stable=True).indices[:, :live]  # (B, live), the held ones first, in their order
+            path = (held.cumsum(1) - 1).gather(1, path.view(B, -1)).view(path.shape)
+        rows = (torch.arange(B * H, device=device).view(B, H, 1) * room + order[:, None, :]).flatten()
+        own = self.own.new_empty((L, 2, B, H, max(2 * live, live + STEPS * R), d))
+        for old, new in zip(self.own.flatten(0, 1), own.flatten(0, 1)):
+            new[:, :, :live] = old.reshape(B * H * room, d).index_select(0, rows).view(B, H, live, d)
+        return replace(self, own=own, used=live, path=path)
 
 
 class Transformer(nn.Module):
@@ -92,6 +112,7 @@ class Transformer(nn.Module):
         # pre-norm leaves the last sum unnormalised
         self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.output: Optional[nn.Module] = None  # in place of the embedding matrix, see packed.py
         self.register_buffer("positions", torch.empty(config.max_tokens, config.width), persistent=False)
         self.fill_positions()
         self._initialise()
@@ -134,45 +155,53 @@ class Transformer(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., D) -> (..., V), by the embedding matrix itself."""
+        if self.output is not None:
+            return self.output(hidden)
         return nn.functional.linear(hidden, self.target_embedding.weight)
 
     def embed(self, embedding: nn.Embedding, ids: Tensor, first: int, generator: Optional[Generator]) -> Tensor:
         """Embeddings times sqrt(D) plus positions from `first` on (sections 3.4, 3.5): (B, T) -> (B, T, D)."""
         states = embedding(ids) * math.sqrt(self.config.width) + self.positions[first : first + ids.shape[1]]
-        if torch.is_autocast_enabled("cpu"):  # what lies between the products is bound by memory there: half the bytes, a tenth less time
-            states = states.to(torch.get_autocast_dtype("cpu"))
+        # on a CPU what lies between the products is bound by memory: in bf16 half the bytes, a tenth less time
+        states = states.to(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else embedding.weight.dtype)
         return dropout(states, self.config.dropout, generator)
 
     def start(self, memory: Memory) -> DecoderState:
-        """The state before the first target token, one row a sentence."""
-        cross = [layer.cross.remember(memory.states) for layer in self.decoder]
-        B, H, _, d = cross[0][0].shape
-        own = [tuple(part.new_empty(B, H, ROOM, d) for part in pair) for pair in cross]
-        return DecoderState(own, 0, None, cross, memory.mask)
+        """The state before the first target token, one row a sentence.
+
+        On a CPU it is fp32: batched products of a few rows are no slower so than in bf16, whose kernels are made anew for every length.
+        """
+        cross = torch.stack([torch.stack(layer.cross.remember(memory.states)) for layer in self.decoder])
+        cross = cross if cross.is_cuda else cross.float()
+        L, _, B, H, _, d = cross.shape
+        mask = None if memory.mask is None else torch.zeros_like(memory.mask, dtype=cross.dtype).masked_fill_(~memory.mask, float("-inf"))
+        return DecoderState(cross.new_empty((L, 2, B, H, ROOM, d)), 0, None, cross, mask)
 
     def step(self, last: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """One position further: last ids (N,) -> logits (N, V) and the new state. Equal to the last position of `decode`.
 
         The R rows of a sentence stand where T stands in training: they share its keys. The old state's room is written to.
         """
-        B = len(state.cross[0][0])
+        B = state.cross.shape[2]
         R = len(last) // B
         position = state.used if state.path is None else state.path.shape[1]
         states = self.embed(self.target_embedding, last[:, None], position, None).view(B, R, -1)
         state, mask = state.extend(R)
-        for layer, own, cross in zip(self.decoder, state.own, state.cross):
+        for layer, own, cross in zip(self.decoder, state.own[..., : state.used, :], state.cross):
 
-            def attention(x: Tensor, layer: DecoderLayer = layer, own: KeyValue = own) -> Tensor:
-                query, *new = layer.attention.project(x)  # (B, H, R, d)
-                for part, values in zip(own, new):
-                    part[:, :, state.used - R : state.used] = values
-                key, value = (part[:, :, : state.used] for part in own)
-                return layer.attention.output(join_heads(attend(query, key, value, mask)))
+            def attention(x: Tensor, layer: DecoderLayer = layer, own: Tensor = own) -> Tensor:
+                query, own[0, :, :, -R:], own[1, :, :, -R:] = layer.attention.project(x)  # (B, H, R, d)
+                return layer.attention.output(look(query, own, mask))
 
-            def look(x: Tensor, layer: DecoderLayer = layer, cross: KeyValue = cross) -> Tensor:
-                return layer.cross.look(x, *cross, state.mask)
+            def cross_attention(x: Tensor, layer: DecoderLayer = layer, cross: Tensor = cross) -> Tensor:
+                return layer.cross.output(look(split_heads(layer.cross.query(x), layer.cross.heads), cross, state.mask))
 
             states = layer.attention_residual(states, attention, None)
-            states = layer.cross_residual(states, look, None)
+            states = layer.cross_residual(states, cross_attention, None)
             states = layer.feedforward_residual(states, layer.feedforward, None)
         return self.logits(self.decoder_norm(states).view(len(last), -1)), state
+
+
+def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
+    """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (B, R, D)."""
+    return join_heads(attend(query.to(key_value.dtype), *key_value, mask)).to(query.dtype)

@@ -1,0 +1,52 @@
+"""A model for inference on a CPU: the weights of its products converted once, and laid out as oneDNN's products read them.
+
+A plain product on torch's CPU build either arranges its weights anew each time (bf16) or goes to MKL (fp32), which on AMD's processors leaves
+half of the speed unused. Measured for 5 to 320 rows, 256 x 768 to 256 x 8,000: fp32 2 to 5 times, bf16 1.1 to 2 times as fast (2 cores, Zen 5).
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+
+from translate.model.transformer import Transformer
+
+ROWS = 64  # of the products that the layout is chosen for; it serves any number
+
+
+class PackedLinear(nn.Module):
+    """x (..., in) -> x W^T + b (..., out). What torch.compile makes of a linear layer whose weights are frozen."""
+
+    def __init__(self, weight: Tensor, bias: Optional[Tensor], precision: torch.dtype) -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(precision), ROWS)
+        self.bias = None if bias is None else bias.detach().to(precision)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+
+
+def pack(model: Transformer, precision: torch.dtype) -> Transformer:
+    """`model` itself, whose products run in `precision` from now on; it can't be trained any more, or saved."""
+    if not can_pack(precision):
+        for module in model.modules():
+            if isinstance(module, (nn.Linear, nn.Embedding)):
+                module.to(precision)
+        return model
+    model.output = PackedLinear(model.target_embedding.weight, None, precision)
+    for embedding in (model.source_embedding, model.target_embedding):
+        embedding.to(precision)
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Linear):
+                setattr(parent, name, PackedLinear(child.weight, child.bias, precision))
+    return model
+
+
+def can_pack(precision: torch.dtype) -> bool:
+    ops = torch.ops.mkldnn
+    if not (torch.backends.mkldnn.is_available() and hasattr(ops, "_linear_pointwise") and hasattr(ops, "_reorder_linear_weight")):
+        return False
+    return precision == torch.float32 or ops._is_mkldnn_bf16_supported()
