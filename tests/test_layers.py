@@ -21,9 +21,10 @@ data
 model.attention
 model.layers
 model.transformer
+model.packed
 model
 batches optim objective decoding
-bundle scoring
+ranks bundle scoring
 checkpoints torch_engine ctranslate2_engine
 translator
 evaluation runfolder

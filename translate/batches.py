@@ -46,6 +46,11 @@ def random_for(*key: int) -> numpy.random.Generator:
     return numpy.random.Generator(numpy.random.PCG64(list(key)))
 
 
+def seed_of(*key: int) -> int:
+    """32 bits that depend on nothing but `key`."""
+    return int.from_bytes(hashlib.sha256(" ".join(map(str, key)).encode()).digest()[:4], "little")
+
+
 def epoch_rows(corpus_of: Optional[numpy.ndarray], weights: Sequence[float], size: int, seed: int, epoch: int) -> numpy.ndarray:
     """The rows of one epoch: each corpus `weight` times, and of a fraction another random part each epoch."""
     if corpus_of is None or all(weight == 1 for weight in weights):
@@ -138,7 +143,7 @@ class BatchStream:
 
     def _sample(self, epoch: int, position: int, rows: numpy.ndarray) -> tuple[list[list[int]], list[list[int]]]:
         """Another segmentation of each side; one that grew past the model's maximum gives way to the usual one."""
-        seed = int.from_bytes(hashlib.sha256(f"{self.seed} {epoch} {position}".encode()).digest()[:4], "little")
+        seed = seed_of(self.seed, epoch, position)
         sources, targets = self.data.texts(rows)
         source = self.tokenizer.encode_source(sources, sampling=self.sampling, seed=seed)
         target = self.tokenizer.encode_target(targets, sampling=self.sampling, seed=seed ^ 1)

@@ -2,7 +2,7 @@
 
 Every file is safetensors, so nothing is unpickled; each is written whole or not at all.
 
-    resume.safetensors     weights, Adam's moments, dropout's generator; in its metadata the counters of `Progress`
+    resume.safetensors     weights, Adam's moments; in its metadata the counters of `Progress`
     resume.before.safetensors   the one before it, should that be damaged
     step-00001000.safetensors   weights at a validation: the last `keep` of them, and the best
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Callable, Iterable, Optional
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from translate.bundle import put_weights, read_metadata, read_weights, weights_of, write_weights
 from translate.model import Transformer
@@ -47,27 +47,24 @@ class Checkpoints:
         self.keep = keep
         self.resume, self.before = self.folder / "resume.safetensors", self.folder / "resume.before.safetensors"
 
-    def save(self, model: Transformer, optimizer: torch.optim.Optimizer, generator: Generator, progress: Progress) -> None:
+    def save(self, model: Transformer, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"weights.{name}": tensor for name, tensor in weights_of(model).items()}
         for name, parameter in model.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = value
-        tensors["generator"] = generator.get_state()
         if self.resume.exists():
             os.replace(self.resume, self.before)
         write_weights(self.resume, tensors, {"progress": json.dumps(dataclasses.asdict(progress))})
 
-    def load(
-        self, model: Transformer, optimizer: torch.optim.Optimizer, generator: Generator, say: Callable[[str], None]
-    ) -> Optional[Progress]:
+    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, say: Callable[[str], None]) -> Optional[Progress]:
         """Put everything back; None where the run has not saved yet. Falls back to the save before where the last is damaged or was never
         finished, and says so. ValueError where both are damaged."""
         for path in (self.resume, self.before):
             if not path.exists():
                 continue
             try:
-                progress = self._load(path, model, optimizer, generator)
+                progress = self._load(path, model, optimizer)
             except ValueError as error:
                 say(str(error))
                 continue
@@ -78,7 +75,7 @@ class Checkpoints:
             raise ValueError(f"{self.folder} holds no whole save: remove it to begin anew, or choose another folder with run=FOLDER")
         return None
 
-    def _load(self, path: Path, model: Transformer, optimizer: torch.optim.Optimizer, generator: Generator) -> Progress:
+    def _load(self, path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> Progress:
         tensors = read_weights(path)
         put_weights(model, _under("weights.", tensors), path)
         moments = {key: _under(f"adam.{key}.", tensors) for key in ("step", "exp_avg", "exp_avg_sq")}
@@ -86,7 +83,6 @@ class Checkpoints:
             if name in moments["step"]:
                 # the step count stays where Adam's fused form wants it: beside the parameter
                 optimizer.state[parameter] = {key: values[name].to(parameter.device) for key, values in moments.items()}
-        generator.set_state(tensors["generator"])
         return Progress(**json.loads(read_metadata(path)["progress"]))
 
     def keep_weights(self, model: Transformer, progress: Progress) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from translate.bundle import CONFIG, read_config, write_config
 from translate.config import Config, first_difference
-from translate.data import Prepared, prepare, training_texts
+from translate.data import Prepared, load_pairs, prepare, training_texts
 from translate.runlog import RunLog
 from translate.tokenizer import Tokenizer, train_tokenizer
 
@@ -38,8 +39,21 @@ def claim(folder: Path, config: Config) -> bool:
     return False
 
 
+def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:
+    """The tokenizer (loaded, copied or trained now), the training pairs (from the cache where that has them) and the development pairs.
+
+    ValueError for data that can't be used, test sets included: one that is missing is better found now than when the training has ended.
+    """
+    tokenizer = open_tokenizer(folder, config, log)
+    data = prepare(config.data, tokenizer, log.say)
+    validation = load_pairs(config.data.validation, config.data)
+    for corpus in config.data.test.values():
+        load_pairs([corpus], config.data)
+    return tokenizer, data, validation
+
+
 def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
-    """The tokenizer of the run: loaded, copied or trained now. With it stands config.yaml, and so the run exists."""
+    """With the tokenizer stands config.yaml, and so the run exists."""
     if (folder / CONFIG).exists():
         return Tokenizer.load(folder)
     began = time.perf_counter()
@@ -48,8 +62,3 @@ def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
     origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
     log.say(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")
     return tokenizer
-
-
-def open_data(config: Config, tokenizer: Tokenizer, log: RunLog) -> Prepared:
-    """The training pairs, tokenised and filtered (from the cache where that has them)."""
-    return prepare(config.data, tokenizer, log.say)

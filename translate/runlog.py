@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,16 +13,19 @@ from tqdm import tqdm
 
 
 class RunLog:
-    """The log of one run folder; a context manager."""
+    """The log of one run folder; a context manager. A `silent` one takes everything and tells nothing."""
 
-    def __init__(self, folder: Path, tensorboard: bool = False) -> None:
-        self.text = open(folder / "train.log", "a", encoding="utf-8")
-        self.metrics = open(folder / "metrics.jsonl", "a+", encoding="utf-8")
+    def __init__(self, folder: Path, tensorboard: bool = False, silent: bool = False) -> None:
+        self.silent = silent
+        self.text = open(os.devnull if silent else folder / "train.log", "a", encoding="utf-8")
+        self.metrics = open(os.devnull if silent else folder / "metrics.jsonl", "a+", encoding="utf-8")
         self.bar = None
-        self.board = _tensorboard(folder) if tensorboard else None
+        self.board = _tensorboard(folder) if tensorboard and not silent else None
 
     def say(self, message: str) -> None:
         """One line, to stderr and train.log."""
+        if self.silent:
+            return
         line = f"{time.strftime('%H:%M:%S')} {message}"
         tqdm.write(line, file=sys.stderr)
         self.text.write(line + "\n")
@@ -37,6 +41,8 @@ class RunLog:
 
     def forget_after(self, step: int) -> None:
         """Drop the lines of metrics.jsonl past `step`, where a resumed run begins; and a last line that was not finished."""
+        if self.silent:
+            return
         self.metrics.seek(0)
         kept = [line for line in self.metrics if line.endswith("\n") and json.loads(line)["step"] <= step]
         self.metrics.truncate(0)
@@ -44,10 +50,12 @@ class RunLog:
         self.metrics.flush()
 
     def progress(self, share: float, status: str) -> None:
-        """Draw the bar at `share` (0 to 1) of the budget; silent unless stderr is a terminal."""
+        """Draw the bar at `share` (0 to 1) of the budget; where stderr is no terminal, `say` the status."""
         if self.bar is None:
             form = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left, {desc}"
             self.bar = tqdm(total=1.0, initial=share, bar_format=form, file=sys.stderr, disable=None, dynamic_ncols=True, mininterval=0.5)
+        if self.bar.disable:
+            self.say(f"{share:4.0%} {status}")
         self.bar.set_description_str(status, refresh=False)
         self.bar.update(share - self.bar.n)
 

@@ -6,29 +6,30 @@ Vaswani et al. 2017, section 5 (training) and 6.1 (checkpoint averaging). `train
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from translate.batches import Batch, BatchStream
+from translate.batches import Batch, BatchStream, seed_of
 from translate.bundle import WEIGHTS, Bundle, build_model, put_weights, weights_of, write_weights
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
-from translate.data import Prepared, load_pairs
-from translate.device import autocast, choose_device, choose_precision, set_threads
-from translate.evaluation import evaluate_tests, samples, table, write_report
+from translate.data import Prepared
+from translate.device import autocast, choose_device, choose_precision, keep_memory, set_threads
+from translate.evaluation import DevelopmentSet, evaluate_tests, samples, table, write_report
 from translate.lock import alone
 from translate.objective import loss_sum
 from translate.optim import learning_rate, make_optimizer
-from translate.runfolder import claim, open_data, open_tokenizer
+from translate.ranks import Ranks, join_ranks
+from translate.runfolder import claim, open_run
 from translate.runlog import RunLog
-from translate.scoring import corpus_bleu
 from translate.torch_engine import TorchEngine
 from translate.translator import Translator
 
@@ -41,33 +42,33 @@ def train(config: Config) -> int:
     Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
     Returns 0, or 128 + the signal's number where SIGINT or SIGTERM stopped it (saved). ValueError for settings or data that can't be used.
     """
-    folder = Path(config.run)
-    if claim(folder, config):
-        print(f"{folder} is finished: translate with `translate file -m {folder}`, or choose another folder with run=FOLDER", file=sys.stderr)
-        return 0
-    with alone(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER"):
-        return _train(folder, config)
+    folder, device = Path(config.run), choose_device(config.training.device)
+    with contextlib.ExitStack() as stack:
+        ranks = stack.enter_context(join_ranks(device))
 
+        def finished() -> bool:
+            busy = f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER"
+            return claim(folder, config) or bool(stack.enter_context(alone(folder / ".lock", busy)))
 
-def _train(folder: Path, config: Config) -> int:
-    set_threads(config.training.threads)
-    device = choose_device(config.training.device)
-    precision = choose_precision(config.training.precision, device)
-    with RunLog(folder, config.training.tensorboard) as log:
-        tokenizer = open_tokenizer(folder, config, log)
-        data = open_data(config, tokenizer, log)
-        validation = load_pairs(config.data.validation, config.data)
-        for corpus in config.data.test.values():  # one that is missing is better found now than when the training has ended
-            load_pairs([corpus], config.data)
+        if ranks.from_first(finished):
+            if ranks.first:
+                print(f"{folder} is finished: translate with `translate file -m {folder}`, or choose another folder with run=FOLDER", file=sys.stderr)
+            return 0
+        set_threads(config.training.threads)
+        keep_memory()
+        log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
+        tokenizer, data, validation = ranks.after_first(lambda: open_run(folder, config, log))
         torch.manual_seed(config.training.seed)
         model = build_model(config, tokenizer).to(device)
-        run = Run(Bundle(folder, config, tokenizer, model), data, validation, device, precision, log)
+        run = Run(Bundle(folder, config, tokenizer, model), data, validation, device, ranks, log)
         stopped = run.loop()
         if stopped:
             return 128 + stopped
+        if not ranks.first:
+            return 0
         chosen = run.choose()
         log.say(f"the model is in {folder}: its weights are {chosen['weights']}")
-        tests = evaluate_tests(run.translator, config) if config.data.test else {}
+        tests = evaluate_tests(run.translator(), config) if config.data.test else {}
         write_report(folder, run.report(chosen), tests)
     if tests:
         print(f"{table(tests)}\n\n{samples(tests)}\n")
@@ -79,29 +80,30 @@ class Run:
     """One start of a run: the model, its optimizer, and where it stands."""
 
     def __init__(
-        self, bundle: Bundle, data: Prepared, validation: list[tuple[str, str]], device: torch.device, precision: torch.dtype, log: RunLog
+        self, bundle: Bundle, data: Prepared, validation: Sequence[tuple[str, str]], device: torch.device, ranks: Ranks, log: RunLog
     ) -> None:
-        self.bundle, self.data, self.device, self.precision, self.log = bundle, data, device, precision, log
+        self.bundle, self.data, self.device, self.ranks, self.log = bundle, data, device, ranks, log
         self.config, self.settings, self.model = bundle.config, bundle.config.training, bundle.model
-        sentences = self.settings.validate_sentences or len(validation)
-        self.sources = [source for source, _ in validation[:sentences]]
-        self.references = [target for _, target in validation[:sentences]]
+        self.precision = choose_precision(self.settings.precision, device)
         self.optimizer = make_optimizer(self.model, self.config.optim)
-        self.generator = torch.Generator(device).manual_seed(self.settings.seed)
+        self.generator = torch.Generator(device)  # of dropout
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
-        self.translator = Translator(TorchEngine(self.model, device, precision), bundle.tokenizer, self.config.decoding)
-        self.progress = self.checkpoints.load(self.model, self.optimizer, self.generator, log.say) or Progress(data=data.fingerprint)
+        sentences = self.settings.validate_sentences or len(validation)
+        self.development = DevelopmentSet(validation[:sentences], self.settings.validate_beam)
+        self.progress = self.checkpoints.load(self.model, self.optimizer, log.say) or Progress(data=data.fingerprint)
         if self.progress.data != data.fingerprint:
             raise ValueError(
                 f"the training data changed since {bundle.folder} was started: its fingerprint is {data.fingerprint}, it was {self.progress.data};"
                 " restore the data or choose another folder with run=FOLDER"
             )
+        self.parallel = ranks.parallel(self.model)
         self.before = self.progress.seconds  # of earlier starts
         self.started = time.perf_counter()
         self.validation_seconds = 0.0
         self.stop_signal = 0
         self.skipped_in_a_row = 0
-        self.unlogged, self.told_tokens, self.told_seconds = 0.0, self.progress.tokens, self.seconds
+        self.unlogged = torch.zeros((), device=device)
+        self.told_tokens, self.told_seconds = self.progress.tokens, self.seconds
         log.forget_after(self.progress.step)
         if self.progress.step:
             self.log.say(f"resumed at step {self.progress.step:,}")
@@ -111,7 +113,7 @@ class Run:
         return self.before + time.perf_counter() - self.started
 
     def used(self) -> float:
-        """The share of the budget that is used up, 0 to 1. Of the minutes, the two last validations are held back."""
+        """The share of the budget that is used up, 0 to 1, by the first rank's clock. Of the minutes, the two last validations are held back."""
         limit = self.settings.minutes * 60
         shares = [0.0]
         if self.settings.steps:
@@ -120,7 +122,7 @@ class Run:
             # unknown before the first validation: a twentieth
             reserve = 2.5 * self.validation_seconds + 1 if self.validation_seconds else limit / 20
             shares.append(self.seconds / max(limit - reserve, limit / 2))
-        return min(1.0, max(shares))
+        return self.ranks.from_first(lambda: min(1.0, max(shares)))
 
     def loop(self) -> int:
         """Step until the budget, the patience or a signal ends it. Returns the signal's number, or 0."""
@@ -132,11 +134,11 @@ class Run:
                 self.step([next(batches) for _ in range(self.settings.accumulate)])
                 if self.progress.step % self.settings.validate_every == 0:
                     self.validate()
-                if self.stop_signal:
+                if stop := self.ranks.greatest(self.stop_signal):
                     self.save()
-                    name = signal.Signals(self.stop_signal).name
+                    name = signal.Signals(stop).name
                     self.log.say(f"stopped by {name} at step {self.progress.step:,} and saved; the same command goes on from here")
-                    return self.stop_signal
+                    return stop
             if self.progress.validated < self.progress.step:
                 self.validate()
         return 0
@@ -145,22 +147,26 @@ class Run:
         return 0 < self.settings.patience <= self.progress.worse
 
     def step(self, batches: list[Batch]) -> None:
-        """One update from one or more batches; the loss is the mean over all their target tokens."""
-        progress, config = self.progress, self.config.optim
+        """One update from one or more batches; the loss is the mean over all their target tokens, of all ranks."""
+        progress, config, ranks = self.progress, self.config.optim, self.ranks
         tokens = sum(batch.tokens for batch in batches)
+        # the masks are those of the step, however often the run was stopped before
+        self.generator.manual_seed(seed_of(self.settings.seed, progress.step, ranks.rank))
         plain = torch.zeros((), device=self.device)
         for batch in batches:
-            batch = batch.to(self.device)
-            with autocast(self.device, self.precision):
-                copies = 2 if config.r_drop else 1
-                hidden = self.model(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1), self.generator)
-                weight = self.model.target_embedding.weight
-                smoothed, likelihood = loss_sum(hidden, weight, batch.labels, config.label_smoothing, config.r_drop)
-            (smoothed / tokens).backward()
+            last, batch = batch is batches[-1], ranks.share(batch).to(self.device)
+            with contextlib.nullcontext() if last else ranks.apart(self.parallel):
+                with autocast(self.device, self.precision):
+                    copies = 2 if config.r_drop else 1
+                    hidden = self.parallel(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1), self.generator)
+                    weight = self.model.target_embedding.weight
+                    smoothed, likelihood = loss_sum(hidden, weight, batch.labels, config.label_smoothing, config.r_drop)
+                (smoothed * (ranks.size / tokens)).backward()  # the gradients of the ranks are averaged
             plain += likelihood
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
         progress.step += 1
-        rate = learning_rate(config, self.config.model.width, progress.step, self.used())
+        used = self.used()
+        rate = learning_rate(config, self.config.model.width, progress.step, used)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         if torch.isfinite(norm):
@@ -173,7 +179,7 @@ class Run:
         self.unlogged += plain
         progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
         if progress.step % self.settings.log_every == 0:
-            self.tell(float(norm), rate)
+            self.tell(float(norm), rate, used)
 
     def skip(self) -> None:
         """Leave a step out whose gradient is not finite; give up where that has become the rule."""
@@ -185,31 +191,34 @@ class Run:
                 f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite: lower optim.rate, set optim.clip=1 or training.precision=fp32"
             )
 
-    def tell(self, norm: float, rate: float) -> None:
+    def tell(self, norm: float, rate: float, used: float) -> None:
         """Log the mean loss and the speed since the last time; validations don't count as time here."""
         progress, seconds = self.progress, self.seconds
         tokens = progress.tokens - self.told_tokens
-        loss, speed = float(self.unlogged) / tokens, tokens / max(seconds - self.told_seconds, 1e-9)
-        self.told_tokens, self.told_seconds, self.unlogged = progress.tokens, seconds, 0.0
+        loss, speed = float(self.ranks.total(self.unlogged)) / tokens, tokens / max(seconds - self.told_seconds, 1e-9)
+        self.told_tokens, self.told_seconds, self.unlogged = progress.tokens, seconds, torch.zeros((), device=self.device)
         best = f", BLEU {progress.best_bleu:.1f}" if progress.best_step else ""
-        status = f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s"
-        self.log.progress(self.used(), status)
-        if self.log.bar is None or self.log.bar.disable:
-            self.log.say(f"{self.used():4.0%} {status}")
+        self.log.progress(used, f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s")
         values = {"loss": loss, "gradient_norm": norm, "rate": rate, "tokens_per_second": speed, "epoch": progress.epoch, "seconds": seconds}
         self.log.record(progress.step, **values)
 
     def validate(self) -> None:
+        """The first rank validates and saves; the others learn how it went."""
+        if self.ranks.first:
+            self._validate()
+        self.progress = self.ranks.from_first(lambda: self.progress)
+
+    def _validate(self) -> None:
         """BLEU of the development set by the real decoder; keep these weights, note whether they are the best, save.
 
         Without a development set the newest weights count as the best.
         """
         progress, began = self.progress, time.perf_counter()
         bleu = 0.0
-        if self.sources:
-            outputs, bleu = self.bleu()
-            self.write_samples(outputs)
-        better = bleu > progress.best_bleu or not self.sources
+        if len(self.development):
+            outputs, bleu = self.development.bleu(self.translator())
+            self.development.write_samples(self.bundle.folder / "samples.txt", progress.step, outputs)
+        better = bleu > progress.best_bleu or not len(self.development)
         progress.worse = 0 if better else progress.worse + 1
         if better:
             progress.best_bleu, progress.best_step = bleu, progress.step
@@ -220,26 +229,20 @@ class Run:
         self.checkpoints.drop_unneeded(progress)
         self.validation_seconds = time.perf_counter() - began
         self.told_seconds += self.validation_seconds
-        if not self.sources:
+        if not len(self.development):
             self.log.say(f"step {progress.step:,}: saved; there is no development set")
             return
         self.log.record(progress.step, bleu=bleu, best_bleu=progress.best_bleu, validation_seconds=self.validation_seconds, seconds=self.seconds)
         self.log.say(f"step {progress.step:,}: BLEU {bleu:.2f} on the development set, best {progress.best_bleu:.2f} at step {progress.best_step:,}")
 
-    def bleu(self) -> tuple[list[str], float]:
-        outputs = self.translator.translate(self.sources, beam=self.settings.validate_beam)
-        return outputs, corpus_bleu(outputs, self.references)[0]
-
-    def write_samples(self, outputs: list[str]) -> None:
-        """Ten sentences, the same each time, spread over the development set."""
-        with open(self.bundle.folder / "samples.txt", "a", encoding="utf-8") as file:
-            file.write(f"# step {self.progress.step}\n")
-            for place in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
-                file.write(f"source     {self.sources[place]}\nreference  {self.references[place]}\noutput     {outputs[place]}\n\n")
+    def translator(self) -> Translator:
+        """Of the present weights, as users will have it."""
+        return Translator(TorchEngine.owning(copy.deepcopy(self.model), self.device, self.precision), self.bundle.tokenizer, self.config.decoding)
 
     def save(self) -> None:
         self.progress.seconds = self.seconds
-        self.checkpoints.save(self.model, self.optimizer, self.generator, self.progress)
+        if self.ranks.first:
+            self.checkpoints.save(self.model, self.optimizer, self.progress)
 
     def choose(self) -> dict:
         """Put the best weights in place: those of the best validation or the average of the last few, by development BLEU."""
@@ -247,9 +250,9 @@ class Run:
         steps = progress.kept[-self.settings.average :]
         put_weights(self.model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
         chosen = {"weights": f"of step {progress.best_step:,}", "dev_bleu": progress.best_bleu}
-        if len(steps) > 1 and self.sources:
+        if len(steps) > 1 and len(self.development):
             put_weights(self.model, self.checkpoints.average(steps), "the average")
-            bleu = self.bleu()[1]
+            bleu = self.development.bleu(self.translator())[1]
             self.log.say(f"BLEU {bleu:.2f} on the development set with the average of the last {len(steps)} checkpoints")
             if bleu > progress.best_bleu:
                 chosen = {"weights": f"the average of steps {', '.join(f'{step:,}' for step in steps)}", "dev_bleu": bleu}
@@ -263,7 +266,7 @@ class Run:
         progress, settings = self.progress, self.settings
         return {
             **chosen,
-            "dev_decoding": {"beam": settings.validate_beam, "sentences": len(self.sources)},
+            "dev_decoding": {"beam": settings.validate_beam, "sentences": len(self.development)},
             "steps": progress.step,
             "epochs": progress.epoch,
             "target_tokens": progress.tokens,
@@ -273,6 +276,7 @@ class Run:
             "precision": str(self.precision).removeprefix("torch."),
             "device": self.device.type,
             "threads": torch.get_num_threads(),
+            "processes": self.ranks.size,
             "data": {"fingerprint": self.data.fingerprint, "read": self.data.read, "kept": self.data.kept, "left_out": self.data.counts},
         }
 
@@ -283,7 +287,8 @@ def _marking_signals(run: Run) -> Iterator[None]:
 
     def mark(number: int, _: object) -> None:
         run.stop_signal = number
-        signal.signal(number, old[number])
+        if run.ranks.size == 1:  # torchrun hands on what every process of a terminal has got already
+            signal.signal(number, old[number])
 
     old = {number: signal.signal(number, mark) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

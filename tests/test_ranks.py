@@ -1,0 +1,117 @@
+"""Training under torchrun: two processes on the CPU learn what one does, stop together, and hand over to another number of processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, metrics, tiny_config
+from tests.test_checkpoints import wait_for_step
+from translate.batches import Batch
+from translate.bundle import read_weights
+from translate.ranks import Ranks
+from translate.tokenizer import PAD
+from translate.training import train
+
+PROGRAM = """
+import json, os, sys
+from translate.config import from_dict
+from translate.training import train
+os.write(2, f"process {os.environ['RANK']} {os.getpid()}\\n".encode())  # in one piece: the ranks share stderr
+try:
+    code = train(from_dict(json.load(open(sys.argv[1]))))
+except ValueError as error:
+    print("told:", error, file=sys.stderr)
+    code = 2
+sys.exit(code)"""
+
+
+def config_for(run: Path, folder: Path, **training):
+    """Without dropout, whose masks differ from rank to rank. Adam divides a gradient by its own size, so that one which should be 0 (of a bias
+    that softmax cancels) moves its weight by its rounding error's sign; a large epsilon keeps such weights still."""
+    config = tiny_config(run, folder, **{"steps": 50, "validate_every": 25, **training})
+    config.model.dropout, config.optim.epsilon = 0.0, 1e-4
+    return config
+
+
+def torchrun(config, folder: Path, processes: int = 2) -> subprocess.Popen:
+    (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
+    (folder / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([*command, str(folder / "program.py"), str(folder / "config.json")], stderr=subprocess.PIPE, env=environment)
+
+
+def finished(process: subprocess.Popen) -> str:
+    try:
+        errors = process.communicate(timeout=120)[1].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    return errors
+
+
+def assert_alike(first: Path, second: Path) -> None:
+    """The weights differ by no more than sums in another order do."""
+    weights = [read_weights(run / "model.safetensors") for run in (first, second)]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_two_processes_learn_what_one_does(tmp_path, corpus_folder):
+    settings = {"accumulate": 2, "average": 1}
+    train(config_for(tmp_path / "one", corpus_folder, **settings))
+    errors = finished(torchrun(config_for(tmp_path / "two", corpus_folder, **settings), tmp_path))
+    assert_alike(tmp_path / "one", tmp_path / "two")
+    assert errors.count("tokenizer: 500 pieces") == 1  # one rank speaks
+    losses, bleu = ([[line[key] for line in metrics(tmp_path / run) if key in line] for run in ("one", "two")] for key in ("loss", "bleu"))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4) and losses[0][-1] < losses[0][0] - 0.5
+    assert bleu[0] == bleu[1]
+    reports = [json.loads((tmp_path / run / "report.json").read_text()) for run in ("one", "two")]
+    assert [report["processes"] for report in reports] == [1, 2]
+    assert reports[0]["target_tokens"] == reports[1]["target_tokens"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_any_rank_stops_all_and_one_process_goes_on(rank, tmp_path, corpus_folder):
+    settings = {"steps": 400, "log_every": 5, "validate_every": 50}
+    train(config_for(tmp_path / "whole", corpus_folder, **settings))
+    process = torchrun(config_for(tmp_path / "parts", corpus_folder, **settings), tmp_path)
+    pids = dict(process.stderr.readline().decode().split()[1:] for _ in range(2))
+    wait_for_step(tmp_path / "parts", 100, process)
+    os.kill(int(pids[str(rank)]), signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode
+    log = (tmp_path / "parts" / "train.log").read_text()
+    assert log.count("stopped by SIGTERM at step") == 1 and not (tmp_path / "parts" / "report.json").exists()
+    assert not (tmp_path / "parts" / ".lock").exists()
+    assert train(config_for(tmp_path / "parts", corpus_folder, **settings)) == 0
+    losses = [[line["loss"] for line in metrics(tmp_path / run) if "loss" in line] for run in ("whole", "parts")]
+    assert losses[0] == pytest.approx(losses[1], rel=2e-3)
+
+
+def test_a_mistake_is_told_once_and_ends_every_rank(tmp_path, corpus_folder):
+    config = config_for(tmp_path / "run", corpus_folder)
+    config.data.test["dev"].source = str(tmp_path / "missing.de")
+    process = torchrun(config, tmp_path)
+    errors = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 1 and errors.count("told: ") == 1 and "missing.de" in errors
+
+
+def test_the_shares_of_all_ranks_are_the_batch():
+    labels = torch.arange(1, 6)[:, None]
+    batch = Batch(0, 0, labels + 10, labels + 20, labels, 5)
+    shares = [Ranks(rank, 2).share(batch) for rank in range(2)]
+    assert [share.labels.flatten().tolist() for share in shares] == [[1, 3, 5], [2, 4]]
+    assert [share.source.flatten().tolist() for share in shares] == [[11, 13, 15], [12, 14]]
+    assert all(share.tokens == 5 for share in shares)
+    spare = Ranks(6, 7).share(batch)
+    assert spare.labels.tolist() == [[PAD]] and spare.source.tolist() == [[11]] and spare.tokens == 5
