@@ -25,11 +25,13 @@ model.packed
 model
 batches optim objective decoding
 ranks bundle scoring
-checkpoints torch_engine ctranslate2_engine
+alignment checkpoints torch_engine ctranslate2_engine
 translator
-evaluation runfolder
+evaluation checks
+runfolder
 training
 cli.train cli.file cli.score cli.evaluate cli.export
+cli.check
 cli.main cli
 __main__
 """

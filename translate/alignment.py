@@ -22,6 +22,7 @@ SEEN = 3  # pairs in which two words must come together
 CHANCE = 1e-6  # of a false alarm in text of LINES lines
 LINES = 10_000_000
 FEWEST = 6  # lines of a run
+FEWEST_LINES = 50  # of a corpus that a lexicon can be learnt from
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Shift:
 
 def shifted(sources: Sequence[str], targets: Sequence[str]) -> list[Shift]:
     """The runs of shifted lines in N contiguous pairs, in their order; none overlaps another."""
-    if len(sources) < 50:
+    if len(sources) < FEWEST_LINES:
         return []
     words: dict[str, int] = {}
     left, right = (_ids(side, words) for side in (sources, targets))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from translate.bundle import CONFIG, read_config, write_config
+from translate.checks import cheap_checks
 from translate.config import Config, first_difference
 from translate.data import Prepared, load_pairs, prepare, training_texts
 from translate.runlog import RunLog
@@ -44,6 +45,8 @@ def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prep
 
     ValueError for data that can't be used, test sets included: one that is missing is better found now than when the training has ended.
     """
+    if not (folder / CONFIG).exists():
+        cheap_checks(config, log.say)
     tokenizer = open_tokenizer(folder, config, log)
     data = prepare(config.data, tokenizer, log.say)
     validation = load_pairs(config.data.validation, config.data)

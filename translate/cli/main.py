@@ -2,7 +2,7 @@
 
 Each subcommand is a module of this folder with `HELP` (one line), `add_arguments(parser)` and `run(arguments) -> exit code`. Only the
 module that is asked for is imported, and it must import nothing heavy before `run`, so that `translate --help` answers at once.
-`train` parses nothing here: its words go to Hydra untouched.
+`train` and `check` parse nothing here: their words go to Hydra untouched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("train", "file", "score", "evaluate", "export")  # in the order of use
+COMMANDS = ("check", "train", "file", "score", "evaluate", "export")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 CLOSED_PIPE = 141  # 128 + SIGPIPE
@@ -24,6 +24,7 @@ FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)  # errors that onl
 DESCRIPTION = "Train a German-English translation model from a recipe, translate files with it, score the result."
 EXAMPLES = """\
 examples:
+  translate check recipe=quickstart                        is something wrong with the data?
   translate train recipe=quickstart                        train on the built-in corpus, in minutes
   translate train recipe=quickstart training.minutes=2     the same, with one setting changed
   translate file -m runs/quickstart input.de -o output.en  translate a file (without names: stdin to stdout)
@@ -77,8 +78,8 @@ def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 def dispatch(words: Sequence[str]) -> int:
     """Runs the subcommand that `words` name and returns its exit code. argparse leaves by SystemExit (0 for --help, 2 for a mistake)."""
     first = words[0] if words else None
-    if first == "train":
-        return importlib.import_module("translate.cli.train").run(list(words[1:]))
+    if first in ("train", "check"):
+        return importlib.import_module(f"translate.cli.{first}").run(list(words[1:]))
     parser = build_parser([first] if first in COMMANDS else COMMANDS)
     arguments = parser.parse_args(words)
     if arguments.command is None:
