@@ -74,7 +74,10 @@ def test_a_faulty_corpus_is_told_and_the_run_folder_stays_away(tmp_path, capsys)
     assert main(words) == 1
     out = capsys.readouterr().out
     assert "error    validation 1" in out and "look shifted by" in out  # the rest is looked at all the same
-    print(out)
+    for name in ("train.de", "train.en"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert main(words) == 1
+    assert "error    train 1 " in capsys.readouterr().out
 
 
 def test_a_misspelt_key_is_a_mistake(capsys):

@@ -42,10 +42,11 @@ class Finding:
 def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
     """The findings about the corpora, as they are made. What cannot be read is a finding, and the rest is looked at all the same.
 
-    cheap: the first block of a corpus and its last, and only the first QUICK training pairs for the overlap, so that the time does not grow with the corpus.
+    cheap: the first block of a corpus and its last, and only the first QUICK training pairs for the overlap, so that the time does not grow with
+    the corpus.
     """
     data = config.data
-    training = [(f"train {number}", table) for number, table in _tables({str(n): c for n, c in enumerate(data.train, 1)}, data, "train ")]
+    training = _tables({f"train {n}": c for n, c in enumerate(data.train, 1)}, data)
     held_out = [*_tables({f"validation {n}": c for n, c in enumerate(data.validation, 1)}, data), *_tables(data.test, data)]
     for name, table in (*training, *held_out):
         if isinstance(table, Finding):
@@ -55,11 +56,14 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
             blank = sum(not (source.strip() and target.strip()) for source, target in Pairs([table]))
             severity = "warning" if blank > len(table) / 100 else "note" if blank else "ok"
             yield Finding(severity, name, f"{len(table):,} pairs, {blank:,} blank", "blank pairs are left out of training" if blank else "")
+        if not len(table):
+            yield Finding("error", name, "it has no pairs", "name a file that has some")
+            continue
         yield from _alignment(name, table, 2 if cheap else BLOCKS)
         yield from _languages(name, table, data)
     tables = [table for _, table in training if not isinstance(table, Finding)]
     for name, table in held_out:
-        if tables and not isinstance(table, Finding):
+        if tables and not isinstance(table, Finding) and len(table):
             yield _overlap(name, list(Pairs([table])), tables, QUICK if cheap else sum(map(len, tables)))
 
 
@@ -70,13 +74,13 @@ def cheap_checks(config: Config, say: Callable[[str], None]) -> None:
             say(finding.line())
 
 
-def _tables(corpora: dict[str, CorpusConfig], data: DataConfig, before: str = "") -> list[tuple]:
+def _tables(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple]:
     found = []
     for name, corpus in corpora.items():
         try:
             found.append((name, load_corpus(corpus, data)))
         except ValueError as error:
-            found.append((name, Finding("error", before + name, str(error))))
+            found.append((name, Finding("error", name, str(error))))
     return found
 
 
