@@ -90,14 +90,17 @@ def command():
 
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory) -> Path:
+    return make_untrained(tmp_path_factory.mktemp("untrained"))
+
+
+def make_untrained(folder: Path) -> Path:
     """A model that has learned nothing: what it writes is noise, but always the same noise."""
     import torch
 
-    from translate.bundle import build_model, weights_of, write_config, write_weights
+    from translate.bundle import Bundle, build_model, write_config, write_model
     from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
     from translate.tokenizer import train_tokenizer
 
-    folder = tmp_path_factory.mktemp("untrained")
     config = Config(
         data=DataConfig(filters=FilterConfig(max_tokens=24)),
         tokenizer=TokenizerConfig(vocabulary=300),
@@ -110,7 +113,7 @@ def untrained(tmp_path_factory) -> Path:
     with torch.no_grad():
         model.target_embedding.weight.mul_(1.5)
     write_config(folder, config, tokenizer)
-    write_weights(folder / "model.safetensors", weights_of(model))
+    write_model(Bundle(folder, config, tokenizer, model), "no data")
     return folder
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 import sacrebleu
 
-from translate.bundle import build_model, weights_of, write_config, write_weights
+from translate.bundle import Bundle, build_model, write_config, write_model
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
@@ -32,7 +32,7 @@ def run(tmp_path):
     )
     tokenizer = train_tokenizer([(line, line) for line in SOURCES if line], config.tokenizer, folder)
     write_config(folder, config, tokenizer)
-    write_weights(folder / "model.safetensors", weights_of(build_model(config, tokenizer)))
+    write_model(Bundle(folder, config, tokenizer, build_model(config, tokenizer)), "no data")
     for name, references in [("own", SOURCES), ("real", [line.replace("Die", "Eine").lower() for line in SOURCES])]:
         (tmp_path / f"{name}.de").write_text("".join(f"{line}\n" for line in SOURCES), encoding="utf-8")
         (tmp_path / f"{name}.en").write_text("".join(f"{line}\n" for line in references), encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import tiny_config
-from translate.bundle import build_model, weights_of, write_config, write_weights
+from translate.bundle import Bundle, build_model, write_config, write_model
 from translate.cli.main import main
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
@@ -38,7 +38,7 @@ def made(folder, norm="pre", joint=True, **decoding):
             if parameter.dim() == 1:  # biases and norms: not what they are at first, so that a swapped one shows
                 parameter.add_(torch.randn_like(parameter) * 0.1)
     write_config(folder, config, tokenizer)
-    write_weights(folder / "model.safetensors", weights_of(model))
+    write_model(Bundle(folder, config, tokenizer, model), "no data")
     return folder
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "translate"
 
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
-config text segments subwords findings device lock runlog phrasebook
+config text segments subwords findings device lock seal runlog phrasebook
 cache resumable tokenizer pairfiles
 corpora
 data

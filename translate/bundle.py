@@ -1,12 +1,16 @@
 """Run folder <-> (config, tokenizer, weights): config.yaml, spm.model and model.safetensors are the model; copy them anywhere.
 
-The bundle holds plain values only: it names no path, device or Python class, and reading it runs no code.
+The bundle holds plain values only: it names no path that loading follows, no device and no Python class, and reading it runs no code.
+config.yaml holds the tokenizer's SHA-256; the metadata of model.safetensors hold the manifest, so that it changes with the weights in one
+step: format, package version, SHA-256 of tokenizer and weights, the settings that decide a translation, fingerprint of the training data.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.metadata
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +22,11 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from translate.config import FORMAT, Config, check, from_dict
+from translate.config import FORMAT, SEALED, Config, check, flatten, from_dict, shown
 from translate.model import Transformer
+from translate.seal import CONFIG_SIZE, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
 from translate.text import written_whole
-from translate.tokenizer import Tokenizer
+from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
 
 CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
 EXPORTED = "model.bin"  # CTranslate2's
@@ -33,6 +38,7 @@ class Bundle:
     config: Config
     tokenizer: Tokenizer
     model: Transformer
+    data: str = ""  # fingerprint of the training data
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
@@ -54,55 +60,116 @@ def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
         yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150)
 
 
-def read_config(folder: str | Path) -> tuple[Config, dict[str, str]]:
-    """The settings of a run folder and the SHA-256 of its tokenizer's files. ValueError if it is none or was made by a newer format."""
-    path = Path(folder) / CONFIG
-    if not path.is_file():
+def read_config(folder: str | Path) -> tuple[Config, dict[str, Any]]:
+    """The settings of a run folder, and `format` and `tokenizer_sha256` of its config.yaml.
+
+    ValueError if it is no run folder, is damaged, or was made by a newer format.
+    """
+    folder = Path(folder)
+    path = folder / CONFIG
+    if not path.exists() and not path.is_symlink():
         raise ValueError(f"{folder} is no model: it has no {CONFIG}; give the run folder that `translate train` wrote")
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not readable as YAML ({str(error).splitlines()[0]}): it is damaged, or not this toolkit's") from None
+    values = plain_yaml(content_of(folder, CONFIG, CONFIG_SIZE), path)
     if not isinstance(values, dict) or "format" not in values:
         raise ValueError(f"{path} has no `format` entry: it was not written by this toolkit")
-    if values.pop("format") != FORMAT:
-        raise ValueError(f"{path} has another format than this version reads ({FORMAT}): install the version that wrote it, {values.get('version')}")
-    values.pop("version", None)
-    digests = values.pop("tokenizer_sha256", None)
-    if not isinstance(digests, dict):
+    number, version, digests = values.pop("format"), values.pop("version", None), values.pop("tokenizer_sha256", None)
+    check_format(number, version, path)
+    if not isinstance(digests, dict) or not {SOURCE_FILE} <= set(digests) <= {SOURCE_FILE, TARGET_FILE}:
         raise ValueError(f"{path} has no `tokenizer_sha256`: it is damaged, or not this toolkit's")
     try:
-        return check(from_dict({"run": str(folder), **values})), digests
+        return check(from_dict({"run": str(folder), **values})), {"format": number, "tokenizer_sha256": digests}
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def load_tokenizer(folder: Path) -> tuple[Config, Tokenizer]:
-    """Settings and tokenizer of a run folder. ValueError if one is missing, or the tokenizer is not the one that the model was trained with."""
-    config, digests = read_config(folder)
-    tokenizer = Tokenizer.load(folder)
-    for name, digest in tokenizer.digests().items():
-        if digest != digests.get(name):
-            raise ValueError(f"{folder / name} is another tokenizer than the model's: SHA-256 {digest}, {CONFIG} says {digests.get(name)}")
-    return config, tokenizer
+def check_format(number: Any, version: Any, origin: Any) -> None:
+    """ValueError unless `number` is a format that this version reads."""
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        raise ValueError(
+            f"{origin} has format {shown(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {shown(version)}, or a later one"
+        )
+
+
+def load_tokenizer(folder: Path) -> tuple[Config, Tokenizer, dict[str, Any]]:
+    """`read_config` and the tokenizer of a run folder. ValueError if one is missing, or it is another than the model was trained with."""
+    config, sealed = read_config(folder)
+    models = []
+    for name in (SOURCE_FILE, TARGET_FILE):
+        digest = sealed["tokenizer_sha256"].get(name)
+        if digest is not None:
+            model = content_of(folder, name, TOKENIZER_SIZE)
+            found = hashlib.sha256(model).hexdigest()
+            if found != digest:  # before anything parses it
+                raise ValueError(f"{folder / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {shown(digest)}")
+            models.append(model)
+    try:
+        return config, Tokenizer(*models), sealed
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
 
 
 def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bundle:
-    """The model of a run folder, ready to translate. ValueError says which file is missing, foreign or does not fit."""
+    """The model of a run folder, ready to translate. ValueError says which file is missing, foreign, damaged or does not fit.
+
+    No memory is taken beyond the files' own size before all shapes are known to fit.
+    """
     folder = Path(folder)
-    config, tokenizer = load_tokenizer(folder)
-    path = folder / WEIGHTS
-    if not path.is_file() and (folder / EXPORTED).exists():
+    config, tokenizer, sealed = load_tokenizer(folder)
+    if not (folder / WEIGHTS).exists() and (folder / EXPORTED).exists():
         raise ValueError(f"{folder} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
-    if not path.is_file():
+    if not (folder / WEIGHTS).exists() and not (folder / WEIGHTS).is_symlink():
         raise ValueError(f"{folder} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
+    path = file_of(folder, WEIGHTS)
+    weights, manifest = read_weights(path), read_metadata(path).get("manifest")
+    if manifest is not None:
+        manifest = plain_json(manifest, f"the manifest of {path}")
+        check_manifest(manifest, config, sealed, path)
+        if manifest.get("weights_sha256") != digest_of(weights):
+            raise ValueError(f"{path} is damaged: its weights have another SHA-256 than its manifest says; copy it again")
+    elif sealed["format"] >= SEALED:
+        raise ValueError(f"{path} has no manifest, and {CONFIG} is of format {sealed['format']}, which has one: it is another model's, or damaged")
+    settings, parameters = config.model, sum(tensor.numel() for tensor in weights.values())
+    # the products of the feed-forward layers alone: a model that needs more is not even laid out
+    if (settings.encoder_layers + settings.decoder_layers) * settings.width * settings.feedforward * 2 > parameters:
+        raise ValueError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, which are too few")
     with torch.device("meta"):
         model = build_model(config, tokenizer)
+    check_shapes(model, weights, path)
     model.to_empty(device=device or torch.device("cpu"))
     model.fill_positions()
-    put_weights(model, read_weights(path), path)
+    put_weights(model, weights, path)
     model.requires_grad_(False)
-    return Bundle(folder, config, tokenizer, model.eval())
+    return Bundle(folder, config, tokenizer, model.eval(), (manifest or {}).get("data_fingerprint", ""))
+
+
+def manifest_of(config: Config, tokenizer: Tokenizer, data: str) -> dict[str, Any]:
+    """The manifest without what is said of the weights. data: fingerprint of the training data."""
+    settings = {"model": dataclasses.asdict(config.model), "decoding": dataclasses.asdict(config.decoding)}
+    sealed = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests()}
+    return {**sealed, "data_fingerprint": data, "settings": settings}
+
+
+def check_manifest(manifest: dict[str, Any], config: Config, sealed: dict[str, Any], path: Path) -> None:
+    """ValueError unless tokenizer and settings are those that the manifest at `path` was written with, and its format is known."""
+    check_format(manifest.get("format"), manifest.get("version"), f"the manifest of {path}")
+    if manifest.get("tokenizer_sha256") != sealed["tokenizer_sha256"]:
+        raise ValueError(f"{path} was written with another tokenizer than {CONFIG} names: the files are of two models")
+    if not isinstance(manifest.get("data_fingerprint"), str) or not isinstance(manifest.get("settings"), dict) or not manifest["settings"]:
+        raise ValueError(f"the manifest of {path} is damaged, or not this toolkit's")
+    values = flatten(dataclasses.asdict(config))
+    for key, value in flatten(manifest["settings"]).items():  # a setting that came later is not in it
+        if key not in values or values[key] != value:
+            raise ValueError(
+                f"{path} was written with {key} {shown(value)}, {CONFIG} says {shown(values.get(key))}: restore it; "
+                "beam, length penalty and batch can be given when you translate"
+            )
+
+
+def write_model(bundle: Bundle, data: str) -> None:
+    """model.safetensors: the weights, and the manifest in its metadata. data: fingerprint of the training data."""
+    weights = weights_of(bundle.model)
+    manifest = {**manifest_of(bundle.config, bundle.tokenizer, data), "weights_sha256": digest_of(weights)}
+    write_weights(bundle.folder / WEIGHTS, weights, {"manifest": json.dumps(manifest)})
 
 
 def weights_of(model: Transformer) -> dict[str, Tensor]:
@@ -110,16 +177,21 @@ def weights_of(model: Transformer) -> dict[str, Tensor]:
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
-def put_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
-    """Copy `weights` into the model. ValueError for a name or a shape that does not fit."""
+def check_shapes(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
+    """ValueError for a name or a shape that does not fit."""
     parameters = dict(model.named_parameters())
     for name in [*parameters, *weights]:
         old, new = parameters.get(name), weights.get(name)
         if old is None or new is None or old.shape != new.shape:
             have, want = (None if tensor is None else tuple(tensor.shape) for tensor in (new, old))
-            raise ValueError(f"{origin} does not fit the model in {CONFIG}: {name} has shape {have}, the model needs {want}")
+            raise ValueError(f"{origin} does not fit the model in {CONFIG}: {shown(name)} has shape {have}, the model needs {want}")
+
+
+def put_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
+    """Copy `weights` into the model. ValueError for a name or a shape that does not fit."""
+    check_shapes(model, weights, origin)
     with torch.no_grad():
-        for name, parameter in parameters.items():
+        for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
-FORMAT = 1  # of config.yaml in a run folder
+FORMAT = 2  # of a run folder's bundle
+SEALED = 2  # the first format with a manifest (see bundle.py)
 
 
 @dataclass
@@ -175,6 +177,11 @@ AT_LEAST_1 = (
     "training.average", "training.keep", "training.log_every", "decoding.beam", "decoding.max_extra", "decoding.batch_tokens",
     "data.filters.max_tokens",
 )  # fmt: skip
+AT_MOST = {  # far beyond any use: what is greater would take memory or time without end before it failed
+    "model.encoder_layers": 1000, "model.decoder_layers": 1000, "model.width": 1 << 20, "model.feedforward": 1 << 24, "decoding.beam": 1000,
+    "training.validate_beam": 1000, "training.seed": 2**63 - 1,
+}  # fmt: skip
+POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 ABOVE_0 = ("tokenizer.character_coverage", "optim.rate", "optim.epsilon")
 BELOW_ONE = ("model.dropout", "optim.label_smoothing", "optim.beta1", "optim.beta2", "tokenizer.sampling")
 
@@ -186,11 +193,17 @@ def check(config: Config) -> Config:
     flat = flatten(dataclasses.asdict(config))
     for key, allowed in CHOICES.items():
         if flat[key] not in allowed:
-            raise ValueError(f"{key} is {flat[key]!r}: choose one of {', '.join(allowed)}")
+            raise ValueError(f"{key} is {shown(flat[key])}: choose one of {', '.join(allowed)}")
+    for key, value in flat.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{key} is {value}: it must be a finite number")
     for keys, least in ((AT_LEAST_0, 0), (AT_LEAST_1, 1)):
         for key in keys:
             if not flat[key] >= least:  # this way round, so that NaN fails too
-                raise ValueError(f"{key} is {flat[key]}: it must be at least {least}")
+                raise ValueError(f"{key} is {shown(flat[key])}: it must be at least {least}")
+    for key, most in AT_MOST.items():
+        if flat[key] > most:
+            raise ValueError(f"{key} is {shown(flat[key])}: it must be at most {most:,}")
     for key in ABOVE_0:
         if not flat[key] > 0:
             raise ValueError(f"{key} is {flat[key]}: it must be above 0")
@@ -202,6 +215,10 @@ def check(config: Config) -> Config:
         raise ValueError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")
     if model.max_tokens < 2:
         raise ValueError(f"model.max_tokens is {model.max_tokens}: it must be at least 2, one token and the end mark")
+    if model.max_tokens * model.width > POSITIONS:
+        raise ValueError(
+            f"model.max_tokens is {shown(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // model.width:,} fit in 1 GB"
+        )
     if model.width % 2:
         raise ValueError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
     longest = config.data.filters.max_tokens
@@ -212,7 +229,7 @@ def check(config: Config) -> Config:
     corpora = [*config.data.train, *config.data.validation, *config.data.test.values()]
     for corpus in corpora:
         if corpus.kind not in CORPUS_KINDS:
-            raise ValueError(f"kind of a corpus is {corpus.kind!r}: choose one of {', '.join(CORPUS_KINDS)}")
+            raise ValueError(f"kind of a corpus is {shown(corpus.kind)}: choose one of {', '.join(CORPUS_KINDS)}")
         if not corpus.weight > 0:  # nor NaN
             raise ValueError(f"weight of a corpus ({corpus.path or corpus.source or corpus.kind}) is {corpus.weight}: it must be more than 0")
     return config
@@ -231,7 +248,7 @@ def check_budget(config: Config) -> Config:
 def from_dict(values: Any, kind: type = Config, at: str = "") -> Any:
     """Build dataclass `kind` from plain values, as read from YAML. ValueError names an unknown key or a wrong type."""
     if not isinstance(values, dict):
-        raise ValueError(f"{at or 'the configuration'} must be a mapping, not {values!r}")
+        raise ValueError(f"{at or 'the configuration'} must be a mapping, not {shown(values)}")
     hints = typing.get_type_hints(kind)
     for key in values:
         if key not in hints:
@@ -243,6 +260,7 @@ def unknown_key(at: str, key: str, known: Any) -> str:
     """The message for a key that does not exist, with the nearest one that does."""
     near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
     way_out = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    key = key if len(key) <= 200 else f"{key[:199]}…"
     return f"{at + '.' if at else ''}{key} is no known key: {way_out}"
 
 
@@ -252,19 +270,31 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         return None if value is None else _convert(value, arguments[0], at)
     if origin is list:
         if not isinstance(value, list):
-            raise ValueError(f"{at} must be a list, not {value!r}")
+            raise ValueError(f"{at} must be a list, not {shown(value)}")
         return [_convert(item, arguments[0], f"{at}[{place}]") for place, item in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
-            raise ValueError(f"{at} must be a mapping, not {value!r}")
+            raise ValueError(f"{at} must be a mapping, not {shown(value)}")
         return {str(key): _convert(item, arguments[1], f"{at}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return from_dict(value, hint, at)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{at} is {shown(value)}: it is too great") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{at} is {value!r}: it must be of type {hint.__name__}")
+        raise ValueError(f"{at} is {shown(value)}: it must be of type {hint.__name__}")
     return value
+
+
+def shown(value: Any) -> str:
+    """`value` as Python writes it, cut so that a message stays one short line."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply; an integer of thousands of digits
+        text = f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def flatten(values: Any, at: str = "") -> Dict[str, Any]:

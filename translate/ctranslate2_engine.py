@@ -7,6 +7,7 @@ of the length).
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -17,12 +18,14 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from translate.bundle import CONFIG, EXPORTED, Bundle, load_bundle, load_tokenizer
-from translate.config import DecodingConfig
+from translate.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of
+from translate.config import SEALED, Config, DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty
 from translate.model.layers import DecoderLayer
+from translate.seal import MANIFEST_SIZE, content_of, file_digest, file_of, plain_json
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
 
+MANIFEST = "manifest.json"
 PATIENCE = 2
 BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 
@@ -30,22 +33,43 @@ BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
     """What a Translator is made of, from an exported folder, or from a run folder, which is then exported to a temporary one.
 
-    ValueError where the package is not installed, the folder holds no model, or the device has no such compute type.
+    ValueError where the package is not installed, the folder holds no model or one that is damaged, or the device has no such compute type.
     """
     package = _package()
     folder = Path(folder)
-    config, tokenizer = load_tokenizer(folder)
+    config, tokenizer, sealed = load_tokenizer(folder)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         home = folder
         if not (folder / EXPORTED).exists():
             home = Path(temporary) / "model"
             export(load_bundle(folder), home)
+        else:
+            _check_files(folder, config, sealed)
         where = {"device": device.type, "device_index": device.index or 0, "intra_threads": torch.get_num_threads()}
         try:
             translator = package.Translator(str(home), compute_type=compute_type, **where)
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"CTranslate2 cannot load {folder}: {error}") from None
     return CTranslate2Engine(translator, tokenizer, config.model.max_tokens), tokenizer, config.decoding
+
+
+def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
+    """ValueError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's own reader is made for sound files."""
+    for path in folder.iterdir():
+        if path.is_symlink():
+            file_of(folder, path.name)
+    if not (folder / MANIFEST).exists():
+        if sealed["format"] < SEALED:
+            return
+        raise ValueError(f"{folder} has no {MANIFEST}: copy it from the folder that `translate export` wrote, or export again")
+    manifest = plain_json(content_of(folder, MANIFEST, MANIFEST_SIZE), folder / MANIFEST)
+    check_manifest(manifest, config, sealed, folder / MANIFEST)
+    digests = manifest.get("files_sha256")
+    if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
+        raise ValueError(f"{folder / MANIFEST} is damaged, or not this toolkit's")
+    for name, digest in digests.items():
+        if file_digest(file_of(folder, name)) != digest:
+            raise ValueError(f"{folder / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
 
 
 class CTranslate2Engine:
@@ -100,7 +124,7 @@ class CTranslate2Engine:
 
 
 def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> None:
-    """Write `bundle` as a CTranslate2 model with the tokenizer and config.yaml beside it; the folder appears whole or not at all.
+    """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json beside it; the folder appears whole or not at all.
 
     quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. ValueError where the package is not installed, or the folder
     is there already and not empty.
@@ -131,6 +155,9 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         spec.save(str(temporary))
+        digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
+        manifest = {**manifest_of(bundle.config, tokenizer, bundle.data), "files_sha256": digests}
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         tokenizer.save(temporary)
         shutil.copyfile(bundle.folder / CONFIG, temporary / CONFIG)
         temporary.chmod(0o777 & ~_umask())

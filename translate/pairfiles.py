@@ -7,6 +7,7 @@ from typing import Any, Iterator, Sequence
 
 import numpy
 
+from translate.config import shown
 from translate.text import read_lines
 
 
@@ -71,7 +72,7 @@ def jsonl_rows(path: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter from brackets without end
             raise ValueError(f"{path}, line {number}: no valid JSON: {error}") from None
         source, target = (_text_at(row, column, f"{path}, line {number}") for column in columns)
         yield source, target
@@ -79,14 +80,16 @@ def jsonl_rows(path: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _text_at(row: Any, column: str, place: str) -> str:
     if not isinstance(row, dict):
-        raise ValueError(f"{place}: must be a JSON object, not {json.dumps(row)[:50]}")
+        raise ValueError(f"{place}: must be a JSON object, not {shown(row)}")
     value: Any = row
     for key in [column] if column in row else column.split("."):
         if not isinstance(value, dict) or key not in value:
-            raise ValueError(f"{place}: there is no {column!r}, only {', '.join(row) or 'an empty object'}: set the corpus's `source` and `target`")
+            raise ValueError(
+                f"{place}: there is no {column!r}, only {', '.join(row)[:200] or 'an empty object'}: set the corpus's `source` and `target`"
+            )
         value = value[key]
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{place}: {column!r} must be text, not {json.dumps(value)[:50]}")
+        raise ValueError(f"{place}: {column!r} must be text, not {shown(value)}")
     try:
         one_line(value).encode("utf-8")
     except UnicodeEncodeError:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from translate.bundle import CONFIG, read_config, write_config
+from translate.bundle import CONFIG, load_tokenizer, read_config, write_config
 from translate.checks import cheap_checks
 from translate.config import Config, first_difference
 from translate.data import Prepared, load_pairs, prepare, training_texts
@@ -58,7 +58,7 @@ def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prep
 def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
     """With the tokenizer stands config.yaml, and so the run exists."""
     if (folder / CONFIG).exists():
-        return Tokenizer.load(folder)
+        return load_tokenizer(folder)[1]
     began = time.perf_counter()
     tokenizer = train_tokenizer(training_texts(config.data), config.tokenizer, folder)
     write_config(folder, config, tokenizer)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Iterator, TextIO
 
 BOM = b"\xef\xbb\xbf"
+LONGEST = 1 << 26  # bytes of a line
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -28,7 +29,7 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict") -> It
 
     `path` is a file (.gz and .xz are unpacked), "-" for standard input, or an open binary stream. The file is opened at once, so a
     missing one fails here; what is in it is read line by line. ValueError, one line: a missing or unreadable file, a folder, a
-    damaged .gz or .xz, and invalid UTF-8 with file, line and byte (both counted from 1).
+    damaged .gz or .xz, a line of more than `LONGEST` bytes, and invalid UTF-8 with file, line and byte (both counted from 1).
     """
     if hasattr(path, "read"):
         name = getattr(path, "name", None)
@@ -43,14 +44,16 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict") -> It
     if path.endswith(".gz"):
         return _decoded(gzip.GzipFile(fileobj=stream), path, errors, stream)
     if path.endswith(".xz"):
-        return _decoded(lzma.LZMAFile(stream), path, errors, stream)
+        return _decoded(lzma.LZMAFile(stream, format=lzma.FORMAT_XZ), path, errors, stream)
     return _decoded(stream, path, errors, stream)
 
 
 def _decoded(stream: BinaryIO, name: object, errors: str, close: BinaryIO | None = None) -> Iterator[str]:
     number = 0
     try:
-        for number, raw in enumerate(stream, 1):  # a binary stream ends its lines at b"\n" only
+        for number, raw in enumerate(iter(lambda: stream.readline(LONGEST + 1), b""), 1):  # a binary stream ends its lines at b"\n" only
+            if len(raw) > LONGEST:
+                raise ValueError(f"{name}, line {number}: it has more than {LONGEST >> 20} MiB, which is no sentence: is this a text file?")
             if number == 1 and raw.startswith(BOM):
                 raw = raw[len(BOM) :]
             if raw.endswith(b"\n"):

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from translate.batches import Batch, BatchStream, seed_of
-from translate.bundle import WEIGHTS, Bundle, build_model, put_weights, weights_of, write_weights
+from translate.bundle import Bundle, build_model, put_weights, write_model
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
 from translate.data import Prepared
@@ -222,7 +222,7 @@ class Run:
         progress.worse = 0 if better else progress.worse + 1
         if better:
             progress.best_bleu, progress.best_step = bleu, progress.step
-            write_weights(self.bundle.folder / WEIGHTS, weights_of(self.model))
+            write_model(self.bundle, self.data.fingerprint)
         progress.validated = progress.step
         self.checkpoints.keep_weights(self.model, progress)
         self.save()
@@ -258,7 +258,7 @@ class Run:
                 chosen = {"weights": f"the average of steps {', '.join(f'{step:,}' for step in steps)}", "dev_bleu": bleu}
             else:
                 put_weights(self.model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
-        write_weights(self.bundle.folder / WEIGHTS, weights_of(self.model))
+        write_model(self.bundle, self.data.fingerprint)
         progress.seconds = self.seconds
         return chosen
 
