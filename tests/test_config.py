@@ -104,7 +104,7 @@ def test_a_share_of_one_or_more_is_refused(key):
         ({"data__validation": [{"kind": "xml"}]}, "'xml'"),
         ({"data__test": {"dev": {"kind": "sgm"}}}, "'sgm'"),
         ({"data__train": [{"source": "a.de", "weight": 0.0}]}, "weight of a corpus (a.de) is 0.0: it must be more than 0"),
-        ({"data__train": [{"path": "b", "weight": math.nan}]}, "weight of a corpus (b) is nan"),
+        ({"data__train": [{"path": "b", "weight": math.nan}]}, "data.train.0.weight is nan"),
     ],
 )
 def test_an_impossible_combination_names_the_values(keys, message):

@@ -22,11 +22,12 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from translate.config import FORMAT, SEALED, Config, check, flatten, from_dict, shown
+from translate.config import FORMAT, SEALED, Config, check, from_dict
 from translate.model import Transformer
 from translate.seal import CONFIG_SIZE, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
 from translate.text import written_whole
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
+from translate.values import flatten, shown
 
 CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
 EXPORTED = "model.bin"  # CTranslate2's
@@ -86,7 +87,7 @@ def check_format(number: Any, version: Any, origin: Any) -> None:
     """ValueError unless `number` is a format that this version reads."""
     if type(number) is not int or not 1 <= number <= FORMAT:
         raise ValueError(
-            f"{origin} has format {shown(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {shown(version)}, or a later one"
+            f"{origin} has format {shown(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {shown(version)}"
         )
 
 

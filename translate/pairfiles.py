@@ -7,8 +7,8 @@ from typing import Any, Iterator, Sequence
 
 import numpy
 
-from translate.config import shown
 from translate.text import read_lines
+from translate.values import shown
 
 
 def aligned_lines(source: str, target: str) -> Iterator[tuple[str, str]]:

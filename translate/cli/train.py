@@ -20,7 +20,8 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from translate.config import Config, check_budget, flatten, from_dict, unknown_key
+from translate.config import Config, check_budget, from_dict
+from translate.values import flatten, unknown_key
 
 HELP = "train a model from a recipe"
 INTERRUPTED = (130, 143)  # exit codes after which a sweep doesn't go on: Ctrl-C, SIGTERM
