@@ -22,10 +22,9 @@ from translate.config import (
     check,
     check_budget,
     first_difference,
-    flatten,
     from_dict,
-    unknown_key,
 )
+from translate.values import flatten, unknown_key
 
 DEFAULTS = flatten(dataclasses.asdict(Config()))
 LIMITS = {**dict.fromkeys((*AT_LEAST_0, *ABOVE_0), 0), **dict.fromkeys(AT_LEAST_1, 1)}
