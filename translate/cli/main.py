@@ -18,6 +18,7 @@ from collections.abc import Sequence
 COMMANDS = ("check", "train", "file", "score", "evaluate", "export")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+LONGEST = 2000  # characters of a message
 CLOSED_PIPE = 141  # 128 + SIGPIPE
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)  # errors that only writing gives
 
@@ -95,7 +96,9 @@ def explain(error: ValueError | OSError) -> str:
         message = error.strerror if error.filename is None else f"{error.filename}: cannot be {done}: {error.strerror}"
     else:
         message = str(error) or type(error).__name__
-    return " ".join(line.strip() for line in message.splitlines() if line.strip())
+    line = " ".join(line.strip() for line in message.splitlines() if line.strip())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)  # it may quote a damaged file
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def main(words: Sequence[str] | None = None) -> int:

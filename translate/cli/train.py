@@ -133,6 +133,8 @@ def compose(words: list[str]) -> list[Config]:
         raise ValueError(explain(error)) from error
     except yaml.YAMLError as error:
         raise ValueError(f"a recipe is not valid YAML: {one_line(str(error))}") from error
+    except RecursionError:
+        raise ValueError("a recipe is nested too deeply to be read") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"a recipe is not UTF-8: {error}") from error
     except ValueError as error:  # of Hydra's, such as for model=3
@@ -211,7 +213,7 @@ def explain(error: Exception) -> str:
         return where + unknown_key(at, str(cause.key), [*known, "recipe"] if cause.object_type is Config else known)
     if "To append to your config use " in text:
         return f"{getattr(cause, 'full_key', None) or 'the key'} isn't there: to add it, write {one_line(text.rpartition('use ')[2])}"
-    if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type):
+    if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type) and cause.key is not None:
         return f"{where}{cause.full_key} is {cause.value!r}: it must be of type {type_name(cause.object_type, str(cause.key))}"
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} is not set: add {cause.full_key}=VALUE"

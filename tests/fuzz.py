@@ -1,0 +1,356 @@
+"""Damaged and hostile files against every reader: each case must end in one line of error, or in what was asked for.
+
+    python -m tests.fuzz                      # 10,000 cases a kind, 1,000 of the slow ones: about 20 minutes on a core
+    python -m tests.fuzz bundle tsv --cases 500 --seed 7
+
+A case is a function of its kind and its seed. It runs in a process of its own with 1 GiB beyond what the libraries take and 20 seconds; a
+crash, a hang, more memory, any other exception, another translation, or a file that a bundle's code would have made is a failure, and the
+exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import lzma
+import multiprocessing
+import os
+import random
+import resource
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+SECONDS, MEMORY = 20, 1 << 30  # of a case: time, bytes beyond those at the start
+SLOW = {"recipe": 10}  # one case where the others have so many
+RAN = "a-bundle-ran-code"
+LINES = ["Der Hund schläft.", "Guten Morgen!", "😀 \x00 漢"]
+DEEP = 5000
+
+VALUES: list[Any] = [
+    None, True, False, -1, 0, 1, 3, 2**31, 2**63, 10**9, 10**40, -(10**40), 0.5, 1e308, float("inf"), float("nan"), "", " ", "x" * 5000, "cpu", "1e5",
+    "/etc/passwd", "../../../etc/passwd", "a\nb", "\x00", "${oc.env:HOME}", "${run}", "???", [], {}, [[]], [1, "a"], {"a": {"b": {}}}, "nan",
+    {"_target_": "os.system", "_args_": [f"touch {RAN}"]},
+]  # fmt: skip
+LAUGHS = "&l1 [x, x]" + "".join(f"\nl{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(2, 12))  # "billion laughs"
+YAML_VALUES = [
+    f"!!python/object/apply:os.system ['touch {RAN}']", f"!!python/object/new:os.system ['touch {RAN}']", "!!python/name:os.system", "!!binary aGk=",
+    "!!timestamp x", "!!int ''", "!!bool x", "&a [*a]", "*a", "&a {<<: *a}", LAUGHS, LAUGHS.replace("[", "{<<: [").replace("]", "]}"), "0x_", "0b_",
+    "1:99:99:99", "2001-99-99", "0001-01-01 00:00:00+23:59", "9" * 5000, "[" * DEEP, "{a: " * DEEP, "- " * DEEP, "[" * 300 + "]" * 300, "'", '"\\x',
+    "|", "? ", "=", "<<: 1", "%YAML 9.9", "---\n---", "\t", "\ufeff", "{_target_: os.system}", "{}", "[]", ".inf", ".nan", "1e999", "1000000000",
+    "-1", "~", "${oc.env:HOME}", "${model.width}", "${a", "/etc/passwd", "{1: 2}", "{[a]: 2}",
+]  # fmt: skip
+TOKENS = [value.encode() for value in YAML_VALUES] + [
+    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\n", b"\r", b"\t", b'"', b"{", b"}", b"\\ud800", b"\\u0000", b'{"de": ' * DEEP,
+    b"[" * 200_000, b"\xff" * 9, b"\x80" * 50, b"\x7f\xff\xff\xff\xff\xff\xff\xff", b"-1e999", b"NaN", b"Infinity", b"\x1f\x8b\x08", b"\xfd7zXZ\x00",
+]  # fmt: skip
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """`data` with one to three faults: bits flipped, cut off, a span lost, doubled or overwritten, something foreign put in."""
+    whole = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        start = rng.randrange(len(whole) + 1) if rng.random() < 0.5 else min(len(whole), int(rng.expovariate(1 / 60)))  # headers come first
+        end = min(len(whole), start + int(rng.expovariate(1 / 20)) + 1)
+        fault = rng.choice((0, 0, 0, 1, 2, 3, 4, 5))
+        if fault == 0:
+            for place in range(start, min(end, start + 8)):
+                whole[place] ^= 1 << rng.randrange(8)
+        elif fault == 1:
+            del whole[start:]
+        elif fault == 2:
+            del whole[start:end]
+        elif fault == 3:
+            whole[start:start] = whole[start:end]
+        elif fault == 4:
+            whole[start:end] = rng.randbytes(end - start)
+        else:
+            whole[start : rng.choice((start, end))] = rng.choice(TOKENS)
+    return bytes(whole)
+
+
+def altered(values: Any, rng: random.Random) -> Any:
+    """Plain values with one of them replaced, left out, or put beside the others under a name of its own."""
+    if not isinstance(values, (dict, list)) or not values or rng.random() < 0.1:
+        return rng.choice(VALUES)
+    values = values.copy()
+    key = rng.choice(list(values) if isinstance(values, dict) else range(len(values)))
+    chance = rng.random()
+    if chance < 0.1:
+        del values[key]
+    elif chance < 0.2 and isinstance(values, dict):
+        values[rng.choice(("_target_", "defaults", "", "x" * 300, str(key) + "s"))] = rng.choice(VALUES)
+    else:
+        values[key] = altered(values[key], rng)
+    return values
+
+
+def altered_yaml(data: bytes, rng: random.Random) -> bytes:
+    """A line of YAML with another value, or a line of its own."""
+    lines = data.decode().split("\n")
+    place = rng.randrange(len(lines))
+    value = rng.choice(YAML_VALUES)
+    lines[place] = f"{lines[place].partition(':')[0]}: {value}" if rng.random() < 0.8 else value
+    return "\n".join(lines).encode()
+
+
+def altered_header(data: bytes, rng: random.Random) -> bytes:
+    """safetensors with an entry of its header altered: a shape, an offset, a name, the manifest; its length made to fit, mostly."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    if "__metadata__" in header and rng.random() < 0.4:
+        header["__metadata__"]["manifest"] = json.dumps(altered(json.loads(header["__metadata__"]["manifest"]), rng))
+    else:
+        header = altered(header, rng)
+    text = json.dumps(header).encode()
+    return (len(text) if rng.random() < 0.9 else rng.choice((0, 1, 2**63, 2**64 - 1))).to_bytes(8, "little") + text + data[8 + size :]
+
+
+Case = Callable[[random.Random], str]
+
+
+def bundle(folder: Path) -> Case:
+    """A sealed bundle with a fault, or two: refused, or the same translations."""
+    from tests.conftest import make_untrained
+    from translate.translator import Translator
+
+    make_untrained(folder)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    expected = Translator.load(folder, "cpu", "fp32").translate(LINES)
+
+    def case(rng: random.Random) -> str:
+        damage(folder, whole, rng)
+        if Translator.load(folder, "cpu", "fp32").translate(LINES) != expected:
+            raise AssertionError("loaded, and translates otherwise")
+        return "same output"
+
+    return case
+
+
+def damage(folder: Path, whole: dict[str, bytes], rng: random.Random) -> None:
+    for name, data in whole.items():
+        path = folder / name
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+    for name in rng.sample(sorted(whole), rng.choice((1, 1, 1, 2))):
+        if rng.random() < 0.02:
+            (folder / name).unlink()
+            if rng.random() < 0.5:
+                (folder / name).symlink_to(rng.choice(("/etc/passwd", "/dev/zero", "config.yaml", name, "nowhere")))
+            continue
+        structured = {"config.yaml": altered_yaml, "model.safetensors": altered_header}.get(name, mutated)
+        (folder / name).write_bytes((structured if rng.random() < 0.5 else mutated)(whole[name], rng))
+
+
+def hostile(folder: Path) -> Case:
+    """A bundle of format 1, which has no seal, with the tokenizer's SHA-256 made to fit: what an attacker can write. Refused or loaded."""
+    import hashlib
+
+    from safetensors.torch import load_file, save_file
+
+    from tests.conftest import make_untrained
+    from translate.bundle import load_bundle
+
+    make_untrained(folder)
+    weights = folder / "model.safetensors"
+    save_file(load_file(weights), weights)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    whole["config.yaml"] = whole["config.yaml"].replace(b"format: 2", b"format: 1")
+    digest = hashlib.sha256(whole["spm.model"]).hexdigest().encode()
+
+    def case(rng: random.Random) -> str:
+        damage(folder, whole, rng)
+        tokenizer, config = folder / "spm.model", folder / "config.yaml"
+        if tokenizer.is_file() and not tokenizer.is_symlink() and config.is_file() and not config.is_symlink():
+            config.write_bytes(config.read_bytes().replace(digest, hashlib.sha256(tokenizer.read_bytes()).hexdigest().encode()))
+        loaded = load_bundle(folder).tokenizer
+        loaded.decode(loaded.encode_source(LINES))
+        loaded.decode([list(range(loaded.target_size))])
+        return "loaded"
+
+    return case
+
+
+def config(folder: Path) -> Case:
+    """Settings as plain values, and as the text of config.yaml: refused, or settings that pass every check."""
+    import dataclasses
+
+    import yaml
+
+    from translate.bundle import read_config
+    from translate.config import Config, CorpusConfig, DataConfig, check, from_dict
+
+    data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
+    values = {key: value for key, value in dataclasses.asdict(Config(data=data)).items() if key != "run"}
+    sealed = {"format": 2, "version": "0.1.0", "tokenizer_sha256": {"spm.model": "0" * 64}, **values}
+    text = yaml.safe_dump(sealed, sort_keys=False).encode()
+
+    def case(rng: random.Random) -> str:
+        if rng.random() < 0.4:
+            changed = values
+            for _ in range(rng.choice((1, 1, 2, 4))):
+                changed = altered(changed, rng)
+            check(from_dict(changed))
+        else:
+            (folder / "config.yaml").write_bytes(rng.choice((mutated, altered_yaml))(text, rng))
+            read_config(folder)
+        return "read"
+
+    return case
+
+
+def recipe(folder: Path) -> Case:
+    """Recipes and words of the command line, composed by Hydra: refused, or settings that pass every check."""
+    from tests.conftest import ROOT
+    from translate.cli.train import compose
+
+    (folder / "recipe").mkdir()
+    text = (ROOT / "recipes" / "multi30k_de_en.yaml").read_bytes()
+
+    def case(rng: random.Random) -> str:
+        words = ["--config-dir", str(folder), "recipe=mine"]
+        if rng.random() < 0.3:
+            words.append(
+                mutated(rng.choice((b"model.width=256", b"+data.train=[{kind: tsv, path: a}]", b"optim=adam")), rng).decode("utf-8", "replace")
+            )
+            (folder / "recipe" / "mine.yaml").write_bytes(text)
+        else:
+            (folder / "recipe" / "mine.yaml").write_bytes(rng.choice((mutated, altered_yaml))(text, rng))
+        compose(words)
+        return "read"
+
+    return case
+
+
+def tsv(folder: Path) -> Case:
+    from translate.pairfiles import tsv_rows
+
+    return reader(folder / "a.tsv", lambda path: tsv_rows(str(path), [0, 1]), "\n".join(f"{line}\t{line}" for line in LINES * 5).encode())
+
+
+def jsonl(folder: Path) -> Case:
+    from translate.pairfiles import jsonl_rows
+
+    rows = [{"translation": {"de": line, "en": line}, "score": 0.5} for line in LINES * 5]
+    text = "\n".join(json.dumps(row, ensure_ascii=number % 2 > 0) for number, row in enumerate(rows)).encode()
+    return reader(folder / "a.jsonl", lambda path: jsonl_rows(str(path), ["translation.de", "translation.en"]), text)
+
+
+def gz(folder: Path) -> Case:
+    from translate.text import read_lines
+
+    return reader(folder / "a.gz", read_lines, gzip.compress("\n".join(LINES * 40).encode(), mtime=0))
+
+
+def xz(folder: Path) -> Case:
+    from translate.text import read_lines
+
+    return reader(folder / "a.xz", read_lines, lzma.compress("\n".join(LINES * 40).encode()))
+
+
+def reader(path: Path, read: Callable[[Path], Iterator], data: bytes) -> Case:
+    def case(rng: random.Random) -> str:
+        path.write_bytes(mutated(data, rng))
+        for _ in read(path):
+            pass
+        return "read"
+
+    return case
+
+
+KINDS = {kind.__name__: kind for kind in (bundle, hostile, config, recipe, tsv, jsonl, gz, xz)}
+
+
+def serve(pipe: Any) -> None:
+    """The process that runs the cases asked for by (kind, seed), and answers each with its outcome."""
+    import torch
+
+    import translate.translator  # noqa: F401  its memory is not the cases'
+    from translate.cli.main import LONGEST, explain
+
+    torch.set_num_threads(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libraries say there belongs to no reader
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        cases: dict[str, Case] = {}
+        while (request := pipe.recv()) is not None:
+            kind, seed = request
+            if kind not in cases:
+                Path(kind).mkdir()
+                cases[kind] = KINDS[kind](Path(kind).resolve())
+                size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+                resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
+            try:
+                outcome = cases[kind](random.Random(f"{kind} {seed}"))
+            except (ValueError, OSError) as error:
+                message = explain(error)
+                outcome = "refused" if message.isprintable() and 0 < len(message) <= LONGEST else f"FAILED: no short line: {message[:300]!r}"
+            except Exception as error:
+                outcome = f"FAILED: {type(error).__name__}: {str(error)[:300]!r}"
+            if Path(RAN).exists() or (Path(kind) / RAN).exists():
+                outcome = "FAILED: code of the file was run"
+            pipe.send(outcome)
+
+
+class Worker:
+    """Runs cases one by one; started anew after a crash or a hang."""
+
+    def __init__(self) -> None:
+        self.process: Any = None
+
+    def run(self, kind: str, seed: int) -> str:
+        if self.process is None:
+            context = multiprocessing.get_context("spawn")
+            self.pipe, other = context.Pipe()
+            self.process = context.Process(target=serve, args=(other,), daemon=True)
+            self.process.start()
+            other.close()
+            self.pipe.send((kind, seed))
+            in_time = self.pipe.poll(SECONDS + 60)  # the libraries come first
+        else:
+            self.pipe.send((kind, seed))
+            in_time = self.pipe.poll(SECONDS)
+        try:
+            if in_time:
+                return self.pipe.recv()
+            self.process.kill()
+            self.process.join()
+            outcome = f"FAILED: no end after {SECONDS} s"
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            outcome = f"FAILED: the process died ({self.process.exitcode})"
+        self.process = None
+        return outcome
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.pipe.send(None)
+            self.process.join()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Damaged and hostile files against every reader.")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)} (default: all)")
+    parser.add_argument("--cases", type=int, default=10_000, help="of each kind (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first case; the others follow (default: %(default)s)")
+    arguments = parser.parse_args()
+    worker, failed = Worker(), 0
+    print(f"{'kind':<10}{'cases':>8}  outcome")
+    for kind in arguments.kinds or KINDS:
+        outcomes: Counter[str] = Counter()
+        for seed in range(arguments.seed, arguments.seed + arguments.cases // SLOW.get(kind, 1)):
+            outcome = worker.run(kind, seed)
+            if outcome.startswith("FAILED"):
+                failed += 1
+                print(f"{kind}, seed {seed}: {outcome}", flush=True)
+            outcomes[outcome.partition(":")[0]] += 1
+        print(f"{kind:<10}{outcomes.total():>8,}  {', '.join(f'{outcome} {count:,}' for outcome, count in outcomes.most_common())}", flush=True)
+    worker.stop()
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
