@@ -186,7 +186,7 @@ def config(folder: Path) -> Case:
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
     values = {key: value for key, value in dataclasses.asdict(Config(data=data)).items() if key != "run"}
     sealed = {"format": 2, "version": "0.1.0", "tokenizer_sha256": {"spm.model": "0" * 64}, **values}
-    text = yaml.safe_dump(sealed, sort_keys=False).encode()
+    text = yaml.safe_dump(sealed, sort_keys=False, explicit_end=True).encode()
 
     def case(rng: random.Random) -> str:
         if rng.random() < 0.4:

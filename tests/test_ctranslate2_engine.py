@@ -8,10 +8,11 @@ import sys
 import pytest
 import torch
 
-from tests.conftest import tiny_config
-from translate.bundle import Bundle, build_model, write_config, write_model
+from tests.conftest import digest, tiny_config
+from translate.bundle import Bundle, build_model, load_bundle, write_config, write_model
 from translate.cli.main import main
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+from translate.ctranslate2_engine import export
 from translate.decoding import Options
 from translate.tokenizer import train_tokenizer
 from translate.translator import Translator
@@ -157,6 +158,39 @@ def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.undo()
     (exported / "spm.model").write_bytes((run / "spm.model").read_bytes()[:-1])
     assert "spm.model" in mistake("file", "-m", exported, *engine)
+
+
+def test_an_export_is_sealed(tmp_path):
+    run, exported = made(tmp_path / "run"), tmp_path / "exported"
+    export(load_bundle(run), exported)
+    manifest = json.loads((exported / "manifest.json").read_text())
+    assert manifest["format"] == 2 and manifest["version"] and manifest["data_fingerprint"] == "no data"
+    assert manifest["tokenizer_sha256"] == {"spm.model": digest(exported / "spm.model")}
+    assert manifest["files_sha256"]["model.bin"] == digest(exported / "model.bin")
+    assert set(manifest["files_sha256"]) | {"manifest.json", "config.yaml", "spm.model"} == {path.name for path in exported.iterdir()}
+
+    def refused(word):
+        with pytest.raises(ValueError, match=word) as caught:
+            Translator.load(exported, "cpu", engine="ctranslate2")
+        assert "\n" not in str(caught.value)
+
+    for name in (*manifest["files_sha256"], "config.yaml", "spm.model", "manifest.json"):
+        whole = (exported / name).read_bytes()
+        for damaged in (whole[:-2], bytes([whole[0] ^ 1]) + whole[1:]):
+            (exported / name).write_bytes(damaged)
+            refused(name)
+        (exported / name).unlink()
+        if name != "model.bin":  # without it this is no export
+            refused(name)
+        (tmp_path / name).write_bytes(whole)
+        (exported / name).symlink_to(tmp_path / name)
+        refused(name)
+        (exported / name).unlink()
+        (exported / name).write_bytes(whole)
+    (exported / "manifest.json").write_text(json.dumps({**manifest, "files_sha256": {**manifest["files_sha256"], "../run/config.yaml": "0"}}))
+    refused("manifest.json")
+    (exported / "manifest.json").write_text(json.dumps(manifest))
+    assert Translator.load(exported, "cpu", engine="ctranslate2").translate(LINES)
 
 
 def test_an_unknown_engine_is_refused(tmp_path):

@@ -58,7 +58,7 @@ def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}
     del values["run"]
     with written_whole(folder / CONFIG) as file:
-        yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150)
+        yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150, explicit_end=True)
 
 
 def read_config(folder: str | Path) -> tuple[Config, dict[str, Any]]:
@@ -70,12 +70,16 @@ def read_config(folder: str | Path) -> tuple[Config, dict[str, Any]]:
     path = folder / CONFIG
     if not path.exists() and not path.is_symlink():
         raise ValueError(f"{folder} is no model: it has no {CONFIG}; give the run folder that `translate train` wrote")
-    values = plain_yaml(content_of(folder, CONFIG, CONFIG_SIZE), path)
+    content = content_of(folder, CONFIG, CONFIG_SIZE)
+    values = plain_yaml(content, path)
     if not isinstance(values, dict) or "format" not in values:
         raise ValueError(f"{path} has no `format` entry: it was not written by this toolkit")
     number, version, digests = values.pop("format"), values.pop("version", None), values.pop("tokenizer_sha256", None)
     check_format(number, version, path)
-    if not isinstance(digests, dict) or not {SOURCE_FILE} <= set(digests) <= {SOURCE_FILE, TARGET_FILE}:
+    if number >= SEALED and not content.rstrip().endswith(b"\n..."):  # what is lost would otherwise be taken for a default
+        raise ValueError(f"{path} is cut off: its last line must be `...`, the end of a YAML document; copy it again")
+    known = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
+    if not known or not {SOURCE_FILE} <= set(digests) <= {SOURCE_FILE, TARGET_FILE}:
         raise ValueError(f"{path} has no `tokenizer_sha256`: it is damaged, or not this toolkit's")
     try:
         return check(from_dict({"run": str(folder), **values})), {"format": number, "tokenizer_sha256": digests}
