@@ -183,3 +183,10 @@ def test_ctrl_c_is_one_line(tmp_path):
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=60)
     assert (process.returncode, out, said) == (130, b"", b"translate: interrupted\n")
+
+
+def test_a_message_stays_one_short_printable_line(capsys):
+    name = "a\x1b[31m\u2028\nb" * 500
+    assert main(["score", name]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("translate: error: a\\x1b[31m") and len(error) < 2100 and error[:-1].isprintable() and error.endswith("\n")

@@ -179,6 +179,8 @@ OWN_MISTAKES = [
     ("# @package _global_\nmodel: [3\n", ["not valid YAML", "mine.yaml", "line"]),
     ("# @package _global_\ntraining: {steps: 3}\n", ["data.train is empty: choose a corpus"]),
     ("# @package _global_\ndata: {folder: \udce4}\n", ["not UTF-8"]),
+    ("# @package _global_\noptim: 1.5\n", ["in recipe/mine", "OptimConfig", "1.5"]),
+    (f"# @package _global_\noptim: {'[' * 2000}\n", ["nested too deeply"]),
 ]
 
 

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,19 @@ def test_a_line_ends_at_newline_only(tmp_path):
     file = tmp_path / "a.txt"
     file.write_bytes(f"{ODD}\n\nb\r\nc\rd\r\r\nlast".encode())
     assert list(read_lines(file)) == [ODD, "", "b", "c\rd\r", "last"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_a_line_without_end_is_told_and_not_held(tmp_path, pack):
+    file = tmp_path / f"a.{'gz' if pack is gzip.compress else 'xz'}"
+    file.write_bytes(b"".join([pack(b"short\n"), *[pack(bytes(1 << 24))] * 60]))  # 1 GB unpacked
+    lines = read_lines(file)
+    assert next(lines) == "short"
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=rf"{file}, line 2: it has more than 64 MiB"):
+        next(lines)
+    assert tracemalloc.get_traced_memory()[1] < 300e6
+    tracemalloc.stop()
 
 
 @settings(deadline=None, max_examples=50)
