@@ -28,6 +28,7 @@ SECONDS, MEMORY = 20, 1 << 30  # of a case: time, bytes beyond those at the star
 SLOW = {"recipe": 10}  # one case where the others have so many
 RAN = "a-bundle-ran-code"
 LINES = ["Der Hund schläft.", "Guten Morgen!", "😀 \x00 漢"]
+NUMBERED = [f"{number * number} {line}" for number in range(100) for line in LINES]
 DEEP = 5000
 
 VALUES: list[Any] = [
@@ -242,21 +243,24 @@ def jsonl(folder: Path) -> Case:
 def gz(folder: Path) -> Case:
     from translate.text import read_lines
 
-    return reader(folder / "a.gz", read_lines, gzip.compress("\n".join(LINES * 40).encode(), mtime=0))
+    return reader(folder / "a.gz", read_lines, gzip.compress("\n".join(NUMBERED).encode(), mtime=0), NUMBERED)
 
 
 def xz(folder: Path) -> Case:
     from translate.text import read_lines
 
-    return reader(folder / "a.xz", read_lines, lzma.compress("\n".join(LINES * 40).encode()))
+    return reader(folder / "a.xz", read_lines, lzma.compress("\n".join(NUMBERED).encode()), NUMBERED)
 
 
-def reader(path: Path, read: Callable[[Path], Iterator], data: bytes) -> Case:
+def reader(path: Path, read: Callable[[Path], Iterator], data: bytes, expected: list[str] | None = None) -> Case:
+    """Read to its end; what has a checksum must be as `expected`."""
+
     def case(rng: random.Random) -> str:
         path.write_bytes(mutated(data, rng))
-        for _ in read(path):
-            pass
-        return "read"
+        rows = list(read(path))
+        if expected and rows != expected:
+            raise AssertionError(f"read, and {len(rows)} lines are not the {len(expected)} that were written")
+        return "same output" if expected else "read"
 
     return case
 

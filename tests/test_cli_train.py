@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.fuzz import LAUGHS
 from translate.cli.main import main
 from translate.config import Config, OptimConfig, from_dict
 
@@ -180,7 +181,11 @@ OWN_MISTAKES = [
     ("# @package _global_\ntraining: {steps: 3}\n", ["data.train is empty: choose a corpus"]),
     ("# @package _global_\ndata: {folder: \udce4}\n", ["not UTF-8"]),
     ("# @package _global_\noptim: 1.5\n", ["in recipe/mine", "OptimConfig", "1.5"]),
-    (f"# @package _global_\noptim: {'[' * 2000}\n", ["nested too deeply"]),
+    (f"# @package _global_\noptim: {'[' * 2000}\n", ["mine.yaml", "nested too deeply"]),
+    (f"# @package _global_\nx: {LAUGHS}\n", ["mine.yaml", "more than 100,000 values"]),
+    ("# @package _global_\noptim: &a {x: *a}\n", ["mine.yaml", "more than 100,000 values"]),
+    ("# @package _global_\noptim: !!int ''\n", ["mine.yaml", "not valid YAML"]),
+    ("# @package _global_\ntraining: {? null : 1}\n", ["NoneType"]),
 ]
 
 

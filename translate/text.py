@@ -42,6 +42,9 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict") -> It
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {_reason(error)}") from None
     if path.endswith(".gz"):
+        if not stream.peek(1):  # gzip would take it for no lines
+            stream.close()
+            raise ValueError(f"{path}: damaged: it is empty, not even packed")
         return _decoded(gzip.GzipFile(fileobj=stream), path, errors, stream)
     if path.endswith(".xz"):
         return _decoded(lzma.LZMAFile(stream, format=lzma.FORMAT_XZ), path, errors, stream)

@@ -25,6 +25,7 @@ from translate.values import flatten, unknown_key
 
 HELP = "train a model from a recipe"
 INTERRUPTED = (130, 143)  # exit codes after which a sweep doesn't go on: Ctrl-C, SIGTERM
+VALUES = 100_000  # in a recipe; aliases of aliases make any number from a few lines
 GROUPS = ("data", "tokenizer", "model", "optim", "training", "decoding")
 TAKE_A_VALUE = ("--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--cfg", "-c")
 
@@ -95,6 +96,37 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
+def check_yaml(words: list[str]) -> None:
+    """ValueError for a file of --config-dir that `words` choose and that is no YAML, or takes memory without end, as Hydra would not say."""
+    import yaml
+
+    def size(node: yaml.Node | str, sizes: dict[int, int]) -> int:
+        """Values in `node` once each alias is replaced by what it stands for."""
+        if id(node) not in sizes:
+            sizes[id(node)] = VALUES + 1  # for as long as it is open: it may hold itself
+            parts = node.value if isinstance(node, yaml.CollectionNode) else []
+            sizes[id(node)] = 1 + sum(size(part, sizes) for item in parts for part in (item if isinstance(item, tuple) else (item,)))
+        return sizes[id(node)]
+
+    folders = [Path(word) for before, word in zip(words, words[1:]) if before in ("--config-dir", "-cd")]
+    folders += [Path(word.partition("=")[2]) for word in words if word.startswith("--config-dir=")]
+    chosen = [(group, name) for group, _, names in (word.partition("=") for word in words) for name in names.split(",")]
+    for path in (folder / group / f"{name}.yaml" for folder in folders for group, name in chosen):
+        if not path.is_file():
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+            if size(yaml.compose(text, yaml.SafeLoader), {}) > VALUES:
+                raise ValueError(f"{path} has more than {VALUES:,} values, aliases counted as what they stand for")
+            yaml.safe_load(text)
+        except RecursionError:
+            raise ValueError(f"{path} is nested too deeply to be read") from None
+        except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:  # a tag whose value is none makes any of them
+            raise ValueError(f"{path} is not valid YAML: {one_line(str(error))}") from None
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not UTF-8: {error}") from None
+
+
 def compose(words: list[str]) -> list[Config]:
     """The checked configurations that the command line `words` asks for: one, several with -m, none with --cfg or --info."""
     import hydra
@@ -104,6 +136,7 @@ def compose(words: list[str]) -> list[Config]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    check_yaml(words)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints a message of many lines and exits with 1
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
@@ -218,7 +251,8 @@ def explain(error: Exception) -> str:
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} is not set: add {cause.full_key}=VALUE"
     if isinstance(cause, OmegaConfBaseException):
-        return f"{where}{cause.full_key or text.splitlines()[0]}: {one_line((cause.msg or str(cause)).splitlines()[0])}"
+        at = cause.full_key or text.partition("\n")[0]
+        return f"{where}{f'{at}: ' if at else ''}{one_line((cause.msg or str(cause)).partition(chr(10))[0])}"
     return one_line(text)
 
 
