@@ -25,7 +25,7 @@ model.packed
 model
 batches optim objective decoding
 ranks bundle scoring
-alignment checkpoints torch_engine ctranslate2_engine
+alignment update checkpoints torch_engine ctranslate2_engine
 translator
 evaluation checks
 runfolder
