@@ -30,6 +30,7 @@ translator
 evaluation checks
 runfolder
 training
+verify
 cli.train cli.file cli.score cli.evaluate cli.export
 cli.check
 cli.main cli

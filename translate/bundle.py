@@ -49,7 +49,8 @@ def package_version() -> str:
 def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     """config.yaml: the settings, the format, the package's version and the tokenizer's SHA-256. The folder itself is not named in it."""
     values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}
-    del values["run"]
+    for name in ("run", "resume", "verify_resume"):  # not of the model
+        del values[name]
     with written_whole(folder / CONFIG) as file:
         yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150)
 

@@ -24,7 +24,6 @@ from translate.config import Config
 from translate.data import Prepared
 from translate.device import choose_device, choose_precision, keep_memory, set_threads
 from translate.evaluation import DevelopmentSet, evaluate_tests, samples, table, write_report
-from translate.lock import alone
 from translate.optim import learning_rate
 from translate.ranks import Ranks, join_ranks
 from translate.runfolder import claim, open_run
@@ -47,14 +46,10 @@ def train(config: Config) -> int:
     folder, device = Path(config.run), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
-
-        def finished() -> bool:
-            busy = f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER"
-            return claim(folder, config) or bool(stack.enter_context(alone(folder / ".lock", busy)))
-
-        if ranks.from_first(finished):
+        if ranks.from_first(lambda: claim(folder, config, stack)):
             if ranks.first:
-                print(f"{folder} is finished: translate with `translate file -m {folder}`, or choose another folder with run=FOLDER", file=sys.stderr)
+                ways = f"translate with `translate file -m {folder}`, choose another folder with run=FOLDER, or begin anew with resume=false"
+                print(f"{folder} is finished: {ways}", file=sys.stderr)
             return 0
         set_threads(config.training.threads)
         keep_memory()
@@ -100,7 +95,7 @@ class Run:
         if self.progress.data != data.fingerprint:
             raise ValueError(
                 f"the training data changed since {bundle.folder} was started: its fingerprint is {data.fingerprint}, it was {self.progress.data};"
-                " restore the data or choose another folder with run=FOLDER"
+                " restore the data, choose another folder with run=FOLDER, or begin anew with resume=false"
             )
         log.forget_after(self.progress.step)
         if self.progress.step:
