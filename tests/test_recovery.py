@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from tests.conftest import digest, metrics, tiny_config
+from tests.test_checkpoints import start, wait_for_step
 from translate import training, update, verify
-from translate.bundle import read_weights
+from translate.bundle import read_metadata, read_weights
 from translate.training import train
 
 OUT_OF_MEMORY = "[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
@@ -147,3 +148,23 @@ def test_verify_resume_tells_why_a_run_fails(tmp_path, corpus_folder):
     config.data.train[0].source = str(tmp_path / "missing.de")
     with pytest.raises(ValueError, match="the run to verify failed with exit code 1: .*missing.de"):
         verify.verify_resume(config)
+
+
+def test_a_full_disk_costs_no_more_than_the_steps_since_the_save(tmp_path, corpus_folder):
+    configs = [tiny_config(tmp_path / name, corpus_folder, steps=60) for name in ("whole", "parts")]
+    train(configs[0])
+    run = tmp_path / "parts"
+    process = start(configs[1], tmp_path)
+    wait_for_step(run, 20, process)
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    saved = json.loads(read_metadata(run / "checkpoints" / "resume.safetensors")["progress"])["step"]
+    # a file of more than 100 kB fails as on a full disk; the signal would end the process before it could say so
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    process = start(configs[1], tmp_path, limit)
+    errors = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 1 and "cannot be written" in errors.strip().splitlines()[-1], errors
+    train(configs[1])
+    assert (run / "train.log").read_text().count(f"resumed at step {saved}") == 2
+    assert digest(run / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
+    assert not list(run.rglob("*.tmp"))

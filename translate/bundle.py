@@ -125,13 +125,15 @@ def put_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> 
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dict[str, str]] = None) -> None:
-    """A safetensors file, whole or not at all."""
+    """A safetensors file, whole or not at all. ValueError where it cannot be written, such as on a full disk: what was there stands."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path} cannot be written ({error}); the run goes on from the save before once there is room") from None
     finally:
         temporary.unlink(missing_ok=True)
 
