@@ -189,8 +189,9 @@ def test_a_write_that_fails_leaves_the_old_bundle(sealed, monkeypatch):
     "line",
     [
         "data: !!python/object/apply:os.system ['touch ran']", "? !!python/object/new:os.system ['touch ran']\n: 1", "data: !!python/name:os.system",
-        "x: {_target_: os.system, _args_: [touch ran]}", "hydra: {run: {dir: ran}}", "x: &a {train: *a}", "x: {folder: !!binary aGk=}", f"x: {LAUGHS}",
+        "x: {_target_: os.system, _args_: [touch ran]}", "x: &a {train: *a}", "x: {folder: !!binary aGk=}", f"x: {LAUGHS}",
         "x: " + "[" * 100_000, "x: [&a {path: b}, *a]", "x: !!str x", "x: 0001-01-01 00:00:00+23:59", "x: " + "9" * 5000, "x: .inf", "{1: 2}: 3",
+        "hydra: {run: {dir: ran}}",
     ],
     ids=lambda line: line[:40],
 )  # fmt: skip

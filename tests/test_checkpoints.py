@@ -20,8 +20,8 @@ from translate.bundle import read_weights
 from translate.training import train
 
 
-def start(config, tmp_path) -> subprocess.Popen:
-    """The run as a process of its own, so that it can be sent a signal."""
+def start(config, tmp_path, first: str = "") -> subprocess.Popen:
+    """The run as a process of its own, so that it can be sent a signal; it executes `first` before it trains."""
     file = tmp_path / "config.json"
     file.write_text(json.dumps(dataclasses.asdict(config)))
     program = """
@@ -29,7 +29,8 @@ import json, sys
 from translate.config import from_dict
 from translate.training import train
 sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"""
-    return subprocess.Popen([sys.executable, "-c", program, str(file)], cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    command = [sys.executable, "-c", first + program, str(file)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def wait_for_step(run: Path, step: int, process: subprocess.Popen) -> None:

@@ -26,11 +26,12 @@ model.packed
 model
 batches optim objective decoding
 ranks bundle scoring
-alignment checkpoints torch_engine ctranslate2_engine
+alignment update checkpoints torch_engine ctranslate2_engine
 translator
 evaluation checks
 runfolder
 training
+verify
 cli.train cli.file cli.score cli.evaluate cli.export
 cli.check
 cli.main cli

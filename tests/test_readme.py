@@ -14,6 +14,7 @@ from translate.config import Config
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMPOSED = ("train", "check")  # commands whose words are Hydra's
 
 
 def commands() -> list[list[str]]:
@@ -33,16 +34,16 @@ def commands() -> list[list[str]]:
 
 
 def test_there_are_commands_of_every_kind():
-    assert {words[0] for words in commands()} == {"train", "file", "score", "evaluate", "export"}
+    assert {words[0] for words in commands()} == {"check", "train", "file", "score", "evaluate", "export"}
 
 
-@pytest.mark.parametrize("words", [words for words in commands() if words[0] != "train"], ids=" ".join)
+@pytest.mark.parametrize("words", [words for words in commands() if words[0] not in COMPOSED], ids=" ".join)
 def test_commands_parse(words):
     assert build_parser().parse_args(words).command == words[0]
 
 
-@pytest.mark.parametrize("words", [words for words in commands() if words[0] == "train"], ids=" ".join)
-def test_trainings_compose(words, tmp_path, monkeypatch):
+@pytest.mark.parametrize("words", [words for words in commands() if words[0] in COMPOSED], ids=" ".join)
+def test_configurations_compose(words, tmp_path, monkeypatch):
     if "--help" in words:
         return
     if "--config-dir" in words:  # the recipe that the README writes out

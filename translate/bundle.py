@@ -56,7 +56,8 @@ def package_version() -> str:
 def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     """config.yaml: the settings, the format, the package's version and the tokenizer's SHA-256. The folder itself is not named in it."""
     values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}
-    del values["run"]
+    for name in ("run", "resume", "verify_resume"):  # not of the model
+        del values[name]
     with written_whole(folder / CONFIG) as file:
         yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150, explicit_end=True)
 
@@ -201,13 +202,15 @@ def put_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> 
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dict[str, str]] = None) -> None:
-    """A safetensors file, whole or not at all."""
+    """A safetensors file, whole or not at all. ValueError where it cannot be written, such as on a full disk: what was there stands."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path} cannot be written ({error}); the run goes on from the save before once there is room") from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,9 @@ class Progress:
     best_step: int = 0
     worse: int = 0  # validations since the best
     skipped: int = 0  # steps left out because of a non-finite gradient
+    lowest_loss: float = math.inf  # of the intervals between two lines of the log
+    returns: int = 0  # to the save before, because the loss exploded
+    rate_factor: float = 1.0  # of the schedule's learning rate: each return halves it
     kept: list[int] = field(default_factory=list)  # steps whose weights are kept for averaging
     data: str = ""  # fingerprint of the training data
 

@@ -148,6 +148,8 @@ class DecodingConfig:
 @dataclass
 class Config:
     run: str = "runs/unnamed"  # the run folder
+    resume: bool = True  # go on with the run in that folder; false: put it aside and begin anew
+    verify_resume: bool = False  # in place of training: prove that a short run of this recipe loses nothing when it is killed
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

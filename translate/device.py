@@ -51,6 +51,11 @@ def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory, of the GPU or the machine, was too small: torch has a type for the former only."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
 def set_threads(threads: int) -> None:
     """Use `threads` CPU threads; 0: torch's choice."""
     if threads:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,21 +12,27 @@ from translate.bundle import CONFIG, load_tokenizer, read_config, write_config
 from translate.checks import cheap_checks
 from translate.config import Config, first_difference
 from translate.data import Prepared, load_pairs, prepare, training_texts
+from translate.lock import alone
 from translate.runlog import RunLog
 from translate.tokenizer import Tokenizer, train_tokenizer
 
 REPORT = "report.json"
 # settings that say how and where a run is done, not what it computes
-MAY_DIFFER = ("run", "data.workers", "data.cache", "training.device", "training.threads", "training.tensorboard")
+MAY_DIFFER = ("run", "resume", "data.workers", "data.cache", "training.device", "training.threads", "training.tensorboard")
 # what a run leaves behind that was killed before its config.yaml was written
 BEGINNINGS = {"train.log", "metrics.jsonl", "spm.model", "spm.target.model", "tensorboard"}
 
 
-def claim(folder: Path, config: Config) -> bool:
-    """Make the folder, or check that what is in it is this very run. Returns whether it is finished already.
+def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
+    """Make the folder, or check that what is in it is this very run; it is locked until `stack` closes. Returns whether it is finished already.
 
-    ValueError for a folder with another run (names the first setting that differs) or with anything else.
+    ValueError for a folder with another run (names the first setting that differs), with anything else, or in which another process trains.
     """
+    lock = alone(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER")
+    if not config.resume and (folder / CONFIG).exists():
+        with lock:
+            put_aside(folder)
+        lock = alone(folder / ".lock", f"another process has begun in {folder}: choose another folder with run=FOLDER")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -32,12 +40,28 @@ def claim(folder: Path, config: Config) -> bool:
     if (folder / CONFIG).exists():
         difference = first_difference(read_config(folder)[0], config, MAY_DIFFER)
         if difference:
-            raise ValueError(f"{folder} holds a run with another configuration: {difference}; undo that, or choose another folder with run=FOLDER")
-        return (folder / REPORT).exists()
-    foreign = sorted(path.name for path in folder.iterdir() if path.name not in BEGINNINGS and not path.name.startswith("."))
-    if foreign:
-        raise ValueError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
+            raise ValueError(
+                f"{folder} holds a run with another configuration: {difference}; undo that, choose another folder with run=FOLDER, "
+                "or begin anew with resume=false"
+            )
+        if (folder / REPORT).exists():
+            return True
+    else:
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in BEGINNINGS and not path.name.startswith("."))
+        if foreign:
+            raise ValueError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
+    stack.enter_context(lock)
     return False
+
+
+def put_aside(folder: Path) -> None:
+    """Rename the folder of a run to FOLDER.1, or the first number that is free, so that another run can begin in its place."""
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    folder.rename(aside)
+    (aside / ".lock").unlink(missing_ok=True)
+    print(f"the run in {folder} is now in {aside}", file=sys.stderr)
 
 
 def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:

@@ -7,33 +7,34 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
+import itertools
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Optional
 
 import torch
-from torch import nn
 
-from translate.batches import Batch, BatchStream, seed_of
+from translate.batches import Batch, BatchStream
 from translate.bundle import Bundle, build_model, put_weights, write_model
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
 from translate.data import Prepared
-from translate.device import autocast, choose_device, choose_precision, keep_memory, set_threads
+from translate.device import choose_device, choose_precision, keep_memory, set_threads
 from translate.evaluation import DevelopmentSet, evaluate_tests, samples, table, write_report
-from translate.lock import alone
-from translate.objective import loss_sum
-from translate.optim import learning_rate, make_optimizer
+from translate.optim import learning_rate
 from translate.ranks import Ranks, join_ranks
 from translate.runfolder import claim, open_run
 from translate.runlog import RunLog
 from translate.torch_engine import TorchEngine
 from translate.translator import Translator
+from translate.update import Updater
 
-SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run gives up
+SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run goes back
+EXPLODED = 1.5  # times the lowest loss and 1 nat more: so far a loss does not rise while it learns
+RETURNS = 3  # to the last save before the run gives up
 
 
 def train(config: Config) -> int:
@@ -45,14 +46,10 @@ def train(config: Config) -> int:
     folder, device = Path(config.run), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
-
-        def finished() -> bool:
-            busy = f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER"
-            return claim(folder, config) or bool(stack.enter_context(alone(folder / ".lock", busy)))
-
-        if ranks.from_first(finished):
+        if ranks.from_first(lambda: claim(folder, config, stack)):
             if ranks.first:
-                print(f"{folder} is finished: translate with `translate file -m {folder}`, or choose another folder with run=FOLDER", file=sys.stderr)
+                ways = f"translate with `translate file -m {folder}`, choose another folder with run=FOLDER, or begin anew with resume=false"
+                print(f"{folder} is finished: {ways}", file=sys.stderr)
             return 0
         set_threads(config.training.threads)
         keep_memory()
@@ -85,25 +82,21 @@ class Run:
         self.bundle, self.data, self.device, self.ranks, self.log = bundle, data, device, ranks, log
         self.config, self.settings, self.model = bundle.config, bundle.config.training, bundle.model
         self.precision = choose_precision(self.settings.precision, device)
-        self.optimizer = make_optimizer(self.model, self.config.optim)
-        self.generator = torch.Generator(device)  # of dropout
+        self.updater = Updater(self.model, self.config, device, self.precision, ranks)
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
         sentences = self.settings.validate_sentences or len(validation)
         self.development = DevelopmentSet(validation[:sentences], self.settings.validate_beam)
-        self.progress = self.checkpoints.load(self.model, self.optimizer, log.say) or Progress(data=data.fingerprint)
+        self.validation_seconds = 0.0
+        self.stop_signal = 0
+        self.before, self.started = 0.0, time.perf_counter()  # seconds of earlier starts; of this one
+        self.restore()
+        self.before = self.progress.seconds
+        self.told_seconds += self.before
         if self.progress.data != data.fingerprint:
             raise ValueError(
                 f"the training data changed since {bundle.folder} was started: its fingerprint is {data.fingerprint}, it was {self.progress.data};"
-                " restore the data or choose another folder with run=FOLDER"
+                " restore the data, choose another folder with run=FOLDER, or begin anew with resume=false"
             )
-        self.parallel = ranks.parallel(self.model)
-        self.before = self.progress.seconds  # of earlier starts
-        self.started = time.perf_counter()
-        self.validation_seconds = 0.0
-        self.stop_signal = 0
-        self.skipped_in_a_row = 0
-        self.unlogged = torch.zeros((), device=device)
-        self.told_tokens, self.told_seconds = self.progress.tokens, self.seconds
         log.forget_after(self.progress.step)
         if self.progress.step:
             self.log.say(f"resumed at step {self.progress.step:,}")
@@ -111,6 +104,14 @@ class Run:
     @property
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.started
+
+    def restore(self) -> None:
+        """The model, its optimizer and where the run stands, as they were saved last; of a run that begins, as they are."""
+        self.progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.say) or Progress(data=self.data.fingerprint)
+        self.unlogged = torch.zeros((), device=self.device)
+        self.told_tokens, self.told_seconds = self.progress.tokens, self.seconds
+        self.skipped_in_a_row = 0
+        self.batches: Optional[Iterator[Batch]] = None  # the coming ones, once the loop has asked for them
 
     def used(self) -> float:
         """The share of the budget that is used up, 0 to 1, by the first rank's clock. Of the minutes, the two last validations are held back."""
@@ -129,10 +130,13 @@ class Run:
         sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
         stream = BatchStream(self.data, self.bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest)
         with stream, _marking_signals(self):
-            batches = stream.batches_from(self.progress.epoch, self.progress.position)
-            while self.used() < 1 and not self.out_of_patience():
-                self.step([next(batches) for _ in range(self.settings.accumulate)])
-                if self.progress.step % self.settings.validate_every == 0:
+            if not self.progress.step:
+                self.save()  # to go back to
+            while (used := self.used()) < 1 and not self.out_of_patience():
+                if self.batches is None:  # at first, and where the run went back
+                    self.batches = stream.batches_from(self.progress.epoch, self.progress.position)
+                self.step(list(itertools.islice(self.batches, self.settings.accumulate)), used)
+                if self.progress.step > self.progress.validated and self.progress.step % self.settings.validate_every == 0:
                     self.validate()
                 if stop := self.ranks.greatest(self.stop_signal):
                     self.save()
@@ -146,56 +150,49 @@ class Run:
     def out_of_patience(self) -> bool:
         return 0 < self.settings.patience <= self.progress.worse
 
-    def step(self, batches: list[Batch]) -> None:
-        """One update from one or more batches; the loss is the mean over all their target tokens, of all ranks."""
-        progress, config, ranks = self.progress, self.config.optim, self.ranks
-        tokens = sum(batch.tokens for batch in batches)
-        # the masks are those of the step, however often the run was stopped before
-        self.generator.manual_seed(seed_of(self.settings.seed, progress.step, ranks.rank))
-        plain = torch.zeros((), device=self.device)
-        for batch in batches:
-            last, batch = batch is batches[-1], ranks.share(batch).to(self.device)
-            with contextlib.nullcontext() if last else ranks.apart(self.parallel):
-                with autocast(self.device, self.precision):
-                    copies = 2 if config.r_drop else 1
-                    hidden = self.parallel(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1), self.generator)
-                    weight = self.model.target_embedding.weight
-                    smoothed, likelihood = loss_sum(hidden, weight, batch.labels, config.label_smoothing, config.r_drop)
-                (smoothed * (ranks.size / tokens)).backward()  # the gradients of the ranks are averaged
-            plain += likelihood
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
+    def step(self, batches: list[Batch], used: float) -> None:
+        """One update at `used` of the budget; counts and tells it. Where training has gone wrong, back to the last save."""
+        progress = self.progress
+        rate = progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, progress.step + 1, used)
+        done = self.updater.update(batches, progress.step, rate, self.log.say)
         progress.step += 1
-        used = self.used()
-        rate = learning_rate(config, self.config.model.width, progress.step, used)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        if torch.isfinite(norm):
-            self.optimizer.step()
+        progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
+        if done.finite:
+            progress.tokens += done.tokens
+            self.unlogged += done.likelihood
             self.skipped_in_a_row = 0
         else:
-            self.skip()
-        self.optimizer.zero_grad(set_to_none=True)
-        progress.tokens += tokens
-        self.unlogged += plain
-        progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
-        if progress.step % self.settings.log_every == 0:
-            self.tell(float(norm), rate, used)
-
-    def skip(self) -> None:
-        """Leave a step out whose gradient is not finite; give up where that has become the rule."""
-        self.progress.skipped += 1
-        self.skipped_in_a_row += 1
-        self.log.say(f"step {self.progress.step:,}: the gradient is not finite, so this step is left out")
+            progress.skipped += 1
+            self.skipped_in_a_row += 1
+            self.log.say(f"step {progress.step:,}: the gradient is not finite, so this step is left out")
         if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
+            self.go_back(f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite")
+        elif progress.step % self.settings.log_every == 0 and progress.tokens > self.told_tokens:
+            self.tell(done.norm, rate, used)
+
+    def go_back(self, reason: str) -> None:
+        """To the last save, at half the rate. ValueError, with the way out, where that has been tried often enough."""
+        returns, factor, wrong = self.progress.returns, self.progress.rate_factor, self.progress.step
+        if returns >= RETURNS:
             raise ValueError(
-                f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite: lower optim.rate, set optim.clip=1 or training.precision=fp32"
+                f"{reason}, at step {wrong:,}, and going back to the last save at half the rate did not help {RETURNS} times: "
+                "lower optim.rate, set optim.clip=1 or training.precision=fp32"
             )
+        self.restore()
+        self.progress.returns, self.progress.rate_factor = returns + 1, factor / 2
+        self.log.say(f"{reason}, at step {wrong:,}: going back to step {self.progress.step:,}, on with {factor / 2:g} of the recipe's rate")
+        self.log.forget_after(self.progress.step)
+        self.save()
 
     def tell(self, norm: float, rate: float, used: float) -> None:
         """Log the mean loss and the speed since the last time; validations don't count as time here."""
         progress, seconds = self.progress, self.seconds
         tokens = progress.tokens - self.told_tokens
         loss, speed = float(self.ranks.total(self.unlogged)) / tokens, tokens / max(seconds - self.told_seconds, 1e-9)
+        if loss > EXPLODED * progress.lowest_loss + 1:
+            self.go_back(f"the loss rose from {progress.lowest_loss:.2f} to {loss:.2f}")
+            return
+        progress.lowest_loss = min(progress.lowest_loss, loss)
         self.told_tokens, self.told_seconds, self.unlogged = progress.tokens, seconds, torch.zeros((), device=self.device)
         best = f", BLEU {progress.best_bleu:.1f}" if progress.best_step else ""
         self.log.progress(used, f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s")
@@ -242,7 +239,7 @@ class Run:
     def save(self) -> None:
         self.progress.seconds = self.seconds
         if self.ranks.first:
-            self.checkpoints.save(self.model, self.optimizer, self.progress)
+            self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
 
     def choose(self) -> dict:
         """Put the best weights in place: those of the best validation or the average of the last few, by development BLEU."""

@@ -45,6 +45,8 @@ examples:
 """
 OFTEN_SET = {
     "run": "the run folder",
+    "resume": "false: begin anew, and put the run that is in the folder aside",
+    "verify_resume": "true: train nothing, but prove that a killed run goes on to the same weights",
     "training.minutes": "end after so many minutes (0: no limit)",
     "training.steps": "end after so many steps (0: no limit)",
     "training.batch_tokens": "target tokens a batch",
@@ -72,10 +74,11 @@ def run(words: list[str]) -> int:
     if not configs:  # --cfg, --info: Hydra has printed what was asked for
         return 0
     from translate.training import train
+    from translate.verify import verify_resume
 
     code = 0
     for config in configs:
-        code = max(code, train(config) or 0)
+        code = max(code, (verify_resume if config.verify_resume else train)(config) or 0)
         if code in INTERRUPTED:
             break
     return code
