@@ -34,7 +34,7 @@ from translate.update import Updater
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
 PAIRS = 100_000  # of a larger corpus, so many
 RARE = 10  # a piece that is seen less often is hardly learnt
-MEASURED = 3  # batches, after one to warm up
+MEASURED = 3  # batches
 OVERFITTED = 16  # sentences of the batch that is learnt by heart
 STEPS, SECONDS = 60, 10.0  # for it, at most
 RATE = 1e-3
@@ -140,14 +140,14 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     settings = config.training
     with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, config.tokenizer.sampling, config.model.max_tokens) as stream:
         coming = stream.batches_from()
-        batches = [next(coming) for _ in range(1 + MEASURED)]
+        batches = [next(coming) for _ in range(MEASURED)]
     yield _first_loss(updater, batches[0], tokenizer)
     try:
-        updater.update(batches[:1], 0, 0.0, lambda _: None)
         speeds = []
-        for batch in batches[1:]:
+        for batch in batches:
+            updater.update([batch], 0, 0.0, lambda _: None)  # a shape's first time is slow: its kernels are made
             began = time.perf_counter()
-            updater.update([batch], 1, 0.0, lambda _: None)
+            updater.update([batch], 0, 0.0, lambda _: None)
             speeds.append(batch.tokens / (time.perf_counter() - began))
     except ValueError as error:  # out of memory
         yield Finding("error", "memory", str(error))
@@ -181,9 +181,9 @@ def _loss(updater: Updater, batch: Batch) -> float:
 
 def _memory(device: torch.device, sampled: int, size: int) -> Finding:
     if device.type == "cuda":
-        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's, at most, in {1 + MEASURED} steps")
+        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's, at most, in steps of {MEASURED} batches")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB, at most, in {1 + MEASURED} steps")
+    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB, at most, in steps of {MEASURED} batches")
 
 
 def _disk(updater: Updater, config: Config, folder: Path, share: float) -> Finding:
