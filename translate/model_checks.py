@@ -181,9 +181,9 @@ def _loss(updater: Updater, batch: Batch) -> float:
 
 def _memory(device: torch.device, sampled: int, size: int) -> Finding:
     if device.type == "cuda":
-        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's, at most, in steps of {MEASURED} batches")
+        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's at most")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB, at most, in steps of {MEASURED} batches")
+    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB at most, this process in all")
 
 
 def _disk(updater: Updater, config: Config, folder: Path, share: float) -> Finding:
