@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,48 @@ def test_a_faulty_corpus_is_told_and_the_run_folder_stays_away(tmp_path, capsys)
 def test_a_misspelt_key_is_a_mistake(capsys):
     assert main(["check", "recipe=quickstart", "model.widht=8"]) == 2
     assert "width" in capsys.readouterr().err
+
+
+def test_a_sound_recipe_passes_and_says_what_training_will_be_like(tmp_path, capsys):
+    """The figures against what is counted here; exit code 0, nothing written but the cache of the corpora."""
+    sources, targets = corpora()["phrasebook"]
+    write(tmp_path, train_de=sources[:2000], train_en=targets[:2000], dev_de=sources[3000:3050], dev_en=targets[3000:3050])
+    write(tmp_path, test_de=[line + " 漢字" for line in sources[4000:4050]], test_en=targets[4000:4050])
+    words = ["check", "recipe=quickstart", "data=text", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}", f"run={tmp_path / 'run'}"]
+    words += ["tokenizer.vocabulary=600", "training.threads=1", "training.precision=fp32", "training.batch_tokens=300"]
+    assert main([*words, "--json"]) == 0
+    captured = capsys.readouterr()
+    found = {(each["name"], each["severity"]): each["text"] for each in json.loads(captured.out)["findings"]}
+    assert captured.err == ""
+    kept = len({pair for pair in zip(sources[:2000], targets[:2000])})
+    assert found[("filters", "ok" if kept == 2000 else "note")].startswith(f"{kept:,} of 2,000 pairs kept")
+    assert "the filter's limit is 256, the model's 256" in found["lengths", "ok"]
+    assert float(found["first loss", "ok"].split()[5].rstrip(",")) == pytest.approx(math.log(600), abs=1.5)
+    assert "ln V = 6.40" in found["first loss", "ok"]
+    before, after = (float(word) for word in re.findall(r"\d+\.\d+", found["one batch", "ok"]))
+    assert before == pytest.approx(math.log(600), abs=1.5) and after < 0.7 * before
+    assert found["validation", "ok"].startswith("0.00% of the source's tokens are bytes")
+    assert "are bytes of characters that training has not" in found["test", "warning"]
+    for name in ("vocabulary", "time", "memory", "disk"):
+        assert (name, "ok") in found, name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "dev.de", "dev.en", "test.de", "test.en", "train.de", "train.en"]
+
+
+@pytest.mark.parametrize(
+    ("words", "severity", "name", "text"),
+    [
+        (["tokenizer.vocabulary=60000"], "error", "tokenizer", "60000"),
+        (["tokenizer.vocabulary=3000"], "warning", "vocabulary", "lower tokenizer.vocabulary"),
+        (["data.filters.max_tokens=12"], "warning", "lengths", "raise data.filters.max_tokens"),
+        (["data.filters.max_tokens=1"], "error", "filters", "no pair is left"),
+        (["model.width=2", "model.heads=1", "model.feedforward=2"], "warning", "one batch", "look at the settings of model"),
+    ],
+)
+def test_a_recipe_that_can_t_be_trained_is_told(words, severity, name, text, tmp_path, capsys):
+    sources, targets = corpora()["phrasebook"]
+    write(tmp_path, train_de=sources[:1000], train_en=targets[:1000], dev_de=sources[3000:3005], dev_en=targets[3000:3005])
+    write(tmp_path, test_de=sources[4000:4005], test_en=targets[4000:4005])
+    usual = ["recipe=quickstart", "data=text", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}", "tokenizer.vocabulary=500"]
+    code = main(["check", *usual, "training.threads=1", "training.batch_tokens=300", *words])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(severity) and line[9:].startswith(name)]
+    assert any(text in line for line in lines) and code == (severity == "error")

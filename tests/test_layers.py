@@ -29,7 +29,7 @@ ranks bundle scoring
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
 evaluation checks
-runfolder
+runfolder model_checks
 training
 verify
 cli.train cli.file cli.score cli.evaluate cli.export

@@ -130,12 +130,13 @@ def _overlap(name: str, pairs: Sequence[tuple[str, str]], tables: list, limit: i
             for found, key in ((sources, source), (targets, target), (both, (source, target))):
                 if key in found:
                     found[key] = True
-    lines = [number for number, pair in enumerate(pairs, 1) if both[pair]]
+    lines = [number for number, pair in enumerate(pairs, 1) if both[pair]] or [n for n, (source, _) in enumerate(pairs, 1) if sources[source]]
     counts = [sum(bool(found[key]) for key in keys) for found, keys in zip((sources, targets, both), (*zip(*pairs), pairs))]
     size = sum(map(len, tables))
     place = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
     text = f"{counts[0]:,} sources, {counts[1]:,} targets and {counts[2]:,} pairs of {len(pairs):,} also stand in {place}"
-    if not lines:
-        return Finding("note" if any(counts) else "ok", name, text)
     where = ", ".join(str(number) for number in islice(lines, SHOWN))
-    return Finding("warning", name, f"{text} (pairs: line {where}{', ...' if len(lines) > SHOWN else ''})", "take them out of training")
+    listed = f" ({'pairs' if counts[2] else 'sources'}: line {where}{', ...' if len(lines) > SHOWN else ''})" if lines else ""
+    if not counts[2]:
+        return Finding("note" if any(counts) else "ok", name, text + listed)
+    return Finding("warning", name, text + listed, "take them out of training")

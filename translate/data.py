@@ -58,6 +58,21 @@ def load_pairs(corpora: Sequence[CorpusConfig], data: DataConfig) -> list[tuple[
     return list(Pairs([load_corpus(corpus, data) for corpus in corpora]))
 
 
+def save_sample(pairs: Pairs, most: int, folder: Path) -> CorpusConfig:
+    """All of `pairs`, or `most` of them in blocks spread evenly, in `folder` as `Dataset.save_to_disk` leaves them -> the corpus that they are."""
+    table = datasets.concatenate_datasets(pairs.tables) if len(pairs.tables) > 1 else pairs.tables[0]
+    if len(table) > most:
+        size = min(ROWS, most)
+        starts = numpy.linspace(0, len(table) - size, most // size).astype(int)
+        table = table.select(numpy.concatenate([numpy.arange(start, start + size) for start in starts]))
+    datasets.disable_progress_bars()
+    try:
+        table.save_to_disk(str(folder))
+    finally:
+        datasets.enable_progress_bars()
+    return CorpusConfig(kind="saved", path=str(folder), source="source", target="target")
+
+
 @dataclass
 class Prepared:
     """A training set: N pairs that passed the filters, in the order of the corpora.

@@ -36,10 +36,11 @@ def run(words: list[str]) -> int:
         raise ValueError("`translate check` takes one configuration at a time: leave out -m")
     if not configs:  # --cfg, --info: Hydra has printed what was asked for
         return 0
-    from translate.checks import check_data
+    from translate.checks import Finding
+    from translate.model_checks import check_all
 
-    findings = []
-    for finding in check_data(configs[0]):
+    findings: list[Finding] = []
+    for finding in check_all(configs[0]):
         findings.append(finding)
         if "--json" not in words:
             print(finding.line(), flush=True)

@@ -1,0 +1,220 @@
+"""What training would be like: the tokenizer, lengths, speed, memory and disk of a recipe, and whether its model learns at all.
+
+`translate check` prints it after checks.py. Everything is measured: a tokenizer is trained, real batches are stepped through. All files lie in
+a temporary folder, and of a large corpus only a sample is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import torch
+
+from translate.batches import Batch, BatchStream
+from translate.bundle import build_model
+from translate.checks import Finding, check_data
+from translate.config import Config
+from translate.data import Prepared, load_pairs, prepare, save_sample, training_texts
+from translate.device import autocast, choose_device, choose_precision, keep_memory, set_threads
+from translate.objective import loss_sum
+from translate.ranks import Ranks
+from translate.tokenizer import UNK, Tokenizer, train_tokenizer
+from translate.update import Updater
+
+BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
+PAIRS = 100_000  # of a larger corpus, so many
+RARE = 10  # a piece that is seen less often is hardly learnt
+MEASURED = 3  # batches
+OVERFITTED = 16  # sentences of the batch that is learnt by heart
+STEPS, SECONDS = 60, 10.0  # for it, at most
+RATE = 1e-3
+
+
+def check_all(config: Config) -> Iterator[Finding]:
+    """The findings about the data, and about the model too where the training corpora can be read."""
+    readable = True
+    for finding in check_data(config):
+        yield finding
+        readable = readable and not (finding.severity == "error" and finding.name.startswith("train "))
+    if readable:
+        yield from check_model(config)
+
+
+def check_model(config: Config) -> Iterator[Finding]:
+    """The findings about tokenizer and model, as they are made; the corpora must be readable. ValueError for a device that is not there."""
+    texts = training_texts(config.data)
+    with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
+        corpus = save_sample(texts, PAIRS, Path(temporary) / "sample")
+        data = dataclasses.replace(config.data, train=[corpus], folder=None, cache=f"{temporary}/cache")
+        try:
+            tokenizer = train_tokenizer(training_texts(data), config.tokenizer, temporary)
+        except ValueError as error:
+            yield Finding("error", "tokenizer", str(error))
+            return
+        try:
+            prepared = prepare(data, tokenizer, lambda _: None)
+        except ValueError as error:
+            yield Finding("error", "filters", str(error))
+            return
+        yield _filters(prepared, len(texts))
+        yield _lengths(prepared, config)
+        yield _pieces(prepared, tokenizer, config, len(texts))
+        yield from _unknown(tokenizer, config)
+        yield from _training(prepared, tokenizer, config, len(texts), Path(temporary))
+
+
+def _filters(prepared: Prepared, size: int) -> Finding:
+    taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
+    share = 1 - prepared.kept / prepared.read
+    text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {taken}"
+    way_out = "look at these pairs, or relax data.filters" if share > 0.2 else ""
+    return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, way_out)
+
+
+def _of(prepared: Prepared, size: int) -> str:
+    return "" if prepared.read == size else f" in a sample of {prepared.read:,} of {size:,}"
+
+
+def _lengths(prepared: Prepared, config: Config) -> Finding:
+    lengths = numpy.concatenate([prepared.source_lengths, prepared.target_lengths])
+    quantiles = [int(numpy.quantile(lengths, share, method="higher")) for share in (0.5, 0.9, 0.99, 1)]
+    text = "tokens a side: half have at most {}, 90% {}, 99% {}, the longest {}".format(*quantiles)
+    text += f"; the filter's limit is {config.data.filters.max_tokens}, the model's {config.model.max_tokens}"
+    lost = prepared.counts["over_long"] / prepared.read
+    if lost > 0.02:
+        return Finding("warning", "lengths", f"{text}; {lost:.0%} are longer", "raise data.filters.max_tokens and model.max_tokens")
+    return Finding("ok", "lengths", text)
+
+
+def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Finding:
+    """Whether the corpus is large enough for the vocabulary: how many of its pieces are seen how often."""
+    seen = numpy.zeros(max(tokenizer.source_size, tokenizer.target_size), dtype=numpy.int64)
+    for column in ("source_ids", "target_ids") if tokenizer.joint else ("target_ids",):
+        for batch in prepared.dataset.data.column(column).chunks:
+            seen += numpy.bincount(batch.flatten().to_numpy(zero_copy_only=False), minlength=len(seen))
+    learnt = [place for place, piece in enumerate(tokenizer.target_pieces()) if place > UNK and not BYTE.fullmatch(piece)]
+    rare = float((seen[learnt] * (size / prepared.read) < RARE).mean())
+    text = f"{tokenizer.target_size:,} pieces, {rare:.0%} of them seen less than {RARE} times{_of(prepared, size)}"
+    if rare > 0.3:
+        return Finding("warning", "vocabulary", text, "lower tokenizer.vocabulary")
+    return Finding("ok", "vocabulary", text)
+
+
+def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
+    """Characters that the tokenizer has never seen come out as bytes."""
+    held_out = {"validation": config.data.validation, **{name: [corpus] for name, corpus in config.data.test.items()}}
+    for name, corpora in held_out.items():
+        try:
+            sources = [source for source, _ in load_pairs(corpora, config.data)]
+        except ValueError:  # checks.py has said so
+            continue
+        if not sources:
+            continue
+        unseen = {place for place, piece in enumerate(tokenizer.source_pieces()) if place == UNK or BYTE.fullmatch(piece)}
+        ids = [number for line in tokenizer.encode_source(sources) for number in line]
+        share = sum(number in unseen for number in ids) / len(ids)
+        text = f"{share:.2%} of the source's tokens are bytes of characters that training has not"
+        if share > 0.01:
+            yield Finding("warning", name, text, "add text like it to the training data, or normalise it")
+        else:
+            yield Finding("ok", name, text)
+
+
+def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, folder: Path) -> Iterator[Finding]:
+    device = choose_device(config.training.device)
+    precision = choose_precision(config.training.precision, device)
+    set_threads(config.training.threads)
+    keep_memory()
+    torch.manual_seed(config.training.seed)
+    updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
+    settings = config.training
+    with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, config.tokenizer.sampling, config.model.max_tokens) as stream:
+        coming = stream.batches_from()
+        batches = [next(coming) for _ in range(MEASURED)]
+    yield _first_loss(updater, batches[0], tokenizer)
+    try:
+        speeds = []
+        for batch in batches:
+            updater.update([batch], 0, 0.0, lambda _: None)  # a shape's first time is slow: its kernels are made
+            began = time.perf_counter()
+            updater.update([batch], 0, 0.0, lambda _: None)
+            speeds.append(batch.tokens / (time.perf_counter() - began))
+    except ValueError as error:  # out of memory
+        yield Finding("error", "memory", str(error))
+        return
+    speed = statistics.median(speeds)
+    epoch = float(prepared.target_lengths.sum()) * size / prepared.read / speed
+    budget = f", {settings.minutes * 60 / epoch:.1f} epochs in the {settings.minutes:g} minutes of the recipe" if settings.minutes else ""
+    yield Finding("ok", "time", f"about {speed:,.0f} target tokens/s on this machine: an epoch takes {_duration(epoch)}{budget}")
+    yield _memory(device, prepared.read, size)
+    yield _disk(updater, config, folder, size / prepared.read)
+    yield _overfits(config, tokenizer, batches[0], device, precision)
+
+
+def _first_loss(updater: Updater, batch: Batch, tokenizer: Tokenizer) -> Finding:
+    """A model that knows nothing finds all pieces about equally likely."""
+    loss, even = _loss(updater, batch), math.log(tokenizer.target_size)
+    text = f"loss of the untrained model {loss:.2f}, ln V = {even:.2f}"
+    if abs(loss - even) > 1.5:
+        return Finding("warning", "first loss", text, "the two should be close: are model.width and the other dimensions meant so?")
+    return Finding("ok", "first loss", text)
+
+
+@torch.no_grad()
+def _loss(updater: Updater, batch: Batch) -> float:
+    """Negative log-likelihood a token, without dropout, in nats."""
+    batch = batch.to(updater.device)
+    with autocast(updater.device, updater.precision):
+        hidden = updater.model(batch.source, batch.target)
+        return float(loss_sum(hidden, updater.model.target_embedding.weight, batch.labels, 0.0)[1]) / batch.tokens
+
+
+def _memory(device: torch.device, sampled: int, size: int) -> Finding:
+    if device.type == "cuda":
+        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's at most")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB at most, this process in all")
+
+
+def _disk(updater: Updater, config: Config, folder: Path, share: float) -> Finding:
+    """Weights are fp32; a save holds Adam's two moments too, and there are two saves."""
+    weights = 4 * sum(parameter.numel() for parameter in updater.model.parameters())
+    run = weights * (1 + 2 * 3 + config.training.keep + 1)
+    cache = share * sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
+    return Finding("ok", "disk", f"about {run / 1e9:.2f} GB for the run folder and {cache / 1e9:.2f} GB for the cache of the tokenised corpus")
+
+
+def _overfits(config: Config, tokenizer: Tokenizer, batch: Batch, device: torch.device, precision: torch.dtype) -> Finding:
+    """A few sentences, again and again, without what should hinder learning by heart: if that fails, nothing will be learnt."""
+    labels = batch.labels[:OVERFITTED]
+    few = Batch(0, 0, batch.source[:OVERFITTED], batch.target[:OVERFITTED], labels, int((labels != 0).sum()))
+    plain = dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, dropout=0.0),
+        optim=dataclasses.replace(config.optim, label_smoothing=0.0, r_drop=0.0, clip=1.0),
+    )
+    torch.manual_seed(config.training.seed)
+    updater = Updater(build_model(plain, tokenizer).to(device), plain, device, precision, Ranks())
+    first, began, step = _loss(updater, few), time.perf_counter(), 0
+    while step < STEPS and time.perf_counter() - began < SECONDS:
+        updater.update([few], step, RATE * min(1.0, (step + 1) / 10), lambda _: None)
+        step += 1
+    last = _loss(updater, few)
+    text = f"{len(labels)} sentences learnt by heart: loss {first:.2f} before, {last:.2f} after {step} steps"
+    if not last < 0.7 * first:
+        return Finding("warning", "one batch", text, "it should fall below 70% of that: look at the settings of model (norm=pre learns most readily)")
+    return Finding("ok", "one batch", text)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
