@@ -133,26 +133,11 @@ class Translator:
         the batches are the same ones.
         """
         options = options.fill(self.decoding)
-        if window < 1:
-            raise ValueError(f"window is {window}: it must be at least 1")
-        return self._windows(iter(lines), options, window, done)
+        parts = windows(lines, window, done)
+        return (result for first, part in parts for result in self.translate_window(part, first, options))
 
-    def _windows(self, lines: Iterator[str], options: Options, window: int, done: int) -> Iterator[Translation]:
-        first, size = 0, min(window, FIRST_WINDOW)
-        while True:
-            ahead, characters = [], 0
-            while len(ahead) < size and characters < WINDOW_CHARACTERS and (line := next(lines, None)) is not None:
-                ahead.append(line)
-                characters += len(line)
-            if not ahead:
-                return
-            if first + len(ahead) > done:
-                yield from self._translate_window(ahead, first, options)
-            first += len(ahead)
-            size = min(window, 2 * size)
-
-    def _translate_window(self, lines: list[str], first: int, options: Options) -> list[Translation]:
-        """`lines` are those from number `first` on (from 0) of the whole input."""
+    def translate_window(self, lines: list[str], first: int, options: Options) -> list[Translation]:
+        """`lines` are those from number `first` on (from 0) of the whole input; `options` are filled."""
         pieces = self._split(lines)
         lengths = [len(piece.ids) for piece in pieces]
         for batch in length_batches(lengths, options.batch_tokens, options.n_best if options.sample else options.beam):
@@ -201,6 +186,28 @@ class Translator:
     def limit(self, tokens: int) -> int:
         """Most tokens of an output, end mark included, for a source of `tokens`."""
         return max(1, min(int(self.decoding.max_ratio * tokens) + self.decoding.max_extra, self.max_tokens))
+
+
+def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
+    """The number of its first line (from 0) and the lines of each window, all but those within the first `done` lines."""
+    if window < 1:
+        raise ValueError(f"window is {window}: it must be at least 1")
+    return _windows(iter(lines), window, done)
+
+
+def _windows(lines: Iterator[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
+    first, size = 0, min(window, FIRST_WINDOW)
+    while True:
+        ahead, characters = [], 0
+        while len(ahead) < size and characters < WINDOW_CHARACTERS and (line := next(lines, None)) is not None:
+            ahead.append(line)
+            characters += len(line)
+        if not ahead:
+            return
+        if first + len(ahead) > done:
+            yield first, ahead
+        first += len(ahead)
+        size = min(window, 2 * size)
 
 
 def piece_seed(seed: int, line: int, place: int, rank: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from translate.ray_translator import RayTranslator
     from translate.translator import Translation, Translator
 
 HELP = "Translate text files, or standard input to standard output: N lines in, N lines out."
@@ -71,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens a batch, times the beam: lower it if memory runs out")
     machine.add_argument("--window", type=int, metavar="N", help="lines read ahead of the output (default: 2048; at a keyboard 1)")
+    machine.add_argument("--workers", type=int, default=0, metavar="N", help="translate on N Ray workers at once (default: 0, in this process)")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     machine.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="default: auto")
     machine.add_argument("--engine", choices=("torch", "ctranslate2"), default="torch", help="what runs the model (default: torch)")
@@ -93,9 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(written_whole(arguments.output)) if arguments.output else sys.stdout
         report = stack.enter_context(written_whole(arguments.report)) if arguments.report else None
-        translator, results = translations(lines, inputs, arguments)
+        translator, results = translations(stack, lines, inputs, arguments)
         # whoever reads the pipe has each line as soon as there is one
-        write(with_progress(results, total, output), translator, output, report, arguments, at_once=output is sys.stdout)
+        write(with_progress(results, total, output), translator, output, report, arguments, at_once=not arguments.output)
     return 0
 
 
@@ -119,9 +122,12 @@ def count_lines(inputs: list[str], errors: str) -> int | None:
     return None if None in counts else sum(counts)
 
 
-def translations(lines: Iterator[str], inputs: list[str], arguments: argparse.Namespace, done: int = 0) -> tuple[Translator, Iterator[Translation]]:
-    """The translator, and what it makes of `lines`, all but the windows that lie within the first `done`."""
+def translations(
+    stack: contextlib.ExitStack, lines: Iterator[str], inputs: list[str], arguments: argparse.Namespace, done: int = 0
+) -> tuple[Translator | RayTranslator, Iterator[Translation]]:
+    """The translator, and what it makes of `lines`, all but the windows that lie within the first `done`. `stack` ends its workers."""
     from translate.decoding import Options  # brings torch
+    from translate.ray_translator import ray_translator
     from translate.translator import WINDOW_LINES, Translator
 
     keyboard = "-" in inputs and sys.stdin.isatty()
@@ -129,7 +135,12 @@ def translations(lines: Iterator[str], inputs: list[str], arguments: argparse.Na
         arguments.beam, arguments.length_penalty, arguments.batch_tokens, arguments.n_best,
         arguments.sample, arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed,
     )  # fmt: skip
-    translator = Translator.load(arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
+    model = (arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
+    if arguments.workers:
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray writes there, among the translations, that a worker died
+        translator = stack.enter_context(ray_translator(arguments.workers, *model))
+    else:
+        translator = Translator.load(*model)
     results = translator.translate_stream(lines, options, arguments.window or (1 if keyboard else WINDOW_LINES), done)
     if keyboard:
         print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)
@@ -147,11 +158,11 @@ def go_on(lines: Iterator[str], inputs: list[str], total: int | None, arguments:
     job = {
         "model": [file_key(path) for path in model if os.path.isfile(path)],
         "input": [file_key(path) if os.path.isfile(path) else path for path in inputs],
-        **{key: value for key, value in vars(arguments).items() if key not in ("run", "command", "input", "output", "resume", "model")},
+        **{key: value for key, value in vars(arguments).items() if key not in ("run", "command", "input", "output", "resume", "model", "workers")},
     }
-    with resumable_files(paths, job, [arguments.n_best if arguments.format == "text" else 1, 1]) as files:
+    with resumable_files(paths, job, [arguments.n_best if arguments.format == "text" else 1, 1]) as files, contextlib.ExitStack() as stack:
         done = min(file.done for file in files)
-        translator, results = translations(lines, inputs, arguments, done)
+        translator, results = translations(stack, lines, inputs, arguments, done)
         first = next(results, None)
         kept = first.number - 1 if first else done
         for file in files:
@@ -164,7 +175,7 @@ def go_on(lines: Iterator[str], inputs: list[str], total: int | None, arguments:
 
 
 def write(
-    results: Iterable[Translation], translator: Translator, output: TextIO, report: TextIO | None, arguments: argparse.Namespace, at_once: bool
+    results: Iterable[Translation], translator: Translator | RayTranslator, output: TextIO, report: TextIO | None, arguments: argparse.Namespace, at_once: bool
 ) -> None:
     """Each result to `output` and `report`, `at_once` without waiting for the next; then what is worth telling, to stderr."""
     split, cut, looped, pieces, statuses = [], [], [], 0, Counter()
@@ -258,7 +269,7 @@ def name_lines(numbers: list[int]) -> str:
 
 def with_progress(results: Iterator[Translation], total: int | None, output: TextIO, done: int = 0) -> Iterable[Translation]:
     """`results`, with a progress bar on stderr if that is a terminal and nothing else is typed or written there."""
-    if not sys.stderr.isatty() or (output is sys.stdout and sys.stdout.isatty()):
+    if not sys.stderr.isatty() or output.isatty():
         return results
     from tqdm import tqdm
 
