@@ -35,8 +35,9 @@ def alone(untrained):
     return Translator.load(untrained, "cpu", "fp32")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def workers(untrained):
+    """They take both CPUs of this Ray, until the tests of the class are done."""
     with ray_translator(2, untrained, "cpu", "fp32") as translator:
         yield translator
 
@@ -44,53 +45,50 @@ def workers(untrained):
 OPTIONS = [Options(n_best=2), Options(beam=1, batch_tokens=40), Options(sample=True, n_best=2, seed=7)]
 
 
-@pytest.mark.parametrize("done", [0, 17])
-@pytest.mark.parametrize("options", OPTIONS, ids=["beam", "greedy", "sample"])
-def test_the_results_of_one_process_in_their_order(alone, workers, options, done):
-    expected = list(alone.translate_stream(LINES * 8, options, 5, done))
-    assert list(workers.translate_stream(LINES * 8, options, 5, done)) == expected
-    assert [result.number for result in expected] == list(range(done // 5 * 5 + 1, len(LINES) * 8 + 1))  # by whole windows
-
-
-def test_nothing_in_nothing_out(workers):
-    assert list(workers.translate_stream([])) == []
-
-
-def test_it_reads_a_few_windows_ahead_and_no_more(workers):
-    taken = []
-    results = workers.translate_stream((taken.append(line) or line for line in LINES * 500), window=3)
-    for number, _ in enumerate(islice(results, 300)):
-        assert len(taken) <= number + 3 + 2 * 4 * 3  # of its own window, and 4 windows for each of 2 workers
-
-
 def process_of(worker) -> int:
     return ray.get(worker.__ray_call__.remote(lambda _: os.getpid()))
 
 
-def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(alone, workers, capsys):
-    lines = LINES * 40
-    processes = [process_of(worker) for worker in workers.workers]
-    results = workers.translate_stream(lines, window=5)
-    begun = [next(results)]
-    os.kill(processes[0], signal.SIGKILL)
-    assert [*begun, *results] == list(alone.translate_stream(lines, window=5))
-    assert capsys.readouterr().err.count("a worker died: another takes its place") == 1
-    now = [process_of(worker) for worker in workers.workers]
-    assert now[0] != processes[0] and now[1] == processes[1]
+class TestStream:
+    @pytest.mark.parametrize("done", [0, 17])
+    @pytest.mark.parametrize("options", OPTIONS, ids=["beam", "greedy", "sample"])
+    def test_the_results_of_one_process_in_their_order(self, alone, workers, options, done):
+        expected = list(alone.translate_stream(LINES * 8, options, 5, done))
+        assert list(workers.translate_stream(LINES * 8, options, 5, done)) == expected
+        assert [result.number for result in expected] == list(range(done // 5 * 5 + 1, len(LINES) * 8 + 1))  # by whole windows
 
+    def test_nothing_in_nothing_out(self, workers):
+        assert list(workers.translate_stream([])) == []
 
-def test_what_kills_every_worker_is_told(workers, monkeypatch):
-    def doomed():
-        worker = start()
-        ray.kill(worker)
-        return worker
+    def test_it_reads_a_few_windows_ahead_and_no_more(self, workers):
+        taken = []
+        results = workers.translate_stream((taken.append(line) or line for line in LINES * 500), window=3)
+        for number, _ in enumerate(islice(results, 300)):
+            assert len(taken) <= number + 3 + 2 * 4 * 3  # of its own window, and 4 windows for each of 2 workers
 
-    start = workers.start
-    monkeypatch.setattr(workers, "start", doomed)
-    monkeypatch.setattr(workers, "workers", [doomed()])
-    with pytest.raises(ValueError, match="5 workers died over lines 1 to 3") as caught:
-        list(workers.translate_stream(LINES, window=3))
-    assert "\n" not in str(caught.value)
+    def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(self, alone, workers, capsys):
+        lines = LINES * 40
+        processes = [process_of(worker) for worker in workers.workers]
+        results = workers.translate_stream(lines, window=5)
+        begun = [next(results)]
+        os.kill(processes[0], signal.SIGKILL)
+        assert [*begun, *results] == list(alone.translate_stream(lines, window=5))
+        assert capsys.readouterr().err.count("a worker died: another takes its place") == 1
+        now = [process_of(worker) for worker in workers.workers]
+        assert now[0] != processes[0] and now[1] == processes[1]
+
+    def test_what_kills_every_worker_is_told(self, workers, monkeypatch):
+        def doomed():
+            worker = start()
+            ray.kill(worker)
+            return worker
+
+        start = workers.start
+        monkeypatch.setattr(workers, "start", doomed)
+        monkeypatch.setattr(workers, "workers", [doomed()])
+        with pytest.raises(ValueError, match="5 workers died over lines 1 to 3") as caught:
+            list(workers.translate_stream(LINES, window=3))
+        assert "\n" not in str(caught.value)
 
 
 def test_the_command_writes_the_same_bytes_and_goes_on_with_resume(translate, tmp_path, capsys):

@@ -175,7 +175,12 @@ def go_on(lines: Iterator[str], inputs: list[str], total: int | None, arguments:
 
 
 def write(
-    results: Iterable[Translation], translator: Translator | RayTranslator, output: TextIO, report: TextIO | None, arguments: argparse.Namespace, at_once: bool
+    results: Iterable[Translation],
+    translator: Translator | RayTranslator,
+    output: TextIO,
+    report: TextIO | None,
+    arguments: argparse.Namespace,
+    at_once: bool,
 ) -> None:
     """Each result to `output` and `report`, `at_once` without waiting for the next; then what is worth telling, to stderr."""
     split, cut, looped, pieces, statuses = [], [], [], 0, Counter()
