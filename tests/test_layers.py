@@ -28,7 +28,7 @@ batches optim objective decoding
 ranks bundle scoring
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
-evaluation checks
+ray_translator evaluation checks
 runfolder model_checks
 training
 verify
@@ -44,6 +44,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "sentencepiece": {"tokenizer"},
     "datasets": {"data", "corpora"},
     "ctranslate2": {"ctranslate2_engine"},
+    "ray": {"ray_translator"},
 }
 
 
@@ -115,7 +116,8 @@ def test_a_library_is_imported_in_its_own_place_only(library):
 def test_every_library_is_a_declared_dependency():
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["ctranslate2"]]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["ctranslate2"], *extras["ray"]]
     names = {requirement.split(">")[0].replace("hydra-core", "hydra").replace("pyyaml", "yaml") for requirement in declared}
     used = {imported.split(".")[0] for path in MODULES.values() for imported in imports(path)} - set(sys.stdlib_module_names) - {"translate"}
     assert used - {"huggingface_hub", "pyarrow"} <= names  # those two come with datasets
