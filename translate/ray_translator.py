@@ -1,4 +1,4 @@
-"""A large corpus on several workers at once: `translate file --workers`, on this machine or on a Ray cluster (https://docs.ray.io); an optional extra.
+"""A large corpus on several workers: `translate file --workers`, on this machine or on a Ray cluster (https://docs.ray.io); an optional extra.
 
 Each worker is a Ray actor with a `Translator` of its own, and gets the windows of lines that one process would translate one after the other: the
 batches and the seeds are the same, so the output is, and it comes in the order of the input. When a worker dies, another takes its place and
