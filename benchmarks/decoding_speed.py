@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import statistics
 import subprocess
@@ -51,6 +52,8 @@ def main() -> None:
         for beam in arguments.beams:
             for batch in arguments.batches:
                 figures += compare(names, pythons, task, Path(folder), beam, batch, arguments)
+        for precision in ("fp32", "bf16"):
+            figures.append(independence(arguments.model, task, precision))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
@@ -119,6 +122,34 @@ def compare(names: list[str], pythons: dict[str, str], task: dict, work: Path, b
         print(f"{name:<22}  {median:>8,.0f} {spread:<20}  {best / median:>7.2f}x  {each:>13.1f}  {bleu:>6.2f}  {equal:>21.1%}", flush=True)
         rows.append({"contestant": name, "beam": beam, "batch": batch, "rates": rates[name], "bleu": bleu, "equal": equal})
     return rows
+
+
+def independence(model: Path, task: dict, precision: str) -> dict:
+    """How many translations depend on the batch: at beam 5, in batches of 1 and of 7 and in a shuffled file, against batches of 64."""
+    from translate.decoding import Options
+    from translate.translator import Translator
+
+    translator = Translator.load(model, "cpu", precision)
+    options = Options(5, 1.0).fill(translator.decoding)
+
+    def outputs(size: int, order: list[int]) -> list[list[int]]:
+        found = {}
+        for start in range(0, len(order), size):
+            some = order[start : start + size]
+            results = translator.engine.search([task["sources"][n] for n in some], [task["limits"][n] for n in some], options, [])
+            found.update(zip(some, (hypotheses[0].ids for hypotheses in results)))
+        return [found[place] for place in range(len(order))]
+
+    places = list(range(len(task["sources"])))
+    shuffled = random.Random(1).sample(places, len(places))
+    expected = outputs(64, places)
+    different = {
+        name: sum(a != b for a, b in zip(outputs(size, order), expected))
+        for name, size, order in (("batches of 1", 1, places), ("batches of 7", 7, places), ("a shuffled file", 64, shuffled))
+    }
+    told = ", ".join(f"{count} in {name}" for name, count in different.items())
+    print(f"ours in {precision}, beam 5: of {len(places):,} translations differ from those in batches of 64: {told}", flush=True)
+    return {"precision": precision, "different": different}
 
 
 if __name__ == "__main__":

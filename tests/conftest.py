@@ -77,6 +77,16 @@ def bundle(tmp_path_factory, corpus_folder) -> Path:
     return run
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, corpus_folder):
+    """Trained long enough that most of its outputs end by themselves."""
+    from translate.training import train
+
+    run = tmp_path_factory.mktemp("trained") / "run"
+    assert train(tiny_config(run, corpus_folder, steps=400, validate_every=400)) == 0
+    return run
+
+
 @pytest.fixture
 def command():
     """Run `translate WORDS...` as a process of its own."""

@@ -16,7 +16,8 @@ import safetensors.numpy
 import yaml
 
 from tests.conftest import LINES, ROOT, digest
-from tests.fuzz import KINDS, LAUGHS, Worker
+from tests.fuzz import KINDS, Worker
+from tests.mutations import LAUGHS
 from translate.bundle import Bundle, load_bundle, write_model
 from translate.translator import Translator
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fuzz import LAUGHS
+from tests.mutations import LAUGHS
 from translate.cli.main import main
 from translate.config import Config, OptimConfig, from_dict
 

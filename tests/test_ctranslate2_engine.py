@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from tests.conftest import digest, tiny_config
+from tests.conftest import digest
 from translate.bundle import Bundle, build_model, load_bundle, write_config, write_model
 from translate.cli.main import main
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
@@ -57,16 +57,6 @@ def test_same_texts_and_scores(tmp_path, norm, joint, beam):
     assert len({result.text for result in results}) > 4
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, corpus_folder):
-    """Trained long enough that most of its outputs end by themselves."""
-    from translate.training import train
-
-    run = tmp_path_factory.mktemp("trained") / "run"
-    assert train(tiny_config(run, corpus_folder, steps=400, validate_every=400)) == 0
-    return run
-
-
 @pytest.mark.parametrize("beam", [1, 2, 5])
 def test_a_trained_model_says_the_same(trained, corpus_folder, beam):
     lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:200]
@@ -75,7 +65,8 @@ def test_a_trained_model_says_the_same(trained, corpus_folder, beam):
     different = [(one, other) for one, other in zip(ours, theirs) if one.text != other.text]
     # it stops earlier than ours, which shows with a model as unsure as this one: then what ours went on to find scores higher
     assert len(different) <= (20 if beam > 1 else 0)
-    assert all(one.score > other.score for one, other in different)
+    # a loop is searched anew under another rule: where only one of the two had found one, either may score higher
+    assert all(one.score > other.score for one, other in different if not (one.looped or other.looped))
     pairs = [(one.score, other.score) for one, other in zip(ours, theirs) if one.text == other.text]
     assert [score for score, _ in pairs] == pytest.approx([score for _, score in pairs], rel=1e-3, abs=1e-3)
 

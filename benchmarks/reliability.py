@@ -1,0 +1,127 @@
+"""Long runs of `translate file` and of `Translator`: many lines, many processes, many threads.
+
+    python benchmarks/reliability.py -m runs/multi30k_de_en --data DIR/test_2016_flickr.de --lines 1000000 --processes 24 --minutes 10
+
+Three parts; 0 leaves one out. --lines: that many, different from each other, through each of --engines with greedy search: none may be lost, memory
+must stay flat (looked up when 10%, 50% and 100% are done). --processes: that many `translate file` at once on one model, all of whose
+outputs must be that of one alone. --minutes: eight threads share one Translator, which must give each of them what it gives one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+THREADS = 8
+MARKS = (0.1, 0.5, 1.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Long runs of translate file and of Translator.")
+    parser.add_argument("-m", "--model", type=Path, required=True, help="run folder")
+    parser.add_argument("--data", type=Path, required=True, help="a text file, one sentence a line")
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--engines", nargs="*", default=["torch", "ctranslate2"])
+    parser.add_argument("--processes", type=int, default=24)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    lines = arguments.data.read_text(encoding="utf-8").split("\n")[:-1]
+    figures: dict = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for engine in arguments.engines if arguments.lines else ():
+            figures[f"lines, {engine}"] = many_lines(arguments.model, lines, arguments.lines, engine, Path(folder))
+        if arguments.processes:
+            figures["processes"] = many_processes(arguments.model, arguments.data, arguments.processes)
+    if arguments.minutes:
+        figures["threads"] = many_threads(arguments.model, lines, arguments.minutes)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def many_lines(model: Path, lines: list[str], count: int, engine: str, folder: Path) -> dict:
+    """Each line carries its number, and so must its report."""
+    source = folder / "input"
+    with open(source, "w", encoding="utf-8") as file:
+        file.writelines(f"{lines[number % len(lines)]} {number}\n" for number in range(count))
+    words = ["file", "-m", str(model), "--engine", engine, "--beam", "1", "--format", "jsonl", str(source)]
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    marks = {max(1, round(share * count)): share for share in MARKS}
+    memory, seen = {}, 0
+    for seen, line in enumerate(process.stdout, 1):
+        if json.loads(line)["source"] != f"{lines[(seen - 1) % len(lines)]} {seen - 1}":
+            sys.exit(f"{engine}: line {seen} of the output is not of line {seen} of the input")
+        if seen in marks:
+            memory[f"{marks[seen]:.0%}"] = resident(process.pid)
+    if process.wait() or seen != count:
+        sys.exit(f"{engine}: {seen:,} of {count:,} lines, exit code {process.returncode}")
+    seconds = time.perf_counter() - began
+    told = ", ".join(f"{megabytes:,.0f} MB at {share}" for share, megabytes in memory.items())
+    print(f"{engine}: {count:,} lines in {seconds:,.0f} s ({count / seconds:,.0f} lines/s), none lost, resident {told}", flush=True)
+    return {"lines": count, "seconds": seconds, "resident_mb": memory}
+
+
+def resident(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def many_processes(model: Path, data: Path, count: int) -> dict:
+    command = [sys.executable, "-m", "translate", "file", "-m", str(model), str(data)]
+
+    def output(_: int) -> str:
+        return hashlib.sha256(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout).hexdigest()
+
+    began = time.perf_counter()
+    alone = output(0)
+    once = time.perf_counter() - began
+    began = time.perf_counter()
+    with ThreadPoolExecutor(count) as pool:
+        different = sum(digest != alone for digest in pool.map(output, range(count)))
+    seconds = time.perf_counter() - began
+    print(f"{count} processes at once in {seconds:,.0f} s (one alone {once:.1f} s): {different} outputs differ from its", flush=True)
+    return {"processes": count, "seconds": seconds, "alone": once, "different": different}
+
+
+def many_threads(model: Path, lines: list[str], minutes: float) -> dict:
+    """Every thread translates slices of the file over and over, each in another order."""
+    from translate.translator import Translator
+
+    translator, size = Translator.load(model), 50
+    slices = [lines[start : start + size] for start in range(0, len(lines), size)]
+    expected = [translator.translate(some) for some in slices]
+    end, wrong, done = time.perf_counter() + minutes * 60, [0] * THREADS, [0] * THREADS
+
+    def work(thread: int) -> None:
+        place = thread
+        while time.perf_counter() < end:
+            wrong[thread] += translator.translate(slices[place % len(slices)]) != expected[place % len(slices)]
+            done[thread] += size
+            place += 2 * thread + 1
+
+    before = resident(os.getpid())
+    threads = [threading.Thread(target=work, args=(thread,)) for thread in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(
+        f"{THREADS} threads, {minutes:g} minutes, {sum(done):,} lines: {sum(wrong)} slices of {size} differ from one thread's; "
+        f"resident {before:,.0f} MB before, {resident(os.getpid()):,.0f} MB after",
+        flush=True,
+    )
+    return {"threads": THREADS, "minutes": minutes, "lines": sum(done), "different": sum(wrong), "resident_mb": [before, resident(os.getpid())]}
+
+
+if __name__ == "__main__":
+    main()
