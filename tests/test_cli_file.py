@@ -222,6 +222,18 @@ def test_invalid_utf8_is_told_before_anything_is_written_or_replaced(translate, 
     assert json.loads(lines_of(capsys)[-1])["source"] == "Guten \ufffd\ufffd Morgen!"
 
 
+def test_a_file_behind_a_redirect_is_a_file(untrained, tmp_path, command):
+    path = tmp_path / "in"
+    path.write_bytes(b"Guten Morgen!\n" * 40 + b"Guten \xff\xc3 Morgen!\n")
+    with open(path, "rb") as file:
+        done = command("file", "-m", untrained, "--window", "1", stdin=file)
+    assert done.returncode == 2 and done.stdout == b"" and b"line 41: invalid UTF-8 at byte 7" in done.stderr
+    with open(path, "rb") as file:
+        file.seek(14 * 38)  # a shell script may have read on
+        done = command("file", "-m", untrained, "--errors", "replace", stdin=file)
+    assert done.returncode == 0 and done.stdout.count(b"\n") == 3, done.stderr
+
+
 def test_report(translate, tmp_path, capsys):
     lines = ["Guten Morgen!", "  ", "Der Hund schläft. " * 9, "Die Katze kostet 12,50 {preis} a.b@example.org https://example.org"]
     (tmp_path / "in").write_text("\n".join(lines), encoding="utf-8")

@@ -115,10 +115,17 @@ def check_names(arguments: argparse.Namespace, inputs: list[str]) -> None:
 
 
 def count_lines(inputs: list[str], errors: str) -> int | None:
-    """How many lines are to come; None where not all inputs are files. Invalid UTF-8 in one raises here, before anything is written."""
+    """How many lines are to come; None where one comes from a pipe. Invalid UTF-8 in a file raises here, before anything is written."""
     from translate.text import read_lines
 
-    counts = [sum(1 for _ in read_lines(path, errors)) if os.path.isfile(path) else None for path in inputs]
+    counts: list[int | None] = []
+    for path in inputs:
+        if path == "-" and sys.stdin.buffer.seekable() and not sys.stdin.isatty():  # `< file`
+            begin = sys.stdin.buffer.tell()
+            counts.append(sum(1 for _ in read_lines(path, errors)))
+            sys.stdin.buffer.seek(begin)
+        else:
+            counts.append(sum(1 for _ in read_lines(path, errors)) if os.path.isfile(path) else None)
     return None if None in counts else sum(counts)
 
 
