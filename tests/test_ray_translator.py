@@ -155,8 +155,9 @@ def test_ctrl_c_leaves_no_process_and_no_half_file(untrained, tmp_path):
     (tmp_path / "in").write_text("\n".join(LINES * 5000), encoding="utf-8")
     words = file_words(untrained, tmp_path / "in", "--window", "50", "--report", tmp_path / "report", "--workers", "2")
     environment = {name: value for name, value in FILE_ENVIRONMENT.items() if not name.startswith("RAY_")}
-    # the keyboard's Ctrl-C goes to the whole group
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True) as process:
+    # the keyboard's Ctrl-C goes to the whole group; a shell's background job would have it ignored
+    heard = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **heard) as process:
         assert process.stdout.readline().endswith(b"\n")
         started = family(process.pid)
         os.killpg(process.pid, signal.SIGINT)
