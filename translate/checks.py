@@ -7,7 +7,7 @@ SAMPLE contiguous lines a corpus are looked at for shifted lines and swapped lan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,6 +24,11 @@ FUNCTION_WORDS = {
     "de": set("der die das und ist nicht ein eine einen einem einer zu mit auf für von dem den im ich sie er wir es sich auch".split()),
     "en": set("the and is not a an to with on for of in i you he she we it are was that this at by from have has".split()),
 }
+SIDES = (  # of pairs: what may stand in training too
+    lambda pairs: [source for source, _ in pairs],
+    lambda pairs: [target for _, target in pairs],
+    lambda pairs: pairs,
+)
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,9 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         yield from _alignment(name, table, 2 if cheap else BLOCKS)
         yield from _languages(name, table, data)
     tables = [table for _, table in training if not isinstance(table, Finding)]
-    for name, table in held_out:
-        if tables and not isinstance(table, Finding) and len(table):
-            yield _overlap(name, list(Pairs([table])), tables, QUICK if cheap else sum(map(len, tables)))
+    readable = {name: list(Pairs([table])) for name, table in held_out if not isinstance(table, Finding)}
+    if tables:
+        yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
 
 def cheap_checks(config: Config, say: Callable[[str], None]) -> None:
@@ -123,20 +128,24 @@ def _languages(name: str, table, data: DataConfig) -> Iterator[Finding]:
             yield Finding("error", name, f"the {side} side looks like {other}, not {language}", "swap source and target of this corpus")
 
 
-def _overlap(name: str, pairs: Sequence[tuple[str, str]], tables: list, limit: int) -> Finding:
-    sources, targets, both = ({key: None for key in keys} for keys in (*zip(*pairs), pairs))
-    for _, batch_sources, batch_targets in islice(Pairs(tables).batches(), -(-limit // ROWS)):
-        for source, target in zip(batch_sources, batch_targets):
-            for found, key in ((sources, source), (targets, target), (both, (source, target))):
-                if key in found:
-                    found[key] = True
-    lines = [number for number, pair in enumerate(pairs, 1) if both[pair]] or [n for n, (source, _) in enumerate(pairs, 1) if sources[source]]
-    counts = [sum(bool(found[key]) for key in keys) for found, keys in zip((sources, targets, both), (*zip(*pairs), pairs))]
+def _overlaps(held_out: dict[str, list[tuple[str, str]]], tables: list, limit: int) -> Iterator[Finding]:
+    """What of each held-out set stands among the first `limit` training pairs, which are read once for all sets."""
+    wanted = [{key for pairs in held_out.values() for key in keys(pairs)} for keys in SIDES]
+    found: list[set] = [set(), set(), set()]
+    for _, sources, targets in islice(Pairs(tables).batches(), -(-limit // ROWS)):
+        for keys, seen, these in zip(wanted, found, (sources, targets, zip(sources, targets))):
+            seen |= keys.intersection(these)
     size = sum(map(len, tables))
     place = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
-    text = f"{counts[0]:,} sources, {counts[1]:,} targets and {counts[2]:,} pairs of {len(pairs):,} also stand in {place}"
-    where = ", ".join(str(number) for number in islice(lines, SHOWN))
-    listed = f" ({'pairs' if counts[2] else 'sources'}: line {where}{', ...' if len(lines) > SHOWN else ''})" if lines else ""
-    if not counts[2]:
-        return Finding("note" if any(counts) else "ok", name, text + listed)
-    return Finding("warning", name, text + listed, "take them out of training")
+    for name, pairs in held_out.items():
+        counts = [len(set(keys(pairs)) & seen) for keys, seen in zip(SIDES, found)]
+        text = f"{counts[0]:,} sources, {counts[1]:,} targets and {counts[2]:,} pairs of {len(pairs):,} also stand in {place}"
+        which = 2 if counts[2] else 0
+        lines = [number for number, key in enumerate(SIDES[which](pairs), 1) if key in found[which]]
+        if lines:
+            where = ", ".join(map(str, lines[:SHOWN])) + (", ..." if len(lines) > SHOWN else "")
+            text += f" ({'pairs' if which else 'sources'}: line {where})"
+        if counts[2]:
+            yield Finding("warning", name, text, "take them out of training")
+        else:
+            yield Finding("note" if any(counts) else "ok", name, text)
