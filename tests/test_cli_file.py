@@ -222,18 +222,6 @@ def test_invalid_utf8_is_told_before_anything_is_written_or_replaced(translate, 
     assert json.loads(lines_of(capsys)[-1])["source"] == "Guten \ufffd\ufffd Morgen!"
 
 
-def test_a_file_behind_a_redirect_is_a_file(untrained, tmp_path, command):
-    path = tmp_path / "in"
-    path.write_bytes(b"Guten Morgen!\n" * 40 + b"Guten \xff\xc3 Morgen!\n")
-    with open(path, "rb") as file:
-        done = command("file", "-m", untrained, "--window", "1", stdin=file)
-    assert done.returncode == 2 and done.stdout == b"" and b"line 41: invalid UTF-8 at byte 7" in done.stderr
-    with open(path, "rb") as file:
-        file.seek(14 * 38)  # a shell script may have read on
-        done = command("file", "-m", untrained, "--errors", "replace", stdin=file)
-    assert done.returncode == 0 and done.stdout.count(b"\n") == 3, done.stderr
-
-
 def test_report(translate, tmp_path, capsys):
     lines = ["Guten Morgen!", "  ", "Der Hund schläft. " * 9, "Die Katze kostet 12,50 {preis} a.b@example.org https://example.org"]
     (tmp_path / "in").write_text("\n".join(lines), encoding="utf-8")
@@ -263,25 +251,6 @@ def test_impossible_options(translate, source, capsys, words):
 def test_an_unknown_device(bundle, source, capsys):
     assert main(["file", "-m", str(bundle), "--device", "abacus", str(source)]) == 2
     one_line(capsys, "abacus")
-
-
-def test_a_closed_pipe_is_quiet_and_lines_come_as_they_are_done(bundle):
-    """Two lines go in and one comes out before the input has ended; then the reader leaves."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", "translate", "file", "-m", str(bundle), "--window", "1", "--device", "cpu"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
-        process.stdin.write(b"Guten Morgen!\n")
-        process.stdin.flush()
-        assert process.stdout.readline().endswith(b"\n")
-        process.stdout.close()
-        try:
-            process.stdin.write(b"Guten Morgen!\n" * 50)
-            process.stdin.close()
-        except BrokenPipeError:
-            pass
-        process.stdin = None
-        assert process.stderr.read() == b""
-        assert process.wait(60) != 0
 
 
 def test_start_up_imports_no_more_than_it_needs(bundle):

@@ -13,29 +13,35 @@ import io
 import lzma
 import os
 import secrets
+import shutil
 import stat
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from typing import BinaryIO, Iterator, TextIO
 
 BOM = b"\xef\xbb\xbf"
 LONGEST = 1 << 26  # bytes of a line
+STANDARD_INPUT = "standard input"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict") -> Iterator[str]:
+def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held: BinaryIO | None = None) -> Iterator[str]:
     """The lines of a UTF-8 file, without their ends; a last line need not have one. errors="replace" puts U+FFFD for what is no UTF-8.
 
-    `path` is a file (.gz and .xz are unpacked), "-" for standard input, or an open binary stream. The file is opened at once, so a
-    missing one fails here; what is in it is read line by line. ValueError, one line: a missing or unreadable file, a folder, a
-    damaged .gz or .xz, a line of more than `LONGEST` bytes, and invalid UTF-8 with file, line and byte (both counted from 1).
+    `path` is a file (.gz and .xz are unpacked), "-" for standard input, or an open binary stream; `held` is what came through it, see
+    `held_pipe`. The file is opened at once, so a missing one fails here; what is in it is read line by line. ValueError, one line: a
+    missing or unreadable file, a folder, a damaged .gz or .xz, a line of more than `LONGEST` bytes, and invalid UTF-8 with file, line
+    and byte (both counted from 1).
     """
     if hasattr(path, "read"):
         name = getattr(path, "name", None)
         return _decoded(path, name if isinstance(name, str) else "input", errors)
     if os.fspath(path) == "-":
-        return _decoded(sys.stdin.buffer, "standard input", errors)
+        return _decoded(held or sys.stdin.buffer, STANDARD_INPUT, errors)
+    if held:
+        return _decoded(held, path, errors)
     path = os.path.expanduser(path)
     try:
         stream = open(path, "rb")  # itself refuses a folder
@@ -49,6 +55,29 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict") -> It
     if path.endswith(".xz"):
         return _decoded(lzma.LZMAFile(stream, format=lzma.FORMAT_XZ), path, errors, stream)
     return _decoded(stream, path, errors, stream)
+
+
+def held_pipe(path: str) -> BinaryIO | None:
+    """All that comes through the pipe at `path` (or "-"), in an unnamed temporary file: so it can be read twice. None where that is no pipe.
+
+    It waits for the pipe's end. ValueError where the temporary file has no room.
+    """
+    if path != "-":
+        if not (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)) or path.endswith((".gz", ".xz")):
+            return None
+        pipe = open(path, "rb")
+    elif sys.stdin.isatty() or sys.stdin.buffer.seekable():
+        return None
+    else:
+        pipe = sys.stdin.buffer
+    try:
+        held = tempfile.TemporaryFile()
+        shutil.copyfileobj(pipe, held)
+        held.seek(0)
+    except OSError as error:
+        name = STANDARD_INPUT if path == "-" else path
+        raise ValueError(f"{name}: cannot be held in {tempfile.gettempdir()}: {_reason(error)}; set TMPDIR to a folder with room") from None
+    return held
 
 
 def _decoded(stream: BinaryIO, name: object, errors: str, close: BinaryIO | None = None) -> Iterator[str]:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 if TYPE_CHECKING:
     from translate.ray_translator import RayTranslator
@@ -34,8 +34,8 @@ SCORE is the natural logarithm of the probability, divided by the length penalty
 clause ends, and its pieces' translations are joined with a space (their scores are added); how many is said on stderr.
 
 -o appears when everything is translated, or not at all. With --resume, what is done so far is kept in OUT.part: the same command goes on
-there and ends with the same bytes. Files are checked for invalid UTF-8 before anything is written; in standard input it may come after
-the lines before it, unless --errors replace.
+there and ends with the same bytes. Invalid UTF-8 is told before anything is written: a pipe is therefore read to its end first. With
+--window or --errors replace it isn't, and translations come while it still runs.
 
 A translation that repeats itself past reason is searched again so that no three tokens come twice in it in the same order, and counted on
 stderr.
@@ -83,12 +83,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from translate.text import read_lines, written_whole
+    from translate.text import held_pipe, read_lines, written_whole
 
     inputs = arguments.input or ["-"]
     check_names(arguments, inputs)
-    readers = [read_lines(path, arguments.errors) for path in inputs]  # opens them all: what cannot be read is told before the model is loaded
-    total = count_lines(inputs, arguments.errors)
+    pipes = [None if arguments.window or arguments.errors == "replace" else held_pipe(path) for path in inputs]
+    # opens them all: what cannot be read is told before the model is loaded
+    readers = [read_lines(path, arguments.errors, pipe) for path, pipe in zip(inputs, pipes)]
+    total = count_lines(inputs, pipes, arguments.errors)
     lines = itertools.chain.from_iterable(readers)
     if arguments.resume:
         go_on(lines, inputs, total, arguments)
@@ -114,18 +116,18 @@ def check_names(arguments: argparse.Namespace, inputs: list[str]) -> None:
         raise ValueError("--resume goes on with the file of -o: give -o OUT as well")
 
 
-def count_lines(inputs: list[str], errors: str) -> int | None:
-    """How many lines are to come; None where one comes from a pipe. Invalid UTF-8 in a file raises here, before anything is written."""
+def count_lines(inputs: list[str], pipes: list[BinaryIO | None], errors: str) -> int | None:
+    """How many lines are to come; None where one comes from a pipe that is not held. Invalid UTF-8 raises here, before anything is written."""
     from translate.text import read_lines
 
     counts: list[int | None] = []
-    for path in inputs:
+    for path, stream in zip(inputs, pipes):
         if path == "-" and sys.stdin.buffer.seekable() and not sys.stdin.isatty():  # `< file`
-            begin = sys.stdin.buffer.tell()
-            counts.append(sum(1 for _ in read_lines(path, errors)))
-            sys.stdin.buffer.seek(begin)
-        else:
-            counts.append(sum(1 for _ in read_lines(path, errors)) if os.path.isfile(path) else None)
+            stream = sys.stdin.buffer
+        begin = stream.tell() if stream else 0
+        counts.append(sum(1 for _ in read_lines(path, errors, stream)) if stream or os.path.isfile(path) else None)
+        if stream:
+            stream.seek(begin)
     return None if None in counts else sum(counts)
 
 

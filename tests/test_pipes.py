@@ -1,0 +1,61 @@
+"""`translate file` at redirects and pipes: what is told before anything is written, and what comes when."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+WHOLE = b"Guten Morgen!\n" * 40
+DAMAGED = WHOLE + b"Guten \xff\xc3 Morgen!\n"
+
+
+def test_a_file_behind_a_redirect_is_a_file(untrained, tmp_path, command):
+    path = tmp_path / "in"
+    path.write_bytes(DAMAGED)
+    with open(path, "rb") as file:
+        done = command("file", "-m", untrained, "--window", "1", stdin=file)
+    assert done.returncode == 2 and done.stdout == b"" and b"line 41: invalid UTF-8 at byte 7" in done.stderr
+    with open(path, "rb") as file:
+        file.seek(14 * 38)  # a shell script may have read on
+        done = command("file", "-m", untrained, "--errors", "replace", stdin=file)
+    assert done.returncode == 0 and done.stdout.count(b"\n") == 3, done.stderr
+
+
+def test_a_pipe_is_read_to_its_end_before_anything_is_written(untrained, tmp_path, command):
+    (tmp_path / "in").write_bytes(WHOLE)
+    for words in ([], ["-", tmp_path / "in"], ["/dev/stdin"]):
+        done = command("file", "-m", untrained, *words, input=DAMAGED)
+        assert done.returncode == 2 and done.stdout == b"" and b"line 41: invalid UTF-8 at byte 7" in done.stderr
+        done = command("file", "-m", untrained, *words, input=WHOLE)
+        assert done.returncode == 0 and done.stdout.count(b"\n") == 40 * (len(words) or 1), done.stderr
+
+
+def test_no_room_for_what_comes_through_a_pipe(untrained, command):
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    done = command("file", "-m", untrained, input=WHOLE, preexec_fn=small_files)
+    assert done.returncode == 2 and done.stdout == b"" and done.stderr.count(b"\n") == 1
+    assert b"standard input: cannot be held in " in done.stderr and b"set TMPDIR" in done.stderr
+
+
+def test_a_closed_pipe_is_quiet_and_lines_come_as_they_are_done(untrained):
+    """Two lines go in and one comes out before the input has ended; then the reader leaves."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "translate", "file", "-m", str(untrained), "--window", "1", "--device", "cpu"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        process.stdin.write(b"Guten Morgen!\n")
+        process.stdin.flush()
+        assert process.stdout.readline().endswith(b"\n")
+        process.stdout.close()
+        try:
+            process.stdin.write(b"Guten Morgen!\n" * 50)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        process.stdin = None
+        assert process.stderr.read() == b""
+        assert process.wait(60) != 0
