@@ -16,11 +16,15 @@ from dataclasses import dataclass
 import numpy
 
 WORD = re.compile(r"\d+|[^\W\d_]+|[^\w\s]")
-OFFSETS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5)
+NEAR = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5)  # offsets looked at in all lines
+FAR = tuple(sign * size for size in range(6, 101) for sign in (1, -1))  # and those looked at where lines fit badly
+WINDOW = 9  # lines over which that is judged
+SUSPECTS = 1000  # lines at most that are looked at for far offsets; what is found there is then looked for everywhere
 LONGEST = 40  # words of a side that are looked at
 SEEN = 3  # pairs in which two words must come together
 CHANCE = 1e-6  # of a false alarm in text of LINES lines
 LINES = 10_000_000
+LARGEST = 2.0  # gain of a line, up or down
 FEWEST = 6  # lines of a run
 FEWEST_LINES = 50  # of a corpus that a lexicon can be learnt from
 
@@ -42,18 +46,82 @@ def shifted(sources: Sequence[str], targets: Sequence[str]) -> list[Shift]:
     left, right = (_ids(side, words) for side in (sources, targets))
     fit = _Fit(left, right, len(words))
     size, base = len(sources), fit.of(numpy.arange(len(sources)), numpy.arange(len(sources)))
-    found: list[tuple[float, Shift]] = []
-    for offset in OFFSETS:
+
+    def gains_at(offset: int, rows: numpy.ndarray) -> numpy.ndarray:
+        return numpy.clip(fit.of(rows, rows + offset) - base[rows], -LARGEST, LARGEST)
+
+    def search(offset: int, rows: numpy.ndarray, gains: numpy.ndarray, theta: float) -> list[Shift]:
+        threshold = math.log(LINES * (len(NEAR) + len(FAR)) / CHANCE) / theta
+        return [Shift(int(rows[a]) + 1, int(rows[b]) + 1, offset) for a, b in _runs(gains, threshold)]
+
+    found: list[Shift] = []
+    theta, suspects = 10.0, numpy.arange(0)
+    for offset in NEAR:
         rows = numpy.arange(max(0, -offset), min(size, size - offset))
-        gains = numpy.clip(fit.of(rows, rows + offset) - base[rows], -2.0, 2.0)
-        theta = _theta(gains)
-        threshold = math.log(LINES * len(OFFSETS) / CHANCE) / theta
-        found += [(score, Shift(int(rows[a]) + 1, int(rows[b]) + 1, offset)) for score, a, b in _runs(gains, threshold)]
+        gains = gains_at(offset, rows)
+        found += search(offset, rows, gains, _theta(gains))
+        if offset == NEAR[-1]:
+            theta, suspects = _theta(gains), _badly_fitting(base, base[rows] + gains)
+    for offset in FAR:
+        rows = suspects[(suspects + offset >= 0) & (suspects + offset < size)]
+        gains = numpy.full(size, -LARGEST)
+        gains[rows] = gains_at(offset, rows)
+        if search(offset, numpy.arange(size), gains, theta):
+            rows = numpy.arange(max(0, -offset), min(size, size - offset))
+            found += search(offset, rows, gains_at(offset, rows), theta)
     chosen: list[Shift] = []
-    for _, shift in sorted(found, key=lambda item: -item[0]):
-        if all(shift.last < other.first or shift.first > other.last for other in chosen):
-            chosen.append(shift)
-    return sorted(chosen, key=lambda shift: shift.first)
+    for run in _together(found):
+        offsets = sorted({shift.offset for shift in run})
+        rows = numpy.arange(min(shift.first for shift in run) - 1, max(shift.last for shift in run))
+        gains = numpy.full((len(offsets), len(rows)), -LARGEST)
+        for place, offset in enumerate(offsets):
+            inside = (rows + offset >= 0) & (rows + offset < size)
+            gains[place, inside] = gains_at(offset, rows[inside])
+        chosen += [Shift(int(rows[a]) + 1, int(rows[b]) + 1, offsets[place]) for place, a, b in _segments(gains, 3 / theta)]
+    return chosen
+
+
+def _together(shifts: list[Shift]) -> list[list[Shift]]:
+    """The shifts that touch or overlap one another, in groups, in their order."""
+    groups: list[list[Shift]] = []
+    for shift in sorted(shifts, key=lambda shift: shift.first):
+        if groups and shift.first <= max(other.last for other in groups[-1]) + 1:
+            groups[-1].append(shift)
+        else:
+            groups.append([shift])
+    return groups
+
+
+def _segments(gains: numpy.ndarray, cost: float) -> list[tuple[int, int, int]]:
+    """(row, first, last): of K rows of gains (K, n) the one to follow at each place, so that the sum is greatest; a change costs `cost`.
+
+    Segments shorter than `FEWEST` are left out, and what is so left between two of one row.
+    """
+    total, before = gains[:, 0], numpy.zeros(gains.shape, dtype=int)
+    for place in range(1, gains.shape[1]):
+        best = int(total.argmax())
+        before[:, place] = numpy.where(total >= total[best] - cost, numpy.arange(len(gains)), best)
+        total = numpy.maximum(total, total[best] - cost) + gains[:, place]
+    path = [int(total.argmax())]
+    for place in range(gains.shape[1] - 1, 0, -1):
+        path.append(int(before[path[-1], place]))
+    path.reverse()
+    changes = [0, *(place for place in range(1, len(path)) if path[place] != path[place - 1]), len(path)]
+    segments: list[tuple[int, int, int]] = []
+    for first, end in zip(changes, changes[1:]):
+        if segments and segments[-1][0] == path[first] and first - segments[-1][2] <= FEWEST:
+            segments[-1] = (path[first], segments[-1][1], end - 1)
+        elif end - first >= FEWEST:
+            segments.append((path[first], first, end - 1))
+    return segments
+
+
+def _badly_fitting(own: numpy.ndarray, others: numpy.ndarray) -> numpy.ndarray:
+    """The places, `SUSPECTS` at most, where lines fit their `own` targets hardly better than lines fit the targets of `others`."""
+    around = numpy.convolve(own, numpy.ones(WINDOW), "same") / numpy.convolve(numpy.ones(len(own)), numpy.ones(WINDOW), "same")
+    low = numpy.median(others) + 0.3 * (numpy.median(own) - numpy.median(others))
+    near = numpy.convolve(around < low, numpy.ones(WINDOW), "same") > 0
+    return near.nonzero()[0][:SUSPECTS]
 
 
 def _ids(lines: Sequence[str], words: dict[str, int]) -> list[numpy.ndarray]:
@@ -125,8 +193,8 @@ def _theta(gains: numpy.ndarray) -> float:
     return low
 
 
-def _runs(gains: numpy.ndarray, threshold: float) -> list[tuple[float, int, int]]:
-    """(sum, first, last) of the runs whose sum exceeds the threshold, by cumulative sums that begin anew at 0."""
+def _runs(gains: numpy.ndarray, threshold: float) -> list[tuple[int, int]]:
+    """(first, last) of the runs whose sum exceeds the threshold, by cumulative sums that begin anew at 0."""
     found, total, first, best, last = [], 0.0, 0, 0.0, 0
     for place, gain in enumerate([*gains.tolist(), -math.inf]):
         total += gain
@@ -134,6 +202,6 @@ def _runs(gains: numpy.ndarray, threshold: float) -> list[tuple[float, int, int]
             best, last = total, place
         if total <= 0 or total < best - threshold:
             if best > threshold and last - first + 1 >= FEWEST:
-                found.append((best, first, last))
+                found.append((first, last))
             total, best, first = 0.0, 0.0, place + 1
     return found
