@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import tiny_config
 from translate import phrasebook
 from translate.alignment import shifted
 from translate.cli.main import main
+from translate.training import train
 
 DATA = os.environ.get("TRANSLATE_DATA")
 
@@ -81,6 +83,17 @@ def test_a_faulty_corpus_is_told_and_the_run_folder_stays_away(tmp_path, capsys)
         (tmp_path / name).write_text("", encoding="utf-8")
     assert main(words) == 1
     assert "error    train 1 " in capsys.readouterr().out
+
+
+def test_training_says_at_every_start_what_the_quick_part_warns_of(tmp_path, corpus_folder, monkeypatch):
+    sides = {f"train_{language}": read(corpus_folder / f"train.{language}")[:300] for language in ("de", "en")}
+    write(tmp_path, **sides, dev_de=sides["train_de"][:20], dev_en=sides["train_en"][:20])
+    monkeypatch.setattr("translate.training.Run.choose", lambda run: 1 / 0)  # neither start comes to its end
+    for start in (1, 2):
+        with pytest.raises(ZeroDivisionError):
+            train(tiny_config(tmp_path / "run", tmp_path, steps=2, validate_every=2))
+        log = (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+        assert log.count("warning  validation 1") == start, log
 
 
 def test_a_misspelt_key_is_a_mistake(capsys):

@@ -73,7 +73,7 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
 
 
 def cheap_checks(config: Config, say: Callable[[str], None]) -> None:
-    """Say what is a warning or an error, a line each, for a run that begins."""
+    """Say what is a warning or an error, a line each; at every start of training."""
     for finding in check_data(config, cheap=True):
         if finding.severity in ("warning", "error"):
             say(finding.line())

@@ -69,8 +69,7 @@ def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prep
 
     ValueError for data that can't be used, test sets included: one that is missing is better found now than when the training has ended.
     """
-    if not (folder / CONFIG).exists():
-        cheap_checks(config, log.say)
+    cheap_checks(config, log.say)
     tokenizer = open_tokenizer(folder, config, log)
     data = prepare(config.data, tokenizer, log.say)
     validation = load_pairs(config.data.validation, config.data)
