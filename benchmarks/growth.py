@@ -1,9 +1,11 @@
 """Start-up, and how time and memory of `translate file` grow: with the file, with the length of a sentence, with one giant line.
 
     pip install matplotlib
-    python benchmarks/growth.py -m runs/multi30k_de_en --data DIR/train.de --plot growth.svg --json growth.json
+    python benchmarks/large_corpus.py --json large_corpus.json
+    python benchmarks/growth.py -m runs/multi30k_de_en --data DIR/train.de --preparation large_corpus.json --plot growth.svg --json growth.json
 
 Lines are taken from the file over and over. Time should be linear in them and memory flat; a line of 5,000 tokens should cost its own time.
+A cold start is one whose files (Python, its packages, the model) the kernel has been asked to forget; nothing else may hold them open.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +31,7 @@ def main() -> None:
     parser.add_argument("-m", "--model", type=Path, required=True, help="run folder")
     parser.add_argument("--data", type=Path, required=True, help="a text file, one sentence a line")
     parser.add_argument("--lines", type=int, default=SIZES[-1], help="the greatest size (default: %(default)s)")
+    parser.add_argument("--preparation", type=Path, help="figures of large_corpus.py, to be drawn as well")
     parser.add_argument("--plot", type=Path, help="draw time and memory here (needs matplotlib)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
@@ -38,6 +42,8 @@ def main() -> None:
         "tokens": lengths(arguments.model, lines),
         "giant": giant(arguments.model, lines),
     }
+    if arguments.preparation:
+        figures["preparation"] = json.loads(arguments.preparation.read_text(encoding="utf-8"))
     if arguments.plot:
         draw(figures, arguments.plot)
     if arguments.json:
@@ -69,14 +75,31 @@ translator.translate(["Guten Morgen."]); done = time.perf_counter()
 print(imported - began, ours - imported, loaded - ours, done - loaded)
 """
     parts = [list(map(float, subprocess.check_output([sys.executable, "-c", code], text=True).split())) for _ in range(5)]
+    cold = []
+    for _ in range(3):
+        forget(model)
+        cold.append(timed("file", "-m", str(model), source=b"Guten Morgen.\n")[0])
     result = {
+        "cold": statistics.median(cold),
         "help": statistics.median(timed("--help")[0] for _ in range(9)),
         "line": statistics.median(timed("file", "-m", str(model), source=b"Guten Morgen.\n")[0] for _ in range(5)),
         "parts": dict(zip(("import torch", "import the rest", "load the model", "translate"), map(statistics.median, zip(*parts)))),
     }
-    print(f"translate --help {result['help']:.2f} s; a line through translate file {result['line']:.2f} s, of that in Python:")
+    line = f"{result['line']:.2f} s ({result['cold']:.2f} s cold)"
+    print(f"translate --help {result['help']:.2f} s; a line through translate file {line}, of that in Python:")
     print("  " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in result["parts"].items()), flush=True)
     return result
+
+
+def forget(model: Path) -> None:
+    """Ask the kernel to drop what it keeps of the files that a start reads."""
+    for folder in (sys.prefix, sysconfig.get_path("stdlib"), model):
+        for home, _, names in os.walk(folder):
+            for name in names:
+                path = os.path.join(home, name)
+                if os.path.isfile(path) and os.access(path, os.R_OK):
+                    with open(path, "rb") as file:
+                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def growth(model: Path, lines: list[str], most: int) -> list[dict]:
@@ -131,14 +154,29 @@ def draw(figures: dict, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
-    sizes = [row["lines"] for row in figures["lines"]]
-    for axis, key, label in ((axes[0], "seconds", "seconds"), (axes[1], "peak_mb", "peak resident memory, MB")):
-        axis.plot(sizes, [row[key] for row in figures["lines"]], "o-")
-        axis.set(xlabel="lines of the file", ylabel=label, xscale="log", ylim=0)
-    axes[0].set(yscale="log", ylim=None)
-    axes[2].plot([row["target"] for row in figures["tokens"]], [row["seconds"] for row in figures["tokens"]], "o-")
-    axes[2].set(xlabel="target tokens of a sentence by itself", ylabel="seconds", ylim=0, xlim=0)
+    figure, axes = pyplot.subplots(2, 3, figsize=(12, 6), layout="constrained")
+    for axis, values, title, along in (
+        (axes[0][0], [(row["lines"], row["seconds"]) for row in figures["lines"]], "translate file, seconds", "lines of the file"),
+        (axes[0][1], [(row["lines"], row["peak_mb"]) for row in figures["lines"]], "translate file, peak resident MB", "lines of the file"),
+        (axes[1][0], [(row["pairs"], row["prepare"]["seconds"]) for row in figures.get("preparation", [])], "preparing a corpus, seconds", "pairs"),
+        (axes[1][1], [(row["pairs"], row["prepare"]["anonymous_mb"]) for row in figures.get("preparation", [])], "preparing a corpus, MB", "pairs"),
+        (axes[0][2], [(row["target"], row["seconds"]) for row in figures["tokens"]], "one sentence, seconds", "its target tokens"),
+    ):
+        axis.plot(*zip(*values), "o-") if values else axis.set_axis_off()
+        axis.set(title=title, xlabel=along)
+        if along == "its target tokens":
+            axis.set(xlim=0, ylim=0)
+        elif "seconds" in title:
+            axis.set(xscale="log", yscale="log")
+        else:
+            axis.set(xscale="log", ylim=0)
+    parts, left = figures["start_up"]["parts"], 0.0
+    rest = figures["start_up"]["line"] - sum(parts.values())
+    for name, seconds in {"Python": rest, **parts}.items():
+        axes[1][2].barh(["a line"], seconds, left=left, label=f"{name} {seconds:.2f}")
+        left += seconds
+    axes[1][2].set(title="a start, seconds", ylim=(-0.5, 2.5))
+    axes[1][2].legend(loc="upper left")
     figure.savefig(path)
 
 
