@@ -1,7 +1,7 @@
 """Beam search with the length penalty of "Google's neural machine translation system" (Wu et al. 2016, equation 14), batched.
 
-A sentence's search ends when no open hypothesis can still win, and not before: log-probabilities only fall, so with alpha >= 0 the best an open
-one can reach is its present log-probability over the penalty of the greatest length allowed. A sentence that has ended leaves the batch at once.
+A sentence's search ends when no open hypothesis can win within the next `HORIZON` tokens: log-probabilities only fall, so with alpha >= 0 the best
+that one can reach by then is its present log-probability over the penalty of that length. A sentence that has ended leaves the batch at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from torch import Tensor
 from translate.decoding.greedy import greedy
 from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, without
 from translate.decoding.logits import ban, best_continuations, block_repeats, log_probabilities, no_token
+
+# The greatest length allowed as the horizon costs 1.4 times the steps, for the same translations (2,000 of 2,000, Multi30k, alpha 1). To stop
+# once as many hypotheses as the beam holds are complete ("first come, first served", Kasai et al. 2022) takes as long as this, and changed 84.
+HORIZON = 5
 
 
 def beam_search(
@@ -63,7 +67,6 @@ def beam_search(
     device, limits = max_lengths.device, max_lengths
     results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
     present = list(range(len(limits)))  # the place in the batch of each of the B sentences still here
-    limit_penalties = penalty(limits.double(), length_penalty)  # (B,)
     last = torch.full((len(limits),), bos, device=device)  # (B * R,): R rows a sentence, one at first, then `beam`
     tokens = last.new_empty((len(limits), 1, 0))  # (B, R, T) what each open hypothesis consists of
     totals = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R) their log-probabilities
@@ -99,7 +102,8 @@ def beam_search(
         totals = totals.masked_fill(ended, float("-inf")).gather(1, order)
         parents, ids = parents.gather(1, order), ids.gather(1, order)
         cut = limits == length
-        done = cut | (worst >= totals[:, 0] / limit_penalties)
+        reach = limits.clamp(max=length + HORIZON).double()  # (B,)
+        done = cut | (worst >= totals[:, 0] / penalty(reach, length_penalty))
         if done.any():
             for b in done.nonzero().squeeze(1).tolist():
                 best = results[present[b]]
@@ -113,7 +117,7 @@ def beam_search(
             present = [present[b] for b in keep.tolist()]
             if not present:
                 break
-            limits, limit_penalties, worst = limits[keep], limit_penalties[keep], worst[keep]
+            limits, worst = limits[keep], worst[keep]
             totals, parents, ids = totals[keep], parents[keep], ids[keep]
         else:
             keep = torch.arange(B, device=device)
