@@ -41,33 +41,32 @@ class _OutputLoss(torch.autograd.Function):
         """hidden (M, D), labels (M,). The gradient for an incoming gradient of 1 is computed here, while the logits exist.
 
         d loss / d logits = softmax - target distribution. Only the softmax needs (M, V) products: what the target distribution adds is one row
-        of the weights for the label, and their sum for the smoothing. Nor is the softmax normalised: its exponentials keep the products' own
-        precision, and the (M, 1) normalisers are applied to what comes out.
+        of the weights for the label, and their sum for the smoothing. The log-likelihood is that of the label's probability in the products' own
+        precision: in bf16 within 0.004 of a token's, either way. It ends at 87 nats, where fp32 has no smaller probability.
         """
         precision = _product_precision(weight)
         matrix, inputs = weight.to(precision), hidden.to(precision)
         weight_gradient = torch.zeros_like(weight)
         hidden_gradient = torch.empty_like(hidden, dtype=weight.dtype)
-        normalizer = weight.new_empty((len(hidden), 1))  # log of the sum of exp(logits)
-        logits = inputs.new_empty((min(ROWS, len(hidden)), len(weight)))
+        chosen = weight.new_empty((len(hidden), 1))  # probability of the label
+        logits, probabilities = inputs.new_empty((2, min(ROWS, len(hidden)), len(weight)))
         for start in range(0, len(hidden), ROWS):
-            part = inputs[start : start + ROWS]
-            exponentials = torch.mm(part, matrix.T, out=logits[: len(part)])  # (M', V)
-            largest = exponentials.amax(dim=1, keepdim=True)
-            exponentials.sub_(largest).exp_()
-            total = exponentials.to(weight.dtype).sum(dim=1, keepdim=True)  # `sum(dtype=...)` is far slower: its cast is not vectorised
-            normalizer[start : start + ROWS] = total.log() + largest
-            hidden_gradient[start : start + ROWS] = (exponentials @ matrix) / total
-            weight_gradient += exponentials.T @ (part / total).to(precision)
+            rows = slice(start, start + ROWS)
+            part = inputs[rows]
+            softmax = torch.softmax(torch.mm(part, matrix.T, out=logits[: len(part)]), dim=1, out=probabilities[: len(part)])  # (M', V)
+            chosen[rows] = softmax.gather(1, labels[rows, None]).to(weight.dtype)
+            hidden_gradient[rows] = softmax @ matrix
+            weight_gradient += softmax.T @ part
 
         hidden, label_rows, share = inputs.to(weight.dtype), matrix[labels].to(weight.dtype), smoothing / len(weight)
-        likelihood = normalizer.sum() - (hidden * label_rows).sum()
+        likelihood = -chosen.clamp(min=torch.finfo(torch.float32).tiny).log().sum()
         hidden_gradient -= (1 - smoothing) * label_rows
         weight_gradient.index_add_(0, labels, hidden, alpha=smoothing - 1)
         smoothed = (1 - smoothing) * likelihood
         if smoothing:
+            normalizers = likelihood + (hidden * label_rows).sum()  # sum of the logs of the sums of exp(logits)
             sum_of_rows, sum_of_hidden = matrix.sum(dim=0, dtype=weight.dtype), hidden.sum(dim=0)
-            smoothed += smoothing * normalizer.sum() - share * (sum_of_hidden @ sum_of_rows)
+            smoothed += smoothing * normalizers - share * (sum_of_hidden @ sum_of_rows)
             hidden_gradient -= share * sum_of_rows
             weight_gradient -= share * sum_of_hidden
         context.save_for_backward(hidden_gradient, weight_gradient)
