@@ -121,8 +121,8 @@ def lengths(model: Path, lines: list[str]) -> list[dict]:
     translator = Translator.load(model)
     words = itertools.cycle(" ".join(lines[:1000]).split())
     rows = []
-    print("source tokens  target tokens  seconds  ms a target token   (a sentence by itself)")
-    for length in (length for length in LENGTHS if length < translator.max_tokens):
+    print("source tokens  pieces  target tokens  seconds  ms a target token   (a line by itself; in pieces where the model takes no more)")
+    for length in LENGTHS:
         text = next(words)
         while len(translator.tokenizer.encode_source([text])[0]) <= length:
             text += " " + next(words)
@@ -131,10 +131,10 @@ def lengths(model: Path, lines: list[str]) -> list[dict]:
             began = time.perf_counter()
             (result,) = translator.translate_stream([text])
             taken.append(time.perf_counter() - began)
-        row = {"source": result.tokens_in, "target": result.tokens_out, "seconds": statistics.median(taken)}
+        row = {"source": result.tokens_in, "pieces": result.pieces, "target": result.tokens_out, "seconds": statistics.median(taken)}
         rows.append(row)
         each = row["seconds"] / max(1, row["target"]) * 1000
-        print(f"{row['source']:>13,}  {row['target']:>13,}  {row['seconds']:>7.3f}  {each:>17.2f}", flush=True)
+        print(f"{row['source']:>13,}  {row['pieces']:>6}  {row['target']:>13,}  {row['seconds']:>7.3f}  {each:>17.2f}", flush=True)
     return rows
 
 
@@ -160,7 +160,7 @@ def draw(figures: dict, path: Path) -> None:
         (axes[0][1], [(row["lines"], row["peak_mb"]) for row in figures["lines"]], "translate file, peak resident MB", "lines of the file"),
         (axes[1][0], [(row["pairs"], row["prepare"]["seconds"]) for row in figures.get("preparation", [])], "preparing a corpus, seconds", "pairs"),
         (axes[1][1], [(row["pairs"], row["prepare"]["anonymous_mb"]) for row in figures.get("preparation", [])], "preparing a corpus, MB", "pairs"),
-        (axes[0][2], [(row["target"], row["seconds"]) for row in figures["tokens"]], "one sentence, seconds", "its target tokens"),
+        (axes[0][2], [(row["target"], row["seconds"]) for row in figures["tokens"]], "one line, seconds", "its target tokens"),
     ):
         axis.plot(*zip(*values), "o-") if values else axis.set_axis_off()
         axis.set(title=title, xlabel=along)

@@ -109,18 +109,21 @@ def many_threads(model: Path, lines: list[str], minutes: float) -> dict:
             done[thread] += size
             place += 2 * thread + 1
 
-    before = resident(os.getpid())
     threads = [threading.Thread(target=work, args=(thread,)) for thread in range(THREADS)]
     for thread in threads:
         thread.start()
+    memory = {}
+    for share in MARKS:
+        time.sleep(max(0.0, end - (1 - share) * minutes * 60 - time.perf_counter()))
+        memory[f"{share:.0%}"] = resident(os.getpid())
     for thread in threads:
         thread.join()
+    told = ", ".join(f"{megabytes:,.0f} MB at {share}" for share, megabytes in memory.items())
     print(
-        f"{THREADS} threads, {minutes:g} minutes, {sum(done):,} lines: {sum(wrong)} slices of {size} differ from one thread's; "
-        f"resident {before:,.0f} MB before, {resident(os.getpid()):,.0f} MB after",
+        f"{THREADS} threads, {minutes:g} minutes, {sum(done):,} lines: {sum(wrong)} slices of {size} differ from one thread's; resident {told}",
         flush=True,
     )
-    return {"threads": THREADS, "minutes": minutes, "lines": sum(done), "different": sum(wrong), "resident_mb": [before, resident(os.getpid())]}
+    return {"threads": THREADS, "minutes": minutes, "lines": sum(done), "different": sum(wrong), "resident_mb": memory}
 
 
 if __name__ == "__main__":
