@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,22 @@ def test_accumulation_is_one_large_batch(tmp_path, corpus_folder):
     labels = torch.cat([batch.labels.flatten() for batch in pair])
     torch.nn.functional.cross_entropy(torch.cat(logits), labels, ignore_index=0, label_smoothing=0.1).backward()
     torch.testing.assert_close(accumulated, model.encoder[0].feedforward.inner.weight.grad, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
+def test_a_compiled_model_learns_the_same(tmp_path, corpus_folder):
+    for name in (False, True):
+        train(tiny_config(tmp_path / str(name), corpus_folder, steps=8, validate_every=8, log_every=1, compile=name))
+    plain, compiled = ([line["loss"] for line in metrics(tmp_path / name) if "loss" in line] for name in ("False", "True"))
+    assert len(compiled) == 8 and compiled == pytest.approx(plain, abs=1e-3)
+    assert load_bundle(tmp_path / "True").model.config.width == 32
+
+
+def test_without_a_compiler_none_is_asked_for_in_vain(tmp_path, corpus_folder, monkeypatch):
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    with pytest.raises(ValueError, match=r"training\.compile needs a C\+\+ compiler, and there is no .*none"):
+        train(tiny_config(tmp_path / "run", corpus_folder, compile=True))
 
 
 def test_r_drop_sees_each_batch_twice_and_counts_it_once(tmp_path, corpus_folder):

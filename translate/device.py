@@ -6,11 +6,14 @@ Used by training and by the translator; nothing else asks what machine it runs o
 from __future__ import annotations
 
 import ctypes
+import logging
 import mmap
 import os
+import shutil
 import sys
 
 import torch
+from torch import nn
 
 
 def choose_device(name: str) -> torch.device:
@@ -49,6 +52,15 @@ def _multiplies_bf16(device: torch.device) -> bool:
 def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
     """Context in which matrix products run in `precision`; the weights stay fp32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    """`model` with its forward and backward compiled, for batches of any shape. ValueError where there is no C++ compiler."""
+    compiler = os.environ.get("CXX", "g++")
+    if not shutil.which(compiler):
+        raise ValueError(f"training.compile needs a C++ compiler, and there is no {compiler}: install one, name it in CXX, or leave that out")
+    torch._logging.set_logs(dynamo=logging.ERROR)  # else it warns of every place that it leaves to Python
+    return torch.compile(model, dynamic=True)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

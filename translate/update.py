@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from translate.batches import Batch, seed_of
 from translate.config import Config
-from translate.device import autocast, is_out_of_memory
+from translate.device import autocast, compiled, is_out_of_memory
 from translate.model import Transformer
 from translate.objective import loss_sum
 from translate.optim import make_optimizer
@@ -39,6 +39,7 @@ class Updater:
         self.model, self.config, self.device, self.precision, self.ranks = model, config, device, precision, ranks
         self.optimizer = make_optimizer(model, config.optim)
         self.parallel = ranks.parallel(model)
+        self.forward = compiled(self.parallel) if config.training.compile else self.parallel
         self.generator = torch.Generator(device)  # of dropout
 
     def update(self, batches: list[Batch], step: int, rate: float, say: Callable[[str], None]) -> Update:
@@ -85,7 +86,7 @@ class Updater:
         with contextlib.nullcontext() if last else self.ranks.apart(self.parallel):
             with autocast(self.device, self.precision):
                 copies = 2 if settings.r_drop else 1
-                hidden = self.parallel(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1), self.generator)
+                hidden = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1), self.generator)
                 weight = self.model.target_embedding.weight
                 smoothed, likelihood = loss_sum(hidden, weight, batch.labels, settings.label_smoothing, settings.r_drop)
             (smoothed * (self.ranks.size / tokens)).backward()  # the gradients of the ranks are averaged
