@@ -99,8 +99,12 @@ def run(arguments: argparse.Namespace) -> int:
         output = stack.enter_context(written_whole(arguments.output)) if arguments.output else sys.stdout
         report = stack.enter_context(written_whole(arguments.report)) if arguments.report else None
         translator, results = translations(stack, lines, inputs, arguments)
-        # whoever reads the pipe has each line as soon as there is one
-        write(with_progress(results, total, output), translator, output, report, arguments, at_once=not arguments.output)
+        try:
+            # whoever reads the pipe has each line as soon as there is one
+            write(with_progress(results, total, output), translator, output, report, arguments, at_once=not arguments.output)
+        except BrokenPipeError:
+            print("translate: whoever read the output has closed it: the rest is not translated", file=sys.stderr)
+            raise
     return 0
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from translate.model.transformer import Transformer
 
 ROWS = 64  # of the products that the layout is chosen for; it serves any number
-# A product's rows are filled up to a multiple of this: oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps 1,024.
+# More rows than that are filled up to a multiple of this: oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps 1,024.
 # Without it a small model took twice the memory, ever more as kernels came and went, and a third more time in greedy search.
 ROUND = 8
 
@@ -29,7 +29,8 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.numel() // x.shape[-1]
-        if not (missing := -rows % ROUND):
+        missing = -rows % ROUND
+        if rows <= ROWS or not missing:
             return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
         padded = nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, missing))
         return torch.ops.mkldnn._linear_pointwise(padded, self.weight, self.bias, "none", [], "")[:rows].view(*x.shape[:-1], -1)
