@@ -51,3 +51,16 @@ def test_probabilities_neither_overflow_nor_turn_impossible_rows_into_nan():
 def test_scores_that_are_no_numbers_are_told(wrong):
     with pytest.raises(ValueError, match="not numbers"):
         log_probabilities(torch.tensor([[0.0, 1.0], [wrong, 0.0]]))
+
+
+def test_log_probabilities_in_the_place_of_a_copy():
+    raw = torch.randn(4, 40).bfloat16()
+    logits = ban(raw, [3])
+    logits[2] = float("-inf")  # as where every token is blocked
+    expected, place = logits.log_softmax(-1), logits.data_ptr()
+    expected[2] = float("-inf")
+    found = log_probabilities(logits, raw)
+    assert found.data_ptr() == place and torch.equal(found, expected)
+    raw[1, 7] = float("nan")
+    with pytest.raises(ValueError, match="not numbers"):
+        log_probabilities(ban(raw, [3]), raw)

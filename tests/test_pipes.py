@@ -1,11 +1,14 @@
 """`translate file` at redirects and pipes: what is told before anything is written, and what comes when."""
 
+import gzip
 import os
 import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from translate.cli.main import main
 
 WHOLE = b"Guten Morgen!\n" * 40
 DAMAGED = WHOLE + b"Guten \xff\xc3 Morgen!\n"
@@ -59,3 +62,26 @@ def test_lines_come_as_they_are_done_and_a_closed_pipe_is_told(untrained):
         process.stdin = None
         assert process.stderr.read() == b"translate: whoever read the output has closed it: the rest is not translated\n"
         assert process.wait(60) == 141
+
+
+def test_an_input_that_vanishes_costs_nothing_and_one_that_breaks_off_leaves_the_old_output(untrained, tmp_path, capsys, monkeypatch):
+    source, out = tmp_path / "in.gz", tmp_path / "out"
+    source.write_bytes(gzip.compress(WHOLE, mtime=0))
+
+    def vanish(*_):
+        source.unlink()
+
+    monkeypatch.setattr("translate.cli.file.count_lines", vanish)
+    words = ["file", "-m", str(untrained), str(source), "-o", str(out), "--device", "cpu"]
+    assert main(words) == 0 and not source.exists()
+    whole = out.read_bytes()
+    assert whole.count(b"\n") == 40
+    source.write_bytes(gzip.compress(WHOLE * 100, mtime=0)[:-12])
+    monkeypatch.setattr("translate.cli.file.count_lines", lambda *_: None)
+    capsys.readouterr()
+    assert main([*words, "--window", "8"]) == 2 and out.read_bytes() == whole
+    assert capsys.readouterr().err.startswith(f"translate: error: {source}: damaged after line ")
+    assert main(words) == 2 and "damaged" in capsys.readouterr().err
+    source.unlink()
+    assert main(words) == 2 and out.read_bytes() == whole
+    assert capsys.readouterr().err == f"translate: error: {source}: cannot be read: No such file or directory\n"

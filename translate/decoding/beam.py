@@ -74,12 +74,12 @@ def beam_search(
     length = 0
     while present:
         length += 1
-        logits, state = step(last, state)
+        raw, state = step(last, state)
         B, R = totals.shape
-        logits = ban(logits, banned)
+        logits = ban(raw, banned)
         if no_repeat:
             logits = block_repeats(logits, tokens.view(B * R, length - 1), no_repeat)
-        totals, parents, ids = best_continuations(log_probabilities(logits), totals, 2 * beam)  # (B, up to 2K), best first
+        totals, parents, ids = best_continuations(log_probabilities(logits, raw), totals, 2 * beam)  # (B, up to 2K), best first
         ended = ids == eos
 
         # complete hypotheses that belong to the n best so far

@@ -58,11 +58,11 @@ def follow(
     sentences = torch.arange(len(limits), device=device)
     last = torch.full_like(sentences, bos)
     for length in range(longest):
-        logits, state = step(last, state)
-        logits = ban(logits, banned)
+        raw, state = step(last, state)
+        logits = ban(raw, banned)
         if no_repeat:
             logits = block_repeats(logits, tokens[sentences, :length], no_repeat)
-        scores = log_probabilities(logits)
+        scores = log_probabilities(logits, raw)
         last = choose(scores, sentences, length)
         chosen = scores.gather(1, last[:, None]).squeeze(1)
         if chosen.isneginf().any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Optional
 
 import torch
 from torch import Tensor
@@ -27,12 +28,20 @@ def block_repeats(logits: Tensor, tokens: Tensor, n: int) -> Tensor:
     return logits
 
 
-def log_probabilities(logits: Tensor) -> Tensor:
-    """log softmax of (N, V); a row that allows no token stays -inf. ValueError where the scores are NaN or +inf."""
-    normalized = logits.log_softmax(-1)  # on a CPU one pass over memory, and less time than exp alone takes
+def log_probabilities(logits: Tensor, raw: Optional[Tensor] = None) -> Tensor:
+    """log softmax of (N, V); a row that allows no token stays -inf. ValueError where the scores are NaN or +inf.
+
+    raw: the scores that `logits` were made of, should they be another tensor; then `logits` is overwritten, which takes a fifth less time.
+    """
+    if raw is None or raw is logits:
+        raw = logits
+        normalized = logits.log_softmax(-1)  # on a CPU one pass over memory, and less time than exp alone takes
+    else:
+        normalized = torch.log_softmax(logits, -1, out=logits)
     undefined = normalized[:, 0].isnan()
     if undefined.any():
-        if not logits[undefined].isneginf().all():
+        scores = raw[undefined]
+        if scores.isnan().any() or scores.isposinf().any():
             raise ValueError("the model's scores are not numbers (NaN or infinite): its weights are damaged or its training diverged")
         normalized[undefined] = float("-inf")
     return normalized

@@ -39,13 +39,12 @@ class SelfAttention(nn.Module):
 
     def forward(self, states: Tensor, mask: Optional[Tensor]) -> Tensor:
         """states (B, T, D), mask broadcastable to (B, H, T, T) -> (B, T, D)."""
-        return self.output(join_heads(attend(*self.project(states), mask)))
+        return self.output(join_heads(attend(*self.project(states).unbind(0), mask)))
 
-    def project(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, D) -> query, key, value, each (B, H, T, d)."""
+    def project(self, states: Tensor) -> Tensor:
+        """(B, T, D) -> (3, B, H, T, d): query, key, value."""
         B, T, D = states.shape
-        joint = self.query_key_value(states).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
-        return joint.unbind(0)
+        return self.query_key_value(states).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
 
 
 class CrossAttention(nn.Module):

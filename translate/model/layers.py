@@ -58,10 +58,11 @@ class FeedForward(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.inner = nn.Linear(config.width, config.feedforward)
+        self.activation = nn.ReLU(inplace=True)
         self.outer = nn.Linear(config.feedforward, config.width)
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.outer(self.inner(states).relu_())
+        return self.outer(self.activation(self.inner(states)))
 
 
 class EncoderLayer(nn.Module):

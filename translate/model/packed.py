@@ -11,6 +11,7 @@ from typing import Optional
 import torch
 from torch import Tensor, nn
 
+from translate.model.layers import FeedForward
 from translate.model.transformer import Transformer
 
 ROWS = 64  # of the products that the layout is chosen for; it serves any number
@@ -20,10 +21,11 @@ ROUND = 8
 
 
 class PackedLinear(nn.Module):
-    """x (..., in) -> x W^T + b (..., out). What torch.compile makes of a linear layer whose weights are frozen."""
+    """x (..., in) -> f(x W^T + b) (..., out), f being "none" or "relu". What torch.compile makes of a linear layer whose weights are frozen."""
 
-    def __init__(self, weight: Tensor, bias: Optional[Tensor], precision: torch.dtype) -> None:
+    def __init__(self, weight: Tensor, bias: Optional[Tensor], precision: torch.dtype, activation: str = "none") -> None:
         super().__init__()
+        self.activation = activation
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(precision), ROWS)
         self.bias = None if bias is None else bias.detach().to(precision)
 
@@ -31,9 +33,9 @@ class PackedLinear(nn.Module):
         rows = x.numel() // x.shape[-1]
         missing = -rows % ROUND
         if rows <= ROWS or not missing:
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], "")
         padded = nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, missing))
-        return torch.ops.mkldnn._linear_pointwise(padded, self.weight, self.bias, "none", [], "")[:rows].view(*x.shape[:-1], -1)
+        return torch.ops.mkldnn._linear_pointwise(padded, self.weight, self.bias, self.activation, [], "")[:rows].view(*x.shape[:-1], -1)
 
 
 def pack(model: Transformer, precision: torch.dtype) -> Transformer:
@@ -47,6 +49,9 @@ def pack(model: Transformer, precision: torch.dtype) -> Transformer:
     for embedding in (model.source_embedding, model.target_embedding):
         embedding.to(precision)
     for parent in list(model.modules()):
+        if isinstance(parent, FeedForward):
+            parent.inner = PackedLinear(parent.inner.weight, parent.inner.bias, precision, "relu")
+            parent.activation = nn.Identity()
         for name, child in parent.named_children():
             if isinstance(child, nn.Linear):
                 setattr(parent, name, PackedLinear(child.weight, child.bias, precision))

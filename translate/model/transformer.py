@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
-from translate.model.attention import attend, causal_mask, join_heads, split_heads
+from translate.model.attention import attend, causal_mask, split_heads
 from translate.model.layers import DecoderLayer, EncoderLayer, dropout, sinusoids
 from translate.tokenizer import PAD
 
@@ -190,8 +190,9 @@ class Transformer(nn.Module):
         for layer, own, cross in zip(self.decoder, state.own[..., : state.used, :], state.cross):
 
             def attention(x: Tensor, layer: DecoderLayer = layer, own: Tensor = own) -> Tensor:
-                query, own[0, :, :, -R:], own[1, :, :, -R:] = layer.attention.project(x)  # (B, H, R, d)
-                return layer.attention.output(look(query, own, mask))
+                joint = layer.attention.project(x)  # (3, B, H, R, d)
+                own[..., -R:, :] = joint[1:]
+                return layer.attention.output(look(joint[0], own, mask))
 
             def cross_attention(x: Tensor, layer: DecoderLayer = layer, cross: Tensor = cross) -> Tensor:
                 return layer.cross.output(look(split_heads(layer.cross.query(x), layer.cross.heads), cross, state.mask))
@@ -204,4 +205,5 @@ class Transformer(nn.Module):
 
 def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
     """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (B, R, D)."""
-    return join_heads(attend(query.to(key_value.dtype), *key_value, mask)).to(query.dtype)
+    found = attend(query.to(key_value.dtype), *key_value, mask).transpose(1, 2)
+    return found.to(query.dtype, memory_format=torch.contiguous_format).flatten(2)  # one copy, in which it is converted
