@@ -46,3 +46,15 @@ def test_packed_weights_say_the_same(norm, tied, precision, tolerance, packable,
     found = scores(pack(copy.deepcopy(model), precision))
     assert (found - expected).norm() < tolerance * expected.norm()
     assert all(torch.equal(before[name], tensor) for name, tensor in model.named_parameters())  # the copy alone was changed
+
+
+@pytest.mark.skipif(not module.can_pack(torch.float32), reason="needs oneDNN")
+@pytest.mark.parametrize("activation", ["none", "relu"])
+def test_any_number_of_rows(activation):
+    """Those above 64 are filled up on the way in; none is seen on the way out."""
+    linear = torch.nn.Linear(16, 24)
+    packed = module.PackedLinear(linear.weight, linear.bias, torch.float32, activation)
+    for shape in ((1,), (64,), (65,), (13, 5), (3, 7, 11), (1000,), (1025,)):
+        x = torch.randn(*shape, 16)
+        expected = linear(x).relu() if activation == "relu" else linear(x)
+        torch.testing.assert_close(packed(x), expected, rtol=1e-5, atol=1e-5)
