@@ -39,7 +39,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, states: Tensor, mask: Optional[Tensor]) -> Tensor:
         """states (B, T, D), mask broadcastable to (B, H, T, T) -> (B, T, D)."""
-        return self.output(join_heads(attend(*self.project(states).unbind(0), mask)))
+        joint = self.project(states)
+        if not (self.training or states.is_cuda):
+            # a search meets ever new shapes, and for each of them oneDNN would make, and keep, a bf16 kernel
+            return self.output(join_heads(attend(*joint.float().unbind(0), mask)).to(states.dtype))
+        return self.output(join_heads(attend(*joint.unbind(0), mask)))
 
     def project(self, states: Tensor) -> Tensor:
         """(B, T, D) -> (3, B, H, T, d): query, key, value."""
