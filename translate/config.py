@@ -132,7 +132,7 @@ class TrainingConfig:
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     precision: str = "auto"  # auto | fp32 | bf16
     threads: int = 0  # 0 = torch's choice
-    compile: bool = False  # the model by torch.compile: a minute at the start, then faster steps; needs a C++ compiler
+    compile: bool = False  # the model by torch.compile: a minute at the start, hardly faster on CPUs; needs a C++ compiler
     tensorboard: bool = False
 
 
