@@ -141,10 +141,9 @@ def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bu
     with torch.device("meta"):
         model = build_model(config, tokenizer)
     check_shapes(model, weights, path)
-    model.to_empty(device=device or torch.device("cpu"))
+    take_weights(model, weights)
     model.fill_positions()
-    put_weights(model, weights, path)
-    model.requires_grad_(False)
+    model.to(device or torch.device("cpu"))
     return Bundle(folder, config, tokenizer, model.eval(), (manifest or {}).get("data_fingerprint", ""))
 
 
@@ -199,6 +198,16 @@ def put_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> 
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])
+
+
+def take_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
+    """Copies of `weights`, which fit, become the parameters of a model made without memory; they ask for no gradient.
+
+    Module.to_empty does it too, but loads a computer algebra system for it: most of a second at every start.
+    """
+    for name, tensor in weights.items():
+        module, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(module), leaf, torch.nn.Parameter(tensor.to(torch.float32, copy=True), requires_grad=False))
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dict[str, str]] = None) -> None:

@@ -105,21 +105,22 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.target_embedding = nn.Embedding(target_size, config.width)
-        self.source_embedding = self.target_embedding if tied else nn.Embedding(source_size, config.width)
+        self.target_embedding = embedding_of(target_size, config.width)
+        self.source_embedding = self.target_embedding if tied else embedding_of(source_size, config.width)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         # pre-norm leaves the last sum unnormalised
         self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.output: Optional[nn.Module] = None  # in place of the embedding matrix, see packed.py
-        self.register_buffer("positions", torch.empty(config.max_tokens, config.width), persistent=False)
-        self.fill_positions()
-        self._initialise()
+        self.register_buffer("positions", None, persistent=False)
+        if not self.target_embedding.weight.is_meta:
+            self.fill_positions()
+            self._initialise()
 
     def fill_positions(self) -> None:
-        """Compute the sinusoids; called again once a model made without memory (device "meta") has some."""
-        self.positions.copy_(sinusoids(self.config.max_tokens, self.config.width))
+        """Compute the sinusoids; called again once a model made without memory (device "meta") has its weights."""
+        self.positions = sinusoids(self.config.max_tokens, self.config.width)
 
     def _initialise(self) -> None:
         """Glorot's uniform for products, each of a joint projection on its own; embeddings so that sqrt(D) times them has variance 1."""
@@ -201,6 +202,11 @@ class Transformer(nn.Module):
             states = layer.cross_residual(states, cross_attention, None)
             states = layer.feedforward_residual(states, layer.feedforward, None)
         return self.logits(self.decoder_norm(states).view(len(last), -1)), state
+
+
+def embedding_of(size: int, width: int) -> nn.Embedding:
+    """(V, D), not filled yet. nn.Embedding itself draws at once, for which torch, on device "meta", first loads a computer algebra system."""
+    return nn.Embedding.from_pretrained(torch.empty(size, width), freeze=False)
 
 
 def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
