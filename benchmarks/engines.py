@@ -18,6 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from rivals.environments import multiplies_bf16
+
 from translate.scoring import corpus_bleu
 
 TRANSLATE = [sys.executable, "-m", "translate"]
@@ -42,6 +45,8 @@ def main() -> None:
             "ctranslate2 float32": (arguments.model, "--engine", "ctranslate2"),
             "ctranslate2 int8": (exported, "--engine", "ctranslate2"),
         }
+        if not multiplies_bf16():
+            del engines["torch bf16"]
         taken: dict[str, list[float]] = {name: [] for name in engines}
         outputs: dict[str, list[str]] = {}
         for _ in range(arguments.rounds):

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from translate.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of
 from translate.config import SEALED, Config, DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty
+from translate.device import searches_at_once
 from translate.model.layers import DecoderLayer
 from translate.seal import MANIFEST_SIZE, content_of, file_digest, file_of, plain_json
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
@@ -45,12 +46,13 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
             export(load_bundle(folder), home)
         else:
             _check_files(folder, config, sealed)
-        where = {"device": device.type, "device_index": device.index or 0, "intra_threads": torch.get_num_threads()}
+        at_once = searches_at_once(device)
+        threads = {"inter_threads": at_once, "intra_threads": max(1, torch.get_num_threads() // at_once)}
         try:
-            translator = package.Translator(str(home), compute_type=compute_type, **where)
+            translator = package.Translator(str(home), device.type, device_index=device.index or 0, compute_type=compute_type, **threads)
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"CTranslate2 cannot load {folder}: {error}") from None
-    return CTranslate2Engine(translator, tokenizer, config.model.max_tokens), tokenizer, config.decoding
+    return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once), tokenizer, config.decoding
 
 
 def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
@@ -73,8 +75,8 @@ def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
 
 
 class CTranslate2Engine:
-    def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int) -> None:
-        self.translator, self.max_tokens = translator, max_tokens
+    def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int, at_once: int) -> None:
+        self.translator, self.max_tokens, self.at_once = translator, max_tokens, at_once
         self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
         self.pieces = tokenizer.source_pieces()
         self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}

@@ -11,6 +11,8 @@ import mmap
 import os
 import shutil
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import nn
@@ -72,6 +74,35 @@ def set_threads(threads: int) -> None:
     """Use `threads` CPU threads; 0: torch's choice."""
     if threads:
         torch.set_num_threads(threads)
+
+
+MOST_SEARCHES = 4  # at once: beyond that they wait for each other's Python
+
+
+def searches_at_once(device: torch.device) -> int:
+    """How many batches to search at the same time, each in a thread that has its share of the CPU's threads.
+
+    Most operations of a search step are too small to be divided: two searches on a thread each take a fifth to a quarter less time than one
+    after the other on two. A GPU has enough to do with one.
+    """
+    return min(torch.get_num_threads(), MOST_SEARCHES) if device.type == "cpu" else 1
+
+
+def crew(workers: int) -> ThreadPoolExecutor:
+    """So many threads, among which torch's are divided."""
+    threads = torch.get_num_threads()
+    all_started = threading.Barrier(workers)
+
+    def start() -> None:
+        torch.get_num_threads()  # without it a thread takes over what was set last with its first operation, whatever it has set itself
+        torch.set_num_threads(max(1, threads // workers))
+        all_started.wait()
+
+    pool = ThreadPoolExecutor(workers, "search", start)
+    for started in [pool.submit(int) for _ in range(workers)]:
+        started.result()
+    torch.set_num_threads(threads)  # for this thread, and for those to come
+    return pool
 
 
 def keep_memory() -> None:

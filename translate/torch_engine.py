@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from translate.decoding import Hypothesis, Options, beam_search, sample
-from translate.device import autocast, keep_memory
+from translate.device import autocast, keep_memory, searches_at_once
 from translate.model import Transformer, pack
 from translate.tokenizer import BOS, EOS, PAD, UNK
 
@@ -21,6 +21,7 @@ class TorchEngine:
     def __init__(self, model: Transformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         self.model, self.device, self.precision = model, device, precision
         self.max_tokens = model.config.max_tokens
+        self.at_once = searches_at_once(device)
         self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
     @classmethod

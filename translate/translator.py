@@ -6,8 +6,10 @@ it stood alone, up to the rounding of the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from typing import Protocol
 
@@ -15,7 +17,7 @@ from translate.bundle import load_bundle
 from translate.config import DecodingConfig
 from translate.ctranslate2_engine import load_ctranslate2
 from translate.decoding import Hypothesis, Options, sentence_seed
-from translate.device import choose_device, choose_precision
+from translate.device import choose_device, choose_precision, crew
 from translate.findings import is_loop
 from translate.segments import split_line
 from translate.tokenizer import EOS, Tokenizer
@@ -66,6 +68,7 @@ class Engine(Protocol):
     """What runs the model: torch_engine.py, or ctranslate2_engine.py."""
 
     max_tokens: int  # the longest source or target, end mark included
+    at_once: int  # so many searches may run at the same time, in a thread each
     machine: dict[str, str]  # what it runs on and how it computes, for reports
 
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
@@ -139,13 +142,10 @@ class Translator:
     def translate_window(self, lines: list[str], first: int, options: Options) -> list[Translation]:
         """`lines` are those from number `first` on (from 0) of the whole input; `options` are filled."""
         pieces = self._split(lines)
-        lengths = [len(piece.ids) for piece in pieces]
-        for batch in length_batches(lengths, options.batch_tokens, options.n_best if options.sample else options.beam):
-            self._search([pieces[place] for place in batch], first, options)
+        self._search(pieces, first, options)
         if not options.sample:
             looped = [piece for piece in pieces if is_loop(piece.ids, piece.hypotheses[0].ids)]
-            for batch in length_batches([len(piece.ids) for piece in looped], options.batch_tokens, options.beam):
-                self._search([looped[place] for place in batch], first, options, NO_REPEAT)
+            self._search(looped, first, options, NO_REPEAT)
             for piece in looped:
                 piece.looped = True
         texts = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
@@ -174,14 +174,37 @@ class Translator:
     def _fits(self, text: str) -> bool:
         return len(self.tokenizer.encode_source([text])[0]) <= self.max_tokens
 
-    def _search(self, batch: list[_Piece], first: int, options: Options, no_repeat: int = 0) -> None:
-        """Fill in the hypotheses of `batch`. Of samples, each has a seed of its own."""
-        sources = [piece.ids for piece in batch]
+    def _search(self, pieces: list[_Piece], first: int, options: Options, no_repeat: int = 0) -> None:
+        """Fill in the hypotheses of `pieces`. Of samples, each has a seed of its own."""
         ranks = range(options.n_best if options.sample else 0)
-        seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-        found = self.engine.search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
-        for piece, hypotheses in zip(batch, found):
-            piece.hypotheses = hypotheses
+
+        def search(places: list[int]) -> None:
+            batch = [pieces[place] for place in places]
+            sources = [piece.ids for piece in batch]
+            seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
+            found = self.engine.search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
+            for piece, hypotheses in zip(batch, found):
+                piece.hypotheses = hypotheses
+
+        self.for_each(search, length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam))
+
+    def for_each(self, search: Callable[[list[int]], None], batches: list[list[int]]) -> None:
+        """`search` of each of `batches`, several at once; which ones run together does not matter to any of them."""
+        if self.engine.at_once == 1 or len(batches) < 2:
+            for batch in batches:
+                search(batch)
+            return
+        at_work = [self._crew.submit(search, batch) for batch in batches]
+        try:
+            for one in at_work:
+                one.result()
+        finally:
+            for one in at_work:  # after an error, or Ctrl-C, none begins any more
+                one.cancel()
+
+    @cached_property
+    def _crew(self) -> ThreadPoolExecutor:
+        return crew(self.engine.at_once)
 
     def limit(self, tokens: int) -> int:
         """Most tokens of an output, end mark included, for a source of `tokens`."""

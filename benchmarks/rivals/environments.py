@@ -37,7 +37,17 @@ def add_options(parser: argparse.ArgumentParser, contestants: list[str]) -> None
 
 
 def chosen(arguments: argparse.Namespace, environments: dict[str, str]) -> dict[str, str]:
-    """The contestants that `arguments` ask for, each with its interpreter; the environment "" is this one."""
+    """The contestants that `arguments` ask for and this machine can run, each with its interpreter; the environment "" is this one."""
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     names = [name for name in environments if any(name.startswith(wanted) for wanted in arguments.only)]
+    if not multiplies_bf16():
+        names = [name for name in names if "bf16" not in name]
     return {name: python_of(environments[name], arguments.environments) if environments[name] else sys.executable for name in names}
+
+
+def multiplies_bf16() -> bool:
+    import torch
+
+    from translate.device import choose_precision
+
+    return choose_precision("auto", torch.device("cpu")) == torch.bfloat16
