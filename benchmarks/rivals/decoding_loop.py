@@ -1,5 +1,7 @@
 """One decoder on one task, with the weights of a run: batches of ids in, ids out. Prints JSON: seconds of the searches, and the outputs.
 
+Batches of one come one after the other. Others are there all at once: ours and CTranslate2 search one in each thread, which is faster with both.
+
     python decoding_loop.py KIND PRECISION WORK BEAM BATCH THREADS        (KIND: ours, ctranslate2, huggingface, joeynmt)
 
 WORK/task.json: {"model": the run's model section, "vocabulary": V, "pieces": [...], "sources": [[ids]], "limits": [...]}, sorted by length;
@@ -22,45 +24,56 @@ def main() -> None:
     kind, precision, work, beam, batch, threads = sys.argv[1:]
     beam, batch, threads, work = int(beam), int(batch), int(threads), Path(work)
     task = json.loads((work / "task.json").read_text(encoding="utf-8"))
-    decode = {"ours": ours, "ctranslate2": ctranslate2, "huggingface": huggingface, "joeynmt": joeynmt}[kind](task, work, precision, beam, threads)
-    sources, limits = task["sources"], task["limits"]
-    decode(sources[:batch], limits[:batch])  # warms up
-    outputs = []
+    contestants = {"ours": ours, "ctranslate2": ctranslate2, "huggingface": huggingface, "joeynmt": joeynmt}
+    search, workers = contestants[kind](task, work, precision, beam, threads, batch > 1)
+    batches = [(task["sources"][first : first + batch], task["limits"][first : first + batch]) for first in range(0, len(task["sources"]), batch)]
+
+    def search_all(batches):
+        return list((map if workers is None else workers.map)(search, *zip(*batches)))
+
+    search_all(batches[:2])  # warms up
     began = time.perf_counter()
-    for first in range(0, len(sources), batch):
-        outputs += decode(sources[first : first + batch], limits[first : first + batch])
+    outputs = search_all(batches)
     seconds = time.perf_counter() - began
-    print(json.dumps({"seconds": seconds, "outputs": outputs}))
+    print(json.dumps({"seconds": seconds, "outputs": [ids for batch in outputs for ids in batch]}))
 
 
-def ours(task, work, precision, beam, threads):
+def ours(task, work, precision, beam, threads, at_once):
     import torch
 
     from translate.decoding import Options
+    from translate.device import crew
     from translate.translator import Translator
 
     torch.set_num_threads(threads)
     translator = Translator.load(work / "run", "cpu", precision)
     options = Options(beam, 1.0).fill(translator.decoding)
-    return lambda sources, limits: [found[0].ids for found in translator.engine.search(sources, limits, options, [])]
+
+    def search(sources, limits):
+        return [found[0].ids for found in translator.engine.search(sources, limits, options, [])]
+
+    return search, crew(translator.engine.at_once) if at_once else None
 
 
-def ctranslate2(task, work, precision, beam, threads):
+def ctranslate2(task, work, precision, beam, threads, at_once):
+    from concurrent.futures import ThreadPoolExecutor
+
     import ctranslate2 as package
 
-    translator = package.Translator(str(work / "ctranslate2"), device="cpu", compute_type=precision, intra_threads=threads)
+    layout = {"inter_threads": threads, "intra_threads": 1} if at_once else {"inter_threads": 1, "intra_threads": threads}
+    translator = package.Translator(str(work / "ctranslate2"), device="cpu", compute_type=precision, **layout)
     pieces = task["pieces"]
     ids = {piece: number for number, piece in enumerate(pieces)}
 
-    def decode(sources, limits):
+    def search(sources, limits):
         tokens = [[pieces[number] for number in source] for source in sources]
         results = translator.translate_batch(tokens, beam_size=beam, length_penalty=1.0, max_decoding_length=max(limits))
         return [[ids[piece] for piece in result.hypotheses[0]] for result in results]
 
-    return decode
+    return search, ThreadPoolExecutor(threads) if at_once else None
 
 
-def huggingface(task, work, precision, beam, threads):
+def huggingface(task, work, precision, beam, threads, at_once):
     import torch
     from transformers import PegasusConfig, PegasusForConditionalGeneration
 
@@ -98,7 +111,7 @@ def huggingface(task, work, precision, beam, threads):
     if precision == "bf16":
         model = model.bfloat16()
 
-    def decode(sources, limits):
+    def search(sources, limits):
         longest = max(map(len, sources))
         ids = torch.tensor([source + [PAD] * (longest - len(source)) for source in sources])
         found = model.generate(
@@ -107,7 +120,7 @@ def huggingface(task, work, precision, beam, threads):
         )  # fmt: skip
         return [[number for number in row if number > UNK] for row in found.tolist()]
 
-    return decode
+    return search, None
 
 
 def renamed(given, shape, stack, parts):
@@ -128,13 +141,13 @@ def renamed(given, shape, stack, parts):
     return weights
 
 
-def joeynmt(task, work, precision, beam, threads):
+def joeynmt(task, work, precision, beam, threads, at_once):
     from types import SimpleNamespace
 
     import torch
+    from joeynmt import search as searches
     from joeynmt.batch import Batch
     from joeynmt.model import build_model
-    from joeynmt.search import search
     from joeynmt.vocabulary import Vocabulary
 
     torch.set_num_threads(threads)
@@ -177,18 +190,18 @@ def joeynmt(task, work, precision, beam, threads):
     missing = model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()}, strict=False)
     assert not missing.unexpected_keys and all("pe" in name.split(".") for name in missing.missing_keys), missing
 
-    def decode(sources, limits):
+    def search(sources, limits):
         longest = max(map(len, sources))
         rows = [[theirs[number] if number <= UNK else number for number in source] for source in sources]
         ids = torch.tensor([row + [special.pad_id] * (longest - len(row)) for row in rows])
         lengths = torch.tensor([len(source) for source in sources])
         where = (torch.arange(len(ids)), torch.device("cpu"), special.pad_id, special.eos_id)
         batch = Batch(ids, lengths, None, None, None, *where, is_train=False)
-        found, _, _ = search(model=model, batch=batch, max_output_length=max(limits), beam_size=beam, beam_alpha=1.0, generate_unk=False)
+        found, _, _ = searches.search(model=model, batch=batch, max_output_length=max(limits), beam_size=beam, beam_alpha=1.0, generate_unk=False)
         ended = [row[: row.index(special.eos_id)] if special.eos_id in row else row for row in found.tolist()]
         return [[number for number in row if number > UNK] for row in ended]
 
-    return decode
+    return search, None
 
 
 if __name__ == "__main__":
