@@ -186,9 +186,9 @@ class Translator:
             for piece, hypotheses in zip(batch, found):
                 piece.hypotheses = hypotheses
 
-        self.for_each(search, length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam))
+        self._for_each(search, length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam))
 
-    def for_each(self, search: Callable[[list[int]], None], batches: list[list[int]]) -> None:
+    def _for_each(self, search: Callable[[list[int]], None], batches: list[list[int]]) -> None:
         """`search` of each of `batches`, several at once; which ones run together does not matter to any of them."""
         if self.engine.at_once == 1 or len(batches) < 2:
             for batch in batches:

@@ -114,7 +114,7 @@ class Transformer(nn.Module):
         self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.output: Optional[nn.Module] = None  # in place of the embedding matrix, see packed.py
         self.register_buffer("positions", None, persistent=False)
-        if not self.target_embedding.weight.is_meta:
+        if not self.target_embedding.weight.is_meta:  # there, even the shapes of the sinusoids would bring in computer algebra
             self.fill_positions()
             self._initialise()
 
