@@ -27,6 +27,7 @@ from rivals.environments import add_options, chosen, multiplies_bf16
 
 CONTESTANTS = {  # name -> (environment, kind, precision)
     "translate-nmt fp32": ("", "ours", "fp32"),
+    "translate-nmt fp16": ("", "ours", "fp16"),
     "translate-nmt bf16": ("", "ours", "bf16"),
     "CTranslate2 float32": ("ctranslate2", "ctranslate2", "float32"),
     "CTranslate2 int8": ("ctranslate2", "ctranslate2", "int8"),
@@ -53,7 +54,7 @@ def main() -> None:
         for beam in arguments.beams:
             for batch in arguments.batches:
                 figures += compare(names, pythons, task, Path(folder), beam, batch, arguments)
-        for precision in ("fp32", "bf16") if multiplies_bf16() else ("fp32",):
+        for precision in ("fp32", "fp16", "bf16") if multiplies_bf16() else ("fp32", "fp16"):
             figures.append(independence(arguments.model, task, precision))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

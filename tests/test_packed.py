@@ -1,4 +1,4 @@
-"""A packed model says what the model said: same states and scores, in fp32 up to rounding, in bf16 nearly so."""
+"""A packed model says what the model said: same states and scores, in fp32 up to rounding, in fp16 and bf16 nearly so."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from translate.config import ModelConfig
+from translate.device import choose_search_precision, multiplies_fp16_weights
 from translate.model import Transformer, pack
 from translate.model import packed as module
 from translate.tokenizer import BOS, PAD
@@ -29,6 +30,9 @@ def scores(model: Transformer) -> torch.Tensor:
         logits, state = model.step(TARGET[:, position], state)
         found.append(logits.float())
     return torch.stack(found, dim=1)
+
+
+needs_fp16 = pytest.mark.skipif(not multiplies_fp16_weights(), reason="needs FBGEMM")
 
 
 @pytest.mark.parametrize("packable", [True, False])
@@ -58,3 +62,50 @@ def test_any_number_of_rows(activation):
         x = torch.randn(*shape, 16)
         expected = linear(x).relu() if activation == "relu" else linear(x)
         torch.testing.assert_close(packed(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@needs_fp16
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_weights_in_fp16_say_nearly_the_same(norm, tied):
+    """An fp16 number has 11 significant bits; what is multiplied with them and added up stays fp32."""
+    model = made(norm, tied)
+    expected = scores(model)
+    before = {name: tensor.clone() for name, tensor in model.named_parameters()}
+    found = scores(pack(copy.deepcopy(model), torch.float16))
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).norm() < 0.001 * expected.norm()
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.named_parameters())
+
+
+@needs_fp16
+@pytest.mark.parametrize("activation", ["none", "relu"])
+@pytest.mark.parametrize("biased", [True, False])
+def test_fp16_weights_are_rounded_and_nothing_else_is(activation, biased):
+    """Against torch's own product of the weights rounded to fp16, for any number of rows and any shape."""
+    linear = torch.nn.Linear(16, 24, bias=biased)
+    product = module.Fp16WeightLinear(linear.weight, linear.bias, activation)
+    for shape in ((1,), (6,), (13, 5), (3, 7, 11), (1025,)):
+        x = torch.randn(*shape, 16)
+        expected = torch.nn.functional.linear(x, linear.weight.half().float(), linear.bias)
+        torch.testing.assert_close(product(x), expected.relu() if activation == "relu" else expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_precision_of_search(monkeypatch):
+    cpu = torch.device("cpu")
+    for bf16, fp16, chosen in (
+        (True, True, torch.bfloat16), (True, False, torch.bfloat16), (False, True, torch.float16), (False, False, torch.float32),
+    ):  # fmt: skip
+        monkeypatch.setattr("translate.device._multiplies_bf16", lambda device, answer=bf16: answer)
+        monkeypatch.setattr("translate.device.multiplies_fp16_weights", lambda answer=fp16: answer)
+        assert choose_search_precision("auto", cpu) == chosen
+        assert choose_search_precision("fp32", cpu) == torch.float32
+        if fp16:
+            assert choose_search_precision("fp16", cpu) == torch.float16
+        else:
+            with pytest.raises(ValueError, match="precision fp16 is for x86 CPUs"):
+                choose_search_precision("fp16", cpu)
+    with pytest.raises(ValueError, match="choose auto, fp32, bf16 or fp16"):
+        choose_search_precision("fp8", cpu)
+    with pytest.raises(ValueError, match="precision fp16 is for x86 CPUs"):
+        choose_search_precision("fp16", torch.device("cuda"))

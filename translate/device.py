@@ -6,12 +6,14 @@ Used by training and by the translator; nothing else asks what machine it runs o
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import mmap
 import os
 import shutil
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -37,10 +39,40 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Number format of the matrix products: `auto` is bf16 where the hardware multiplies it, else fp32."""
+    """Number format of the matrix products in training: `auto` is bf16 where the hardware multiplies it, else fp32."""
     if name == "auto":
         return torch.bfloat16 if _multiplies_bf16(device) else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def choose_search_precision(name: str, device: torch.device) -> torch.dtype:
+    """The same in search, where CPUs also know fp16: weights in fp16, all else in fp32. `auto` is that where there is no bf16, if it can be had.
+
+    ValueError for a name that is none, or for fp16 where it is not to be had.
+    """
+    if name not in ("auto", "fp32", "bf16", "fp16"):
+        raise ValueError(f"precision is {name!r}: choose auto, fp32, bf16 or fp16")
+    possible = device.type == "cpu" and multiplies_fp16_weights()
+    if name == "fp16" and not possible:
+        raise ValueError("precision fp16 is for x86 CPUs with AVX2, on a torch built with FBGEMM: choose auto, fp32 or bf16")
+    if name == "fp16" or (name == "auto" and possible and not _multiplies_bf16(device)):
+        return torch.float16
+    return choose_precision(name, device)
+
+
+@functools.cache
+def multiplies_fp16_weights() -> bool:
+    """Whether torch has FBGEMM's product of fp32 numbers with weights kept in fp16, and this CPU can run it.
+
+    torch means to remove it one day and warns of that, once: here, where the warning can be kept from users, who can do nothing about it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            weight = torch.fbgemm_pack_gemm_matrix_fp16(torch.eye(8))
+            return torch.equal(torch.fbgemm_linear_fp16_weight_fp32_activation(torch.eye(8), weight, torch.zeros(8)), torch.eye(8))
+        except (AttributeError, RuntimeError):
+            return False
 
 
 def _multiplies_bf16(device: torch.device) -> bool:

@@ -22,7 +22,7 @@ from translate.bundle import Bundle, build_model, put_weights, write_model
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
 from translate.data import Prepared
-from translate.device import choose_device, choose_precision, keep_memory, set_threads
+from translate.device import choose_device, choose_precision, choose_search_precision, keep_memory, set_threads
 from translate.evaluation import DevelopmentSet, evaluate_tests, samples, table, write_report
 from translate.optim import learning_rate
 from translate.ranks import Ranks, join_ranks
@@ -234,7 +234,8 @@ class Run:
 
     def translator(self) -> Translator:
         """Of the present weights, as users will have it."""
-        return Translator(TorchEngine.owning(copy.deepcopy(self.model), self.device, self.precision), self.bundle.tokenizer, self.config.decoding)
+        precision = choose_search_precision(self.settings.precision, self.device)
+        return Translator(TorchEngine.owning(copy.deepcopy(self.model), self.device, precision), self.bundle.tokenizer, self.config.decoding)
 
     def save(self) -> None:
         self.progress.seconds = self.seconds

@@ -17,7 +17,7 @@ from translate.bundle import load_bundle
 from translate.config import DecodingConfig
 from translate.ctranslate2_engine import load_ctranslate2
 from translate.decoding import Hypothesis, Options, sentence_seed
-from translate.device import choose_device, choose_precision, crew
+from translate.device import choose_device, choose_search_precision, crew
 from translate.findings import is_loop
 from translate.segments import split_line
 from translate.tokenizer import EOS, Tokenizer
@@ -98,7 +98,7 @@ class Translator:
     ) -> Translator:
         """From the run folder, or a copy of its bundle files; for engine ctranslate2 also from a folder that `translate export` wrote.
 
-        device: auto, cpu, cuda, cuda:N. precision: auto, fp32, bf16, of engine torch. compute_type: of engine ctranslate2, such as int8;
+        device: auto, cpu, cuda, cuda:N. precision: auto, fp32, bf16, fp16, of engine torch. compute_type: of engine ctranslate2, such as int8;
         `default` is the type that the weights were exported with. ValueError for a missing or foreign bundle, an unknown engine, a device or a
         type that is not there.
         """
@@ -109,10 +109,9 @@ class Translator:
             raise ValueError(f"engine is {engine!r}: choose torch or ctranslate2")
         if compute_type != "default":
             raise ValueError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
-        if precision not in ("auto", "fp32", "bf16"):
-            raise ValueError(f"precision is {precision!r}: choose auto, fp32 or bf16")
+        products = choose_search_precision(precision, chosen)
         bundle = load_bundle(folder, chosen)
-        return cls(TorchEngine.owning(bundle.model, chosen, choose_precision(precision, chosen)), bundle.tokenizer, bundle.config.decoding)
+        return cls(TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding)
 
     def translate(
         self,
