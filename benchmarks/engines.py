@@ -41,6 +41,7 @@ def main() -> None:
         subprocess.run([*TRANSLATE, *export], check=True)
         engines = {
             "torch fp32": (arguments.model, "--precision", "fp32"),
+            "torch fp16": (arguments.model, "--precision", "fp16"),
             "torch bf16": (arguments.model, "--precision", "bf16"),
             "ctranslate2 float32": (arguments.model, "--engine", "ctranslate2"),
             "ctranslate2 int8": (exported, "--engine", "ctranslate2"),

@@ -82,11 +82,11 @@ def test_search_stops_when_no_open_hypothesis_can_win():
         assert best.ids == ([] if alpha == 0 else [3, 3, 3])
 
 
-@pytest.mark.parametrize(("times", "length", "wins"), [(1.8, 6, True), (2.0, 6, False), (2.0, 8, False)])
-def test_search_looks_five_tokens_ahead_and_no_further(times, length, wins):
-    # the end mark at once has ln 0.6 / 1; that times `times` over (5 + 6) / 6 = 1.83 is better or not, over (5 + 8) / 6 it always is
-    other = 0.6**times
-    table = chain({EOS: 0.6, 3: other, 0: 0.4 - other}, *[{3: 1.0}] * (length - 2), {EOS: 1.0})
+@pytest.mark.parametrize(("times", "length", "wins"), [(1.4, 4, True), (1.6, 4, False), (1.6, 8, False)])
+def test_search_looks_three_tokens_ahead_and_no_further(times, length, wins):
+    # the end mark at once has ln 0.5 / 1; that times `times` over (5 + 4) / 6 = 1.5 is better or not, over (5 + 8) / 6 it always is
+    other = 0.5**times
+    table = chain({EOS: 0.5, 3: other, 0: 0.5 - other}, *[{3: 1.0}] * (length - 2), {EOS: 1.0})
     log = []
     ((best,),) = beam_search(step, start(table, log), torch.tensor([length]), BOS, EOS, beam=2, length_penalty=1.0)
     assert best.ids == ([3] * (length - 1) if wins else [])
