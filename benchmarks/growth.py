@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 SIZES = (1_000, 10_000, 100_000)
-LENGTHS = (10, 25, 50, 100, 200, 400)  # source tokens
+LENGTHS = (10, 25, 50, 100, 200, 400)  # tokens
 
 
 def main() -> None:
@@ -116,25 +116,27 @@ def growth(model: Path, lines: list[str], most: int) -> list[dict]:
 
 
 def lengths(model: Path, lines: list[str]) -> list[dict]:
+    """One line by itself at beam 5, whose output is made as long as it is: the end mark may not be chosen."""
+    from translate import torch_engine
+    from translate.decoding import Options
+    from translate.tokenizer import EOS
     from translate.translator import Translator
 
+    torch_engine.BANNED = (*torch_engine.BANNED, EOS)
     translator = Translator.load(model)
-    words = itertools.cycle(" ".join(lines[:1000]).split())
+    options = Options(beam=5).fill(translator.decoding)
+    tokens = [token for ids in translator.tokenizer.encode_source(lines[:1000]) for token in ids[:-1]]
     rows = []
-    print("source tokens  pieces  target tokens  seconds  ms a target token   (a line by itself; in pieces where the model takes no more)")
-    for length in LENGTHS:
-        text = next(words)
-        while len(translator.tokenizer.encode_source([text])[0]) <= length:
-            text += " " + next(words)
-        taken, result = [], None
+    print("tokens of source and target  seconds  ms a token   (a line by itself; no longer than the model takes)")
+    for length in sorted({min(length, translator.max_tokens) for length in LENGTHS}):
+        taken = []
         for _ in range(3):
             began = time.perf_counter()
-            (result,) = translator.translate_stream([text])
+            ((result, *_),) = translator.engine.search([[*tokens[: length - 1], EOS]], [length], options, [])
             taken.append(time.perf_counter() - began)
-        row = {"source": result.tokens_in, "pieces": result.pieces, "target": result.tokens_out, "seconds": statistics.median(taken)}
-        rows.append(row)
-        each = row["seconds"] / max(1, row["target"]) * 1000
-        print(f"{row['source']:>13,}  {row['pieces']:>6}  {row['target']:>13,}  {row['seconds']:>7.3f}  {each:>17.2f}", flush=True)
+        assert len(result.ids) == length
+        rows.append({"tokens": length, "seconds": statistics.median(taken)})
+        print(f"{length:>27,}  {rows[-1]['seconds']:>7.3f}  {rows[-1]['seconds'] / length * 1000:>10.2f}", flush=True)
     return rows
 
 
@@ -159,17 +161,18 @@ def draw(figures: dict, path: Path) -> None:
         (axes[0][0], [(row["lines"], row["seconds"]) for row in figures["lines"]], "translate file, seconds", "lines of the file"),
         (axes[0][1], [(row["lines"], row["peak_mb"]) for row in figures["lines"]], "translate file, peak resident MB", "lines of the file"),
         (axes[1][0], [(row["pairs"], row["prepare"]["seconds"]) for row in figures.get("preparation", [])], "preparing a corpus, seconds", "pairs"),
-        (axes[1][1], [(row["pairs"], row["prepare"]["anonymous_mb"]) for row in figures.get("preparation", [])], "preparing a corpus, MB", "pairs"),
-        (axes[0][2], [(row["target"], row["seconds"]) for row in figures["tokens"]], "one line, seconds", "its target tokens"),
+        (axes[1][1], [(row["pairs"], row["prepare"]["anonymous_mb"]) for row in figures.get("preparation", [])], "the same, MB of its own", "pairs"),
+        (axes[0][2], [(row["tokens"], row["seconds"]) for row in figures["tokens"]], "one line at beam 5, seconds", "its tokens, source and target"),
     ):
         axis.plot(*zip(*values), "o-") if values else axis.set_axis_off()
         axis.set(title=title, xlabel=along)
-        if along == "its target tokens":
+        if along.startswith("its"):
             axis.set(xlim=0, ylim=0)
         elif "seconds" in title:
             axis.set(xscale="log", yscale="log")
         else:
-            axis.set(xscale="log", ylim=0)
+            axis.set(xscale="log", ylim=(0, 1.2 * axis.get_ylim()[1]))
+        axis.grid(alpha=0.3)
     parts, left = figures["start_up"]["parts"], 0.0
     rest = figures["start_up"]["line"] - sum(parts.values())
     for name, seconds in {"Python": rest, **parts}.items():
