@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens a batch, times the beam: lower it if memory runs out")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: auto")
+    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: auto, the fastest here")
 
 
 def run(arguments: argparse.Namespace) -> int:
