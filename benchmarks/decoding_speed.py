@@ -4,8 +4,8 @@
 
 DIR/test_2016_flickr.de is translated (.en is the reference). For each beam (1, 5) and batch size (64, 1) the contestants run one after the
 other, `--rounds` times over; the table gives the median and the spread, in target tokens a second of the search alone, the ratio of ours
-to each, BLEU, and how many of the texts equal those of ours in fp32. The run must be pre-norm with one vocabulary. On a CPU that does not multiply
-bf16 the contestants in bf16 are left out.
+to each, BLEU, and how many of the texts equal those of ours in fp32. The run must be pre-norm with one vocabulary. Contestants in bf16
+or fp16 are left out on a CPU that does not multiply it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rivals.environments import add_options, chosen, multiplies_bf16
+from rivals.environments import add_options, chosen, multiplies_bf16, multiplies_fp16
 
 CONTESTANTS = {  # name -> (environment, kind, precision)
     "translate-nmt fp32": ("", "ours", "fp32"),
@@ -54,7 +54,7 @@ def main() -> None:
         for beam in arguments.beams:
             for batch in arguments.batches:
                 figures += compare(names, pythons, task, Path(folder), beam, batch, arguments)
-        for precision in ("fp32", "fp16", "bf16") if multiplies_bf16() else ("fp32", "fp16"):
+        for precision in ("fp32", *["fp16"] * multiplies_fp16(), *["bf16"] * multiplies_bf16()):
             figures.append(independence(arguments.model, task, precision))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from rivals.environments import multiplies_bf16
+from rivals.environments import multiplies_bf16, multiplies_fp16
 
 from translate.scoring import corpus_bleu
 
@@ -48,6 +48,8 @@ def main() -> None:
         }
         if not multiplies_bf16():
             del engines["torch bf16"]
+        if not multiplies_fp16():
+            del engines["torch fp16"]
         taken: dict[str, list[float]] = {name: [] for name in engines}
         outputs: dict[str, list[str]] = {}
         for _ in range(arguments.rounds):

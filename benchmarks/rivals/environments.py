@@ -42,7 +42,15 @@ def chosen(arguments: argparse.Namespace, environments: dict[str, str]) -> dict[
     names = [name for name in environments if any(name.startswith(wanted) for wanted in arguments.only)]
     if not multiplies_bf16():
         names = [name for name in names if "bf16" not in name]
+    if not multiplies_fp16():
+        names = [name for name in names if "fp16" not in name]
     return {name: python_of(environments[name], arguments.environments) if environments[name] else sys.executable for name in names}
+
+
+def multiplies_fp16() -> bool:
+    from translate.device import multiplies_fp16_weights
+
+    return multiplies_fp16_weights()
 
 
 def multiplies_bf16() -> bool:
