@@ -12,9 +12,10 @@ import yaml
 from torch import nn
 
 from translate.config import ModelConfig
-from translate.model import Transformer
-from translate.model.attention import CrossAttention, SelfAttention, attend, causal_mask
-from translate.model.layers import DecoderLayer, EncoderLayer, dropout, dropout_mask, sinusoids
+from translate.model import Transformer, transformer
+from translate.model.attention import PARTS, CrossAttention, SelfAttention, attend, causal_mask, multi_head
+from translate.model.layers import DecoderLayer, EncoderLayer, Memory, dropout, dropout_mask, sinusoids
+from translate.model.transformer import fill
 from translate.tokenizer import BOS, PAD
 
 WIDTH, HEADS, FEEDFORWARD = 32, 4, 48
@@ -70,9 +71,11 @@ def test_self_attention_equals_torch():
     copy_self(theirs, ours)
     states, real = torch.randn(3, 7, WIDTH), padding([7, 4, 1], 7)
     expected = theirs(states, states, states, key_padding_mask=~real, need_weights=False)[0]
-    torch.testing.assert_close(ours(states, real[:, None, None, :]), expected, atol=1e-5, rtol=1e-5)
+    found = ours(states.flatten(0, 1), (3, 7), real[:, None, None, :]).view(3, 7, WIDTH)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     causal = theirs(states, states, states, attn_mask=~causal_mask(7, states.device), need_weights=False)[0]
-    torch.testing.assert_close(ours(states, causal_mask(7, states.device)), causal, atol=1e-5, rtol=1e-5)
+    found = ours(states.flatten(0, 1), (3, 7), causal_mask(7, states.device)).view(3, 7, WIDTH)
+    torch.testing.assert_close(found, causal, atol=1e-5, rtol=1e-5)
 
 
 def test_cross_attention_equals_torch():
@@ -81,7 +84,8 @@ def test_cross_attention_equals_torch():
     copy_cross(theirs, ours)
     states, memory, real = torch.randn(2, 5, WIDTH), torch.randn(2, 9, WIDTH), padding([9, 3], 9)
     expected = theirs(states, memory, memory, key_padding_mask=~real, need_weights=False)[0]
-    torch.testing.assert_close(ours(states, memory, real[:, None, None, :]), expected, atol=1e-5, rtol=1e-5)
+    found = ours(states.flatten(0, 1), (2, 5), memory.flatten(0, 1), (2, 9), real[:, None, None, :]).view(2, 5, WIDTH)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -92,7 +96,8 @@ def test_encoder_layer_equals_torch(norm):
     copy_rest(theirs, ours, [ours.attention_residual, ours.feedforward_residual])
     states, real = torch.randn(3, 6, WIDTH), padding([6, 5, 2], 6)
     expected = theirs(states, src_key_padding_mask=~real)
-    torch.testing.assert_close(ours(states, real[:, None, None, :])[real], expected[real], atol=1e-5, rtol=1e-5)
+    found = ours(states.flatten(0, 1), (3, 6), real[:, None, None, :]).view(3, 6, WIDTH)
+    torch.testing.assert_close(found[real], expected[real], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -105,7 +110,53 @@ def test_decoder_layer_equals_torch(norm):
     states, memory, real = torch.randn(2, 5, WIDTH), torch.randn(2, 8, WIDTH), padding([8, 4], 8)
     causal = causal_mask(5, states.device)
     expected = theirs(states, memory, tgt_mask=~causal, memory_key_padding_mask=~real)
-    torch.testing.assert_close(ours(states, memory, causal, real[:, None, None, :]), expected, atol=1e-5, rtol=1e-5)
+    remembered = Memory(memory.flatten(0, 1), (2, 8), real[:, None, None, :])
+    found = ours(states.flatten(0, 1), (2, 5), remembered, causal).view(2, 5, WIDTH)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["self", "causal", "cross"])
+def test_gradient_of_the_attention(kind):
+    """Written out, it equals that of finite differences, and in every row and weight that of torch's own differentiation of `attend`."""
+    shapes = [(3, 5), (3, 4)][: 2 if kind == "cross" else 1]
+    B, S = shapes[-1]
+    real = padding([S, 2, 1], S)[:, None, None, :]
+    mask = causal_mask(5, real.device) if kind == "causal" else real
+    # two rows more than the sentences have
+    given = [torch.randn(B * T + 2, parts * 4, dtype=torch.float64, requires_grad=True) for (_, T), parts in zip(shapes, PARTS[len(shapes)])]
+
+    def found(*tensors: torch.Tensor) -> torch.Tensor:
+        return multi_head(2, mask, *zip(tensors, shapes))
+
+    def expected(*tensors: torch.Tensor) -> torch.Tensor:
+        parts = [tensor[: B * T].view(B, T, -1, 2, 2).permute(2, 0, 3, 1, 4) for tensor, (_, T) in zip(tensors, shapes)]
+        return attend(*torch.cat(parts) if len(parts) == 1 else [*parts[0], *parts[1]], mask).transpose(1, 2).reshape(B * shapes[0][1], 4)
+
+    assert torch.autograd.gradcheck(found, given)
+    ours, theirs = found(*given), expected(*given)
+    assert torch.equal(ours[len(theirs) :], torch.zeros(2, 4, dtype=torch.float64))
+    torch.testing.assert_close(ours[: len(theirs)], theirs)
+    weights = torch.randn_like(ours)
+    theirs = torch.autograd.grad((theirs * weights[: len(theirs)]).sum(), given)
+    torch.testing.assert_close(torch.autograd.grad((ours * weights).sum(), given), theirs)
+
+
+def test_rows_that_fill_up_change_neither_output_nor_gradient(monkeypatch):
+    """In training 13 x 11 and 13 x 15 rows become 144 and 196: the states of all sentences, and all gradients, remain."""
+    model, source, target = Transformer(config(), 30, 30), torch.randint(4, 30, (13, 11)), torch.randint(4, 30, (13, 15))
+    source[3, 7:] = PAD
+    sizes = []
+    monkeypatch.setattr(transformer, "fill", lambda states: sizes.append(len(filled := fill(states))) or filled)
+    weights = torch.randn(13, 15, WIDTH)
+    runs = []
+    for _ in range(2):
+        hidden = model(source, target)
+        runs.append((hidden, *torch.autograd.grad((hidden * weights).sum(), list(model.parameters()))))
+        monkeypatch.setattr(transformer, "fill", lambda states: states)
+    assert sizes == [144, 196]
+    torch.testing.assert_close(*runs, atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        assert fill(torch.ones(143, 2)).shape == (143, 2)
 
 
 def test_attention_of_one_query_by_hand():

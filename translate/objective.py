@@ -8,11 +8,12 @@ largest thing in training, and this way they never exist as a whole, neither for
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from translate.tokenizer import PAD
 
 ROWS = 512  # rows of logits at a time
+GRAIN = 64  # the last of them are filled up to a multiple, so that there are few sizes (see `fill` in model/transformer.py)
 
 
 def loss_sum(hidden: Tensor, weight: Tensor, labels: Tensor, smoothing: float, r_drop: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -44,21 +45,24 @@ class _OutputLoss(torch.autograd.Function):
         of the weights for the label, and their sum for the smoothing. The log-likelihood is that of the label's probability in the products' own
         precision: in bf16 within 0.004 of a token's, either way. It ends at 87 nats, where fp32 has no smaller probability.
         """
-        precision = _product_precision(weight)
-        matrix, inputs = weight.to(precision), hidden.to(precision)
+        precision, M = _product_precision(weight), len(hidden)
+        matrix, filler = weight.to(precision), -M % GRAIN
+        inputs = nn.functional.pad(hidden.to(precision), (0, 0, 0, filler))
         weight_gradient = torch.zeros_like(weight)
-        hidden_gradient = torch.empty_like(hidden, dtype=weight.dtype)
-        chosen = weight.new_empty((len(hidden), 1))  # probability of the label
-        logits, probabilities = inputs.new_empty((2, min(ROWS, len(hidden)), len(weight)))
-        for start in range(0, len(hidden), ROWS):
+        hidden_gradient = weight.new_empty(inputs.shape)
+        chosen = weight.new_empty((len(inputs), 1))  # probability of the label
+        columns = nn.functional.pad(labels, (0, filler))[:, None]
+        logits, probabilities = inputs.new_empty((2, min(ROWS, len(inputs)), len(weight)))
+        for start in range(0, len(inputs), ROWS):
             rows = slice(start, start + ROWS)
             part = inputs[rows]
             softmax = torch.softmax(torch.mm(part, matrix.T, out=logits[: len(part)]), dim=1, out=probabilities[: len(part)])  # (M', V)
-            chosen[rows] = softmax.gather(1, labels[rows, None]).to(weight.dtype)
+            chosen[rows] = softmax.gather(1, columns[rows]).to(weight.dtype)
             hidden_gradient[rows] = softmax @ matrix
             weight_gradient += softmax.T @ part
 
-        hidden, label_rows, share = inputs.to(weight.dtype), matrix[labels].to(weight.dtype), smoothing / len(weight)
+        chosen, hidden_gradient = chosen[:M], hidden_gradient[:M]
+        hidden, label_rows, share = inputs[:M].to(weight.dtype), matrix[labels].to(weight.dtype), smoothing / len(weight)
         likelihood = -chosen.clamp(min=torch.finfo(torch.float32).tiny).log().sum()
         hidden_gradient -= (1 - smoothing) * label_rows
         weight_gradient.index_add_(0, labels, hidden, alpha=smoothing - 1)

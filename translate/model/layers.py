@@ -7,13 +7,14 @@ at higher rates and with hardly any warm-up. Dropout draws from the generator th
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Callable, Optional
 
 import torch
 from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
-from translate.model.attention import CrossAttention, SelfAttention
+from translate.model.attention import CrossAttention, SelfAttention, Shape
 
 
 def dropout_mask(like: Tensor, rate: float, generator: Generator) -> Tensor:
@@ -26,7 +27,8 @@ def dropout_mask(like: Tensor, rate: float, generator: Generator) -> Tensor:
     draws = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
     # from-to form: plain random_() leaves the sign bit out
     draws.random_(-(2**63), 2**63 - 1, generator=generator)
-    kept = draws.view(torch.uint8)[: like.numel()].view(like.shape) >= dropped
+    draws = draws.view(torch.uint8)[: like.numel()].view(like.shape)
+    kept = torch.ge(draws, dropped, out=torch.empty_like(draws))  # as bytes: to compare and to convert booleans takes eight times as long
     return kept.to(like.dtype).mul_(256 / (256 - dropped))
 
 
@@ -73,10 +75,19 @@ class EncoderLayer(nn.Module):
         self.feedforward = FeedForward(config)
         self.feedforward_residual = Residual(config)
 
-    def forward(self, states: Tensor, mask: Optional[Tensor], generator: Optional[Generator] = None) -> Tensor:
-        """states (B, S, D), mask broadcastable to (B, H, S, S) -> (B, S, D)."""
-        states = self.attention_residual(states, lambda x: self.attention(x, mask), generator)
+    def forward(self, states: Tensor, shape: Shape, mask: Optional[Tensor], generator: Optional[Generator] = None) -> Tensor:
+        """states (N, D) of `shape` (B, S), mask broadcastable to (B, H, S, S) -> (N, D)."""
+        states = self.attention_residual(states, lambda x: self.attention(x, shape, mask), generator)
         return self.feedforward_residual(states, self.feedforward, generator)
+
+
+@dataclass
+class Memory:
+    """What the encoder hands on. states (N, D) of `shape` (B, S); mask (B, 1, 1, S), True = a token, or None where no sentence is padded."""
+
+    states: Tensor
+    shape: Shape
+    mask: Optional[Tensor]
 
 
 class DecoderLayer(nn.Module):
@@ -89,10 +100,10 @@ class DecoderLayer(nn.Module):
         self.feedforward = FeedForward(config)
         self.feedforward_residual = Residual(config)
 
-    def forward(self, states: Tensor, memory: Tensor, causal: Tensor, source_mask: Optional[Tensor], generator: Optional[Generator] = None) -> Tensor:
-        """states (B, T, D), memory (B, S, D), causal (T, T), source_mask (B, 1, 1, S) -> (B, T, D)."""
-        states = self.attention_residual(states, lambda x: self.attention(x, causal), generator)
-        states = self.cross_residual(states, lambda x: self.cross(x, memory, source_mask), generator)
+    def forward(self, states: Tensor, shape: Shape, memory: Memory, causal: Tensor, generator: Optional[Generator] = None) -> Tensor:
+        """states (N, D) of `shape` (B, T), causal (T, T) -> (N, D)."""
+        states = self.attention_residual(states, lambda x: self.attention(x, shape, causal), generator)
+        states = self.cross_residual(states, lambda x: self.cross(x, shape, memory.states, memory.shape, memory.mask), generator)
         return self.feedforward_residual(states, self.feedforward, generator)
 
 
