@@ -19,6 +19,7 @@ config
 cache resumable tokenizer pairfiles
 corpora
 data
+model.linear
 model.attention
 model.layers
 model.transformer

@@ -15,6 +15,7 @@ from translate.config import ModelConfig
 from translate.model import Transformer, transformer
 from translate.model.attention import PARTS, CrossAttention, SelfAttention, attend, causal_mask, multi_head
 from translate.model.layers import DecoderLayer, EncoderLayer, Memory, dropout, dropout_mask, sinusoids
+from translate.model.linear import Linear
 from translate.model.transformer import fill
 from translate.tokenizer import BOS, PAD
 
@@ -139,6 +140,26 @@ def test_gradient_of_the_attention(kind):
     weights = torch.randn_like(ours)
     theirs = torch.autograd.grad((theirs * weights[: len(theirs)]).sum(), given)
     torch.testing.assert_close(torch.autograd.grad((ours * weights).sum(), given), theirs)
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bf16 products for this CPU")
+@pytest.mark.parametrize("relu", [False, True])
+def test_linear_layers_in_bf16_equal_those_in_fp64(relu):
+    layer = Linear(24, 40, relu)
+    nn.init.normal_(layer.bias)
+    x, weights = torch.randn(50, 24).bfloat16().requires_grad_(), torch.randn(50, 40).bfloat16()
+    wanted = [tensor.detach().double().requires_grad_() for tensor in (x, layer.weight, layer.bias)]
+    expected = nn.functional.linear(*wanted)
+    expected = expected.relu() if relu else expected
+    (expected * weights).sum().backward()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = layer(x)
+    (found * weights).sum().backward()
+    assert found.dtype == torch.bfloat16 and layer.weight.grad.dtype == layer.bias.grad.dtype == torch.float32
+    pairs = [(found, expected), *((ours.grad, theirs.grad) for ours, theirs in zip((x, layer.weight, layer.bias), wanted))]
+    for ours, theirs in pairs:
+        assert (ours.double() - theirs).norm() < 0.01 * theirs.norm()  # a bf16 number has 8 significant bits
+    assert (found.min() >= 0) == relu
 
 
 def test_rows_that_fill_up_change_neither_output_nor_gradient(monkeypatch):

@@ -16,6 +16,8 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
+from translate.model.linear import Linear
+
 Shape = tuple[int, int]  # (B, T): sentences, positions of each
 PARTS = {1: (3,), 2: (1, 2)}  # what so many projections hold: queries, keys and values in one, or the queries apart
 
@@ -41,8 +43,8 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
+        self.query_key_value = Linear(width, 3 * width)
+        self.output = Linear(width, width)
 
     def forward(self, states: Tensor, shape: Shape, mask: Optional[Tensor]) -> Tensor:
         """states (N, D) of `shape` (B, T), mask broadcastable to (B, H, T, T) -> (N, D)."""
@@ -59,9 +61,9 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.output = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key_value = Linear(width, 2 * width)
+        self.output = Linear(width, width)
 
     def forward(self, states: Tensor, shape: Shape, memory: Tensor, memory_shape: Shape, mask: Optional[Tensor]) -> Tensor:
         """states (N, D) of `shape` (B, T), memory (M, D) of (B, S), mask broadcastable to (B, H, T, S) -> (N, D)."""

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.attention import CrossAttention, SelfAttention, Shape
+from translate.model.linear import Linear
 
 
 def dropout_mask(like: Tensor, rate: float, generator: Generator) -> Tensor:
@@ -59,12 +60,11 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.inner = nn.Linear(config.width, config.feedforward)
-        self.activation = nn.ReLU(inplace=True)
-        self.outer = nn.Linear(config.feedforward, config.width)
+        self.inner = Linear(config.width, config.feedforward, relu=True)
+        self.outer = Linear(config.feedforward, config.width)
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.outer(self.activation(self.inner(states)))
+        return self.outer(self.inner(states))
 
 
 class EncoderLayer(nn.Module):

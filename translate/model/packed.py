@@ -78,7 +78,6 @@ def pack(model: Transformer, precision: torch.dtype) -> Transformer:
     for parent in list(model.modules()):
         if isinstance(parent, FeedForward):
             parent.inner = packed(parent.inner.weight, parent.inner.bias, "relu")
-            parent.activation = nn.Identity()
         for name, child in parent.named_children():
             if isinstance(child, nn.Linear):
                 setattr(parent, name, packed(child.weight, child.bias))
