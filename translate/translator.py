@@ -19,6 +19,7 @@ from translate.ctranslate2_engine import load_ctranslate2
 from translate.decoding import Hypothesis, Options, sentence_seed
 from translate.device import choose_device, choose_search_precision, crew
 from translate.findings import is_loop
+from translate.forks import Forks, fork_count
 from translate.segments import split_line
 from translate.tokenizer import EOS, Tokenizer
 from translate.torch_engine import TorchEngine
@@ -64,6 +65,9 @@ class _Piece:
     looped: bool = False
 
 
+Search = Callable[..., list[list[Hypothesis]]]  # `Engine.search`
+
+
 class Engine(Protocol):
     """What runs the model: torch_engine.py, or ctranslate2_engine.py."""
 
@@ -81,8 +85,9 @@ class Engine(Protocol):
 class Translator:
     """A model with its tokenizer, ready to translate: from a run folder by `load`, or from the parts while training."""
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig, forks: int = 0) -> None:
+        """forks: so many copies of this process do the searches wherever there are several, see forks.py."""
+        self.engine, self.forks = engine, forks
         self.tokenizer = tokenizer
         self.decoding = decoding
         self.max_tokens = engine.max_tokens
@@ -95,12 +100,14 @@ class Translator:
         precision: str = "auto",
         engine: str = "torch",
         compute_type: str = "default",
+        fork: bool = False,
     ) -> Translator:
         """From the run folder, or a copy of its bundle files; for engine ctranslate2 also from a folder that `translate export` wrote.
 
         device: auto, cpu, cuda, cuda:N. precision: auto, fp32, bf16, fp16, of engine torch. compute_type: of engine ctranslate2, such as int8;
-        `default` is the type that the weights were exported with. ValueError for a missing or foreign bundle, an unknown engine, a device or a
-        type that is not there.
+        `default` is the type that the weights were exported with. fork: let copies of this process search, where engine torch runs on a CPU:
+        faster than threads, and for programs that have none of their own. ValueError for a missing or foreign bundle, an unknown engine, a
+        device or a type that is not there.
         """
         chosen = choose_device(device)
         if engine == "ctranslate2":
@@ -111,7 +118,8 @@ class Translator:
             raise ValueError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
         products = choose_search_precision(precision, chosen)
         bundle = load_bundle(folder, chosen)
-        return cls(TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding)
+        forks = fork_count() if fork and chosen.type == "cpu" else 0
+        return cls(TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding, forks)
 
     def translate(
         self,
@@ -177,23 +185,24 @@ class Translator:
         """Fill in the hypotheses of `pieces`. Of samples, each has a seed of its own."""
         ranks = range(options.n_best if options.sample else 0)
 
-        def search(places: list[int]) -> None:
+        def search(places: list[int], run: Search) -> None:
             batch = [pieces[place] for place in places]
             sources = [piece.ids for piece in batch]
             seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-            found = self.engine.search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
+            found = run(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
             for piece, hypotheses in zip(batch, found):
                 piece.hypotheses = hypotheses
 
         self._for_each(search, length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam))
 
-    def _for_each(self, search: Callable[[list[int]], None], batches: list[list[int]]) -> None:
+    def _for_each(self, search: Callable[[list[int], Search], None], batches: list[list[int]]) -> None:
         """`search` of each of `batches`, several at once; which ones run together does not matter to any of them."""
-        if self.engine.at_once == 1 or len(batches) < 2:
+        if max(self.engine.at_once, self.forks) == 1 or len(batches) < 2:
             for batch in batches:
-                search(batch)
+                search(batch, self.engine.search)
             return
-        at_work = [self._crew.submit(search, batch) for batch in batches]
+        pool, run = self.searchers
+        at_work = [pool.submit(search, batch, run) for batch in batches]
         try:
             for one in at_work:
                 one.result()
@@ -202,8 +211,15 @@ class Translator:
                 one.cancel()
 
     @cached_property
-    def _crew(self) -> ThreadPoolExecutor:
-        return crew(self.engine.at_once)
+    def searchers(self) -> tuple[ThreadPoolExecutor, Search]:
+        """Threads, and the search that each of them is to run."""
+        if self.forks:
+            try:
+                forks = Forks(self.engine.search, self.forks)
+                return ThreadPoolExecutor(self.forks, "search"), forks.call
+            except OSError:  # no more processes for this user, or this container
+                pass
+        return crew(self.engine.at_once), self.engine.search
 
     def limit(self, tokens: int) -> int:
         """Most tokens of an output, end mark included, for a source of `tokens`."""

@@ -1,6 +1,7 @@
 """One decoder on one task, with the weights of a run: batches of ids in, ids out. Prints JSON: seconds of the searches, and the outputs.
 
-Batches of one come one after the other. Others are there all at once: ours and CTranslate2 search one in each thread, which is faster with both.
+Batches of one come one after the other. Others are there all at once: CTranslate2 searches one in each thread, ours one in
+each copy of the process, which is faster with both.
 
     python decoding_loop.py KIND PRECISION WORK BEAM BATCH THREADS        (KIND: ours, ctranslate2, huggingface, joeynmt)
 
@@ -42,17 +43,17 @@ def ours(task, work, precision, beam, threads, at_once):
     import torch
 
     from translate.decoding import Options
-    from translate.device import crew
     from translate.translator import Translator
 
     torch.set_num_threads(threads)
-    translator = Translator.load(work / "run", "cpu", precision)
+    translator = Translator.load(work / "run", "cpu", precision, fork=True)
     options = Options(beam, 1.0).fill(translator.decoding)
+    pool, run = translator.searchers if at_once else (None, translator.engine.search)
 
     def search(sources, limits):
-        return [found[0].ids for found in translator.engine.search(sources, limits, options, [])]
+        return [found[0].ids for found in run(sources, limits, options, [])]
 
-    return search, crew(translator.engine.at_once) if at_once else None
+    return search, pool
 
 
 def ctranslate2(task, work, precision, beam, threads, at_once):

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.translator import Translator
 
     config, _ = read_config(arguments.model)
-    translator = Translator.load(arguments.model, arguments.device, arguments.precision)
+    translator = Translator.load(arguments.model, arguments.device, arguments.precision, fork=True)
     tests = evaluate_tests(translator, config, Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens))
     write_report(arguments.model, {}, tests)
     print(f"{table(tests)}\n\n{samples(tests)}")

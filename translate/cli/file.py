@@ -153,7 +153,7 @@ def translations(
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray writes there, among the translations, that a worker died
         translator = stack.enter_context(ray_translator(arguments.workers, *model))
     else:
-        translator = Translator.load(*model)
+        translator = Translator.load(*model, fork=True)
     results = translator.translate_stream(lines, options, arguments.window or (1 if keyboard else WINDOW_LINES), done)
     if keyboard:
         print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)
