@@ -11,6 +11,7 @@ A cold start is one whose files (Python, its packages, the model) the kernel has
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -51,18 +53,38 @@ def main() -> None:
 
 
 def timed(*words: str, source: bytes = b"") -> tuple[float, float]:
-    """Seconds and peak resident memory in MB of `translate WORDS...`."""
+    """Seconds and peak memory in MB of `translate WORDS...`, all its processes together; what they share counts once."""
+    peak = 0.0
     with tempfile.TemporaryFile() as given:
         given.write(source)
         given.seek(0)
         began = time.perf_counter()
         process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdin=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
+        ended = threading.Event()
+
+        def watch() -> None:
+            nonlocal peak
+            while not ended.wait(0.1):
+                peak = max(peak, memory(process.pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        process.wait()
         seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
+        ended.set()
+        watcher.join()
     if process.returncode:
         sys.exit(f"translate {' '.join(words)} failed with exit code {process.returncode}")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, peak
+
+
+def memory(pid: int) -> float:
+    """MB of a process and its children now: each page divided by the number of processes that have it."""
+    total = 0
+    with contextlib.suppress(OSError):  # it, or one of them, has just ended
+        for one in (pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            total += next(int(line.split()[1]) for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
+    return total / 1024
 
 
 def start_up(model: Path) -> dict:
@@ -104,7 +126,7 @@ def forget(model: Path) -> None:
 
 def growth(model: Path, lines: list[str], most: int) -> list[dict]:
     rows = []
-    print("    lines    seconds  lines/s  peak resident MB")
+    print("    lines    seconds  lines/s  peak MB")
     with tempfile.TemporaryDirectory() as folder:
         for size in sorted({*(size for size in SIZES if size < most), most}):
             path = Path(folder) / "input"
@@ -159,7 +181,7 @@ def draw(figures: dict, path: Path) -> None:
     figure, axes = pyplot.subplots(2, 3, figsize=(12, 6), layout="constrained")
     for axis, values, title, along in (
         (axes[0][0], [(row["lines"], row["seconds"]) for row in figures["lines"]], "translate file, seconds", "lines of the file"),
-        (axes[0][1], [(row["lines"], row["peak_mb"]) for row in figures["lines"]], "translate file, peak resident MB", "lines of the file"),
+        (axes[0][1], [(row["lines"], row["peak_mb"]) for row in figures["lines"]], "translate file, peak MB", "lines of the file"),
         (axes[1][0], [(row["pairs"], row["prepare"]["seconds"]) for row in figures.get("preparation", [])], "preparing a corpus, seconds", "pairs"),
         (axes[1][1], [(row["pairs"], row["prepare"]["anonymous_mb"]) for row in figures.get("preparation", [])], "the same, MB of its own", "pairs"),
         (axes[0][2], [(row["tokens"], row["seconds"]) for row in figures["tokens"]], "one line at beam 5, seconds", "its tokens, source and target"),

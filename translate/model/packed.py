@@ -20,9 +20,9 @@ from translate.model.layers import FeedForward
 from translate.model.transformer import Transformer
 
 ROWS = 64  # of the products that the layout is chosen for; it serves any number
-# oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps the last 1,024. More rows than ROWS are therefore filled up, so that
-# there are at most so many numbers between one power of two and the next. Without it a small model took twice the memory, ever more as kernels
-# came and went, and a third more time in greedy search.
+# oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps the last 1,024. Rows are therefore filled up, so that there are at
+# most so many numbers between one power of two and the next. Without it a small model took twice the memory, ever more as kernels came and went,
+# and a third more time in greedy search.
 STEPS = 8
 
 
@@ -37,7 +37,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.numel() // x.shape[-1]
-        missing = -rows % ((1 << (rows - 1).bit_length() - 1) // STEPS) if rows > ROWS else 0
+        missing = -rows % ((1 << (rows - 1).bit_length() - 1) // STEPS) if rows > STEPS else 0
         if not missing:
             return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], "")
         padded = nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, missing))
