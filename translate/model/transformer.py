@@ -210,13 +210,13 @@ def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
 
 def fill(states: Tensor) -> Tensor:
     """(B * T, D) -> (N, D), with zeros below: in training on a CPU, so that there are at most GRAIN numbers of rows between one power of two and the
-    next, each a hundredth more at most.
+    next, each more by 1/GRAIN at most.
 
-    oneDNN makes kernels for each number of rows, 2 to 10 ms for each of a step's 40 products in bf16, and batches hardly ever have as many rows as
+    oneDNN makes kernels for each number of rows, 2 to 10 ms for each of a step's 40 products in bf16, and hardly ever has a batch as many rows as
     another. Filled up, they train 1.2 times as fast (2 cores, Sapphire Rapids).
     """
-    rows = len(states)
-    missing = -rows % max(1, (1 << rows.bit_length() - 1) // GRAIN)
-    if states.is_cuda or not (missing and torch.is_grad_enabled()):
+    if states.is_cuda or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return states
-    return nn.functional.pad(states, (0, 0, 0, missing))
+    rows = len(states)
+    grain = max(1, (1 << rows.bit_length() - 1) // GRAIN)
+    return nn.functional.pad(states, (0, 0, 0, -rows % grain))
