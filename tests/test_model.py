@@ -117,20 +117,21 @@ def test_decoder_layer_equals_torch(norm):
 
 
 @pytest.mark.parametrize("kind", ["self", "causal", "cross"])
-def test_gradient_of_the_attention(kind):
+@pytest.mark.parametrize(("heads", "length"), [(2, 5), (1, 5), (2, 1)])
+def test_gradient_of_the_attention(kind, heads, length):
     """Written out, it equals that of finite differences, and in every row and weight that of torch's own differentiation of `attend`."""
-    shapes = [(3, 5), (3, 4)][: 2 if kind == "cross" else 1]
+    shapes = [(3, length), (3, 4)][: 2 if kind == "cross" else 1]
     B, S = shapes[-1]
     real = padding([S, 2, 1], S)[:, None, None, :]
-    mask = causal_mask(5, real.device) if kind == "causal" else real
+    mask = causal_mask(length, real.device) if kind == "causal" else real
     # two rows more than the sentences have
     given = [torch.randn(B * T + 2, parts * 4, dtype=torch.float64, requires_grad=True) for (_, T), parts in zip(shapes, PARTS[len(shapes)])]
 
     def found(*tensors: torch.Tensor) -> torch.Tensor:
-        return multi_head(2, mask, *zip(tensors, shapes))
+        return multi_head(heads, mask, *zip(tensors, shapes))
 
     def expected(*tensors: torch.Tensor) -> torch.Tensor:
-        parts = [tensor[: B * T].view(B, T, -1, 2, 2).permute(2, 0, 3, 1, 4) for tensor, (_, T) in zip(tensors, shapes)]
+        parts = [tensor[: B * T].view(B, T, -1, heads, 4 // heads).permute(2, 0, 3, 1, 4) for tensor, (_, T) in zip(tensors, shapes)]
         return attend(*torch.cat(parts) if len(parts) == 1 else [*parts[0], *parts[1]], mask).transpose(1, 2).reshape(B * shapes[0][1], 4)
 
     assert torch.autograd.gradcheck(found, given)

@@ -118,9 +118,9 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, heads: int, mask: Optional[Tensor], shapes: Sequence[Shape], *projections: Tensor) -> Tensor:
-        # copies, (B * H, T, d)
+        # (B * H, T, d): copies, or with one head or one position views of the projections, which must stay as they are
         query, key, value = (part.reshape(-1, *part.shape[2:]) for part in _parts(heads, projections, shapes))
-        query *= 1 / math.sqrt(query.shape[-1])
+        query = query * (1 / math.sqrt(query.shape[-1]))
         scores = torch.bmm(query, key.transpose(1, 2))  # (B * H, T, S)
         if mask is not None:
             scores.unflatten(0, (-1, heads)).masked_fill_(~mask, float("-inf"))
