@@ -13,9 +13,8 @@ from torch import nn
 
 from translate.config import ModelConfig
 from translate.model import Transformer, transformer
-from translate.model.attention import PARTS, CrossAttention, SelfAttention, attend, causal_mask, multi_head
+from translate.model.attention import CrossAttention, SelfAttention, causal_mask
 from translate.model.layers import DecoderLayer, EncoderLayer, Memory, dropout, dropout_mask, sinusoids
-from translate.model.linear import Linear
 from translate.model.transformer import fill
 from translate.tokenizer import BOS, PAD
 
@@ -116,53 +115,6 @@ def test_decoder_layer_equals_torch(norm):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["self", "causal", "cross"])
-@pytest.mark.parametrize(("heads", "length"), [(2, 5), (1, 5), (2, 1)])
-def test_gradient_of_the_attention(kind, heads, length):
-    """Written out, it equals that of finite differences, and in every row and weight that of torch's own differentiation of `attend`."""
-    shapes = [(3, length), (3, 4)][: 2 if kind == "cross" else 1]
-    B, S = shapes[-1]
-    real = padding([S, 2, 1], S)[:, None, None, :]
-    mask = causal_mask(length, real.device) if kind == "causal" else real
-    # two rows more than the sentences have
-    given = [torch.randn(B * T + 2, parts * 4, dtype=torch.float64, requires_grad=True) for (_, T), parts in zip(shapes, PARTS[len(shapes)])]
-
-    def found(*tensors: torch.Tensor) -> torch.Tensor:
-        return multi_head(heads, mask, *zip(tensors, shapes))
-
-    def expected(*tensors: torch.Tensor) -> torch.Tensor:
-        parts = [tensor[: B * T].view(B, T, -1, heads, 4 // heads).permute(2, 0, 3, 1, 4) for tensor, (_, T) in zip(tensors, shapes)]
-        return attend(*torch.cat(parts) if len(parts) == 1 else [*parts[0], *parts[1]], mask).transpose(1, 2).reshape(B * shapes[0][1], 4)
-
-    assert torch.autograd.gradcheck(found, given)
-    ours, theirs = found(*given), expected(*given)
-    assert torch.equal(ours[len(theirs) :], torch.zeros(2, 4, dtype=torch.float64))
-    torch.testing.assert_close(ours[: len(theirs)], theirs)
-    weights = torch.randn_like(ours)
-    theirs = torch.autograd.grad((theirs * weights[: len(theirs)]).sum(), given)
-    torch.testing.assert_close(torch.autograd.grad((ours * weights).sum(), given), theirs)
-
-
-@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bf16 products for this CPU")
-@pytest.mark.parametrize("relu", [False, True])
-def test_linear_layers_in_bf16_equal_those_in_fp64(relu):
-    layer = Linear(24, 40, relu)
-    nn.init.normal_(layer.bias)
-    x, weights = torch.randn(50, 24).bfloat16().requires_grad_(), torch.randn(50, 40).bfloat16()
-    wanted = [tensor.detach().double().requires_grad_() for tensor in (x, layer.weight, layer.bias)]
-    expected = nn.functional.linear(*wanted)
-    expected = expected.relu() if relu else expected
-    (expected * weights).sum().backward()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = layer(x)
-    (found * weights).sum().backward()
-    assert found.dtype == torch.bfloat16 and layer.weight.grad.dtype == layer.bias.grad.dtype == torch.float32
-    pairs = [(found, expected), *((ours.grad, theirs.grad) for ours, theirs in zip((x, layer.weight, layer.bias), wanted))]
-    for ours, theirs in pairs:
-        assert (ours.double() - theirs).norm() < 0.01 * theirs.norm()  # a bf16 number has 8 significant bits
-    assert (found.min() >= 0) == relu
-
-
 def test_rows_that_fill_up_change_neither_output_nor_gradient(monkeypatch):
     """In training 13 x 11 and 13 x 15 rows become 144 and 196: the states of all sentences, and all gradients, remain."""
     model, source, target = Transformer(config(), 30, 30), torch.randint(4, 30, (13, 11)), torch.randint(4, 30, (13, 15))
@@ -179,13 +131,6 @@ def test_rows_that_fill_up_change_neither_output_nor_gradient(monkeypatch):
     torch.testing.assert_close(*runs, atol=1e-4, rtol=1e-4)
     with torch.no_grad():
         assert fill(torch.ones(143, 2)).shape == (143, 2)
-
-
-def test_attention_of_one_query_by_hand():
-    query, key, value = torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([[[[1.0, 5.0], [0.0, 7.0]]]]), torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    first = math.exp(1 / math.sqrt(2)) / (math.exp(1 / math.sqrt(2)) + 1)
-    expected = torch.tensor([[[[first * 1 + (1 - first) * 3, first * 2 + (1 - first) * 4]]]])
-    torch.testing.assert_close(attend(query, key, value, None), expected)
 
 
 def test_sinusoids_by_the_formula():

@@ -10,6 +10,14 @@ import torch
 from torch import Tensor, nn
 
 
+def missing_rows(rows: int, numbers: int) -> int:
+    """By how many rows to fill up so many, for there to be at most `numbers` sizes between one power of two and the next.
+
+    oneDNN makes, and keeps, a kernel for each number of rows.
+    """
+    return -rows % max(1, (1 << rows.bit_length()) // (2 * numbers))
+
+
 class Linear(nn.Linear):
     """x (N, in) -> x W^T + b (N, out), or with `relu` max(0, x W^T + b)."""
 

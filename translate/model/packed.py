@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.model.layers import FeedForward
+from translate.model.linear import missing_rows
 from translate.model.transformer import Transformer
 
 ROWS = 64  # of the products that the layout is chosen for; it serves any number
@@ -37,7 +38,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.numel() // x.shape[-1]
-        missing = -rows % ((1 << (rows - 1).bit_length() - 1) // STEPS) if rows > STEPS else 0
+        missing = missing_rows(rows, STEPS)
         if not missing:
             return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], "")
         padded = nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, missing))

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from translate.config import ModelConfig
 from translate.model.attention import attend, causal_mask, split_heads
 from translate.model.layers import DecoderLayer, EncoderLayer, Memory, dropout, sinusoids
+from translate.model.linear import missing_rows
 from translate.tokenizer import PAD
 
 ROOM = 16  # keys of a sentence at first
@@ -217,6 +218,4 @@ def fill(states: Tensor) -> Tensor:
     """
     if states.is_cuda or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return states
-    rows = len(states)
-    grain = max(1, (1 << rows.bit_length() - 1) // GRAIN)
-    return nn.functional.pad(states, (0, 0, 0, -rows % grain))
+    return nn.functional.pad(states, (0, 0, 0, missing_rows(len(states), GRAIN)))
