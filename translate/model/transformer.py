@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
-from translate.model.attention import attend, causal_mask, split_heads
+from translate.model.attention import causal_mask, split_heads
 from translate.model.layers import DecoderLayer, EncoderLayer, Memory, dropout, sinusoids
 from translate.model.linear import missing_rows
 from translate.tokenizer import PAD
@@ -162,12 +162,8 @@ class Transformer(nn.Module):
         return dropout(states.flatten(0, 1), self.config.dropout, generator)
 
     def start(self, memory: Memory) -> DecoderState:
-        """The state before the first target token, one row a sentence.
-
-        On a CPU it is fp32: batched products of a few rows are no slower so than in bf16, whose kernels are made anew for every length.
-        """
+        """The state before the first target token, one row a sentence."""
         cross = torch.stack([layer.cross.remember(memory.states, memory.shape) for layer in self.decoder])
-        cross = cross if cross.is_cuda else cross.float()
         L, _, B, H, _, d = cross.shape
         mask = None if memory.mask is None else torch.zeros_like(memory.mask, dtype=cross.dtype).masked_fill_(~memory.mask, float("-inf"))
         return DecoderState(cross.new_empty((L, 2, B, H, ROOM, d)), 0, None, cross, mask)
@@ -204,9 +200,12 @@ def embedding_of(size: int, width: int) -> nn.Embedding:
 
 
 def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
-    """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (B * R, D)."""
-    found = attend(query.to(key_value.dtype), *key_value, mask).transpose(1, 2)
-    return found.to(query.dtype, memory_format=torch.contiguous_format).flatten(2).flatten(0, 1)  # one copy, in which it is converted
+    """query (B, H, R, d) against remembered keys and values (2, B, H, S, d) -> (B * R, D).
+
+    In bf16 on a CPU torch's own kernel is twice as fast for one row a sentence as products in fp32, and no slower for five.
+    """
+    found = nn.functional.scaled_dot_product_attention(query, *key_value, attn_mask=mask)
+    return found.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 def fill(states: Tensor) -> Tensor:
