@@ -4,7 +4,8 @@ States are rows, (N, D): T of the first sentence, T of the second and so on, the
 products but those of the attention itself are then of plain matrices; `shape`, (B, T), says where the sentences lie.
 
 The attention's products are written out, not handed to `scaled_dot_product_attention`: sentences are short, so a batched product with the mask as
-its addend is faster on CPUs (and far faster in bf16); on CUDA the fused kernel is used.
+its addend is faster on CPUs (and far faster in bf16); on CUDA the fused kernel is used. A step of a search, with its few queries, is better served
+by that kernel everywhere (`look` in transformer.py).
 """
 
 from __future__ import annotations
