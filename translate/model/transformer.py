@@ -162,8 +162,12 @@ class Transformer(nn.Module):
         return dropout(states.flatten(0, 1), self.config.dropout, generator)
 
     def start(self, memory: Memory) -> DecoderState:
-        """The state before the first target token, one row a sentence."""
+        """The state before the first target token, one row a sentence.
+
+        On a CPU it is fp32: torch's attention in bf16 rounds the scores to 8 bits, so that a translation would depend on its batch ten times as often.
+        """
         cross = torch.stack([layer.cross.remember(memory.states, memory.shape) for layer in self.decoder])
+        cross = cross if cross.is_cuda else cross.float()
         L, _, B, H, _, d = cross.shape
         mask = None if memory.mask is None else torch.zeros_like(memory.mask, dtype=cross.dtype).masked_fill_(~memory.mask, float("-inf"))
         return DecoderState(cross.new_empty((L, 2, B, H, ROOM, d)), 0, None, cross, mask)
@@ -200,12 +204,9 @@ def embedding_of(size: int, width: int) -> nn.Embedding:
 
 
 def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
-    """query (B, H, R, d) against remembered keys and values (2, B, H, S, d) -> (B * R, D).
-
-    In bf16 on a CPU torch's own kernel is twice as fast for one row a sentence as products in fp32, and no slower for five.
-    """
-    found = nn.functional.scaled_dot_product_attention(query, *key_value, attn_mask=mask)
-    return found.transpose(1, 2).flatten(2).flatten(0, 1)
+    """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (B * R, D)."""
+    found = nn.functional.scaled_dot_product_attention(query.to(key_value.dtype), *key_value, attn_mask=mask).transpose(1, 2)
+    return found.to(query.dtype, memory_format=torch.contiguous_format).flatten(2).flatten(0, 1)  # one copy, in which it is converted
 
 
 def fill(states: Tensor) -> Tensor:
