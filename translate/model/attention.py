@@ -3,8 +3,8 @@
 States are rows, (N, D): T of the first sentence, T of the second and so on, then such as only fill up N (see `fill` in transformer.py). All
 products but those of the attention itself are then of plain matrices; `shape`, (B, T), says where the sentences lie.
 
-The attention's products are written out, not handed to `scaled_dot_product_attention`: sentences are short, so a batched product with the mask as
-its addend is faster on CPUs (and far faster in bf16); on CUDA the fused kernel is used. A step of a search, with its few queries, is better served
+The attention's products are written out, not handed to `scaled_dot_product_attention`: sentences are short, so batched products
+are faster on CPUs (and far faster in bf16); on CUDA the fused kernel is used. A step of a search, with its few queries, is better served
 by that kernel everywhere (`look` in transformer.py).
 """
 
@@ -26,15 +26,14 @@ PARTS = {1: (3,), 2: (1, 2)}  # what so many projections hold: queries, keys and
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor]) -> Tensor:
     """softmax(Q K^T / sqrt(d)) V: equation 1.
 
-    query (B, H, T, d); key, value (B, H, S, d); mask broadcastable to (B, H, T, S): boolean, True = may attend, or numbers that are added to
-    the scores; None = everywhere.
+    query (B, H, T, d); key, value (B, H, S, d); mask broadcastable to (B, H, T, S), True = may attend; None = everywhere.
     Every query must be allowed at least one key. Returns (B, H, T, d).
     """
     if query.is_cuda:
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     scores = (query * (1 / math.sqrt(query.shape[-1]))) @ key.transpose(-1, -2)  # (B, H, T, S)
     if mask is not None:
-        scores = scores.masked_fill_(~mask, float("-inf")) if mask.dtype == torch.bool else scores.add_(mask)
+        scores = scores.masked_fill_(~mask, float("-inf"))
     return scores.softmax(dim=-1).to(value.dtype) @ value
 
 
