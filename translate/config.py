@@ -119,6 +119,7 @@ class TrainingConfig:
 
     steps: int = 0  # 0 = no limit
     minutes: float = 0.0  # wall clock from the first step, validations included; 0 = no limit
+    min_steps: int = 0  # the minutes end no run before so many steps: a slow or busy machine takes longer, and has a model all the same
     batch_tokens: int = 4096  # target tokens a step, padding included
     accumulate: int = 1  # batches a step: the gradient is that of one batch `accumulate` times as large
     validate_every: int = 1000  # steps
@@ -170,7 +171,7 @@ CORPUS_KINDS = ("text", "tsv", "jsonl", "hub", "saved", "phrasebook")
 
 AT_LEAST_0 = (
     "tokenizer.sampling", "model.dropout", "optim.warmup", "optim.weight_decay", "optim.clip", "optim.label_smoothing", "optim.r_drop", "optim.beta1",
-    "optim.beta2", "training.steps", "training.minutes", "training.validate_sentences", "training.patience", "training.threads",
+    "optim.beta2", "training.steps", "training.minutes", "training.min_steps", "training.validate_sentences", "training.patience", "training.threads",
     "training.seed", "decoding.length_penalty", "decoding.max_ratio", "data.filters.max_ratio",
     "data.filters.min_ratio_tokens", "data.workers",
 )  # fmt: skip

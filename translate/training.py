@@ -87,7 +87,7 @@ class Run:
         sentences = self.settings.validate_sentences or len(validation)
         self.development = DevelopmentSet(validation[:sentences], self.settings.validate_beam)
         self.validation_seconds = 0.0
-        self.stop_signal = 0
+        self.stop_signal, self.late = 0, False
         self.before, self.started = 0.0, time.perf_counter()  # seconds of earlier starts; of this one
         self.restore()
         self.before = self.progress.seconds
@@ -115,14 +115,16 @@ class Run:
 
     def used(self) -> float:
         """The share of the budget that is used up, 0 to 1, by the first rank's clock. Of the minutes, the two last validations are held back."""
-        limit = self.settings.minutes * 60
-        shares = [0.0]
-        if self.settings.steps:
-            shares.append(self.progress.step / self.settings.steps)
+        settings, step, limit = self.settings, self.progress.step, self.settings.minutes * 60
+        shares = [step / settings.steps if settings.steps else 0.0]
         if limit:
             # unknown before the first validation: a twentieth
             reserve = 2.5 * self.validation_seconds + 1 if self.validation_seconds else limit / 20
-            shares.append(self.seconds / max(limit - reserve, limit / 2))
+            share = self.seconds / max(limit - reserve, limit / 2)
+            if share >= 1 and step < settings.min_steps and not self.late:
+                self.late = True
+                self.log.say(f"the {settings.minutes:g} minutes are over at step {step:,}: on to step {settings.min_steps:,} (training.min_steps)")
+            shares.append(min(share, step / settings.min_steps) if settings.min_steps else share)
         return self.ranks.from_first(lambda: min(1.0, max(shares)))
 
     def loop(self) -> int:

@@ -48,6 +48,7 @@ OFTEN_SET = {
     "resume": "false: begin anew, and put the run that is in the folder aside",
     "verify_resume": "true: train nothing, but prove that a killed run goes on to the same weights",
     "training.minutes": "end after so many minutes (0: no limit)",
+    "training.min_steps": "but not before so many steps, on a slow or busy machine",
     "training.steps": "end after so many steps (0: no limit)",
     "training.batch_tokens": "target tokens a batch",
     "training.validate_every": "steps from one validation to the next",
