@@ -120,17 +120,17 @@ def test_rows_that_fill_up_change_neither_output_nor_gradient(monkeypatch):
     model, source, target = Transformer(config(), 30, 30), torch.randint(4, 30, (13, 11)), torch.randint(4, 30, (13, 15))
     source[3, 7:] = PAD
     sizes = []
-    monkeypatch.setattr(transformer, "fill", lambda states: sizes.append(len(filled := fill(states))) or filled)
+    monkeypatch.setattr(transformer, "fill", lambda states, grain: sizes.append(len(filled := fill(states, grain))) or filled)
     weights = torch.randn(13, 15, WIDTH)
     runs = []
     for _ in range(2):
         hidden = model(source, target)
         runs.append((hidden, *torch.autograd.grad((hidden * weights).sum(), list(model.parameters()))))
-        monkeypatch.setattr(transformer, "fill", lambda states: states)
+        monkeypatch.setattr(transformer, "fill", lambda states, grain: states)
     assert sizes == [144, 196]
     torch.testing.assert_close(*runs, atol=1e-4, rtol=1e-4)
     with torch.no_grad():
-        assert fill(torch.ones(143, 2)).shape == (143, 2)
+        assert [len(fill(torch.ones(143, 2), grain)) for grain in (0, 8)] == [143, 144]
 
 
 def test_sinusoids_by_the_formula():

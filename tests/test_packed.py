@@ -9,7 +9,7 @@ import torch
 
 from translate.config import ModelConfig
 from translate.device import choose_search_precision, multiplies_fp16_weights
-from translate.model import Transformer, pack
+from translate.model import Transformer, pack, transformer
 from translate.model import packed as module
 from translate.tokenizer import BOS, PAD
 
@@ -55,13 +55,36 @@ def test_packed_weights_say_the_same(norm, tied, precision, tolerance, packable,
 @pytest.mark.skipif(not module.can_pack(torch.float32), reason="needs oneDNN")
 @pytest.mark.parametrize("activation", ["none", "relu"])
 def test_any_number_of_rows(activation):
-    """Those above 64 are filled up on the way in; none is seen on the way out."""
     linear = torch.nn.Linear(16, 24)
     packed = module.PackedLinear(linear.weight, linear.bias, torch.float32, activation)
     for shape in ((1,), (64,), (65,), (13, 5), (3, 7, 11), (1000,), (1025,)):
         x = torch.randn(*shape, 16)
         expected = linear(x).relu() if activation == "relu" else linear(x)
         torch.testing.assert_close(packed(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not module.can_pack(torch.float32), reason="needs oneDNN")
+@torch.no_grad()
+def test_rows_filled_up_for_the_search_change_no_score(monkeypatch):
+    """Eleven sentences of nine tokens are 99 rows, filled up to 104, then 11, or 55 with five hypotheses each, filled up to 56."""
+    model = made("pre", True)
+    source = torch.randint(4, 37, (11, 9))
+    source[3, 5:] = PAD
+    rows = torch.arange(11).repeat_interleave(5)
+    sizes, fill = [], transformer.fill
+    monkeypatch.setattr(transformer, "fill", lambda states, grain: sizes.append(len(filled := fill(states, grain))) or filled)
+
+    def found(model: Transformer) -> torch.Tensor:
+        state = model.start(model.encode(source))
+        first, state = model.step(torch.full((11,), BOS), state)
+        second, _ = model.step(torch.arange(55) % 30 + 4, state.select(rows, torch.arange(11)))
+        assert first.shape == (11, 37) and second.shape == (55, 37)
+        return torch.cat([first, second])
+
+    expected, told = found(model), sizes.copy()
+    packed = found(pack(copy.deepcopy(model), torch.float32))
+    assert (told, sizes[len(told) :]) == ([99, 11, 55], [104, 11, 56])
+    torch.testing.assert_close(packed, expected, rtol=1e-5, atol=1e-5)
 
 
 @needs_fp16

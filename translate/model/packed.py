@@ -17,14 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from translate.model.layers import FeedForward
-from translate.model.linear import missing_rows
 from translate.model.transformer import Transformer
 
 ROWS = 64  # of the products that the layout is chosen for; it serves any number
-# oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps the last 1,024. Rows are therefore filled up, so that there are at
-# most so many numbers between one power of two and the next. Without it a small model took twice the memory, ever more as kernels came and went,
-# and a third more time in greedy search.
-STEPS = 8
+# oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps the last 1,024. The model therefore fills rows up, so that there
+# are at most so many numbers between one power of two and the next (`fill` in transformer.py). Without it a small model took twice the memory, ever
+# more as kernels came and went, and a third more time in greedy search.
+GRAIN = 8
 
 
 class PackedLinear(nn.Module):
@@ -37,12 +36,7 @@ class PackedLinear(nn.Module):
         self.bias = None if bias is None else bias.detach().to(precision)
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x.numel() // x.shape[-1]
-        missing = missing_rows(rows, STEPS)
-        if not missing:
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], "")
-        padded = nn.functional.pad(x.reshape(rows, -1), (0, 0, 0, missing))
-        return torch.ops.mkldnn._linear_pointwise(padded, self.weight, self.bias, self.activation, [], "")[:rows].view(*x.shape[:-1], -1)
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], "")
 
 
 class Fp16WeightLinear(nn.Module):
@@ -73,6 +67,7 @@ def pack(model: Transformer, precision: torch.dtype) -> Transformer:
         return PackedLinear(weight, bias, precision, activation)
 
     model.output = packed(model.target_embedding.weight, None)
+    model.grain = 0 if precision == torch.float16 else GRAIN
     if precision == torch.bfloat16:
         for embedding in (model.source_embedding, model.target_embedding):
             embedding.to(precision)

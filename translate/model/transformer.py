@@ -19,7 +19,7 @@ from translate.model.linear import missing_rows
 from translate.tokenizer import PAD
 
 ROOM = 16  # keys of a sentence at first
-GRAIN = 64  # see `fill`
+GRAIN = 64  # see `fill`; in training
 STEPS = 8  # there shall be room for at least so many more, whenever there is more
 
 
@@ -107,6 +107,7 @@ class Transformer(nn.Module):
         self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.output: Optional[nn.Module] = None  # in place of the embedding matrix, see packed.py
+        self.grain = 0  # see `fill`; in search, 0 = any number of rows will do
         self.register_buffer("positions", None, persistent=False)
         if not self.target_embedding.weight.is_meta:  # there, even the shapes of the sinusoids would bring in computer algebra
             self.fill_positions()
@@ -135,7 +136,7 @@ class Transformer(nn.Module):
         """source (B, S), PAD on the right -> what the decoder sees of it."""
         tokens = source != PAD
         mask = None if bool(tokens.all()) else tokens[:, None, None, :]
-        states = fill(self.embed(self.source_embedding, source, 0, generator))
+        states = fill(self.embed(self.source_embedding, source, 0, generator), self.grain)
         for layer in self.encoder:
             states = layer(states, source.shape, mask, generator)
         return Memory(self.encoder_norm(states), source.shape, mask)
@@ -143,7 +144,7 @@ class Transformer(nn.Module):
     def decode(self, target: Tensor, memory: Memory, generator: Optional[Generator] = None) -> Tensor:
         """target (B, T), beginning with BOS, PAD on the right -> (B, T, D). Padding needs no mask: it lies after every real token."""
         causal = causal_mask(target.shape[1], target.device)
-        states = fill(self.embed(self.target_embedding, target, 0, generator))
+        states = fill(self.embed(self.target_embedding, target, 0, generator), self.grain)
         for layer in self.decoder:
             states = layer(states, target.shape, memory, causal, generator)
         return self.decoder_norm(states)[: target.numel()].view(*target.shape, -1)
@@ -177,25 +178,26 @@ class Transformer(nn.Module):
 
         The R rows of a sentence stand where T stands in training: they share its keys. The old state's room is written to.
         """
-        B = state.cross.shape[2]
-        R = len(last) // B
+        N, B = len(last), state.cross.shape[2]
+        R = N // B
         position = state.used if state.path is None else state.path.shape[1]
-        states = self.embed(self.target_embedding, last[:, None], position, None)
+        states = fill(self.embed(self.target_embedding, last[:, None], position, None), self.grain)
         state, mask = state.extend(R)
         for layer, own, cross in zip(self.decoder, state.own[..., : state.used, :], state.cross):
 
             def attention(x: Tensor, layer: DecoderLayer = layer, own: Tensor = own) -> Tensor:
                 joint = layer.attention.project(x, (B, R))  # (3, B, H, R, d)
                 own[..., -R:, :] = joint[1:]
-                return layer.attention.output(look(joint[0], own, mask))
+                return layer.attention.output(look(joint[0], own, mask, len(x)))
 
             def cross_attention(x: Tensor, layer: DecoderLayer = layer, cross: Tensor = cross) -> Tensor:
-                return layer.cross.output(look(split_heads(layer.cross.query(x), (B, R), 1, layer.cross.heads)[0], cross, state.mask))
+                query = split_heads(layer.cross.query(x), (B, R), 1, layer.cross.heads)[0]
+                return layer.cross.output(look(query, cross, state.mask, len(x)))
 
             states = layer.attention_residual(states, attention, None)
             states = layer.cross_residual(states, cross_attention, None)
             states = layer.feedforward_residual(states, layer.feedforward, None)
-        return self.logits(self.decoder_norm(states)), state
+        return self.logits(self.decoder_norm(states))[:N], state
 
 
 def embedding_of(size: int, width: int) -> nn.Embedding:
@@ -203,19 +205,23 @@ def embedding_of(size: int, width: int) -> nn.Embedding:
     return nn.Embedding.from_pretrained(torch.empty(size, width), freeze=False)
 
 
-def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
-    """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (B * R, D)."""
-    found = nn.functional.scaled_dot_product_attention(query.to(key_value.dtype), *key_value, attn_mask=mask).transpose(1, 2)
-    return found.to(query.dtype, memory_format=torch.contiguous_format).flatten(2).flatten(0, 1)  # one copy, in which it is converted
+def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor], rows: int) -> Tensor:
+    """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (rows, D), those from B * R on 0."""
+    B, H, R, d = query.shape
+    found = nn.functional.scaled_dot_product_attention(query.to(key_value.dtype), *key_value, attn_mask=mask)
+    joined = query.new_empty(rows, H * d) if rows == B * R else query.new_zeros(rows, H * d)
+    joined[: B * R].view(B, R, H, d).copy_(found.transpose(1, 2))  # in which it is converted
+    return joined
 
 
-def fill(states: Tensor) -> Tensor:
-    """(B * T, D) -> (N, D), with zeros below: in training on a CPU, so that there are at most GRAIN numbers of rows between one power of two and the
-    next, each more by 1/GRAIN at most.
+def fill(states: Tensor, searched: int) -> Tensor:
+    """(B * T, D) -> (N, D), with zeros below, on a CPU: so that there are few numbers of rows, at most GRAIN between one power of two and the next in
+    training, `searched` in search, each more by a share of 1/GRAIN or 1/searched at most.
 
-    oneDNN makes kernels for each number of rows, 2 to 10 ms for each of a step's 40 products in bf16, and hardly ever has a batch as many rows as
-    another. Filled up, they train 1.2 times as fast (2 cores, Sapphire Rapids).
+    oneDNN makes kernels for each number of rows, 2 to 10 ms for each of a training step's 40 products in bf16, and hardly ever has a batch as many
+    rows as another. Filled up, they train 1.2 times as fast (2 cores, Sapphire Rapids).
     """
-    if states.is_cuda or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+    grain = GRAIN if torch.is_grad_enabled() else searched
+    if states.is_cuda or not grain or torch.compiler.is_compiling():
         return states
-    return nn.functional.pad(states, (0, 0, 0, missing_rows(len(states), GRAIN)))
+    return nn.functional.pad(states, (0, 0, 0, missing_rows(len(states), grain)))
