@@ -224,4 +224,5 @@ def fill(states: Tensor, searched: int) -> Tensor:
     grain = GRAIN if torch.is_grad_enabled() else searched
     if states.is_cuda or not grain or torch.compiler.is_compiling():
         return states
-    return nn.functional.pad(states, (0, 0, 0, missing_rows(len(states), grain)))
+    missing = missing_rows(len(states), grain)
+    return nn.functional.pad(states, (0, 0, 0, missing)) if missing else states
