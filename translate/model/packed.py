@@ -23,7 +23,7 @@ ROWS = 64  # of the products that the layout is chosen for; it serves any number
 # oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps the last 1,024. The model therefore fills rows up, so that there
 # are at most so many numbers between one power of two and the next (`fill` in transformer.py). Without it a small model took twice the memory, ever
 # more as kernels came and went, and a third more time in greedy search.
-GRAIN = 8
+SEARCH_GRAIN = 8
 
 
 class PackedLinear(nn.Module):
@@ -67,7 +67,7 @@ def pack(model: Transformer, precision: torch.dtype) -> Transformer:
         return PackedLinear(weight, bias, precision, activation)
 
     model.output = packed(model.target_embedding.weight, None)
-    model.grain = 0 if precision == torch.float16 else GRAIN
+    model.search_grain = 0 if precision == torch.float16 else SEARCH_GRAIN
     if precision == torch.bfloat16:
         for embedding in (model.source_embedding, model.target_embedding):
             embedding.to(precision)

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
-from translate.model.attention import causal_mask, split_heads
+from translate.model.attention import causal_mask, join_heads, split_heads
 from translate.model.layers import DecoderLayer, EncoderLayer, Memory, dropout, sinusoids
 from translate.model.linear import missing_rows
 from translate.tokenizer import PAD
@@ -107,7 +107,7 @@ class Transformer(nn.Module):
         self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.output: Optional[nn.Module] = None  # in place of the embedding matrix, see packed.py
-        self.grain = 0  # see `fill`; in search, 0 = any number of rows will do
+        self.search_grain = 0  # see `fill`; in search, 0 = any number of rows will do
         self.register_buffer("positions", None, persistent=False)
         if not self.target_embedding.weight.is_meta:  # there, even the shapes of the sinusoids would bring in computer algebra
             self.fill_positions()
@@ -136,7 +136,7 @@ class Transformer(nn.Module):
         """source (B, S), PAD on the right -> what the decoder sees of it."""
         tokens = source != PAD
         mask = None if bool(tokens.all()) else tokens[:, None, None, :]
-        states = fill(self.embed(self.source_embedding, source, 0, generator), self.grain)
+        states = fill(self.embed(self.source_embedding, source, 0, generator), self.search_grain)
         for layer in self.encoder:
             states = layer(states, source.shape, mask, generator)
         return Memory(self.encoder_norm(states), source.shape, mask)
@@ -144,7 +144,7 @@ class Transformer(nn.Module):
     def decode(self, target: Tensor, memory: Memory, generator: Optional[Generator] = None) -> Tensor:
         """target (B, T), beginning with BOS, PAD on the right -> (B, T, D). Padding needs no mask: it lies after every real token."""
         causal = causal_mask(target.shape[1], target.device)
-        states = fill(self.embed(self.target_embedding, target, 0, generator), self.grain)
+        states = fill(self.embed(self.target_embedding, target, 0, generator), self.search_grain)
         for layer in self.decoder:
             states = layer(states, target.shape, memory, causal, generator)
         return self.decoder_norm(states)[: target.numel()].view(*target.shape, -1)
@@ -181,7 +181,7 @@ class Transformer(nn.Module):
         N, B = len(last), state.cross.shape[2]
         R = N // B
         position = state.used if state.path is None else state.path.shape[1]
-        states = fill(self.embed(self.target_embedding, last[:, None], position, None), self.grain)
+        states = fill(self.embed(self.target_embedding, last[:, None], position, None), self.search_grain)
         state, mask = state.extend(R)
         for layer, own, cross in zip(self.decoder, state.own[..., : state.used, :], state.cross):
 
@@ -207,21 +207,18 @@ def embedding_of(size: int, width: int) -> nn.Embedding:
 
 def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor], rows: int) -> Tensor:
     """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (rows, D), those from B * R on 0."""
-    B, H, R, d = query.shape
     found = nn.functional.scaled_dot_product_attention(query.to(key_value.dtype), *key_value, attn_mask=mask)
-    joined = query.new_empty(rows, H * d) if rows == B * R else query.new_zeros(rows, H * d)
-    joined[: B * R].view(B, R, H, d).copy_(found.transpose(1, 2))  # in which it is converted
-    return joined
+    return join_heads(found[None], rows).to(query.dtype)
 
 
-def fill(states: Tensor, searched: int) -> Tensor:
+def fill(states: Tensor, search_grain: int) -> Tensor:
     """(B * T, D) -> (N, D), with zeros below, on a CPU: so that there are few numbers of rows, at most GRAIN between one power of two and the next in
-    training, `searched` in search, each more by a share of 1/GRAIN or 1/searched at most.
+    training and `search_grain` in search, 0 = any; each is more by a share of 1/GRAIN, or 1/search_grain, at most.
 
     oneDNN makes kernels for each number of rows, 2 to 10 ms for each of a training step's 40 products in bf16, and hardly ever has a batch as many
     rows as another. Filled up, they train 1.2 times as fast (2 cores, Sapphire Rapids).
     """
-    grain = GRAIN if torch.is_grad_enabled() else searched
+    grain = GRAIN if torch.is_grad_enabled() else search_grain
     if states.is_cuda or not grain or torch.compiler.is_compiling():
         return states
     missing = missing_rows(len(states), grain)
