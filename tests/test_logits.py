@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from translate.decoding.logits import ban, best_continuations, largest, log_probabilities
+from translate.decoding.logits import ban, best_continuations, largest, likeliest, log_probabilities
 
 
 @pytest.mark.parametrize("vocabulary", [1, 7, 10, 24, 64, 200, 1000, 2048])
@@ -34,11 +34,21 @@ def test_largest_is_topk(vocabulary):
     assert torch.equal(found, expected.values) and torch.equal(places, expected.indices)
 
 
+@pytest.mark.parametrize("vocabulary", [1, 10, 64, 1000])
+def test_likeliest_is_max(vocabulary):
+    values = torch.randint(0, 3, (33, vocabulary), generator=torch.Generator().manual_seed(vocabulary)).float()  # with many equal ones
+    values[3] = -math.inf
+    values[5, vocabulary // 2] = math.nan
+    found, places = likeliest(values)
+    expected = values.max(1)
+    assert torch.equal(found.nan_to_num(7), expected.values.nan_to_num(7)) and torch.equal(places, expected.indices)
+
+
 def test_logits_come_in_any_layout_and_precision():
     whole = torch.randn(6, 200, generator=torch.Generator().manual_seed(1)).bfloat16()
     expected = whole[:, :128].float()
     expected[:, [3, 5]] = -math.inf
-    torch.testing.assert_close(log_probabilities(ban(whole[:, :128], [3, 5])), expected.log_softmax(-1))
+    torch.testing.assert_close(log_probabilities(ban(whole[:, :128], torch.tensor([3, 5]))), expected.log_softmax(-1))
 
 
 def test_probabilities_neither_overflow_nor_turn_impossible_rows_into_nan():
@@ -55,7 +65,7 @@ def test_scores_that_are_no_numbers_are_told(wrong):
 
 def test_log_probabilities_in_the_place_of_a_copy():
     raw = torch.randn(4, 40).bfloat16()
-    logits = ban(raw, [3])
+    logits = ban(raw, torch.tensor([3]))
     logits[2] = float("-inf")  # as where every token is blocked
     expected, place = logits.log_softmax(-1), logits.data_ptr()
     expected[2] = float("-inf")
@@ -63,4 +73,4 @@ def test_log_probabilities_in_the_place_of_a_copy():
     assert found.data_ptr() == place and torch.equal(found, expected)
     raw[1, 7] = float("nan")
     with pytest.raises(ValueError, match="not numbers"):
-        log_probabilities(ban(raw, [3]), raw)
+        log_probabilities(ban(raw, torch.tensor([3])), raw)

@@ -66,6 +66,7 @@ def beam_search(
         return []
 
     device, limits = max_lengths.device, max_lengths
+    never = torch.tensor(banned, dtype=torch.int64, device=device)
     results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
     present = list(range(len(limits)))  # the place in the batch of each of the B sentences still here
     last = torch.full((len(limits),), bos, device=device)  # (B * R,): R rows a sentence, one at first, then `beam`
@@ -77,7 +78,7 @@ def beam_search(
         length += 1
         raw, state = step(last, state)
         B, R = totals.shape
-        logits = ban(raw, banned)
+        logits = ban(raw, never)
         if no_repeat:
             logits = block_repeats(logits, tokens.view(B * R, length - 1), no_repeat)
         totals, parents, ids = best_continuations(log_probabilities(logits, raw), totals, 2 * beam)  # (B, up to 2K), best first

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, without
-from translate.decoding.logits import ban, block_repeats, largest, log_probabilities, no_token
+from translate.decoding.logits import ban, block_repeats, check_scores, likeliest, no_token, normalise
 
 
 def greedy(
@@ -29,8 +29,8 @@ def greedy(
         One hypothesis for each of the B sentences, each in a list of its own.
     """
 
-    def choose(scores: Tensor, sentences: Tensor, length: int) -> Tensor:
-        return largest(scores, 1)[1].squeeze(1)
+    def choose(scores: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        return likeliest(scores)
 
     return follow(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat)
 
@@ -43,43 +43,59 @@ def follow(
     eos: int,
     length_penalty: float,
     banned: Sequence[int],
-    choose: Callable[[Tensor, Tensor, int], Tensor],
+    choose: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]],
     no_repeat: int = 0,
 ) -> list[list[Hypothesis]]:
-    """Extend one hypothesis a sentence by `choose(log_probabilities (N, V), sentences (N,), length) -> ids (N,)` until each has ended.
+    """Extend one hypothesis a sentence until each has ended, by
+
+        choose(log_probabilities (N, V), sentences (N,), length) -> (log-probabilities (N,), ids (N,)) of the tokens chosen.
 
     `sentences` are the places in the batch of those still present, `length` counts the tokens before this one.
     """
     check_limits(max_lengths, length_penalty)
-    limits, device = max_lengths, max_lengths.device
-    longest = int(limits.max()) if len(limits) else 0
-    tokens = torch.full((len(limits), longest), eos, device=device)
-    totals = torch.zeros(len(limits), dtype=torch.float64, device=device)
+    if not len(max_lengths):
+        return []
+    device, limits = max_lengths.device, max_lengths
+    shortest = int(limits.min())
+    never = torch.tensor(banned, dtype=torch.int64, device=device)
     sentences = torch.arange(len(limits), device=device)
     last = torch.full_like(sentences, bos)
-    for length in range(longest):
+    path: list[tuple[Tensor, Tensor, Tensor]] = []  # of each step the sentences present, their tokens and the log-probabilities of these
+    for length in range(int(limits.max())):
         raw, state = step(last, state)
-        logits = ban(raw, banned)
-        if no_repeat:
-            logits = block_repeats(logits, tokens[sentences, :length], no_repeat)
-        scores = log_probabilities(logits, raw)
-        last = choose(scores, sentences, length)
-        chosen = scores.gather(1, last[:, None]).squeeze(1)
-        if chosen.isneginf().any():
+        logits = ban(raw, never)
+        if no_repeat and path:
+            logits = block_repeats(logits, _written(path, len(max_lengths), eos)[0].to(device)[sentences], no_repeat)
+        chosen, last = choose(normalise(logits, raw), sentences, length)
+        if not chosen.min().item() > float("-inf"):
+            check_scores(raw)
             raise no_token()
-        tokens[sentences, length] = last
-        totals[sentences] += chosen
-        ended = (last == eos) | (limits[sentences] == length + 1)
+        path.append((sentences, last, chosen))
+        ended = last == eos
+        if length + 1 >= shortest:
+            ended |= limits == length + 1
         if ended.any():
             keep = without(ended)
             if not len(keep):
                 break
             state = state.select(keep, keep)
-            sentences, last = sentences[keep], last[keep]
+            sentences, last, limits = sentences[keep], last[keep], limits[keep]
+    tokens, totals = _written(path, len(max_lengths), eos)
     return [
         [_hypothesis(ids[:limit], total, eos, length_penalty)]
-        for ids, limit, total in zip(tokens.tolist(), limits.tolist(), totals.tolist(), strict=True)
+        for ids, limit, total in zip(tokens.tolist(), max_lengths.tolist(), totals.tolist(), strict=True)
     ]
+
+
+def _written(path: list[tuple[Tensor, Tensor, Tensor]], count: int, eos: int) -> tuple[Tensor, Tensor]:
+    """What the `count` sentences consist of after T steps, on the CPU: (B, T) tokens, `eos` after the end, and (B,) log-probabilities in float64.
+
+    Put together in the end: in a step, each further operation is felt.
+    """
+    sentences, ids, chosen = (torch.cat(parts).cpu() for parts in zip(*path))
+    places = torch.arange(len(path)).repeat_interleave(torch.tensor([len(last) for _, last, _ in path]))
+    tokens = ids.new_full((count, len(path)), eos).index_put_((sentences, places), ids)
+    return tokens, torch.zeros(count, dtype=torch.float64).index_add_(0, sentences, chosen.double())
 
 
 def _hypothesis(ids: list[int], log_probability: float, eos: int, alpha: float) -> Hypothesis:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Optional
 
 import torch
 from torch import Tensor
 
 
-def ban(logits: Tensor, banned: Sequence[int]) -> Tensor:
-    """`logits` (N, V) as contiguous float32, the columns in `banned` at -inf; overwritten where they already are that."""
-    logits = logits.float().contiguous()
-    for token in banned:
-        logits[:, token] = float("-inf")
-    return logits
+def ban(logits: Tensor, banned: Tensor) -> Tensor:
+    """`logits` (N, V) as contiguous float32, the columns `banned` (any number,) at -inf; overwritten where they already are that."""
+    return logits.float().contiguous().index_fill_(1, banned, float("-inf"))
 
 
 def block_repeats(logits: Tensor, tokens: Tensor, n: int) -> Tensor:
@@ -31,20 +27,30 @@ def block_repeats(logits: Tensor, tokens: Tensor, n: int) -> Tensor:
 def log_probabilities(logits: Tensor, raw: Optional[Tensor] = None) -> Tensor:
     """log softmax of (N, V); a row that allows no token stays -inf. ValueError where the scores are NaN or +inf.
 
+    raw: the scores that `logits` were made of, see `normalise`.
+    """
+    normalized = normalise(logits, raw)
+    undefined = normalized[:, 0].isnan()
+    if undefined.any():
+        check_scores((logits if raw is None else raw)[undefined])
+        normalized[undefined] = float("-inf")
+    return normalized
+
+
+def normalise(logits: Tensor, raw: Optional[Tensor] = None) -> Tensor:
+    """log softmax of (N, V); NaN in a row that allows no token, or whose scores are no numbers.
+
     raw: the scores that `logits` were made of, should they be another tensor; then `logits` is overwritten, which takes a fifth less time.
     """
     if raw is None or raw is logits:
-        raw = logits
-        normalized = logits.log_softmax(-1)  # on a CPU one pass over memory, and less time than exp alone takes
-    else:
-        normalized = torch.log_softmax(logits, -1, out=logits)
-    undefined = normalized[:, 0].isnan()
-    if undefined.any():
-        scores = raw[undefined]
-        if scores.isnan().any() or scores.isposinf().any():
-            raise ValueError("the model's scores are not numbers (NaN or infinite): its weights are damaged or its training diverged")
-        normalized[undefined] = float("-inf")
-    return normalized
+        return logits.log_softmax(-1)  # on a CPU one pass over memory, and less time than exp alone takes
+    return torch.log_softmax(logits, -1, out=logits)
+
+
+def check_scores(scores: Tensor) -> None:
+    """ValueError where the model's scores are NaN or +inf."""
+    if scores.isnan().any() or scores.isposinf().any():
+        raise ValueError("the model's scores are not numbers (NaN or infinite): its weights are damaged or its training diverged")
 
 
 def best_continuations(log_probabilities: Tensor, open_totals: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,6 +86,15 @@ def largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """`values.topk(count)` of (N, V), or of all V; on a CPU two to four times as fast."""
     found, _, places = best_continuations(values, values.new_zeros(len(values), 1), count)
     return found, places
+
+
+def likeliest(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The greatest of each row of (N, V) and its column, the first of equals: (N,), (N,). `values.max(1)`, in a fraction of the time on a CPU."""
+    N, V = values.shape
+    size = chunk_size(V, 1, 1)
+    greatest, chunk = values.view(N, V // size, size).amax(-1).max(1)
+    candidates = values.view(-1, size).index_select(0, chunk + torch.arange(0, N * V // size, V // size, device=chunk.device))
+    return greatest, chunk * size + candidates.argmax(1)
 
 
 def no_token() -> ValueError:

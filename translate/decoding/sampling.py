@@ -52,8 +52,9 @@ def sample(
         raise ValueError(f"{len(seeds)} seeds for {len(max_lengths)} sentences: give one for each")
     draws = _draws(seeds, max_lengths)
 
-    def choose(scores: Tensor, sentences: Tensor, length: int) -> Tensor:
-        return pick(scores / temperature, draws[sentences, length], top_k, top_p)
+    def choose(scores: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        ids = pick(scores / temperature, draws[sentences, length], top_k, top_p)
+        return scores.gather(1, ids[:, None]).squeeze(1), ids
 
     return follow(step, state, max_lengths, bos, eos, length_penalty, banned, choose)
 

@@ -11,12 +11,13 @@ times for 20, 1.1 times for 320 (1 core, Zen 3).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Optional
 
 import torch
 from torch import Tensor, nn
 
-from translate.model.layers import FeedForward
+from translate.model.layers import FeedForward, Residual
 from translate.model.transformer import Transformer
 
 ROWS = 64  # of the products that the layout is chosen for; it serves any number
@@ -53,6 +54,9 @@ class Fp16WeightLinear(nn.Module):
         return product.relu_() if self.relu else product
 
 
+CALLED = (PackedLinear, Fp16WeightLinear, FeedForward, Residual)  # whose attributes nobody asks for
+
+
 def pack(model: Transformer, precision: torch.dtype) -> Transformer:
     """`model` itself, whose products run in `precision` from now on (see above); it can't be trained any more, or saved."""
     if not can_pack(precision):
@@ -77,7 +81,23 @@ def pack(model: Transformer, precision: torch.dtype) -> Transformer:
         for name, child in parent.named_children():
             if isinstance(child, nn.Linear):
                 setattr(parent, name, packed(child.weight, child.bias))
+    shorten_calls(model)
     return model
+
+
+def shorten_calls(model: Transformer) -> None:
+    """Let modules find and call their parts without what nn.Module does at every turn for parameters and hooks.
+
+    A step of a search consists of some 200 small operations, and what Python does around them is felt: without it a greedy search was 1.1 times as
+    fast in batches of 64, 1.2 times for one sentence (1 core, Zen 3).
+    """
+    for parent in model.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, nn.LayerNorm):
+                weight, bias = child.weight.detach(), child.bias.detach()
+                vars(parent)[name] = partial(torch.layer_norm, normalized_shape=child.normalized_shape, weight=weight, bias=bias, eps=child.eps)
+            else:
+                vars(parent)[name] = child.forward if isinstance(child, CALLED) else child
 
 
 def can_pack(precision: torch.dtype) -> bool:

@@ -183,7 +183,7 @@ class Transformer(nn.Module):
         position = state.used if state.path is None else state.path.shape[1]
         states = fill(self.embed(self.target_embedding, last[:, None], position, None), self.search_grain)
         state, mask = state.extend(R)
-        for layer, own, cross in zip(self.decoder, state.own[..., : state.used, :], state.cross):
+        for layer, own, cross in zip(self.decoder, state.own[..., : state.used, :].unbind(0), state.cross.unbind(0)):
 
             def attention(x: Tensor, layer: DecoderLayer = layer, own: Tensor = own) -> Tensor:
                 joint = layer.attention.project(x, (B, R))  # (3, B, H, R, d)
@@ -207,7 +207,8 @@ def embedding_of(size: int, width: int) -> nn.Embedding:
 
 def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor], rows: int) -> Tensor:
     """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (rows, D), those from B * R on 0."""
-    found = nn.functional.scaled_dot_product_attention(query.to(key_value.dtype), *key_value, attn_mask=mask)
+    key, value = key_value.unbind(0)
+    found = nn.functional.scaled_dot_product_attention(query.to(key.dtype), key, value, attn_mask=mask)
     return join_heads(found[None], rows).to(query.dtype)
 
 
