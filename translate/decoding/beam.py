@@ -70,9 +70,12 @@ def beam_search(
     results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
     present = list(range(len(limits)))  # the place in the batch of each of the B sentences still here
     last = torch.full((len(limits),), bos, device=device)  # (B * R,): R rows a sentence, one at first, then `beam`
-    tokens = last.new_empty((len(limits), 1, 0))  # (B, R, T) what each open hypothesis consists of
+    tokens = last.new_empty((len(limits), 0))  # (B * R, T) what each open hypothesis consists of
     totals = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R) their log-probabilities
     worst = torch.full((len(limits),), float("-inf"), dtype=torch.float64, device=device)  # (B,) the n-th best complete score so far
+    shortest, longest = int(limits.min()), int(limits.max())
+    penalties = [penalty(most, length_penalty) for most in range(longest + 1)]
+    penalty_of = torch.tensor(penalties, dtype=torch.float64, device=device)
     length = 0
     while present:
         length += 1
@@ -80,15 +83,14 @@ def beam_search(
         B, R = totals.shape
         logits = ban(raw, never)
         if no_repeat:
-            logits = block_repeats(logits, tokens.view(B * R, length - 1), no_repeat)
+            logits = block_repeats(logits, tokens, no_repeat)
         totals, parents, ids = best_continuations(log_probabilities(logits, raw), totals, 2 * beam)  # (B, up to 2K), best first
         ended = ids == eos
-
-        # complete hypotheses that belong to the n best so far
-        wins = (ended & (totals / penalty(length, length_penalty) > worst[:, None]))[:, :beam]
-        if wins.any():
+        if ended.any():
+            # complete hypotheses that belong to the n best so far
+            wins = (ended & (totals / penalties[length] > worst[:, None]))[:, :beam]
             sentences, ranks = wins.nonzero(as_tuple=True)
-            found = tokens[sentences, parents[sentences, ranks]].tolist(), totals[sentences, ranks].tolist()
+            found = tokens[sentences * R + parents[sentences, ranks]].tolist(), totals[sentences, ranks].tolist()
             sentences = sentences.tolist()
             for b, ids_so_far, total in zip(sentences, *found):
                 results[present[b]].append(_hypothesis(ids_so_far, total, length, length_penalty, True))
@@ -98,20 +100,23 @@ def beam_search(
                 del best[n_best:]
                 if len(best) == n_best:
                     worst[b] = best[-1].score
+            # the best that go on; a stable sort keeps them in order
+            order = ended.sort(dim=1, stable=True).indices[:, :beam]
+            totals = totals.masked_fill(ended, float("-inf")).gather(1, order)
+            parents, ids = parents.gather(1, order), ids.gather(1, order)
+        else:
+            totals, parents, ids = totals[:, :beam], parents[:, :beam], ids[:, :beam]
 
-        # the best that go on; a stable sort keeps them in order
-        order = ended.sort(dim=1, stable=True).indices[:, :beam]
-        totals = totals.masked_fill(ended, float("-inf")).gather(1, order)
-        parents, ids = parents.gather(1, order), ids.gather(1, order)
-        cut = limits == length
-        reach = limits.clamp(max=length + HORIZON).double()  # (B,)
-        done = cut | (worst >= totals[:, 0] / penalty(reach, length_penalty))
+        if length + HORIZON <= shortest:
+            done = worst >= totals[:, 0] / penalties[length + HORIZON]
+        else:
+            done = (limits == length) | (worst >= totals[:, 0] / penalty_of[limits.clamp(max=length + HORIZON)])
         if done.any():
             for b in done.nonzero().squeeze(1).tolist():
                 best = results[present[b]]
-                for k in range(min(n_best - len(best), totals.shape[1]) if cut[b] else 0):
+                for k in range(min(n_best - len(best), totals.shape[1]) if limits[b] == length else 0):
                     if totals[b, k] > float("-inf"):
-                        ids_so_far = [*tokens[b, parents[b, k]].tolist(), int(ids[b, k])]
+                        ids_so_far = [*tokens[b * R + parents[b, k]].tolist(), int(ids[b, k])]
                         best.append(_hypothesis(ids_so_far, float(totals[b, k]), length, length_penalty, False))
                 if not best:
                     raise no_token()
@@ -123,9 +128,9 @@ def beam_search(
             totals, parents, ids = totals[keep], parents[keep], ids[keep]
         else:
             keep = torch.arange(B, device=device)
-        state = state.select((keep[:, None] * R + parents).flatten(), keep)
-        tokens = torch.cat([tokens[keep[:, None], parents], ids[:, :, None]], dim=2)
-        last = ids.flatten()
+        rows, last = (keep[:, None] * R + parents).flatten(), ids.flatten()
+        state = state.select(rows, keep)
+        tokens = torch.cat([tokens.index_select(0, rows), last[:, None]], dim=1)
     return results
 
 

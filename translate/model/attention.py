@@ -98,7 +98,9 @@ def _parts(heads: int, projections: Sequence[Tensor], shapes: Sequence[Shape]) -
 def split_heads(states: Tensor, shape: Shape, parts: int, heads: int) -> Tensor:
     """(N, parts * D) of `shape` (B, T) -> (parts, B, H, T, d)."""
     B, T = shape
-    return states[: B * T].reshape(B, T, parts, heads, -1).permute(2, 0, 3, 1, 4)
+    if len(states) > B * T:
+        states = states[: B * T]
+    return states.reshape(B, T, parts, heads, -1).permute(2, 0, 3, 1, 4)
 
 
 def join_heads(states: Tensor, rows: int) -> Tensor:

@@ -48,7 +48,7 @@ class DecoderState:
         """
         path, B, mask = self.path, len(sentences), self.mask
         if path is not None:
-            path = path[rows]
+            path = path.index_select(0, rows)
         elif len(rows) > B:  # the first time that hypotheses branch
             path = torch.arange(self.used, device=rows.device).expand(len(rows), -1)
         if B == self.cross.shape[2]:  # all of them remain, in their order
