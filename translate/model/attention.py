@@ -98,7 +98,7 @@ def _parts(heads: int, projections: Sequence[Tensor], shapes: Sequence[Shape]) -
 def split_heads(states: Tensor, shape: Shape, parts: int, heads: int) -> Tensor:
     """(N, parts * D) of `shape` (B, T) -> (parts, B, H, T, d)."""
     B, T = shape
-    if len(states) > B * T:
+    if states.shape[0] > B * T:
         states = states[: B * T]
     return states.reshape(B, T, parts, heads, -1).permute(2, 0, 3, 1, 4)
 

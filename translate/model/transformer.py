@@ -178,21 +178,22 @@ class Transformer(nn.Module):
 
         The R rows of a sentence stand where T stands in training: they share its keys. The old state's room is written to.
         """
-        N, B = len(last), state.cross.shape[2]
+        N, B = last.shape[0], state.cross.shape[2]
         R = N // B
         position = state.used if state.path is None else state.path.shape[1]
         states = fill(self.embed(self.target_embedding, last[:, None], position, None), self.search_grain)
+        rows = states.shape[0]
         state, mask = state.extend(R)
         for layer, own, cross in zip(self.decoder, state.own[..., : state.used, :].unbind(0), state.cross.unbind(0)):
 
             def attention(x: Tensor, layer: DecoderLayer = layer, own: Tensor = own) -> Tensor:
                 joint = layer.attention.project(x, (B, R))  # (3, B, H, R, d)
                 own[..., -R:, :] = joint[1:]
-                return layer.attention.output(look(joint[0], own, mask, len(x)))
+                return layer.attention.output(look(joint[0], own, mask, rows))
 
             def cross_attention(x: Tensor, layer: DecoderLayer = layer, cross: Tensor = cross) -> Tensor:
                 query = split_heads(layer.cross.query(x), (B, R), 1, layer.cross.heads)[0]
-                return layer.cross.output(look(query, cross, state.mask, len(x)))
+                return layer.cross.output(look(query, cross, state.mask, rows))
 
             states = layer.attention_residual(states, attention, None)
             states = layer.cross_residual(states, cross_attention, None)
@@ -207,9 +208,12 @@ def embedding_of(size: int, width: int) -> nn.Embedding:
 
 def look(query: Tensor, key_value: Tensor, mask: Optional[Tensor], rows: int) -> Tensor:
     """query (B, H, R, d) against remembered keys and values (2, B, H, S, d), in their precision -> (rows, D), those from B * R on 0."""
+    precision = query.dtype
+    if precision != key_value.dtype:  # without the question Tensor.to would take its time where there is nothing to do
+        query = query.to(key_value.dtype)
     key, value = key_value.unbind(0)
-    found = nn.functional.scaled_dot_product_attention(query.to(key.dtype), key, value, attn_mask=mask)
-    return join_heads(found[None], rows).to(query.dtype)
+    found = join_heads(nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)[None], rows)
+    return found if found.dtype == precision else found.to(precision)
 
 
 def fill(states: Tensor, search_grain: int) -> Tensor:
@@ -222,5 +226,5 @@ def fill(states: Tensor, search_grain: int) -> Tensor:
     grain = GRAIN if torch.is_grad_enabled() else search_grain
     if states.is_cuda or not grain or torch.compiler.is_compiling():
         return states
-    missing = missing_rows(len(states), grain)
+    missing = missing_rows(states.shape[0], grain)
     return nn.functional.pad(states, (0, 0, 0, missing)) if missing else states
