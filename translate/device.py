@@ -70,8 +70,8 @@ def multiplies_fp16_weights() -> bool:
         warnings.simplefilter("ignore")
         try:
             weight = torch.fbgemm_pack_gemm_matrix_fp16(torch.eye(8))
-            return torch.equal(torch.fbgemm_linear_fp16_weight_fp32_activation(torch.eye(8), weight, torch.zeros(8)), torch.eye(8))
-        except (AttributeError, RuntimeError):
+            return torch.equal(torch.fbgemm_linear_fp16_weight_fp32_activation(torch.eye(8), weight, None), torch.eye(8))
+        except (AttributeError, RuntimeError, TypeError):
             return False
 
 

@@ -47,7 +47,7 @@ class Fp16WeightLinear(nn.Module):
         super().__init__()
         self.relu = activation == "relu"
         self.weight = torch.fbgemm_pack_gemm_matrix_fp16(weight.detach().float().contiguous())
-        self.bias = weight.new_zeros(len(weight), dtype=torch.float32) if bias is None else bias.detach().float()
+        self.bias = None if bias is None else bias.detach().float()
 
     def forward(self, x: Tensor) -> Tensor:
         product = torch.fbgemm_linear_fp16_weight_fp32_activation(x, self.weight, self.bias)
