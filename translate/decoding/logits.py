@@ -29,12 +29,12 @@ def log_probabilities(logits: Tensor, raw: Optional[Tensor] = None) -> Tensor:
 
     raw: the scores that `logits` were made of, see `normalise`.
     """
-    normalized = normalise(logits, raw)
-    undefined = normalized[:, 0].isnan()
+    normalised = normalise(logits, raw)
+    undefined = normalised[:, 0].isnan()
     if undefined.any():
         check_scores((logits if raw is None else raw)[undefined])
-        normalized[undefined] = float("-inf")
-    return normalized
+        normalised[undefined] = float("-inf")
+    return normalised
 
 
 def normalise(logits: Tensor, raw: Optional[Tensor] = None) -> Tensor:
