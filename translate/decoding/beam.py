@@ -66,29 +66,27 @@ def beam_search(
         return []
 
     device, limits = max_lengths.device, max_lengths
-    never = torch.tensor(banned, dtype=torch.int64, device=device)
+    banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
     results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
     present = list(range(len(limits)))  # the place in the batch of each of the B sentences still here
     last = torch.full((len(limits),), bos, device=device)  # (B * R,): R rows a sentence, one at first, then `beam`
     tokens = last.new_empty((len(limits), 0))  # (B * R, T) what each open hypothesis consists of
     totals = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R) their log-probabilities
     worst = torch.full((len(limits),), float("-inf"), dtype=torch.float64, device=device)  # (B,) the n-th best complete score so far
-    shortest, longest = int(limits.min()), int(limits.max())
-    penalties = [penalty(most, length_penalty) for most in range(longest + 1)]
-    penalty_of = torch.tensor(penalties, dtype=torch.float64, device=device)
+    penalties = penalty(torch.arange(int(limits.max()) + 1, dtype=torch.float64, device=device), length_penalty)  # of each length
     length = 0
     while present:
         length += 1
         raw, state = step(last, state)
         B, R = totals.shape
-        logits = ban(raw, never)
+        logits = ban(raw, banned_ids)
         if no_repeat:
             logits = block_repeats(logits, tokens, no_repeat)
         totals, parents, ids = best_continuations(log_probabilities(logits, raw), totals, 2 * beam)  # (B, up to 2K), best first
         ended = ids == eos
         if ended.any():
             # complete hypotheses that belong to the n best so far
-            wins = (ended & (totals / penalties[length] > worst[:, None]))[:, :beam]
+            wins = (ended & (totals / penalty(length, length_penalty) > worst[:, None]))[:, :beam]
             sentences, ranks = wins.nonzero(as_tuple=True)
             found = tokens[sentences * R + parents[sentences, ranks]].tolist(), totals[sentences, ranks].tolist()
             sentences = sentences.tolist()
@@ -107,14 +105,12 @@ def beam_search(
         else:
             totals, parents, ids = totals[:, :beam], parents[:, :beam], ids[:, :beam]
 
-        if length + HORIZON <= shortest:
-            done = worst >= totals[:, 0] / penalties[length + HORIZON]
-        else:
-            done = (limits == length) | (worst >= totals[:, 0] / penalty_of[limits.clamp(max=length + HORIZON)])
+        cut = limits == length
+        done = cut | (worst >= totals[:, 0] / penalties[limits.clamp(max=length + HORIZON)])
         if done.any():
             for b in done.nonzero().squeeze(1).tolist():
                 best = results[present[b]]
-                for k in range(min(n_best - len(best), totals.shape[1]) if limits[b] == length else 0):
+                for k in range(min(n_best - len(best), totals.shape[1]) if cut[b] else 0):
                     if totals[b, k] > float("-inf"):
                         ids_so_far = [*tokens[b * R + parents[b, k]].tolist(), int(ids[b, k])]
                         best.append(_hypothesis(ids_so_far, float(totals[b, k]), length, length_penalty, False))

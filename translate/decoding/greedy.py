@@ -56,14 +56,13 @@ def follow(
     if not len(max_lengths):
         return []
     device, limits = max_lengths.device, max_lengths
-    shortest = int(limits.min())
-    never = torch.tensor(banned, dtype=torch.int64, device=device)
+    banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
     sentences = torch.arange(len(limits), device=device)
     last = torch.full_like(sentences, bos)
     path: list[tuple[Tensor, Tensor, Tensor]] = []  # of each step the sentences present, their tokens and the log-probabilities of these
     for length in range(int(limits.max())):
         raw, state = step(last, state)
-        logits = ban(raw, never)
+        logits = ban(raw, banned_ids)
         if no_repeat and path:
             logits = block_repeats(logits, _written(path, len(max_lengths), eos)[0].to(device)[sentences], no_repeat)
         chosen, last = choose(normalise(logits, raw), sentences, length)
@@ -71,9 +70,7 @@ def follow(
             check_scores(raw)
             raise no_token()
         path.append((sentences, last, chosen))
-        ended = last == eos
-        if length + 1 >= shortest:
-            ended |= limits == length + 1
+        ended = (last == eos) | (limits == length + 1)
         if ended.any():
             keep = without(ended)
             if not len(keep):
