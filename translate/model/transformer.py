@@ -185,7 +185,7 @@ class Transformer(nn.Module):
         states = fill(self.embed(self.target_embedding, last[:, None], position, None), self.search_grain)
         rows = states.shape[0]
         state, mask = state.extend(R)
-        remembered = state.own[:, :, : state.used].permute(0, 3, 1, 4, 2, 5)
+        remembered = state.own[:, :, : state.used].permute(0, 3, 1, 4, 2, 5)  # (L, 2, B, H, used, d), as cross has it
         for layer, own, cross in zip(self.decoder, remembered.unbind(0), state.cross.unbind(0)):
 
             def attention(x: Tensor, layer: DecoderLayer = layer, own: Tensor = own) -> Tensor:
