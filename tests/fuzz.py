@@ -194,6 +194,7 @@ def serve(pipe: Any) -> None:
 
     import translate.translator  # noqa: F401  its memory is not the cases'
     from translate.cli.main import LONGEST, explain
+    from translate.errors import UserError
 
     torch.set_num_threads(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libraries say there belongs to no reader
@@ -209,7 +210,7 @@ def serve(pipe: Any) -> None:
                 resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
             try:
                 outcome = cases[kind](random.Random(f"{kind} {seed}"))
-            except (ValueError, OSError) as error:
+            except (UserError, OSError) as error:
                 message = explain(error)
                 outcome = "refused" if message.isprintable() and 0 < len(message) <= LONGEST else f"FAILED: no short line: {message[:300]!r}"
             except Exception as error:

@@ -15,6 +15,7 @@ import pytest
 
 from translate.cli import score
 from translate.cli.main import COMMANDS, main
+from translate.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "numpy", "sacrebleu", "hydra", "omegaconf", "datasets", "sentencepiece", "safetensors", "pyarrow", "tqdm", "yaml"}
@@ -81,9 +82,9 @@ def test_wrong_words_are_argparses_error(words):
 
 
 ERRORS = {
-    "bad input": (ValueError("width (500) must be even"), 2, "translate: error: width (500) must be even\n"),
-    "many lines": (ValueError("first\n   second\n"), 2, "translate: error: first second\n"),
-    "no words": (ValueError(), 2, "translate: error: ValueError\n"),
+    "bad input": (UserError("width (500) must be even"), 2, "translate: error: width (500) must be even\n"),
+    "many lines": (UserError("first\n   second\n"), 2, "translate: error: first second\n"),
+    "no words": (UserError(), 2, "translate: error: UserError\n"),
     "missing file": (
         FileNotFoundError(errno.ENOENT, "No such file or directory", "a.de"), 2, "translate: error: a.de: cannot be read: No such file or directory\n"
     ),
@@ -110,11 +111,23 @@ def test_a_mistake_is_one_line(case, monkeypatch, capsys):
 
 
 def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    for defect in (TypeError("ours"), ValueError("ours too")):
+
+        def run(arguments, defect=defect):
+            raise defect
+
+        monkeypatch.setattr(score, "run", run)
+        with pytest.raises(type(defect), match="ours"):
+            main(["score", "reference"])
+
+
+def test_translate_debug_shows_the_traceback_of_a_mistake_too(monkeypatch):
     def run(arguments):
-        raise TypeError("ours")
+        raise UserError("a mistake")
 
     monkeypatch.setattr(score, "run", run)
-    with pytest.raises(TypeError):
+    monkeypatch.setenv("TRANSLATE_DEBUG", "1")
+    with pytest.raises(UserError, match="a mistake"):
         main(["score", "reference"])
 
 

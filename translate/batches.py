@@ -109,9 +109,7 @@ class BatchStream:
     Raises what preparing a batch raised. `close` it, or use it as a context manager, to stop the thread.
     """
 
-    def __init__(
-        self, data: Prepared, tokenizer: Tokenizer, budget: int, seed: int, sampling: float = 0.0, longest: int = 0, ahead: int = 4
-    ) -> None:
+    def __init__(self, data: Prepared, tokenizer: Tokenizer, budget: int, seed: int, sampling: float = 0.0, longest: int = 0, ahead: int = 4) -> None:
         self.data, self.tokenizer, self.budget, self.seed, self.sampling, self.longest = data, tokenizer, budget, seed, sampling, longest
         self.ahead = ahead
         self.worker = ThreadPoolExecutor(1, thread_name_prefix="batches")

@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from translate.config import FORMAT, SEALED, Config, check, from_dict
+from translate.errors import UserError
 from translate.model import Transformer
 from translate.seal import CONFIG_SIZE, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
 from translate.text import written_whole
@@ -65,39 +66,37 @@ def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
 def read_config(folder: str | Path) -> tuple[Config, dict[str, Any]]:
     """The settings of a run folder, and `format` and `tokenizer_sha256` of its config.yaml.
 
-    ValueError if it is no run folder, is damaged, or was made by a newer format.
+    UserError if it is no run folder, is damaged, or was made by a newer format.
     """
     folder = Path(folder)
     path = folder / CONFIG
     if not path.exists() and not path.is_symlink():
-        raise ValueError(f"{folder} is no model: it has no {CONFIG}; give the run folder that `translate train` wrote")
+        raise UserError(f"{folder} is no model: it has no {CONFIG}; give the run folder that `translate train` wrote")
     content = content_of(folder, CONFIG, CONFIG_SIZE)
     values = plain_yaml(content, path)
     if not isinstance(values, dict) or "format" not in values:
-        raise ValueError(f"{path} has no `format` entry: it was not written by this toolkit")
+        raise UserError(f"{path} has no `format` entry: it was not written by this toolkit")
     number, version, digests = values.pop("format"), values.pop("version", None), values.pop("tokenizer_sha256", None)
     check_format(number, version, path)
     if number >= SEALED and not content.rstrip().endswith(b"\n..."):  # what is lost would otherwise be taken for a default
-        raise ValueError(f"{path} is cut off: its last line must be `...`, the end of a YAML document; copy it again")
+        raise UserError(f"{path} is cut off: its last line must be `...`, the end of a YAML document; copy it again")
     known = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
     if not known or not {SOURCE_FILE} <= set(digests) <= {SOURCE_FILE, TARGET_FILE}:
-        raise ValueError(f"{path} has no `tokenizer_sha256`: it is damaged, or not this toolkit's")
+        raise UserError(f"{path} has no `tokenizer_sha256`: it is damaged, or not this toolkit's")
     try:
         return check(from_dict({"run": str(folder), **values})), {"format": number, "tokenizer_sha256": digests}
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def check_format(number: Any, version: Any, origin: Any) -> None:
-    """ValueError unless `number` is a format that this version reads."""
+    """UserError unless `number` is a format that this version reads."""
     if type(number) is not int or not 1 <= number <= FORMAT:
-        raise ValueError(
-            f"{origin} has format {shown(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {shown(version)}"
-        )
+        raise UserError(f"{origin} has format {shown(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {shown(version)}")
 
 
 def load_tokenizer(folder: Path) -> tuple[Config, Tokenizer, dict[str, Any]]:
-    """`read_config` and the tokenizer of a run folder. ValueError if one is missing, or it is another than the model was trained with."""
+    """`read_config` and the tokenizer of a run folder. UserError if one is missing, or it is another than the model was trained with."""
     config, sealed = read_config(folder)
     models = []
     for name in (SOURCE_FILE, TARGET_FILE):
@@ -106,38 +105,38 @@ def load_tokenizer(folder: Path) -> tuple[Config, Tokenizer, dict[str, Any]]:
             model = content_of(folder, name, TOKENIZER_SIZE)
             found = hashlib.sha256(model).hexdigest()
             if found != digest:  # before anything parses it
-                raise ValueError(f"{folder / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {shown(digest)}")
+                raise UserError(f"{folder / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {shown(digest)}")
             models.append(model)
     try:
         return config, Tokenizer(*models), sealed
-    except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from None
+    except UserError as error:
+        raise UserError(f"{folder}: {error}") from None
 
 
 def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bundle:
-    """The model of a run folder, ready to translate. ValueError says which file is missing, foreign, damaged or does not fit.
+    """The model of a run folder, ready to translate. UserError says which file is missing, foreign, damaged or does not fit.
 
     No memory is taken beyond the files' own size before all shapes are known to fit.
     """
     folder = Path(folder)
     config, tokenizer, sealed = load_tokenizer(folder)
     if not (folder / WEIGHTS).exists() and (folder / EXPORTED).exists():
-        raise ValueError(f"{folder} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
+        raise UserError(f"{folder} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
     if not (folder / WEIGHTS).exists() and not (folder / WEIGHTS).is_symlink():
-        raise ValueError(f"{folder} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
+        raise UserError(f"{folder} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
     path = file_of(folder, WEIGHTS)
     weights, manifest = read_weights(path), read_metadata(path).get("manifest")
     if manifest is not None:
         manifest = plain_json(manifest, f"the manifest of {path}")
         check_manifest(manifest, config, sealed, path)
         if manifest.get("weights_sha256") != digest_of(weights):
-            raise ValueError(f"{path} is damaged: its weights have another SHA-256 than its manifest says; copy it again")
+            raise UserError(f"{path} is damaged: its weights have another SHA-256 than its manifest says; copy it again")
     elif sealed["format"] >= SEALED:
-        raise ValueError(f"{path} has no manifest, and {CONFIG} is of format {sealed['format']}, which has one: it is another model's, or damaged")
+        raise UserError(f"{path} has no manifest, and {CONFIG} is of format {sealed['format']}, which has one: it is another model's, or damaged")
     settings, parameters = config.model, sum(tensor.numel() for tensor in weights.values())
     # the products of the feed-forward layers alone: a model that needs more is not even laid out
     if (settings.encoder_layers + settings.decoder_layers) * settings.width * settings.feedforward * 2 > parameters:
-        raise ValueError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, which are too few")
+        raise UserError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, which are too few")
     with torch.device("meta"):
         model = build_model(config, tokenizer)
     check_shapes(model, weights, path)
@@ -155,16 +154,16 @@ def manifest_of(config: Config, tokenizer: Tokenizer, data: str) -> dict[str, An
 
 
 def check_manifest(manifest: dict[str, Any], config: Config, sealed: dict[str, Any], path: Path) -> None:
-    """ValueError unless tokenizer and settings are those that the manifest at `path` was written with, and its format is known."""
+    """UserError unless tokenizer and settings are those that the manifest at `path` was written with, and its format is known."""
     check_format(manifest.get("format"), manifest.get("version"), f"the manifest of {path}")
     if manifest.get("tokenizer_sha256") != sealed["tokenizer_sha256"]:
-        raise ValueError(f"{path} was written with another tokenizer than {CONFIG} names: the files are of two models")
+        raise UserError(f"{path} was written with another tokenizer than {CONFIG} names: the files are of two models")
     if not isinstance(manifest.get("data_fingerprint"), str) or not isinstance(manifest.get("settings"), dict) or not manifest["settings"]:
-        raise ValueError(f"the manifest of {path} is damaged, or not this toolkit's")
+        raise UserError(f"the manifest of {path} is damaged, or not this toolkit's")
     values = flatten(dataclasses.asdict(config))
     for key, value in flatten(manifest["settings"]).items():  # a setting that came later is not in it
         if key not in values or values[key] != value:
-            raise ValueError(
+            raise UserError(
                 f"{path} was written with {key} {shown(value)}, {CONFIG} says {shown(values.get(key))}: restore it; "
                 "beam, length penalty and batch can be given when you translate"
             )
@@ -183,17 +182,17 @@ def weights_of(model: Transformer) -> dict[str, Tensor]:
 
 
 def check_shapes(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
-    """ValueError for a name or a shape that does not fit."""
+    """UserError for a name or a shape that does not fit."""
     parameters = dict(model.named_parameters())
     for name in [*parameters, *weights]:
         old, new = parameters.get(name), weights.get(name)
         if old is None or new is None or old.shape != new.shape:
             have, want = (None if tensor is None else tuple(tensor.shape) for tensor in (new, old))
-            raise ValueError(f"{origin} does not fit the model in {CONFIG}: {shown(name)} has shape {have}, the model needs {want}")
+            raise UserError(f"{origin} does not fit the model in {CONFIG}: {shown(name)} has shape {have}, the model needs {want}")
 
 
 def put_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
-    """Copy `weights` into the model. ValueError for a name or a shape that does not fit."""
+    """Copy `weights` into the model. UserError for a name or a shape that does not fit."""
     check_shapes(model, weights, origin)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -211,7 +210,7 @@ def take_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dict[str, str]] = None) -> None:
-    """A safetensors file, whole or not at all. ValueError where it cannot be written, such as on a full disk: what was there stands."""
+    """A safetensors file, whole or not at all. UserError where it cannot be written, such as on a full disk: what was there stands."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
@@ -219,7 +218,7 @@ def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dic
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be written ({error}); the run goes on from the save before once there is room") from None
+        raise UserError(f"{path} cannot be written ({error}); the run goes on from the save before once there is room") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -229,7 +228,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         with safetensors.safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}
     except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
+        raise UserError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -237,4 +236,4 @@ def read_metadata(path: Path) -> dict[str, str]:
         with safetensors.safe_open(path, "pt") as file:
             return file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
+        raise UserError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None

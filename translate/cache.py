@@ -18,6 +18,7 @@ from typing import Any, Callable
 from filelock import FileLock
 
 from translate.config import DataConfig
+from translate.errors import UserError
 
 FORMAT = 1  # of what lies in the cache: another number, and it is made anew
 HASHED = 64 * 2**20  # bytes; a larger file is told from another by path, size and time instead of by what is in it
@@ -37,7 +38,7 @@ def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> t
     """The cache's folder for `key` and the facts about it that `build(folder)` returned when it filled it.
 
     Made in a temporary folder, then renamed, so that no half of it is ever found. Of two runs that want it at once, one makes it and the other
-    waits (the lock goes with the process that holds it). A damaged one is made anew. ValueError if the folder cannot be written.
+    waits (the lock goes with the process that holds it). A damaged one is made anew. UserError if the folder cannot be written.
     """
     final = cache / f"{kind}-{key[:32]}"
     if (facts := _facts(final)) is not None:
@@ -48,7 +49,7 @@ def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> t
             if (facts := _facts(final)) is None:  # else another run has made it meanwhile
                 facts = _make(final, build)
     except OSError as error:
-        raise ValueError(f"the cache folder {cache} cannot be written ({error.strerror or error}): set data.cache to another one") from None
+        raise UserError(f"the cache folder {cache} cannot be written ({error.strerror or error}): set data.cache to another one") from None
     return final, facts
 
 
@@ -93,7 +94,7 @@ def digest(*parts: Any) -> str:
 def file_key(path: str | os.PathLike) -> list:
     """Plain values that tell one state of a file from another: its SHA-256 or, where that would take long, its path, size and time.
 
-    ValueError if it cannot be read.
+    UserError if it cannot be read.
     """
     try:
         state = os.stat(path)
@@ -105,4 +106,4 @@ def file_key(path: str | os.PathLike) -> list:
                 sha.update(block)
         return [os.path.splitext(path)[1], sha.hexdigest()]  # the suffix says how it is unpacked
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None

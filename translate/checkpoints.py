@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from translate.bundle import put_weights, read_metadata, read_weights, weights_of, write_weights
+from translate.errors import UserError
 from translate.model import Transformer
 
 
@@ -63,20 +64,20 @@ class Checkpoints:
 
     def load(self, model: Transformer, optimizer: torch.optim.Optimizer, say: Callable[[str], None]) -> Optional[Progress]:
         """Put everything back; None where the run has not saved yet. Falls back to the save before where the last is damaged or was never
-        finished, and says so. ValueError where both are damaged."""
+        finished, and says so. UserError where both are damaged."""
         for path in (self.resume, self.before):
             if not path.exists():
                 continue
             try:
                 progress = self._load(path, model, optimizer)
-            except ValueError as error:
+            except UserError as error:
                 say(str(error))
                 continue
             if path == self.before:
                 say(f"going on from the save before: {path}")
             return progress
         if self.resume.exists() or self.before.exists():
-            raise ValueError(f"{self.folder} holds no whole save: remove it to begin anew, or choose another folder with run=FOLDER")
+            raise UserError(f"{self.folder} holds no whole save: remove it to begin anew, or choose another folder with run=FOLDER")
         return None
 
     def _load(self, path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> Progress:

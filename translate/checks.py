@@ -15,6 +15,7 @@ from translate.alignment import FEWEST_LINES, shifted
 from translate.config import Config, CorpusConfig, DataConfig
 from translate.corpora import ROWS, load_corpus
 from translate.data import Pairs
+from translate.errors import UserError
 
 SAMPLE = 5_000  # lines of one block
 BLOCKS = 6  # of a corpus, spread evenly
@@ -84,7 +85,7 @@ def _tables(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple]:
     for name, corpus in corpora.items():
         try:
             found.append((name, load_corpus(corpus, data)))
-        except ValueError as error:
+        except UserError as error:
             found.append((name, Finding("error", name, str(error))))
     return found
 

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
+from translate.errors import UserError
 from translate.values import build, flatten, shown
 
 FORMAT = 2  # of a run folder's bundle
@@ -191,51 +192,51 @@ BELOW_ONE = ("model.dropout", "optim.label_smoothing", "optim.beta1", "optim.bet
 
 
 def check(config: Config) -> Config:
-    """Return `config` unchanged if it can be run; else ValueError that names the key, the value and the way out."""
+    """Return `config` unchanged if it can be run; else UserError that names the key, the value and the way out."""
     if not config.run.strip():
-        raise ValueError("run is empty: name a folder, such as run=runs/first")
+        raise UserError("run is empty: name a folder, such as run=runs/first")
     flat = flatten(dataclasses.asdict(config))
     for key, allowed in CHOICES.items():
         if flat[key] not in allowed:
-            raise ValueError(f"{key} is {shown(flat[key])}: choose one of {', '.join(allowed)}")
+            raise UserError(f"{key} is {shown(flat[key])}: choose one of {', '.join(allowed)}")
     for key, value in flat.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{key} is {value}: it must be a finite number")
+            raise UserError(f"{key} is {value}: it must be a finite number")
     for keys, least in ((AT_LEAST_0, 0), (AT_LEAST_1, 1)):
         for key in keys:
             if not flat[key] >= least:  # this way round, so that NaN fails too
-                raise ValueError(f"{key} is {shown(flat[key])}: it must be at least {least}")
+                raise UserError(f"{key} is {shown(flat[key])}: it must be at least {least}")
     for key, most in AT_MOST.items():
         if flat[key] > most:
-            raise ValueError(f"{key} is {shown(flat[key])}: it must be at most {most:,}")
+            raise UserError(f"{key} is {shown(flat[key])}: it must be at most {most:,}")
     for key in ABOVE_0:
         if not flat[key] > 0:
-            raise ValueError(f"{key} is {flat[key]}: it must be above 0")
+            raise UserError(f"{key} is {flat[key]}: it must be above 0")
     for key in BELOW_ONE:
         if flat[key] >= 1:
-            raise ValueError(f"{key} is {flat[key]}: it must be below 1")
+            raise UserError(f"{key} is {flat[key]}: it must be below 1")
     model = config.model
     if model.width % model.heads:
-        raise ValueError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")
+        raise UserError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")
     if model.max_tokens < 2:
-        raise ValueError(f"model.max_tokens is {model.max_tokens}: it must be at least 2, one token and the end mark")
+        raise UserError(f"model.max_tokens is {model.max_tokens}: it must be at least 2, one token and the end mark")
     if model.max_tokens * model.width > POSITIONS:
-        raise ValueError(
+        raise UserError(
             f"model.max_tokens is {shown(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // model.width:,} fit in 1 GB"
         )
     if model.width % 2:
-        raise ValueError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
+        raise UserError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
     longest = config.data.filters.max_tokens
     if longest > model.max_tokens:
-        raise ValueError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): it has no position beyond")
+        raise UserError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): it has no position beyond")
     if config.training.average > config.training.keep:
-        raise ValueError(f"training.average ({config.training.average}) needs as many checkpoints: raise training.keep ({config.training.keep})")
+        raise UserError(f"training.average ({config.training.average}) needs as many checkpoints: raise training.keep ({config.training.keep})")
     corpora = [*config.data.train, *config.data.validation, *config.data.test.values()]
     for corpus in corpora:
         if corpus.kind not in CORPUS_KINDS:
-            raise ValueError(f"kind of a corpus is {shown(corpus.kind)}: choose one of {', '.join(CORPUS_KINDS)}")
+            raise UserError(f"kind of a corpus is {shown(corpus.kind)}: choose one of {', '.join(CORPUS_KINDS)}")
         if not corpus.weight > 0:  # nor NaN
-            raise ValueError(f"weight of a corpus ({corpus.path or corpus.source or corpus.kind}) is {corpus.weight}: it must be more than 0")
+            raise UserError(f"weight of a corpus ({corpus.path or corpus.source or corpus.kind}) is {corpus.weight}: it must be more than 0")
     return config
 
 
@@ -243,14 +244,14 @@ def check_budget(config: Config) -> Config:
     """`check`, and what only training needs: a corpus and an end."""
     check(config)
     if not config.data.train:
-        raise ValueError("data.train is empty: choose a corpus (data=phrasebook, data=multi30k, ...) or list one in your recipe")
+        raise UserError("data.train is empty: choose a corpus (data=phrasebook, data=multi30k, ...) or list one in your recipe")
     if not config.training.steps and not config.training.minutes:
-        raise ValueError("training.steps and training.minutes are both 0: set one, or the run has no end")
+        raise UserError("training.steps and training.minutes are both 0: set one, or the run has no end")
     return config
 
 
 def from_dict(values: Any) -> Config:
-    """From plain values. ValueError names an unknown key or a wrong type."""
+    """From plain values. UserError names an unknown key or a wrong type."""
     return build(values, Config)
 
 

@@ -19,6 +19,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from translate.cache import cache_folder, cached, digest, file_key
 from translate.config import CorpusConfig, DataConfig
+from translate.errors import UserError
 from translate.pairfiles import aligned_lines, jsonl_rows, one_line, tsv_rows
 
 ROWS = 10_000  # pairs an Arrow batch
@@ -46,7 +47,7 @@ class Corpus:
                 writer.write_batch({"source": sources, "target": targets})
                 count += len(batch)
             if not count:
-                raise ValueError(f"{self.name}: the corpus is empty")
+                raise UserError(f"{self.name}: the corpus is empty")
             writer.finalize()
         return {"pairs": count}
 
@@ -54,14 +55,14 @@ class Corpus:
 def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
     """All pairs of `corpus` in order, unfiltered: string columns source and target, memory-mapped.
 
-    ValueError, one line, for whatever is wrong with it: missing or misaligned files, invalid UTF-8, a missing column or split, a hub
+    UserError, one line, for whatever is wrong with it: missing or misaligned files, invalid UTF-8, a missing column or split, a hub
     that cannot be reached, no pair at all.
     """
     return find_corpus(corpus, data).load()
 
 
 def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
-    """What `load_corpus` would read, with its key; no text is read beyond hashing the files. ValueError as there."""
+    """What `load_corpus` would read, with its key; no text is read beyond hashing the files. UserError as there."""
     kind, cache = corpus.kind, cache_folder(data)
     if kind == "text" or (kind == "hub" and data.folder and corpus.files):
         files = _text_files(corpus, data)
@@ -82,28 +83,28 @@ def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
 def _text_files(corpus: CorpusConfig, data: DataConfig) -> list[str]:
     if corpus.kind == "text":
         if not corpus.source or not corpus.target:
-            raise ValueError("a corpus of kind text needs `source` and `target`: two files with a sentence a line")
+            raise UserError("a corpus of kind text needs `source` and `target`: two files with a sentence a line")
         return [os.path.expanduser(corpus.source), os.path.expanduser(corpus.target)]
     files = []
     for language in (data.source_language, data.target_language):
         path = os.path.join(os.path.expanduser(data.folder or ""), f"{corpus.files}.{language}")
         found = [path + suffix for suffix in ("", ".gz", ".xz") if os.path.exists(path + suffix)]
         if not found:
-            raise ValueError(f"data.folder ({data.folder}) has no {corpus.files}.{language} (.gz, .xz) in place of {corpus.path} ({corpus.split})")
+            raise UserError(f"data.folder ({data.folder}) has no {corpus.files}.{language} (.gz, .xz) in place of {corpus.path} ({corpus.split})")
         files.append(found[0])
     return files
 
 
 def _file(corpus: CorpusConfig) -> str:
     if not corpus.path:
-        raise ValueError(f"a corpus of kind {corpus.kind} needs `path`: one file")
+        raise UserError(f"a corpus of kind {corpus.kind} needs `path`: one file")
     return os.path.expanduser(corpus.path)
 
 
 def _places(corpus: CorpusConfig) -> list[int]:
     for side, given in (("source", corpus.source), ("target", corpus.target)):
         if given and (not given.isdecimal() or int(given) < 1):
-            raise ValueError(f"`{side}` of the TSV corpus {corpus.path} is {given!r}: it must be the number of a column, from 1")
+            raise UserError(f"`{side}` of the TSV corpus {corpus.path} is {given!r}: it must be the number of a column, from 1")
     return [int(corpus.source or 1) - 1, int(corpus.target or 2) - 1]
 
 
@@ -112,7 +113,7 @@ def _phrasebook(corpus: CorpusConfig, data: DataConfig) -> Corpus:
 
     languages = (data.source_language, data.target_language)
     if sorted(languages) != ["de", "en"]:
-        raise ValueError(f"the phrasebook is German and English, but data.source_language is {languages[0]} and data.target_language {languages[1]}")
+        raise UserError(f"the phrasebook is German and English, but data.source_language is {languages[0]} and data.target_language {languages[1]}")
     german_first = languages[0] == "de"
     files = sorted(file for file in Path(phrasebook.__file__).parent.rglob("*") if file.is_file() and file.suffix != ".pyc")
     key = digest("phrasebook", corpus.split, german_first, [[file.name, *file_key(file)] for file in files])
@@ -122,29 +123,29 @@ def _phrasebook(corpus: CorpusConfig, data: DataConfig) -> Corpus:
 
 def _from_hub(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset, Any]:
     if not corpus.path:
-        raise ValueError("a corpus of kind hub needs `path`: the name of the data set")
+        raise UserError("a corpus of kind hub needs `path`: the name of the data set")
     try:
         with _quiet():
             table = datasets.load_dataset(os.path.expanduser(corpus.path), corpus.config, split=corpus.split, revision=corpus.revision)
     except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those there are); a set that is a script
-        raise ValueError(f"data set {corpus.path}: {_in_a_line(error)}") from None
+        raise UserError(f"data set {corpus.path}: {_in_a_line(error)}") from None
     except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not in the cache; no such name
         files = f"{corpus.files}.{data.source_language} and {corpus.files}.{data.target_language}"
         way_out = f"set data.folder to a folder with {files}" if corpus.files else "have it as files and use a corpus of kind text"
-        raise ValueError(f"data set {corpus.path} cannot be had from the Hugging Face hub: {way_out} ({_in_a_line(error)})") from None
+        raise UserError(f"data set {corpus.path} cannot be had from the Hugging Face hub: {way_out} ({_in_a_line(error)})") from None
     return table, table._fingerprint  # of the builder: its code, its settings and the state of its files
 
 
 def _saved(corpus: CorpusConfig) -> tuple[datasets.Dataset, Any]:
     if not corpus.path:
-        raise ValueError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
+        raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
     try:
         table = datasets.load_from_disk(os.path.expanduser(corpus.path))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{corpus.path} cannot be read as a folder written by save_to_disk: {_in_a_line(error)}") from None
+        raise UserError(f"{corpus.path} cannot be read as a folder written by save_to_disk: {_in_a_line(error)}") from None
     if isinstance(table, datasets.DatasetDict):
         if corpus.split not in table:
-            raise ValueError(f"{corpus.path} has no split {corpus.split!r}, only {', '.join(table)}: set the corpus's `split`")
+            raise UserError(f"{corpus.path} has no split {corpus.split!r}, only {', '.join(table)}: set the corpus's `split`")
         table = table[corpus.split]
     return table, [file_key(file["filename"]) for file in table.cache_files]
 
@@ -155,10 +156,10 @@ def _column(table: datasets.Dataset, given: str, language: str, corpus: CorpusCo
     for name in [given] if given else [language, f"translation.{language}"]:
         if name in names:
             if names[name] not in ("string", "large_string"):
-                raise ValueError(f"column {name} of {corpus.path} holds {names[name]}: it must hold strings")
+                raise UserError(f"column {name} of {corpus.path} holds {names[name]}: it must hold strings")
             return name
     known = ", ".join(names)
-    raise ValueError(f"{corpus.path} ({corpus.split}) has no column {given or language}, only {known}: set the corpus's `source` and `target`")
+    raise UserError(f"{corpus.path} ({corpus.split}) has no column {given or language}, only {known}: set the corpus's `source` and `target`")
 
 
 def _names(features: Any, at: str = "") -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ from translate.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bund
 from translate.config import SEALED, Config, DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty
 from translate.device import searches_at_once
+from translate.errors import UserError
 from translate.model.layers import DecoderLayer
 from translate.seal import MANIFEST_SIZE, content_of, file_digest, file_of, plain_json
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
@@ -34,7 +35,7 @@ BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
     """What a Translator is made of, from an exported folder, or from a run folder, which is then exported to a temporary one.
 
-    ValueError where the package is not installed, the folder holds no model or one that is damaged, or the device has no such compute type.
+    UserError where the package is not installed, the folder holds no model or one that is damaged, or the device has no such compute type.
     """
     package = _package()
     folder = Path(folder)
@@ -51,27 +52,27 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
         try:
             translator = package.Translator(str(home), device.type, device_index=device.index or 0, compute_type=compute_type, **threads)
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"CTranslate2 cannot load {folder}: {error}") from None
+            raise UserError(f"CTranslate2 cannot load {folder}: {error}") from None
     return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once), tokenizer, config.decoding
 
 
 def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
-    """ValueError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's own reader is made for sound files."""
+    """UserError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's own reader is made for sound files."""
     for path in folder.iterdir():
         if path.is_symlink():
             file_of(folder, path.name)
     if not (folder / MANIFEST).exists():
         if sealed["format"] < SEALED:
             return
-        raise ValueError(f"{folder} has no {MANIFEST}: copy it from the folder that `translate export` wrote, or export again")
+        raise UserError(f"{folder} has no {MANIFEST}: copy it from the folder that `translate export` wrote, or export again")
     manifest = plain_json(content_of(folder, MANIFEST, MANIFEST_SIZE), folder / MANIFEST)
     check_manifest(manifest, config, sealed, folder / MANIFEST)
     digests = manifest.get("files_sha256")
     if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
-        raise ValueError(f"{folder / MANIFEST} is damaged, or not this toolkit's")
+        raise UserError(f"{folder / MANIFEST} is damaged, or not this toolkit's")
     for name, digest in digests.items():
         if file_digest(file_of(folder, name)) != digest:
-            raise ValueError(f"{folder / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
+            raise UserError(f"{folder / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
 
 
 class CTranslate2Engine:
@@ -82,13 +83,13 @@ class CTranslate2Engine:
         self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
 
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
-        """See `translator.Engine`. ValueError for sampling: its seeds are not ours.
+        """See `translator.Engine`. UserError for sampling: its seeds are not ours.
 
         It stops once beam x patience hypotheses have ended, where ours goes on while an open one may still win: of 500 Multi30k sentences 467
         were the same with its default patience of 1, 500 with 2 (beam 5). All that have ended are asked for and ranked here.
         """
         if options.sample:
-            raise ValueError("sampling is not offered with engine ctranslate2: choose engine torch")
+            raise UserError("sampling is not offered with engine ctranslate2: choose engine torch")
         found = self._search(sources, max(limits), options, no_repeat)
         # a batch shares one limit: a sentence that went beyond its own is searched again, with others of that limit
         beyond = [place for place, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in found[place])]
@@ -128,14 +129,14 @@ class CTranslate2Engine:
 def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> None:
     """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json beside it; the folder appears whole or not at all.
 
-    quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. ValueError where the package is not installed, or the folder
+    quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. UserError where the package is not installed, or the folder
     is there already and not empty.
     """
     _package()
     from ctranslate2.specs import Activation, TransformerSpec
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is there already: choose another folder, or remove it")
+        raise UserError(f"{folder} is there already: choose another folder, or remove it")
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
     layers = (config.encoder_layers, config.decoder_layers)
     spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU)
@@ -204,5 +205,5 @@ def _package() -> Any:
     try:
         import ctranslate2
     except ImportError:
-        raise ValueError("engine ctranslate2 needs the package of that name, which is not installed: pip install ctranslate2") from None
+        raise UserError("engine ctranslate2 needs the package of that name, which is not installed: pip install ctranslate2") from None
     return ctranslate2

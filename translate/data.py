@@ -22,6 +22,7 @@ from translate.cache import cache_folder, cached, digest
 from translate.config import CorpusConfig, DataConfig, FilterConfig
 from translate.corpora import ROWS, TEXTS, find_corpus, load_corpus
 from translate.device import expect_random_reads
+from translate.errors import UserError
 from translate.tokenizer import Tokenizer
 
 SMALL = 20_000  # pairs; fewer are tokenised by one thread
@@ -49,12 +50,12 @@ class Pairs:
 
 
 def training_texts(data: DataConfig) -> Pairs:
-    """The training corpora as they are, for the tokenizer. ValueError as `load_corpus`."""
+    """The training corpora as they are, for the tokenizer. UserError as `load_corpus`."""
     return Pairs([load_corpus(corpus, data) for corpus in data.train])
 
 
 def load_pairs(corpora: Sequence[CorpusConfig], data: DataConfig) -> list[tuple[str, str]]:
-    """(source, target) texts for validation and test, in memory: nothing is filtered, blank lines stay. ValueError as `load_corpus`."""
+    """(source, target) texts for validation and test, in memory: nothing is filtered, blank lines stay. UserError as `load_corpus`."""
     return list(Pairs([load_corpus(corpus, data) for corpus in corpora]))
 
 
@@ -123,7 +124,7 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     """The training corpora filtered and tokenised, from the cache if they, the tokenizer and the filters are those of an earlier run.
 
     log: is given a line on what is done and how many pairs each filter took; by default they go to stderr.
-    ValueError as `load_corpus`, and if no pair is left.
+    UserError as `load_corpus`, and if no pair is left.
     """
     log = log or (lambda line: print(line, file=sys.stderr, flush=True))
     corpora = [find_corpus(corpus, data) for corpus in data.train]
@@ -187,7 +188,7 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
             kept += len(rows)
         if not kept:
             taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
-            raise ValueError(f"no pair is left of {len(pairs):,}: {taken}; check the corpus, or relax data.filters")
+            raise UserError(f"no pair is left of {len(pairs):,}: {taken}; check the corpus, or relax data.filters")
         writer.finalize()
     if repeated:
         os.unlink(folder / "hashes")

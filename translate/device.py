@@ -19,22 +19,24 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import nn
 
+from translate.errors import UserError
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` is a CUDA device if there is one, else the CPU: the first, or under torchrun one for each process of this machine.
 
-    ValueError for a device that is not there.
+    UserError for a device that is not there.
     """
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"device is {name!r}: choose auto, cpu, cuda or cuda:N") from None
+        raise UserError(f"device is {name!r}: choose auto, cpu, cuda or cuda:N") from None
     if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device is {name!r}: choose auto, cpu, cuda or cuda:N")
+        raise UserError(f"device is {name!r}: choose auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device is {name!r}, but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices: choose auto or cpu")
+        raise UserError(f"device is {name!r}, but torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices: choose auto or cpu")
     return device
 
 
@@ -48,13 +50,13 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def choose_search_precision(name: str, device: torch.device) -> torch.dtype:
     """The same in search, where CPUs also know fp16: weights in fp16, all else in fp32. `auto` is that where there is no bf16, if it can be had.
 
-    ValueError for a name that is none, or for fp16 where it is not to be had.
+    UserError for a name that is none, or for fp16 where it is not to be had.
     """
     if name not in ("auto", "fp32", "bf16", "fp16"):
-        raise ValueError(f"precision is {name!r}: choose auto, fp32, bf16 or fp16")
+        raise UserError(f"precision is {name!r}: choose auto, fp32, bf16 or fp16")
     possible = device.type == "cpu" and multiplies_fp16_weights()
     if name == "fp16" and not possible:
-        raise ValueError("precision fp16 is for x86 CPUs with AVX2, on a torch built with FBGEMM: choose auto, fp32 or bf16")
+        raise UserError("precision fp16 is for x86 CPUs with AVX2, on a torch built with FBGEMM: choose auto, fp32 or bf16")
     if name == "fp16" or (name == "auto" and possible and not _multiplies_bf16(device)):
         return torch.float16
     return choose_precision(name, device)
@@ -89,10 +91,10 @@ def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
 
 
 def compiled(model: nn.Module) -> nn.Module:
-    """`model` with its forward and backward compiled, for batches of any shape. ValueError where there is no C++ compiler."""
+    """`model` with its forward and backward compiled, for batches of any shape. UserError where there is no C++ compiler."""
     compiler = os.environ.get("CXX", "g++")
     if not shutil.which(compiler):
-        raise ValueError(f"training.compile needs a C++ compiler, and there is no {compiler}: install one, name it in CXX, or leave that out")
+        raise UserError(f"training.compile needs a C++ compiler, and there is no {compiler}: install one, name it in CXX, or leave that out")
     torch._logging.set_logs(dynamo=logging.ERROR)  # else it warns of every place that it leaves to Python
     return torch.compile(model, dynamic=True)
 

@@ -16,6 +16,7 @@ from typing import Any
 from translate.config import Config
 from translate.data import load_pairs
 from translate.decoding import Options
+from translate.errors import UserError
 from translate.scoring import corpus_bleu, score
 from translate.text import written_whole
 from translate.translator import Translator
@@ -29,16 +30,16 @@ PACKAGES = ("translate-nmt", "torch", "sentencepiece", "datasets", "sacrebleu")
 def evaluate_tests(translator: Translator, config: Config, options: Options = Options(), bootstrap: int = BOOTSTRAP) -> dict[str, dict[str, Any]]:
     """Translate and score every test set of the recipe: its name -> scores with signatures, what they were reached with, some translations.
 
-    Plain values, as they stand under `test` in report.json. `bootstrap`: resamples for the intervals, 0 = none. ValueError where the recipe
+    Plain values, as they stand under `test` in report.json. `bootstrap`: resamples for the intervals, 0 = none. UserError where the recipe
     has no test set, or one that is not there or empty: before any is translated.
     """
     if not config.data.test:
-        raise ValueError("data.test of this recipe is empty: there is nothing to evaluate on")
+        raise UserError("data.test of this recipe is empty: there is nothing to evaluate on")
     options = options.fill(translator.decoding)
     tests = {name: load_pairs([corpus], config.data) for name, corpus in config.data.test.items()}
     for name, pairs in tests.items():
         if not len(pairs):
-            raise ValueError(f"data.test.{name} has no sentence pairs")
+            raise UserError(f"data.test.{name} has no sentence pairs")
     return {name: _evaluate(translator, [s for s, _ in pairs], [t for _, t in pairs], options, bootstrap) for name, pairs in tests.items()}
 
 
@@ -124,7 +125,7 @@ def write_report(folder: str | Path, values: Mapping[str, Any], tests: Mapping[s
             report = json.loads(path.read_text(encoding="utf-8"))
             tests = {**report.get("test", {}), **tests}
         except (ValueError, AttributeError, TypeError):
-            raise ValueError(f"{path} is not readable as JSON: it is damaged; move it away") from None
+            raise UserError(f"{path} is not readable as JSON: it is damaged; move it away") from None
     versions = {"versions": _versions()} if values else {}
     with written_whole(path) as file:
         json.dump({**report, **values, **versions, "test": tests}, file, indent=2, ensure_ascii=False)

@@ -8,20 +8,22 @@ from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
 
+from translate.errors import UserError
+
 
 @contextlib.contextmanager
 def alone(path: str | os.PathLike, busy: str) -> Iterator[None]:
     """Hold the lock file `path` while the block runs; afterwards it is gone. The lock goes with the process, however that ends.
 
-    ValueError(busy) if another process holds it; ValueError if it cannot be written.
+    UserError(busy) if another process holds it; UserError if it cannot be written.
     """
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ValueError(busy) from None
+        raise UserError(busy) from None
     except OSError as error:
-        raise ValueError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     try:
         yield
     finally:

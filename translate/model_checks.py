@@ -26,6 +26,7 @@ from translate.checks import Finding, check_data
 from translate.config import Config
 from translate.data import Prepared, load_pairs, prepare, save_sample, training_texts
 from translate.device import autocast, choose_device, choose_precision, keep_memory, set_threads
+from translate.errors import UserError
 from translate.objective import loss_sum
 from translate.ranks import Ranks
 from translate.tokenizer import UNK, Tokenizer, train_tokenizer
@@ -51,19 +52,19 @@ def check_all(config: Config) -> Iterator[Finding]:
 
 
 def check_model(config: Config) -> Iterator[Finding]:
-    """The findings about tokenizer and model, as they are made; the corpora must be readable. ValueError for a device that is not there."""
+    """The findings about tokenizer and model, as they are made; the corpora must be readable. UserError for a device that is not there."""
     texts = training_texts(config.data)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         corpus = save_sample(texts, PAIRS, Path(temporary) / "sample")
         data = dataclasses.replace(config.data, train=[corpus], folder=None, cache=f"{temporary}/cache")
         try:
             tokenizer = train_tokenizer(training_texts(data), config.tokenizer, temporary)
-        except ValueError as error:
+        except UserError as error:
             yield Finding("error", "tokenizer", str(error))
             return
         try:
             prepared = prepare(data, tokenizer, lambda _: None)
-        except ValueError as error:
+        except UserError as error:
             yield Finding("error", "filters", str(error))
             return
         yield _filters(prepared, len(texts))
@@ -116,7 +117,7 @@ def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
     for name, corpora in held_out.items():
         try:
             sources = [source for source, _ in load_pairs(corpora, config.data)]
-        except ValueError:  # checks.py has said so
+        except UserError:  # checks.py has said so
             continue
         if not sources:
             continue
@@ -149,7 +150,7 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
             began = time.perf_counter()
             updater.update([batch], 0, 0.0, lambda _: None)
             speeds.append(batch.tokens / (time.perf_counter() - began))
-    except ValueError as error:  # out of memory
+    except UserError as error:  # out of memory
         yield Finding("error", "memory", str(error))
         return
     speed = statistics.median(speeds)

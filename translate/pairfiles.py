@@ -7,12 +7,13 @@ from typing import Any, Iterator, Sequence
 
 import numpy
 
+from translate.errors import UserError
 from translate.text import read_lines
 from translate.values import shown
 
 
 def aligned_lines(source: str, target: str) -> Iterator[tuple[str, str]]:
-    """Line by line from two files. ValueError at the end if one has more lines, with both counts and where they seem to part."""
+    """Line by line from two files. UserError at the end if one has more lines, with both counts and where they seem to part."""
     sources, targets = read_lines(source), read_lines(target)
     for line in sources:
         other = next(targets, None)
@@ -22,7 +23,7 @@ def aligned_lines(source: str, target: str) -> Iterator[tuple[str, str]]:
     else:
         if next(targets, None) is None:
             return
-    raise ValueError(misaligned(source, target))
+    raise UserError(misaligned(source, target))
 
 
 def misaligned(source: str, target: str) -> str:
@@ -61,7 +62,7 @@ def tsv_rows(path: str, columns: Sequence[int]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(read_lines(path), 1):
         cells = line.split("\t")
         if len(cells) <= max(columns):
-            raise ValueError(f"{path}, line {number}: column {max(columns) + 1} is asked for, but the line has {len(cells)}")
+            raise UserError(f"{path}, line {number}: column {max(columns) + 1} is asked for, but the line has {len(cells)}")
         yield cells[source], cells[target]
 
 
@@ -73,27 +74,27 @@ def jsonl_rows(path: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:  # the latter from brackets without end
-            raise ValueError(f"{path}, line {number}: no valid JSON: {error}") from None
+            raise UserError(f"{path}, line {number}: no valid JSON: {error}") from None
         source, target = (_text_at(row, column, f"{path}, line {number}") for column in columns)
         yield source, target
 
 
 def _text_at(row: Any, column: str, place: str) -> str:
     if not isinstance(row, dict):
-        raise ValueError(f"{place}: must be a JSON object, not {shown(row)}")
+        raise UserError(f"{place}: must be a JSON object, not {shown(row)}")
     value: Any = row
     for key in [column] if column in row else column.split("."):
         if not isinstance(value, dict) or key not in value:
-            raise ValueError(
+            raise UserError(
                 f"{place}: there is no {column!r}, only {', '.join(row)[:200] or 'an empty object'}: set the corpus's `source` and `target`"
             )
         value = value[key]
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{place}: {column!r} must be text, not {shown(value)}")
+        raise UserError(f"{place}: {column!r} must be text, not {shown(value)}")
     try:
         one_line(value).encode("utf-8")
     except UnicodeEncodeError:
-        raise ValueError(f"{place}: {column!r} has half a surrogate pair (\\ud800 to \\udfff), which is no character") from None
+        raise UserError(f"{place}: {column!r} has half a surrogate pair (\\ud800 to \\udfff), which is no character") from None
     return one_line(value)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from translate.batches import Batch
+from translate.errors import UserError
 from translate.tokenizer import PAD
 
 T = TypeVar("T")
@@ -65,14 +66,14 @@ class Ranks:
         return int(shared)
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What `make` returns in the first rank, where alone it runs. Its ValueError there ends the others without a word of their own."""
+        """What `make` returns in the first rank, where alone it runs. Its UserError there ends the others without a word of their own."""
         if self.size == 1:
             return make()
         outcome: list = [None, None]
         if self.first:
             try:
                 outcome[0] = make()
-            except ValueError as error:
+            except UserError as error:
                 outcome[1] = error
         distributed.broadcast_object_list(outcome, src=0, device=torch.device("cpu"))
         if outcome[1]:

@@ -21,6 +21,7 @@ import torch
 from translate.config import DecodingConfig
 from translate.decoding import Options
 from translate.device import set_threads
+from translate.errors import UserError
 from translate.translator import WINDOW_LINES, Translation, Translator, windows
 
 AHEAD = 4  # windows for each worker that are read and not yet given out: what bounds the memory
@@ -63,13 +64,13 @@ class RayTranslator:
         try:
             described = [self._get(answer) for answer in [worker.describe.remote() for worker in self.workers]]
         except ray.exceptions.RayError as error:
-            raise ValueError(f"a worker died while it loaded the model, for want of memory perhaps: lower --workers ({_first_line(error)})") from None
+            raise UserError(f"a worker died while it loaded the model, for want of memory perhaps: lower --workers ({_first_line(error)})") from None
         self.max_tokens, self.decoding = described[0]
 
     def translate_stream(
         self, lines: Iterable[str], options: Options = Options(), window: int = WINDOW_LINES, done: int = 0
     ) -> Iterator[Translation]:
-        """See `Translator.translate_stream`. It reads 4 windows a worker ahead. ValueError once 5 workers have died over the same window."""
+        """See `Translator.translate_stream`. It reads 4 windows a worker ahead. UserError once 5 workers have died over the same window."""
         return self._in_order(windows(lines, window, done), options.fill(self.decoding))
 
     def _in_order(self, parts: Iterator[tuple[int, list[str]]], options: Options) -> Iterator[Translation]:
@@ -109,7 +110,7 @@ class RayTranslator:
         window.deaths += 1
         if window.deaths == DEATHS:
             lines = f"lines {window.first + 1:,} to {window.first + len(window.lines):,}"
-            raise ValueError(f"{DEATHS} workers died over {lines}, for want of memory perhaps: lower --batch-tokens ({_first_line(error)})")
+            raise UserError(f"{DEATHS} workers died over {lines}, for want of memory perhaps: lower --batch-tokens ({_first_line(error)})")
         if self.workers[place] is worker:  # else it was replaced for the other window that it had
             print("translate: a worker died: another takes its place and does its lines again", file=sys.stderr)
             self.ray.kill(worker)
@@ -122,11 +123,11 @@ def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "
 
     They run in the Ray that this process has, or in the cluster that RAY_ADDRESS names, whose machines must find the package and `folder` in
     the same place; else in one of their own, on this machine. They share the CPUs; where there are GPUs, and device is not cpu, each takes one.
-    ValueError as from `Translator.load`, where ray is not installed, or where there are fewer CPUs or GPUs than workers; ConnectionError where no
+    UserError as from `Translator.load`, where ray is not installed, or where there are fewer CPUs or GPUs than workers; ConnectionError where no
     cluster answers.
     """
     if workers < 1:
-        raise ValueError(f"workers is {workers}: it must be at least 1")
+        raise UserError(f"workers is {workers}: it must be at least 1")
     ray = _package()
     own = not ray.is_initialized()
     if own:
@@ -154,12 +155,12 @@ def _share(nodes: list[dict[str, float]], workers: int, device: str) -> tuple[in
     """CPUs and GPUs of each worker, the same for all: as many CPUs as there are for it on one machine."""
     gpus = sum(int(node.get("GPU", 0)) for node in nodes) if device != "cpu" else 0
     if 0 < gpus < workers:
-        raise ValueError(f"{workers} workers, but Ray has {gpus} GPUs and each takes one: lower --workers, or choose --device cpu")
+        raise UserError(f"{workers} workers, but Ray has {gpus} GPUs and each takes one: lower --workers, or choose --device cpu")
     cpus = [int(node.get("CPU", 0)) for node in nodes]
     for each in range(max(cpus), 0, -1):
         if sum(some // each for some in cpus) >= workers:
             return each, int(gpus > 0)
-    raise ValueError(f"{workers} workers, but Ray has {sum(cpus)} CPUs: lower --workers")
+    raise UserError(f"{workers} workers, but Ray has {sum(cpus)} CPUs: lower --workers")
 
 
 def _package() -> Any:
@@ -167,7 +168,7 @@ def _package() -> Any:
     try:
         import ray
     except ImportError:
-        raise ValueError("--workers needs the package ray, which is not installed: pip install ray") from None
+        raise UserError("--workers needs the package ray, which is not installed: pip install ray") from None
     return ray
 
 

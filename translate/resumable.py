@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from translate.errors import UserError
 from translate.lock import alone
 from translate.text import written_whole
 
@@ -21,7 +22,7 @@ class ResumableFile:
     stream: TextIO
 
     def __init__(self, path: str, job: dict[str, Any], lines_each: int) -> None:
-        """ValueError if what is there belongs to another job. Nothing is written yet."""
+        """UserError if what is there belongs to another job. Nothing is written yet."""
         self.path, self.part, self.lines_each, self.done = path, f"{path}.part", lines_each, 0
         self.header = json.dumps(job) + "\n"
         if not os.path.exists(self.part):
@@ -57,7 +58,7 @@ class ResumableFile:
 def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]) -> Iterator[list[ResumableFile]]:
     """The files of one job, one unit of each for a line of input; whole at the end, kept as far as they are after an error.
 
-    job: plain values. ValueError if another process writes the first of them, or one belongs to another job.
+    job: plain values. UserError if another process writes the first of them, or one belongs to another job.
     """
     with alone(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or give -o another name"):
         files = [ResumableFile(path, job, each) for path, each in zip(paths, lines_each)]
@@ -78,8 +79,8 @@ def _refuse_other(part: str, header: bytes, job: dict[str, Any]) -> None:
     except ValueError:
         old = None
     if not isinstance(old, dict):
-        raise ValueError(f"{part} was not written by --resume: move it away")
+        raise UserError(f"{part} was not written by --resume: move it away")
     for key in [*job, *old]:
         if old.get(key) != job.get(key):
             values = "" if isinstance(job.get(key), list) else f" ({old.get(key)} then, {job.get(key)} now)"
-            raise ValueError(f"{part} was begun with another {key}{values}: give the same command to go on, or remove it to begin anew")
+            raise UserError(f"{part} was begun with another {key}{values}: give the same command to go on, or remove it to begin anew")

@@ -12,6 +12,7 @@ from translate.bundle import CONFIG, load_tokenizer, read_config, write_config
 from translate.checks import cheap_checks
 from translate.config import Config, first_difference
 from translate.data import Prepared, load_pairs, prepare, training_texts
+from translate.errors import UserError
 from translate.lock import alone
 from translate.runlog import RunLog
 from translate.tokenizer import Tokenizer, train_tokenizer
@@ -26,7 +27,7 @@ BEGINNINGS = {"train.log", "metrics.jsonl", "spm.model", "spm.target.model", "te
 def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
     """Make the folder, or check that what is in it is this very run; it is locked until `stack` closes. Returns whether it is finished already.
 
-    ValueError for a folder with another run (names the first setting that differs), with anything else, or in which another process trains.
+    UserError for a folder with another run (names the first setting that differs), with anything else, or in which another process trains.
     """
     lock = alone(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER")
     if not config.resume and (folder / CONFIG).exists():
@@ -36,11 +37,11 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"cannot make the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
+        raise UserError(f"cannot make the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
     if (folder / CONFIG).exists():
         difference = first_difference(read_config(folder)[0], config, MAY_DIFFER)
         if difference:
-            raise ValueError(
+            raise UserError(
                 f"{folder} holds a run with another configuration: {difference}; undo that, choose another folder with run=FOLDER, "
                 "or begin anew with resume=false"
             )
@@ -49,7 +50,7 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
     else:
         foreign = sorted(path.name for path in folder.iterdir() if path.name not in BEGINNINGS and not path.name.startswith("."))
         if foreign:
-            raise ValueError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
+            raise UserError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
     stack.enter_context(lock)
     return False
 
@@ -67,7 +68,7 @@ def put_aside(folder: Path) -> None:
 def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:
     """The tokenizer (loaded, copied or trained now), the training pairs (from the cache where that has them) and the development pairs.
 
-    ValueError for data that can't be used, test sets included: one that is missing is better found now than when the training has ended.
+    UserError for data that can't be used, test sets included: one that is missing is better found now than when the training has ended.
     """
     cheap_checks(config, log.say)
     tokenizer = open_tokenizer(folder, config, log)

@@ -11,6 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from translate.errors import UserError
+
 
 class RunLog:
     """The log of one run folder; a context manager. A `silent` one takes everything and tells nothing."""
@@ -75,5 +77,5 @@ def _tensorboard(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ValueError("training.tensorboard=true needs TensorBoard: pip install 'translate-nmt[tensorboard]'") from None
+        raise UserError("training.tensorboard=true needs TensorBoard: pip install 'translate-nmt[tensorboard]'") from None
     return SummaryWriter(str(folder / "tensorboard"))

@@ -16,6 +16,8 @@ from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF, TER
 
+from translate.errors import UserError
+
 METRICS = ("bleu", "chrf", "ter")
 LARGEST_BOOTSTRAP = 50_000_000  # samples x lines that sacreBLEU holds in memory at once, at about 100 bytes each
 
@@ -35,23 +37,21 @@ class Score:
     high: float | None = None
 
 
-def score(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], metrics: Sequence[str] = METRICS, bootstrap: int = 0
-) -> list[Score]:
+def score(hypotheses: Sequence[str], references: Sequence[Sequence[str]], metrics: Sequence[str] = METRICS, bootstrap: int = 0) -> list[Score]:
     """Scores `hypotheses` (N texts) against `references` (one list of N texts for each reference translation, sacreBLEU's order).
 
     `metrics`: names out of METRICS; the result has their order. `bootstrap`: the number of resamples for the confidence interval, 0
     for none; sacreBLEU seeds them with 12345 (or the environment variable SACREBLEU_SEED) and says so in the signature.
-    ValueError if the lists are empty or of different length, or for a setting that is out of range.
+    UserError if the lists are empty or of different length, or for a setting that is out of range.
     """
     _check_texts(hypotheses, references)
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
-        raise ValueError(f"no metric {unknown[0]!r}: choose from {', '.join(METRICS)}")
+        raise UserError(f"no metric {unknown[0]!r}: choose from {', '.join(METRICS)}")
     if bootstrap < 0 or bootstrap == 1:
-        raise ValueError(f"bootstrap ({bootstrap}) must be 0 (no interval) or at least 2 samples; 1000 is usual")
+        raise UserError(f"bootstrap ({bootstrap}) must be 0 (no interval) or at least 2 samples; 1000 is usual")
     if bootstrap * len(hypotheses) > LARGEST_BOOTSTRAP:
-        raise ValueError(
+        raise UserError(
             f"{bootstrap:,} bootstrap samples of {len(hypotheses):,} lines do not fit in memory: "
             f"take at most {LARGEST_BOOTSTRAP // len(hypotheses):,} samples, or 0 for no interval"
         )
@@ -83,14 +83,14 @@ def _score_with(name: str, hypotheses: Sequence[str], references: Sequence[Seque
 
 def _check_texts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
     if isinstance(hypotheses, str) or isinstance(references, str) or any(isinstance(texts, str) for texts in references):
-        raise ValueError("score takes a list of hypotheses and a list of reference lists: for one reference translation, [references]")
+        raise UserError("score takes a list of hypotheses and a list of reference lists: for one reference translation, [references]")
     if not references:
-        raise ValueError("nothing to score against: at least one list of references is needed")
+        raise UserError("nothing to score against: at least one list of references is needed")
     if not hypotheses:
-        raise ValueError("nothing to score: there are no hypotheses")
+        raise UserError("nothing to score: there are no hypotheses")
     for number, texts in enumerate(references, start=1):
         if len(texts) != len(hypotheses):
-            raise ValueError(
+            raise UserError(
                 f"{len(hypotheses):,} hypotheses, but {len(texts):,} lines in reference {number}: each reference translation is a list of its own "
                 "with a line for every hypothesis"
             )

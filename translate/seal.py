@@ -11,35 +11,37 @@ import torch
 import yaml
 from torch import Tensor
 
+from translate.errors import UserError
+
 MANIFEST_SIZE = CONFIG_SIZE = 1 << 20  # bytes; both take a few thousand
 TOKENIZER_SIZE = 1 << 28  # bytes; a million pieces take 24 MB
 
 
 def file_of(folder: Path, name: str) -> Path:
-    """The path of a file of the bundle. ValueError if it is missing, no file, or a link out of the folder (which may itself be one)."""
+    """The path of a file of the bundle. UserError if it is missing, no file, or a link out of the folder (which may itself be one)."""
     path = folder / name
     try:
         target = path.resolve()
         inside = target.is_relative_to(folder.resolve())
     except (OSError, RuntimeError) as error:  # links in a circle
-        raise ValueError(f"{path} cannot be read: {error}") from None
+        raise UserError(f"{path} cannot be read: {error}") from None
     if not inside:
-        raise ValueError(f"{path} is a link to {target}, out of its folder: put the file itself there")
+        raise UserError(f"{path} is a link to {target}, out of its folder: put the file itself there")
     if not path.is_file():
-        raise ValueError(f"{folder} has no {name}: copy it from the run folder that the others are from")
+        raise UserError(f"{folder} has no {name}: copy it from the run folder that the others are from")
     return path
 
 
 def content_of(folder: Path, name: str, most: int) -> bytes:
-    """The bytes of a file of the bundle. ValueError as `file_of`, or if it cannot be read or has more than `most` bytes."""
+    """The bytes of a file of the bundle. UserError as `file_of`, or if it cannot be read or has more than `most` bytes."""
     path = file_of(folder, name)
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if len(content) > most:
-        raise ValueError(f"{path} has more than {most:,} bytes: it is damaged, or not this toolkit's")
+        raise UserError(f"{path} has more than {most:,} bytes: it is damaged, or not this toolkit's")
     return content
 
 
@@ -56,24 +58,24 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def plain_yaml(content: bytes, origin: Any) -> Any:
-    """YAML without tags, anchors and aliases. ValueError, one line, if it is anything else."""
+    """YAML without tags, anchors and aliases. UserError, one line, if it is anything else."""
     try:
         return yaml.load(content.decode("utf-8"), _PlainLoader)
     except RecursionError:
         reason = "it is nested too deeply"
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter two from numbers and dates that are none
         reason = " ".join(str(error).split())[:200]
-    raise ValueError(f"{origin} is not readable as YAML ({reason}): it is damaged, or not this toolkit's")
+    raise UserError(f"{origin} is not readable as YAML ({reason}): it is damaged, or not this toolkit's")
 
 
 def plain_json(text: str | bytes, origin: Any) -> dict[str, Any]:
-    """A JSON object. ValueError, one line, if it is anything else."""
+    """A JSON object. UserError, one line, if it is anything else."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{origin} is not readable as JSON ({error}): it is damaged, or not this toolkit's") from None
+        raise UserError(f"{origin} is not readable as JSON ({error}): it is damaged, or not this toolkit's") from None
     if not isinstance(values, dict):
-        raise ValueError(f"{origin} is no JSON object: it is damaged, or not this toolkit's")
+        raise UserError(f"{origin} is no JSON object: it is damaged, or not this toolkit's")
     return values
 
 

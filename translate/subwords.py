@@ -18,6 +18,8 @@ from typing import Iterator, Sequence
 
 import numpy
 
+from translate.errors import UserError
+
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # types of a piece in SentencePiece's file
 UNIGRAM, BPE = 1, 2  # types of a model there
 SPACE = "\u2581"
@@ -68,13 +70,13 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
 class Sampler:
     """Segments normalised lines (spaces as U+2581) at random. `strength`: the paper's p for BPE, its alpha for a unigram model.
 
-    ValueError if the model is of another type: words or characters have one segmentation only.
+    UserError if the model is of another type: words or characters have one segmentation only.
     """
 
     def __init__(self, model: bytes, strength: float, unknown: int) -> None:
         kind, pieces = read_model(model)
         if kind not in (UNIGRAM, BPE):
-            raise ValueError("tokenizer.sampling needs a BPE or unigram SentencePiece model, and this is neither: set tokenizer.sampling=0")
+            raise UserError("tokenizer.sampling needs a BPE or unigram SentencePiece model, and this is neither: set tokenizer.sampling=0")
         self.strength, self.unknown = strength, unknown
         self.segment = self._drop_merges if kind == BPE else self._sample_lattice
         known = [(text, score, index) for index, (text, score, type_) in enumerate(pieces) if type_ in (NORMAL, USER_DEFINED)]

@@ -21,6 +21,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, Iterator, TextIO
 
+from translate.errors import UserError
+
 BOM = b"\xef\xbb\xbf"
 LONGEST = 1 << 26  # bytes of a line
 STANDARD_INPUT = "standard input"
@@ -31,7 +33,7 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held:
     """The lines of a UTF-8 file, without their ends; a last line need not have one. errors="replace" puts U+FFFD for what is no UTF-8.
 
     `path` is a file (.gz and .xz are unpacked), "-" for standard input, or an open binary stream; `held` is what came through it, see
-    `held_pipe`. The file is opened at once, so a missing one fails here; what is in it is read line by line. ValueError, one line: a
+    `held_pipe`. The file is opened at once, so a missing one fails here; what is in it is read line by line. UserError, one line: a
     missing or unreadable file, a folder, a damaged .gz or .xz, a line of more than `LONGEST` bytes, and invalid UTF-8 with file, line
     and byte (both counted from 1).
     """
@@ -46,11 +48,11 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held:
     try:
         stream = open(path, "rb")  # itself refuses a folder
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {_reason(error)}") from None
+        raise UserError(f"{path}: cannot be read: {_reason(error)}") from None
     if path.endswith(".gz"):
         if not stream.peek(1):  # gzip would take it for no lines
             stream.close()
-            raise ValueError(f"{path}: damaged: it is empty, not even packed")
+            raise UserError(f"{path}: damaged: it is empty, not even packed")
         return _decoded(gzip.GzipFile(fileobj=stream), path, errors, stream)
     if path.endswith(".xz"):
         return _decoded(lzma.LZMAFile(stream, format=lzma.FORMAT_XZ), path, errors, stream)
@@ -60,7 +62,7 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held:
 def held_pipe(path: str) -> BinaryIO | None:
     """All that comes through the pipe at `path` (or "-"), in an unnamed temporary file: so it can be read twice. None where that is no pipe.
 
-    It waits for the pipe's end. ValueError where the temporary file has no room.
+    It waits for the pipe's end. UserError where the temporary file has no room.
     """
     if path != "-":
         if not (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)) or path.endswith((".gz", ".xz")):
@@ -76,7 +78,7 @@ def held_pipe(path: str) -> BinaryIO | None:
         held.seek(0)
     except OSError as error:
         name = STANDARD_INPUT if path == "-" else path
-        raise ValueError(f"{name}: cannot be held in {tempfile.gettempdir()}: {_reason(error)}; set TMPDIR to a folder with room") from None
+        raise UserError(f"{name}: cannot be held in {tempfile.gettempdir()}: {_reason(error)}; set TMPDIR to a folder with room") from None
     return held
 
 
@@ -85,18 +87,18 @@ def _decoded(stream: BinaryIO, name: object, errors: str, close: BinaryIO | None
     try:
         for number, raw in enumerate(iter(lambda: stream.readline(LONGEST + 1), b""), 1):  # a binary stream ends its lines at b"\n" only
             if len(raw) > LONGEST:
-                raise ValueError(f"{name}, line {number}: it has more than {LONGEST >> 20} MiB, which is no sentence: is this a text file?")
+                raise UserError(f"{name}, line {number}: it has more than {LONGEST >> 20} MiB, which is no sentence: is this a text file?")
             if number == 1 and raw.startswith(BOM):
                 raw = raw[len(BOM) :]
             if raw.endswith(b"\n"):
                 raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
             yield raw.decode("utf-8", errors)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} of the line") from None
+        raise UserError(f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} of the line") from None
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise ValueError(f"{name}: damaged after line {number}: {error}") from None
+        raise UserError(f"{name}: damaged after line {number}: {error}") from None
     except OSError as error:
-        raise ValueError(f"{name}: cannot be read: {_reason(error)}") from None
+        raise UserError(f"{name}: cannot be read: {_reason(error)}") from None
     finally:
         if close is not None:
             close.close()
@@ -107,7 +109,7 @@ def written_whole(path: str | os.PathLike) -> Iterator[TextIO]:
     """A text file that appears under `path` whole, once the block has ended well, or not at all.
 
     Written beside `path` under a temporary name, synced, renamed; after an error or an interrupt it is removed and an older file of that
-    name stands. UTF-8, lines end in "\\n"; .gz and .xz are packed. A device or pipe (/dev/null) is written to directly. ValueError if the
+    name stands. UTF-8, lines end in "\\n"; .gz and .xz are packed. A device or pipe (/dev/null) is written to directly. UserError if the
     place cannot be written.
     """
     given = os.path.expanduser(path)
@@ -122,7 +124,7 @@ def written_whole(path: str | os.PathLike) -> Iterator[TextIO]:
         name = path if direct else path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
         raw = open(name, "wb" if direct else "xb")
     except OSError as error:
-        raise ValueError(f"{given}: cannot be written: {_reason(error)}") from None
+        raise UserError(f"{given}: cannot be written: {_reason(error)}") from None
     try:
         with raw:
             with _packed(raw, os.path.basename(given)) as stream:
@@ -136,7 +138,7 @@ def written_whole(path: str | os.PathLike) -> Iterator[TextIO]:
             os.replace(name, path)
     except OSError as error:
         if error.errno in FULL:
-            raise ValueError(f"{given}: cannot be written: {_reason(error)}") from None
+            raise UserError(f"{given}: cannot be written: {_reason(error)}") from None
         raise
     finally:
         if not direct:

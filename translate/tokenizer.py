@@ -16,6 +16,7 @@ from typing import Callable, Iterable, Sequence
 import sentencepiece
 
 from translate.config import TokenizerConfig
+from translate.errors import UserError
 from translate.subwords import Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
@@ -35,7 +36,7 @@ class Tokenizer:
     """
 
     def __init__(self, source_model: bytes, target_model: bytes | None = None) -> None:
-        """From the bytes of SentencePiece models; without `target_model` the first serves both sides. ValueError if one will not do."""
+        """From the bytes of SentencePiece models; without `target_model` the first serves both sides. UserError if one will not do."""
         self.joint = target_model is None
         self.models = {SOURCE_FILE: source_model} if target_model is None else {SOURCE_FILE: source_model, TARGET_FILE: target_model}
         self._source = _processor(source_model, SOURCE_FILE)
@@ -60,7 +61,7 @@ class Tokenizer:
         if not sampling:
             return processor.encode(list(lines), add_eos=True, num_threads=threads)
         if seed is None:
-            raise ValueError("subword sampling needs a seed")
+            raise UserError("subword sampling needs a seed")
         sampler = self._samplers.get((name, sampling))
         if sampler is None:
             sampler = self._samplers[name, sampling] = Sampler(self.models[name], sampling, UNK)
@@ -91,7 +92,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Tokenizer:
-        """From a folder written by `save`. ValueError if it has no spm.model, or a damaged one."""
+        """From a folder written by `save`. UserError if it has no spm.model, or a damaged one."""
         folder = Path(folder)
         return cls(_read(folder / SOURCE_FILE), _read(folder / TARGET_FILE) if (folder / TARGET_FILE).exists() else None)
 
@@ -106,7 +107,7 @@ def train_tokenizer(
     """Train on the (source, target) texts of `pairs`, or of what it returns, and save to `folder`; or copy the model of `config.path` there.
 
     The same texts and settings give the same bytes. Of a corpus with more than `config.sentences` lines every n-th pair is read.
-    ValueError: a vocabulary that the corpus does not allow (with what it allows), no text, a symbol that cannot be one, a foreign model
+    UserError: a vocabulary that the corpus does not allow (with what it allows), no text, a symbol that cannot be one, a foreign model
     with other special ids.
     """
     if config.path:
@@ -128,7 +129,7 @@ def train_tokenizer(
 def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     for symbol in config.symbols:
         if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
-            raise ValueError(f"tokenizer.symbols has {symbol!r}: a symbol must have no space in it and be none of {', '.join(SPECIAL)}")
+            raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must have no space in it and be none of {', '.join(SPECIAL)}")
     written = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -138,7 +139,7 @@ def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
             max_sentence_length=LONGEST_LINE, num_threads=2, minloglevel=QUIET,
         )  # fmt: skip
     except RuntimeError as error:
-        raise ValueError(_explained(str(error), config)) from None
+        raise UserError(_explained(str(error), config)) from None
     return written.getvalue()
 
 
@@ -162,7 +163,7 @@ def _foreign(path: Path, joint: bool) -> Tokenizer:
     tokenizer = Tokenizer.load(path) if path.is_dir() else Tokenizer(_read(path))
     if tokenizer.joint != joint:
         has = "one model for both languages" if tokenizer.joint else "a model for each language"
-        raise ValueError(f"tokenizer.path ({path}) holds {has}: set tokenizer.joint={str(not joint).lower()}, or choose another model")
+        raise UserError(f"tokenizer.path ({path}) holds {has}: set tokenizer.joint={str(not joint).lower()}, or choose another model")
     return tokenizer
 
 
@@ -172,10 +173,10 @@ def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
     except RuntimeError:
         processor = None
     if not processor:  # or without a single piece, which is how SentencePiece reads an empty file
-        raise ValueError(f"{name} is no SentencePiece model, or a damaged one")
+        raise UserError(f"{name} is no SentencePiece model, or a damaged one")
     found = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
     if found != (PAD, BOS, EOS, UNK):
-        raise ValueError(
+        raise UserError(
             f"{name} has the special ids pad {found[0]}, bos {found[1]}, eos {found[2]}, unk {found[3]}: "
             f"train it with spm_train --pad_id={PAD} --bos_id={BOS} --eos_id={EOS} --unk_id={UNK}"
         )
@@ -186,4 +187,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read as a SentencePiece model: {error.strerror}") from None
+        raise UserError(f"{path}: cannot be read as a SentencePiece model: {error.strerror}") from None

@@ -23,6 +23,7 @@ from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
 from translate.data import Prepared
 from translate.device import choose_device, choose_precision, choose_search_precision, keep_memory, set_threads
+from translate.errors import UserError
 from translate.evaluation import DevelopmentSet, evaluate_tests, samples, table, write_report
 from translate.optim import learning_rate
 from translate.ranks import Ranks, join_ranks
@@ -41,7 +42,7 @@ def train(config: Config) -> int:
     """Train until the budget of `config.training` is used up, then evaluate on the test sets.
 
     Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
-    Returns 0, or 128 + the signal's number where SIGINT or SIGTERM stopped it (saved). ValueError for settings or data that can't be used.
+    Returns 0, or 128 + the signal's number where SIGINT or SIGTERM stopped it (saved). UserError for settings or data that can't be used.
     """
     folder, device = Path(config.run), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
@@ -93,7 +94,7 @@ class Run:
         self.before = self.progress.seconds
         self.told_seconds += self.before
         if self.progress.data != data.fingerprint:
-            raise ValueError(
+            raise UserError(
                 f"the training data changed since {bundle.folder} was started: its fingerprint is {data.fingerprint}, it was {self.progress.data};"
                 " restore the data, choose another folder with run=FOLDER, or begin anew with resume=false"
             )
@@ -173,10 +174,10 @@ class Run:
             self.tell(done.norm, rate, used)
 
     def go_back(self, reason: str) -> None:
-        """To the last save, at half the rate. ValueError, with the way out, where that has been tried often enough."""
+        """To the last save, at half the rate. UserError, with the way out, where that has been tried often enough."""
         returns, factor, wrong = self.progress.returns, self.progress.rate_factor, self.progress.step
         if returns >= RETURNS:
-            raise ValueError(
+            raise UserError(
                 f"{reason}, at step {wrong:,}, and going back to the last save at half the rate did not help {RETURNS} times: "
                 "lower optim.rate, set optim.clip=1 or training.precision=fp32"
             )

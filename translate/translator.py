@@ -18,6 +18,7 @@ from translate.config import DecodingConfig
 from translate.ctranslate2_engine import load_ctranslate2
 from translate.decoding import Hypothesis, Options, sentence_seed
 from translate.device import choose_device, choose_search_precision, crew
+from translate.errors import UserError
 from translate.findings import is_loop
 from translate.forks import Forks, fork_count
 from translate.segments import split_line
@@ -106,16 +107,16 @@ class Translator:
 
         device: auto, cpu, cuda, cuda:N. precision: auto, fp32, bf16, fp16, of engine torch. compute_type: of engine ctranslate2, such as int8;
         `default` is the type that the weights were exported with. fork: let copies of this process search, where engine torch runs on a CPU:
-        faster than threads, and for programs that have none of their own. ValueError for a missing or foreign bundle, an unknown engine, a
+        faster than threads, and for programs that have none of their own. UserError for a missing or foreign bundle, an unknown engine, a
         device or a type that is not there.
         """
         chosen = choose_device(device)
         if engine == "ctranslate2":
             return cls(*load_ctranslate2(folder, chosen, compute_type))
         if engine != "torch":
-            raise ValueError(f"engine is {engine!r}: choose torch or ctranslate2")
+            raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
         if compute_type != "default":
-            raise ValueError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
+            raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
         products = choose_search_precision(precision, chosen)
         bundle = load_bundle(folder, chosen)
         forks = fork_count() if fork and chosen.type == "cpu" else 0
@@ -131,7 +132,7 @@ class Translator:
     ) -> list[str]:
         """The best translation of each of `lines`, in their order; "" for a blank one. Without options, as the recipe decodes."""
         if isinstance(lines, str):
-            raise ValueError("translate() takes a list of lines, not one string: put it in brackets")
+            raise UserError("translate() takes a list of lines, not one string: put it in brackets")
         return [result.text for result in self.translate_stream(lines, Options(beam, length_penalty, batch_tokens))]
 
     def translate_stream(
@@ -229,7 +230,7 @@ class Translator:
 def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
     """The number of its first line (from 0) and the lines of each window, all but those within the first `done` lines."""
     if window < 1:
-        raise ValueError(f"window is {window}: it must be at least 1")
+        raise UserError(f"window is {window}: it must be at least 1")
     return _windows(iter(lines), window, done)
 
 

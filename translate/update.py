@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from translate.batches import Batch, seed_of
 from translate.config import Config
 from translate.device import autocast, compiled, is_out_of_memory
+from translate.errors import UserError
 from translate.model import Transformer
 from translate.objective import loss_sum
 from translate.optim import make_optimizer
@@ -73,7 +74,7 @@ class Updater:
             sentences, longest = batch.source.shape[0], max(batch.source.shape[1], batch.labels.shape[1])
             # ranks that wait for each other must run through the same number of batches
             if sentences == 1 or self.ranks.size > 1:
-                raise ValueError(
+                raise UserError(
                     f"out of memory at step {step + 1:,}, in a batch of {sentences:,} sentences of up to {longest:,} tokens: "
                     "lower training.batch_tokens and raise training.accumulate, or lower data.filters.max_tokens"
                 )

@@ -7,15 +7,17 @@ import difflib
 import typing
 from typing import Any, Dict
 
+from translate.errors import UserError
+
 
 def build(values: Any, kind: type, at: str = "") -> Any:
     """Dataclass `kind` from plain values, as read from YAML. ValueError names an unknown key or a wrong type."""
     if not isinstance(values, dict):
-        raise ValueError(f"{at or 'the configuration'} must be a mapping, not {shown(values)}")
+        raise UserError(f"{at or 'the configuration'} must be a mapping, not {shown(values)}")
     hints = typing.get_type_hints(kind)
     for key in values:
         if key not in hints:
-            raise ValueError(unknown_key(at, str(key), hints))
+            raise UserError(unknown_key(at, str(key), hints))
     return kind(**{key: _convert(value, hints[key], f"{at}.{key}" if at else key) for key, value in values.items()})
 
 
@@ -33,11 +35,11 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         return None if value is None else _convert(value, arguments[0], at)
     if origin is list:
         if not isinstance(value, list):
-            raise ValueError(f"{at} must be a list, not {shown(value)}")
+            raise UserError(f"{at} must be a list, not {shown(value)}")
         return [_convert(item, arguments[0], f"{at}[{place}]") for place, item in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
-            raise ValueError(f"{at} must be a mapping, not {shown(value)}")
+            raise UserError(f"{at} must be a mapping, not {shown(value)}")
         return {str(key): _convert(item, arguments[1], f"{at}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return build(value, hint, at)
@@ -45,9 +47,9 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise ValueError(f"{at} is {shown(value)}: it is too great") from None
+            raise UserError(f"{at} is {shown(value)}: it is too great") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{at} is {shown(value)}: it must be of type {hint.__name__}")
+        raise UserError(f"{at} is {shown(value)}: it must be of type {hint.__name__}")
     return value
 
 

@@ -20,6 +20,7 @@ import torch
 
 from translate.bundle import WEIGHTS, read_weights
 from translate.config import Config, from_dict
+from translate.errors import UserError
 from translate.training import train
 
 STEPS = 60  # of both runs: their schedule is the recipe's over so many steps
@@ -31,7 +32,7 @@ FILES = (WEIGHTS, "checkpoints/resume.safetensors")
 def verify_resume(config: Config) -> int:
     """Train twice in a temporary folder, once undisturbed. Returns 0 if all weights and Adam's moments are equal bit for bit, else 1.
 
-    ValueError where a run fails, with its last line.
+    UserError where a run fails, with its last line.
     """
     training = dataclasses.replace(config.training, steps=STEPS, minutes=0.0, patience=0, validate_every=STEPS // 4, log_every=1, tensorboard=False)
     training.validate_sentences = min(training.validate_sentences or SENTENCES, SENTENCES)
@@ -74,7 +75,7 @@ def _finish(process: subprocess.Popen) -> None:
         process.kill()
     if code:
         log = Path(process.args[-1]).with_suffix(".log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise ValueError(f"the run to verify failed with exit code {code}: {log[-1] if log else 'it said nothing'}")
+        raise UserError(f"the run to verify failed with exit code {code}: {log[-1] if log else 'it said nothing'}")
 
 
 def _kill(config: Config, number: signal.Signals) -> int:

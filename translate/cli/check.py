@@ -6,6 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
+from translate.errors import UserError
+
 HELP = "look for what is wrong with the data before training"
 USAGE = """\
 usage: translate check recipe=NAME [GROUP=CHOICE ...] [KEY=VALUE ...] [--json]
@@ -25,7 +27,7 @@ def add_arguments(parser: Any) -> None:
 
 
 def run(words: list[str]) -> int:
-    """Compose, check, print. Returns 1 where a finding is an error, else 0. ValueError, in one line, for words that can't be understood."""
+    """Compose, check, print. Returns 1 where a finding is an error, else 0. UserError, in one line, for words that can't be understood."""
     if "--help" in words or "-h" in words:
         print(USAGE, end="")
         return 0
@@ -33,7 +35,7 @@ def run(words: list[str]) -> int:
 
     configs = compose([word for word in words if word != "--json"])
     if len(configs) > 1:
-        raise ValueError("`translate check` takes one configuration at a time: leave out -m")
+        raise UserError("`translate check` takes one configuration at a time: leave out -m")
     if not configs:  # --cfg, --info: Hydra has printed what was asked for
         return 0
     from translate.checks import Finding

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from translate.errors import UserError
+
 if TYPE_CHECKING:
     from translate.ray_translator import RayTranslator
     from translate.translator import Translation, Translator
@@ -109,15 +111,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_names(arguments: argparse.Namespace, inputs: list[str]) -> None:
-    """ValueError where a file would be read and written, or written twice, whatever its names are."""
+    """UserError where a file would be read and written, or written twice, whatever its names are."""
     for written in (arguments.output, arguments.report):
         for path in inputs:
             if written and path != "-" and os.path.exists(written) and os.path.exists(path) and os.path.samefile(path, written):
-                raise ValueError(f"{written} is an input as well as the output: give -o another name")
+                raise UserError(f"{written} is an input as well as the output: give -o another name")
     if arguments.report and arguments.output and os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
-        raise ValueError(f"{arguments.report} is the output as well as the report: give one of them another name")
+        raise UserError(f"{arguments.report} is the output as well as the report: give one of them another name")
     if arguments.resume and not arguments.output:
-        raise ValueError("--resume goes on with the file of -o: give -o OUT as well")
+        raise UserError("--resume goes on with the file of -o: give -o OUT as well")
 
 
 def count_lines(inputs: list[str], pipes: list[BinaryIO | None], errors: str) -> int | None:

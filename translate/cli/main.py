@@ -15,10 +15,13 @@ import os
 import sys
 from collections.abc import Sequence
 
+from translate.errors import UserError
+
 COMMANDS = ("check", "train", "file", "score", "evaluate", "export")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 LONGEST = 2000  # characters of a message
+DEBUG = "TRANSLATE_DEBUG"  # environment variable; 1 = a traceback for users' mistakes too
 CLOSED_PIPE = 141  # 128 + SIGPIPE
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)  # errors that only writing gives
 
@@ -89,7 +92,7 @@ def dispatch(words: Sequence[str]) -> int:
     return arguments.run(arguments)
 
 
-def explain(error: ValueError | OSError) -> str:
+def explain(error: UserError | OSError) -> str:
     """One line for a user's mistake."""
     if isinstance(error, OSError) and error.strerror:
         done = "written" if error.errno in FULL else "read"
@@ -120,7 +123,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("translate: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:  # any other exception is a bug of ours: Python prints the traceback and exits with 1
+        if os.environ.get(DEBUG) == "1":
+            raise
         flush_or_discard()
         print(f"translate: error: {explain(error)}", file=sys.stderr)
         return MISTAKE

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from translate.errors import UserError
+
 if TYPE_CHECKING:
     from translate.scoring import Score
 
@@ -42,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Scores and prints. ValueError for files that are empty or not line-aligned."""
+    """Scores and prints. UserError for files that are empty or not line-aligned."""
     from translate.scoring import score, warnings
     from translate.text import read_lines
 
     if [arguments.input, *arguments.references].count("-") > 1:
-        raise ValueError("standard input can be read once only: give the hypothesis with -i or the reference as a file")
+        raise UserError("standard input can be read once only: give the hypothesis with -i or the reference as a file")
     references = [list(read_lines(path)) for path in arguments.references]
     if arguments.input == "-" and sys.stdin.isatty():
         print("translate: reading the translation from standard input; -i FILE reads a file", file=sys.stderr)
@@ -76,13 +78,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_aligned(hypothesis: str, hypotheses: Sequence[str], names: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-    """ValueError unless all files have the same number of lines, and more than none. `hypothesis`, `names`: what to call them."""
+    """UserError unless all files have the same number of lines, and more than none. `hypothesis`, `names`: what to call them."""
     for name, lines in [*zip(names, references, strict=True), (hypothesis, hypotheses)]:
         if not lines:
-            raise ValueError(f"{shown(name)} is empty: there is nothing to score")
+            raise UserError(f"{shown(name)} is empty: there is nothing to score")
     for name, lines in zip(names, references, strict=True):
         if len(lines) != len(hypotheses):
-            raise ValueError(
+            raise UserError(
                 f"{hypothesis} has {len(hypotheses):,} lines, {shown(name)} {len(lines):,}: hypothesis and reference must be line-aligned"
             )
 

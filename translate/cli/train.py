@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from translate.config import Config, check_budget, from_dict
+from translate.errors import UserError
 from translate.values import flatten, unknown_key
 
 HELP = "train a model from a recipe"
@@ -67,7 +68,7 @@ def add_arguments(parser: Any) -> None:
 
 
 def run(words: list[str]) -> int:
-    """Compose, check, train. Returns the exit code; of several runs the greatest. ValueError, in one line, for a user's mistake."""
+    """Compose, check, train. Returns the exit code; of several runs the greatest. UserError, in one line, for a user's mistake."""
     if "--help" in words or "-h" in words:
         print(describe(), end="")
         return 0
@@ -91,7 +92,7 @@ def shipped(name: str) -> Path:
     for folder in (package / name, package.parent / name):
         if folder.is_dir():
             return folder
-    raise ValueError(f"{package / name} is missing: install translate-nmt again")
+    raise UserError(f"{package / name} is missing: install translate-nmt again")
 
 
 def choices(group: str) -> list[str]:
@@ -101,7 +102,7 @@ def choices(group: str) -> list[str]:
 
 
 def check_yaml(words: list[str]) -> None:
-    """ValueError for a file of --config-dir that `words` choose and that is no YAML, or takes memory without end, as Hydra would not say."""
+    """UserError for a file of --config-dir that `words` choose and that is no YAML, or takes memory without end, as Hydra would not say."""
     import yaml
 
     def size(node: yaml.Node | str, sizes: dict[int, int]) -> int:
@@ -121,14 +122,14 @@ def check_yaml(words: list[str]) -> None:
         try:
             text = path.read_text(encoding="utf-8")
             if size(yaml.compose(text, yaml.SafeLoader), {}) > VALUES:
-                raise ValueError(f"{path} has more than {VALUES:,} values, aliases counted as what they stand for")
+                raise UserError(f"{path} has more than {VALUES:,} values, aliases counted as what they stand for")
             yaml.safe_load(text)
         except RecursionError:
-            raise ValueError(f"{path} is nested too deeply to be read") from None
+            raise UserError(f"{path} is nested too deeply to be read") from None
         except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError) as error:  # a tag whose value is none makes any of them
-            raise ValueError(f"{path} is not valid YAML: {one_line(str(error))}") from None
+            raise UserError(f"{path} is not valid YAML: {one_line(str(error))}") from None
         except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8: {error}") from None
+            raise UserError(f"{path} is not UTF-8: {error}") from None
 
 
 def compose(words: list[str]) -> list[Config]:
@@ -152,7 +153,7 @@ def compose(words: list[str]) -> list[Config]:
             configs.append(to_dataclasses(config))
         except OmegaConfBaseException as error:  # raised from here, it would be wrapped in text of Hydra's
             failed.append(explain(error))
-        except ValueError as error:
+        except UserError as error:
             failed.append(str(error))
 
     arguments, said = sys.argv, io.StringIO()
@@ -167,27 +168,27 @@ def compose(words: list[str]) -> list[Config]:
             sys.argv = ["translate train", *in_order(words)]
             hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name="train")(collect)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(explain(error)) from error
+        raise UserError(explain(error)) from error
     except yaml.YAMLError as error:
-        raise ValueError(f"a recipe is not valid YAML: {one_line(str(error))}") from error
+        raise UserError(f"a recipe is not valid YAML: {one_line(str(error))}") from error
     except RecursionError:
-        raise ValueError("a recipe is nested too deeply to be read") from None
+        raise UserError("a recipe is nested too deeply to be read") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"a recipe is not UTF-8: {error}") from error
+        raise UserError(f"a recipe is not UTF-8: {error}") from error
     except ValueError as error:  # of Hydra's, such as for model=3
-        raise ValueError(f"{one_line(str(error))} (in: {' '.join(words)})") from error
+        raise UserError(f"{one_line(str(error))} (in: {' '.join(words)})") from error
     except SystemExit as leave:  # argparse: an unknown flag
         if leave.code:
-            raise ValueError(one_line(said.getvalue().rpartition("error: ")[2]) + ": see `translate train --help`") from leave
+            raise UserError(one_line(said.getvalue().rpartition("error: ")[2]) + ": see `translate train --help`") from leave
     finally:
         sys.argv = arguments
         root.handlers[:], root.level = handlers, level  # --info leaves one that prints every library's debug messages
     if failed:
-        raise ValueError(failed[0])
+        raise UserError(failed[0])
     print(said.getvalue(), end="", file=sys.stderr)
     folders = [config.run for config in configs]
     if twice := next((folder for folder in folders if folders.count(folder) > 1), None):
-        raise ValueError(f"several of the runs would be written to {twice}: leave `run` out, and each gets a folder of its own")
+        raise UserError(f"several of the runs would be written to {twice}: leave `run` out, and each gets a folder of its own")
     return configs
 
 

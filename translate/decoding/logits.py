@@ -8,6 +8,8 @@ from typing import Optional
 import torch
 from torch import Tensor
 
+from translate.errors import UserError
+
 
 def ban(logits: Tensor, banned: Tensor) -> Tensor:
     """`logits` (N, V) as contiguous float32, the columns `banned` (any number,) at -inf; overwritten where they already are that."""
@@ -25,7 +27,7 @@ def block_repeats(logits: Tensor, tokens: Tensor, n: int) -> Tensor:
 
 
 def log_probabilities(logits: Tensor, raw: Optional[Tensor] = None) -> Tensor:
-    """log softmax of (N, V); a row that allows no token stays -inf. ValueError where the scores are NaN or +inf.
+    """log softmax of (N, V); a row that allows no token stays -inf. UserError where the scores are NaN or +inf.
 
     raw: the scores that `logits` were made of, see `normalise`.
     """
@@ -48,9 +50,9 @@ def normalise(logits: Tensor, raw: Optional[Tensor] = None) -> Tensor:
 
 
 def check_scores(scores: Tensor) -> None:
-    """ValueError where the model's scores are NaN or +inf."""
+    """UserError where the model's scores are NaN or +inf."""
     if scores.isnan().any() or scores.isposinf().any():
-        raise ValueError("the model's scores are not numbers (NaN or infinite): its weights are damaged or its training diverged")
+        raise UserError("the model's scores are not numbers (NaN or infinite): its weights are damaged or its training diverged")
 
 
 def best_continuations(log_probabilities: Tensor, open_totals: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -97,5 +99,5 @@ def likeliest(values: Tensor) -> tuple[Tensor, Tensor]:
     return greatest, chunk * size + candidates.argmax(1)
 
 
-def no_token() -> ValueError:
-    return ValueError("the model gives every next token probability 0: it allows no hypothesis at all")
+def no_token() -> UserError:
+    return UserError("the model gives every next token probability 0: it allows no hypothesis at all")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from translate.config import DecodingConfig
+from translate.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Options:
     seed: int = 1
 
     def fill(self, decoding: DecodingConfig) -> Options:
-        """These options with no None left. ValueError for a value that cannot be."""
+        """These options with no None left. UserError for a value that cannot be."""
         beam, length_penalty, batch_tokens = (
             default if value is None else value
             for value, default in (
@@ -36,11 +37,11 @@ class Options:
             ("n_best", self.n_best, 1), ("top_k", self.top_k, 0), ("seed", self.seed, 0),
         ):  # fmt: skip
             if not value >= least:
-                raise ValueError(f"{name} is {value}: it must be at least {least}")
+                raise UserError(f"{name} is {value}: it must be at least {least}")
         if not self.temperature > 0:
-            raise ValueError(f"temperature is {self.temperature}: it must be more than 0")
+            raise UserError(f"temperature is {self.temperature}: it must be more than 0")
         if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}: it must be more than 0 and at most 1")
+            raise UserError(f"top_p is {self.top_p}: it must be more than 0 and at most 1")
         if self.n_best > beam and not self.sample:
-            raise ValueError(f"n_best ({self.n_best}) is more than beam ({beam}): a search keeps `beam` hypotheses, so raise beam as well")
+            raise UserError(f"n_best ({self.n_best}) is more than beam ({beam}): a search keeps `beam` hypotheses, so raise beam as well")
         return Options(beam, length_penalty, batch_tokens, self.n_best, self.sample, self.temperature, self.top_k, self.top_p, self.seed)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from translate.errors import UserError
 from translate.phrasebook import english_clause, german_clause
 from translate.phrasebook.actions import ACTIONS
 from translate.phrasebook.figures import FIGURES
@@ -99,7 +100,7 @@ def vocabulary(some: Sequence[Pair]) -> set[str]:
 
 
 def pairs(split: str, seed: int = 1) -> list[tuple[str, str]]:
-    """The (German, English) sentence pairs of a split: train, validation, test or test_unseen. ValueError: no such split."""
+    """The (German, English) sentence pairs of a split: train, validation, test or test_unseen. UserError: no such split."""
     if split not in SPLITS:
-        raise ValueError(f"the phrasebook has no split {split!r}: choose one of {', '.join(SPLITS)}")
+        raise UserError(f"the phrasebook has no split {split!r}: choose one of {', '.join(SPLITS)}")
     return [(pair.german, pair.english) for pair in generate(seed)[split]]

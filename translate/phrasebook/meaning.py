@@ -143,7 +143,7 @@ def age(years: int) -> Adverbial:
 
 
 def parse(text: str) -> Sentence:
-    """Read the notation of the module docstring. KeyError or ValueError: a word or a field that is not known."""
+    """Read the notation of the module docstring. KeyError or UserError: a word or a field that is not known."""
     parts = [part.strip() for part in text.split(" / ")]
     if parts[0] == "wenn":
         return Sentence(parse_clause(parts[2]), "wenn", parse_clause(parts[1]), first=True)

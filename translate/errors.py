@@ -1,0 +1,5 @@
+"""The one exception that means: the user can mend this. Everything else that is raised is a bug of ours and shows a traceback."""
+
+
+class UserError(ValueError):
+    """A setting, file or text that can't be used. The message is one line: what, the values, what to do. The commands print it and exit with 2."""
