@@ -16,6 +16,7 @@ import yaml
 from tests.mutations import LAUGHS
 from translate.cli.main import main
 from translate.config import Config, OptimConfig, from_dict
+from translate.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
@@ -121,7 +122,7 @@ def test_the_exit_code_of_training_is_passed_on(trained, code):
 
 def test_a_mistake_of_training_itself_is_one_line_too(trained, monkeypatch, capsys):
     def train(config):
-        raise ValueError("data/train.de has no lines")
+        raise UserError("data/train.de has no lines")
 
     monkeypatch.setitem(sys.modules, "translate.training", types.SimpleNamespace(train=train))
     assert main(["train", "recipe=quickstart"]) == 2
