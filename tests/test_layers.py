@@ -15,6 +15,8 @@ PACKAGE = ROOT / "translate"
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
 errors
+paths
+files
 values text segments subwords findings device forks lock seal runlog phrasebook
 config
 cache resumable tokenizer pairfiles

@@ -132,7 +132,8 @@ def test_rights_and_links_survive(tmp_path):
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "no" / "out", "No such file or directory")):
+    missing = f"No such file or directory; make the folder {tmp_path / 'no'} first"
+    for path, reason in ((tmp_path, "Is a directory"), (f"{tmp_path}/no/", "Is a directory"), (tmp_path / "no" / "out", missing)):
         with pytest.raises(ValueError, match=f"cannot be written: {reason}$"), written_whole(path):
             raise AssertionError("must not be reached")
     with written_whole("/dev/null") as stream:  # a device stays what it is

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from translate.config import FORMAT, SEALED, Config, check, from_dict
 from translate.errors import UserError
+from translate.files import whole_file
 from translate.model import Transformer
 from translate.seal import CONFIG_SIZE, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
 from translate.text import written_whole
@@ -209,18 +209,16 @@ def take_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
         setattr(model.get_submodule(module), leaf, torch.nn.Parameter(tensor.to(torch.float32, copy=True), requires_grad=False))
 
 
-def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dict[str, str]] = None) -> None:
-    """A safetensors file, whole or not at all. UserError where it cannot be written, such as on a full disk: what was there stands."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be written ({error}); the run goes on from the save before once there is room") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dict[str, str]] = None, before: Optional[Path] = None) -> None:
+    """A safetensors file, whole or not at all; what was there is renamed to `before`, if that is given.
+
+    UserError where it cannot be written, such as on a full disk: what was there stands.
+    """
+    with whole_file(path, before) as temporary:
+        try:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
+        except (safetensors.SafetensorError, OSError) as error:
+            raise UserError(f"{path}: cannot be written: {error}; the run goes on from the save before once there is room") from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

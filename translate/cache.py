@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -19,10 +18,12 @@ from filelock import FileLock
 
 from translate.config import DataConfig
 from translate.errors import UserError
+from translate.files import whole_folder
+from translate.paths import expanded
 
 FORMAT = 1  # of what lies in the cache: another number, and it is made anew
 HASHED = 64 * 2**20  # bytes; a larger file is told from another by path, size and time instead of by what is in it
-BUILDING = "building-"  # start of the name of a folder that is not ready
+UNFINISHED = (".*.tmp", "building-*")  # folders that are not ready; the second as an older version called them
 DAYS = 2  # after so many such a folder is what a killed run left behind
 INFO = "info.json"  # written last; lists the other files with their sizes
 
@@ -30,7 +31,7 @@ INFO = "info.json"  # written last; lists the other files with their sizes
 def cache_folder(data: DataConfig) -> Path:
     """data.cache, or translate-nmt in $XDG_CACHE_HOME or ~/.cache."""
     if data.cache:
-        return Path(data.cache).expanduser()
+        return Path(expanded(data.cache))
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translate-nmt"
 
 
@@ -54,24 +55,19 @@ def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> t
 
 
 def _make(final: Path, build: Callable[[Path], dict]) -> dict:
-    """Fill a temporary folder, then rename it to `final`, in place of a damaged one. OSError where that can't be done."""
+    """Fill a temporary folder, then rename it to `final`, in place of a damaged one. OSError or UserError where that can't be done."""
     _remove_old(final.parent)
-    place = Path(tempfile.mkdtemp(prefix=BUILDING, dir=final.parent))
-    try:
-        place.chmod(0o755)  # a cache may be shared
+    with whole_folder(final) as place:
         facts = build(place)
         sizes = {file.name: file.stat().st_size for file in place.iterdir()}
         (place / INFO).write_text(json.dumps({"sizes": sizes, "facts": facts}), encoding="utf-8")
         if final.exists():
             shutil.rmtree(final)
-        os.rename(place, final)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
     return facts
 
 
 def _remove_old(cache: Path) -> None:
-    for folder in cache.glob(f"{BUILDING}*"):
+    for folder in (folder for pattern in UNFINISHED for folder in cache.glob(pattern)):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - folder.stat().st_mtime > DAYS * 86400:
                 shutil.rmtree(folder, ignore_errors=True)

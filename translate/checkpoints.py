@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Iterable, Optional
@@ -58,9 +57,7 @@ class Checkpoints:
         for name, parameter in model.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"adam.{key}.{name}"] = value
-        if self.resume.exists():
-            os.replace(self.resume, self.before)
-        write_weights(self.resume, tensors, {"progress": json.dumps(dataclasses.asdict(progress))})
+        write_weights(self.resume, tensors, {"progress": json.dumps(dataclasses.asdict(progress))}, before=self.before)
 
     def load(self, model: Transformer, optimizer: torch.optim.Optimizer, say: Callable[[str], None]) -> Optional[Progress]:
         """Put everything back; None where the run has not saved yet. Falls back to the save before where the last is damaged or was never

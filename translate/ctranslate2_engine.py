@@ -23,6 +23,7 @@ from translate.config import SEALED, Config, DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty
 from translate.device import searches_at_once
 from translate.errors import UserError
+from translate.files import check_folder, whole_folder
 from translate.model.layers import DecoderLayer
 from translate.seal import MANIFEST_SIZE, content_of, file_digest, file_of, plain_json
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
@@ -135,8 +136,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     _package()
     from ctranslate2.specs import Activation, TransformerSpec
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already: choose another folder, or remove it")
+    check_folder(folder)
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
     layers = (config.encoder_layers, config.decoder_layers)
     spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU)
@@ -154,19 +154,13 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     spec.register_target_vocabulary(tokenizer.target_pieces())
     spec.validate()
     spec.optimize(quantization=quantization)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with whole_folder(folder) as temporary:
         spec.save(str(temporary))
         digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
         manifest = {**manifest_of(bundle.config, tokenizer, bundle.data), "files_sha256": digests}
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         tokenizer.save(temporary)
         shutil.copyfile(bundle.folder / CONFIG, temporary / CONFIG)
-        temporary.chmod(0o777 & ~_umask())
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _fill_stack(spec: Any, layers: nn.ModuleList) -> None:
@@ -193,12 +187,6 @@ def _fill_linear(spec: Any, linear: nn.Linear) -> None:
 
 def _array(tensor: Tensor) -> numpy.ndarray:
     return tensor.detach().float().cpu().numpy()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _package() -> Any:

@@ -6,12 +6,14 @@ OUT.part holds a line that says what the job is, then the lines done so far; it 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 from translate.errors import UserError
+from translate.files import continued, remove_leftovers
 from translate.lock import alone
 from translate.text import written_whole
 
@@ -35,23 +37,21 @@ class ResumableFile:
 
     def keep(self, units: int) -> None:
         """Go on after the first `units` of `done`; what follows them is dropped."""
+        if self.done:
+            with open(self.part, "rb+") as file:
+                for _ in range(1 + units * self.lines_each):
+                    file.readline()
+                file.truncate(file.tell())
+        self.stream = io.TextIOWrapper(continued(self.part, anew=not self.done), encoding="utf-8", newline="\n")
         if not self.done:
-            self.stream = open(self.part, "w", encoding="utf-8", newline="\n")
             self.stream.write(self.header)
-            return
-        with open(self.part, "rb+") as file:
-            for _ in range(1 + units * self.lines_each):
-                file.readline()
-            file.truncate(file.tell())
-        self.stream = open(self.part, "a", encoding="utf-8", newline="\n")
 
-    def finish(self) -> None:
-        self.stream.close()
-        with open(self.part, encoding="utf-8", newline="\n") as file, written_whole(self.path) as whole:
+    def finish(self, whole: TextIO) -> None:
+        """Put all that the job wrote into `whole`."""
+        with open(self.part, encoding="utf-8", newline="\n") as file:
             file.readline()
             while block := file.read(1 << 20):
                 whole.write(block)
-        os.unlink(self.part)
 
 
 @contextlib.contextmanager
@@ -62,15 +62,19 @@ def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]
     """
     with alone(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or give -o another name"):
         files = [ResumableFile(path, job, each) for path, each in zip(paths, lines_each)]
+        for path in paths:
+            remove_leftovers(path)
         try:
             yield files
-        except BaseException:
+        finally:
             for file in files:
                 if hasattr(file, "stream"):
                     file.stream.close()
-            raise
-        for file in files:
-            file.finish()
+        with contextlib.ExitStack() as stack:
+            for file in files:
+                file.finish(stack.enter_context(written_whole(file.path)))
+        for file in files:  # not before all are whole, or the next start would find one job half done
+            os.unlink(file.part)
 
 
 def _refuse_other(part: str, header: bytes, job: dict[str, Any]) -> None:

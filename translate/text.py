@@ -7,26 +7,24 @@ program counts them. One ``\\r`` before the ``\\n`` belongs to the line's end, a
 from __future__ import annotations
 
 import contextlib
-import errno
 import gzip
 import io
 import lzma
 import os
-import secrets
 import shutil
 import stat
 import sys
 import tempfile
 import zlib
-from pathlib import Path
 from typing import BinaryIO, Iterator, TextIO
 
 from translate.errors import UserError
+from translate.files import written
+from translate.paths import expanded, is_stream
 
 BOM = b"\xef\xbb\xbf"
 LONGEST = 1 << 26  # bytes of a line
 STANDARD_INPUT = "standard input"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held: BinaryIO | None = None) -> Iterator[str]:
@@ -106,60 +104,29 @@ def _decoded(stream: BinaryIO, name: object, errors: str, close: BinaryIO | None
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[TextIO]:
-    """A text file that appears under `path` whole, once the block has ended well, or not at all.
+    """A text file that appears under `path` whole, once the block has ended well, or not at all; see `files.written`.
 
-    Written beside `path` under a temporary name, synced, renamed; after an error or an interrupt it is removed and an older file of that
-    name stands. UTF-8, lines end in "\\n"; .gz and .xz are packed. A device or pipe (/dev/null) is written to directly. UserError if the
-    place cannot be written.
+    UTF-8, lines end in "\\n"; .gz and .xz are packed. A pipe or device gets each line at once. UserError if the place cannot be written.
     """
-    given = os.path.expanduser(path)
-    path = Path(os.path.realpath(given))  # through a link, or the rename would replace the link
-    try:
-        mode = os.stat(path).st_mode if path.exists() else None
-        if mode is not None and stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        direct = mode is not None and not stat.S_ISREG(mode)
-        if mode is not None and not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would get past a file's write protection
-        name = path if direct else path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
-        raw = open(name, "wb" if direct else "xb")
-    except OSError as error:
-        raise UserError(f"{given}: cannot be written: {_reason(error)}") from None
-    try:
-        with raw:
-            with _packed(raw, os.path.basename(given)) as stream:
-                yield stream
-            raw.flush()
-            if not direct:
-                os.fsync(raw.fileno())
-        if not direct:
-            if mode is not None:
-                os.chmod(name, stat.S_IMODE(mode))
-            os.replace(name, path)
-    except OSError as error:
-        if error.errno in FULL:
-            raise UserError(f"{given}: cannot be written: {_reason(error)}") from None
-        raise
-    finally:
-        if not direct:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+    given = expanded(path)
+    with written(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
+        yield stream
 
 
 @contextlib.contextmanager
-def _packed(raw: BinaryIO, name: str) -> Iterator[TextIO]:
+def _packed(raw: BinaryIO, name: str, at_once: bool) -> Iterator[TextIO]:
     if name.endswith(".gz"):
         binary: BinaryIO = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)  # no name, no time: the same text gives the same bytes
     elif name.endswith(".xz"):
         binary = lzma.LZMAFile(raw, "wb")
     else:
         binary = raw
-    text = io.TextIOWrapper(binary, encoding="utf-8", newline="\n")
+    text = io.TextIOWrapper(binary, encoding="utf-8", newline="\n", line_buffering=at_once)
     try:
         yield text
         text.flush()
     finally:
-        with contextlib.suppress(OSError):  # after an error what is left in the buffer is of no use
+        with contextlib.suppress(OSError, UserError):  # after an error what is left in the buffer is of no use
             text.detach()
     if binary is not raw:
         binary.close()

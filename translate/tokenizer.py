@@ -17,6 +17,8 @@ import sentencepiece
 
 from translate.config import TokenizerConfig
 from translate.errors import UserError
+from translate.files import written
+from translate.paths import expanded
 from translate.subwords import Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
@@ -83,12 +85,8 @@ class Tokenizer:
         """Write spm.model, and spm.target.model if the sides have one each, into `folder`."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, model in self.models.items():
-            partial = Path(folder) / f".{name}.{os.getpid()}.tmp"
-            with open(partial, "wb") as file:
+            with written(Path(folder) / name) as file:
                 file.write(model)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, Path(folder) / name)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Tokenizer:
@@ -111,7 +109,7 @@ def train_tokenizer(
     with other special ids.
     """
     if config.path:
-        tokenizer = _foreign(Path(config.path).expanduser(), config.joint)
+        tokenizer = _foreign(Path(expanded(config.path)), config.joint)
     else:
         pairs = pairs() if callable(pairs) else pairs
         if not hasattr(pairs, "__len__"):

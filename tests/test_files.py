@@ -1,0 +1,122 @@
+"""Everything that the package writes appears whole or not at all, with the rights that the umask leaves; streams are streams."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+
+import pytest
+import torch
+
+from tests.conftest import LINES, make_untrained
+from translate.bundle import load_bundle, write_model
+from translate.checkpoints import Checkpoints, Progress
+from translate.cli.main import main
+from translate.config import CorpusConfig, DataConfig
+from translate.corpora import load_corpus
+from translate.errors import UserError
+from translate.evaluation import write_report
+from translate.files import whole_file, whole_folder, written
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source.de"
+    path.write_text("\n".join(LINES) + "\n", encoding="utf-8", newline="")
+    return path
+
+
+def rights(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def save(run) -> None:
+    model = load_bundle(run).model.requires_grad_()
+    optimizer = torch.optim.Adam(model.parameters())
+    sum(parameter.sum() for parameter in model.parameters()).backward()
+    optimizer.step()
+    checkpoints = Checkpoints(run, 2)
+    checkpoints.save(model, optimizer, Progress(step=1))
+    checkpoints.save(model, optimizer, Progress(step=2))
+    checkpoints.keep_weights(model, Progress(step=2))
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_files_have_the_rights_that_the_umask_leaves(umask, tmp_path, source, translate):
+    before = os.umask(umask)
+    try:
+        top = tmp_path / "made"
+        run = make_untrained(top / "run")
+        save(run)
+        write_report(run, {"steps": 1}, {})
+        assert main(["export", "-m", str(run), "--to", "ctranslate2", "-o", str(top / "deep" / "export")]) == 0
+        load_corpus(CorpusConfig(kind="text", source=str(source), target=str(source)), DataConfig(cache=str(top / "cache")))
+        assert translate(source, "-o", top / "out", "--report", top / "report") == 0
+        assert translate(source, "-o", top / "resumed", "--report", top / "resumed.report", "--resume") == 0
+    finally:
+        os.umask(before)
+    found = list(top.rglob("*"))
+    assert {path.name: oct(rights(path)) for path in found if rights(path) != (0o777 if path.is_dir() else 0o666) & ~umask} == {}
+    names = {path.name for path in found}
+    assert {"config.yaml", "spm.model", "model.safetensors", "report.json", "resume.safetensors", "resume.before.safetensors"} <= names
+    assert {"step-00000002.safetensors", "model.bin", "manifest.json", "pairs.arrow", "info.json", "out", "report", "resumed"} <= names
+
+
+def test_the_umask_of_other_threads_is_left_alone(tmp_path):
+    """Another thread's files keep their rights while this one writes."""
+    ended, wrong = threading.Event(), []
+
+    def watch():
+        number = 0
+        while not ended.is_set():
+            os.close(os.open(tmp_path / f"other{number}", os.O_CREAT | os.O_WRONLY, 0o666))
+            if rights(tmp_path / f"other{number}") & 0o022:
+                wrong.append(number)
+            number += 1
+
+    before = os.umask(0o022)
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        for number in range(200):
+            with written(tmp_path / "a") as stream:
+                stream.write(b"x")
+            with whole_folder(tmp_path / f"b{number}"):
+                pass
+    finally:
+        ended.set()
+        thread.join()
+        os.umask(before)
+    assert not wrong
+
+
+def test_an_older_file_s_rights_stay(untrained, tmp_path):
+    run = make_untrained(tmp_path)
+    (run / "model.safetensors").chmod(0o640)
+    write_model(load_bundle(run), "again")
+    assert rights(run / "model.safetensors") == 0o640
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "a" / "b") as folder:
+        (folder / "half").write_text("x")
+        assert not (tmp_path / "a" / "b").exists()
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.rglob("*")] == ["a"]
+    (tmp_path / "a" / "b").mkdir()  # an empty one may be there
+    with whole_folder(tmp_path / "a" / "b") as folder:
+        (folder / "whole").write_text("x")
+    assert (tmp_path / "a" / "b" / "whole").read_text() == "x"
+    with pytest.raises(UserError, match="a/b: cannot be written: Directory not empty$"), whole_folder(tmp_path / "a" / "b"):
+        pass
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_names_as_long_as_a_file_system_takes(tmp_path):
+    for name in ("ä" * 127, "n" * 255):
+        with whole_file(tmp_path / name) as temporary:
+            temporary.write_text("x")
+        assert (tmp_path / name).read_text() == "x"
+    with pytest.raises(UserError, match="cannot be written: File name too long$"), whole_file(tmp_path / ("n" * 256)):
+        raise AssertionError("must not be reached")
