@@ -129,12 +129,13 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     log = log or (lambda line: print(line, file=sys.stderr, flush=True))
     corpora = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in corpora]
-    fingerprint = digest([corpus.key for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters))
+    tables, texts = zip(*(corpus.load() for corpus in corpora))
+    fingerprint = digest(texts, tokenizer.digests(), dataclasses.asdict(data.filters))
     fresh = []
 
     def build(folder: Path) -> dict:
         fresh.append(True)
-        pairs = Pairs([corpus.load() for corpus in corpora])
+        pairs = Pairs(tables)
         log(f"tokenising {len(pairs):,} pairs of {'; '.join(names)}")
         return _build(folder, pairs, tokenizer, data)
 
