@@ -17,7 +17,7 @@ import sentencepiece
 
 from translate.config import TokenizerConfig
 from translate.errors import UserError
-from translate.subwords import Sampler
+from translate.subwords import SPACE, Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
@@ -70,6 +70,13 @@ class Tokenizer:
         if sampler is None:
             sampler = self._samplers[name, sampling] = Sampler(self.models[name], sampling, UNK)
         return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in lines], seed, epoch, part)]
+
+    def normalized_source(self, lines: Sequence[str]) -> list[str]:
+        """Each line as the model sees it before it is segmented: blank if nothing of it is left."""
+        return [line.replace(SPACE, " ").strip() for line in self._source.normalize(list(lines))]
+
+    def normalized_target(self, lines: Sequence[str]) -> list[str]:
+        return [line.replace(SPACE, " ").strip() for line in self._target.normalize(list(lines))]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Target text of each list of ids, specials left out. One line each: a line end among the byte pieces becomes a space."""
