@@ -7,6 +7,7 @@ import math
 import os
 import random
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tests.conftest import tiny_config
 from translate import phrasebook
 from translate.alignment import shifted
+from translate.checks import check_data
 from translate.cli.main import main
 from translate.training import train
 
@@ -83,6 +85,31 @@ def test_a_faulty_corpus_is_told_and_the_run_folder_stays_away(tmp_path, capsys)
         (tmp_path / name).write_text("", encoding="utf-8")
     assert main(words) == 1
     assert "error    train 1 " in capsys.readouterr().out
+
+
+ALTERED = {  # what happens to a text on its way into two corpora
+    "blank at the end": lambda text: text + " ",
+    "no-break space": lambda text: text.replace(" ", "\u00a0"),
+    "capitals": str.upper,
+    "quotes": lambda text: f"„{text}“",
+    "decomposed": lambda text: unicodedata.normalize("NFD", text),
+    "end mark": lambda text: text.rstrip(".!?"),
+}
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_a_development_pair_that_stands_in_training_in_another_dress_is_told_apart_from_exact_ones(name, tmp_path):
+    sources, targets = corpora()["phrasebook"]
+    alter = ALTERED[name]
+    chosen = [number for number in range(3000, 3300) if alter(sources[number]) != sources[number]][:8]
+    write(tmp_path, train_de=sources[:200] + [alter(sources[n]) for n in chosen], train_en=targets[:200] + [alter(targets[n]) for n in chosen])
+    held_out = [*chosen, 7, 3500]  # 7 stands in training as it is, 3500 doesn't
+    write(tmp_path, dev_de=[sources[n] for n in held_out], dev_en=[targets[n] for n in held_out])
+    found = [finding for finding in check_data(tiny_config(tmp_path / "run", tmp_path)) if finding.name == "validation 1"][-1]
+    assert found.severity == "warning"
+    exact, near = found.text.split("; ")
+    assert exact.endswith(" 1 pairs of 10 also stand in training (pairs: line 9)")
+    assert near.endswith(f"{len(chosen)} more (pairs: line 1, 2, 3, ...)")
 
 
 def test_training_says_at_every_start_what_the_quick_part_warns_of(tmp_path, corpus_folder, monkeypatch):

@@ -87,6 +87,18 @@ def test_each_filter_is_counted(tmp_path, data, tokenizer):
     assert prepared.counts == {"blank": 3, "identical": 0, "duplicate": 0, "over_long": 0, "length_ratio": 0} and prepared.kept == 59
 
 
+def test_pairs_are_compared_as_the_model_sees_them(tmp_path, data, tokenizer):
+    """White space and Unicode forms make no other pair; case and punctuation do."""
+    source, target = "Über den Fluß.", "Across the river."
+    alike = [(" " + source, target), (source.replace(" ", "\u00a0"), target + "  "), (source.replace("Ü", "U\u0308"), target.replace(" ", "  "))]
+    others = [(source.lower(), target), (source, target.upper()), (source, f'"{target}"')]
+    blank = [("\u200b", "zero width"), ("Leerzeichen", "\u00a0\u3000")]
+    data.train = [text_corpus(tmp_path, [(source, target), *alike, *others, *blank, ("same\u00a0text", " same text")])]
+    prepared = prepare(data, tokenizer, lambda line: None)
+    assert (prepared.counts["duplicate"], prepared.counts["blank"], prepared.counts["identical"], prepared.kept) == (3, 2, 1, 4)
+    assert prepared.texts([0])[0] == [source]
+
+
 def test_duplicates_are_found_across_corpora_and_batches(tmp_path, data, tokenizer):
     pairs = [(f"{number} a", f"{number} b") for number in range(12_000)]
     data.train = [text_corpus(tmp_path / "one", pairs), text_corpus(tmp_path / "two", pairs[::-1][:100] + [("0 a", "1 b")])]

@@ -17,7 +17,7 @@ LAYERS = """
 errors
 paths
 files
-values text segments subwords findings device forks lock seal runlog phrasebook
+values text text_warnings segments subwords findings device forks lock seal runlog phrasebook
 config
 cache resumable tokenizer pairfiles
 corpora

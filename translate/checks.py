@@ -7,7 +7,8 @@ SAMPLE contiguous lines a corpus are looked at for shifted lines and swapped lan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -25,6 +26,10 @@ FUNCTION_WORDS = {
     "de": set("der die das und ist nicht ein eine einen einem einer zu mit auf für von dem den im ich sie er wir es sich auch".split()),
     "en": set("the and is not a an to with on for of in i you he she we it are was that this at by from have has".split()),
 }
+# white space that has no width, soft hyphens and quotes: dropped where texts are compared
+QUOTES = re.compile("[\"'`\u00b4\u201e\u201c\u201d\u201a\u2018\u2019\u00ab\u00bb\u2039\u203a\u00ad\u200b-\u200f\u2060\ufeff]+")
+END_MARKS = " .!?\u2026\u3002\uff01\uff1f"
+EMPTY = ("", ("", ""))  # keys of a text and a pair of which nothing is left
 SIDES = (  # of pairs: what may stand in training too
     lambda pairs: [source for source, _ in pairs],
     lambda pairs: [target for _, target in pairs],
@@ -129,24 +134,63 @@ def _languages(name: str, table, data: DataConfig) -> Iterator[Finding]:
             yield Finding("error", name, f"the {side} side looks like {other}, not {language}", "swap source and target of this corpus")
 
 
+def near_key(text: str) -> str:
+    """What two texts have in common that a reader, or the model, would call the same: without white space, case, quotes and end marks."""
+    return " ".join(QUOTES.sub("", unicodedata.normalize("NFKC", text).casefold()).split()).rstrip(END_MARKS)
+
+
+class _Seen:
+    """Which texts (or pairs) of the held-out sets stand in training: the very same, and those that differ in what `near_key` drops."""
+
+    def __init__(self, keys: Iterable, near: Callable) -> None:
+        self.near = near
+        self.exact = dict.fromkeys(keys, False)
+        self.alike = dict.fromkeys(map(near, self.exact), False)
+
+    def look(self, texts: Iterable, alike: Iterable) -> None:
+        for text in self.exact.keys() & set(texts):
+            self.exact[text] = True
+        for key in self.alike.keys() & set(alike):
+            self.alike[key] = True
+
+    def lines(self, texts: Sequence) -> tuple[list[int], list[int]]:
+        """Numbers, from 1, of the lines whose very text stands in training, and of those that stand there but for what `near_key` drops."""
+        exact = [number for number, text in enumerate(texts, 1) if self.exact[text]]
+        found = set(exact)
+        keys = [(number, self.near(text)) for number, text in enumerate(texts, 1) if number not in found]
+        return exact, [number for number, key in keys if key not in EMPTY and self.alike[key]]
+
+
 def _overlaps(held_out: dict[str, list[tuple[str, str]]], tables: list, limit: int) -> Iterator[Finding]:
     """What of each held-out set stands among the first `limit` training pairs, which are read once for all sets."""
-    wanted = [{key for pairs in held_out.values() for key in keys(pairs)} for keys in SIDES]
-    found: list[set] = [set(), set(), set()]
+    every = [pair for pairs in held_out.values() for pair in pairs]
+    sides = [_Seen(keys(every), near) for keys, near in zip(SIDES, (near_key, near_key, _near_pair))]
     for _, sources, targets in islice(Pairs(tables).batches(), -(-limit // ROWS)):
-        for keys, seen, these in zip(wanted, found, (sources, targets, zip(sources, targets))):
-            seen |= keys.intersection(these)
+        near = (list(map(near_key, sources)), list(map(near_key, targets)))
+        for side, texts, alike in zip(sides, (sources, targets, zip(sources, targets)), (*near, zip(*near))):
+            side.look(texts, alike)
     size = sum(map(len, tables))
     place = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
     for name, pairs in held_out.items():
-        counts = [len(set(keys(pairs)) & seen) for keys, seen in zip(SIDES, found)]
-        text = f"{counts[0]:,} sources, {counts[1]:,} targets and {counts[2]:,} pairs of {len(pairs):,} also stand in {place}"
-        which = 2 if counts[2] else 0
-        lines = [number for number, key in enumerate(SIDES[which](pairs), 1) if key in found[which]]
-        if lines:
-            where = ", ".join(map(str, lines[:SHOWN])) + (", ..." if len(lines) > SHOWN else "")
-            text += f" ({'pairs' if which else 'sources'}: line {where})"
-        if counts[2]:
+        found = [side.lines(keys(pairs)) for keys, side in zip(SIDES, sides)]
+        exact, near = ([lines[which] for lines in found] for which in (0, 1))
+        text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} also stand in {place}{_where(exact)}"
+        if any(near):
+            text += "; but for white space, case, quotes or end marks {:,}, {:,} and {:,} more".format(*map(len, near)) + _where(near)
+        if exact[2] or near[2]:
             yield Finding("warning", name, text, "take them out of training")
         else:
-            yield Finding("note" if any(counts) else "ok", name, text)
+            yield Finding("note" if any(exact) or any(near) else "ok", name, text)
+
+
+def _near_pair(pair: tuple[str, str]) -> tuple[str, str]:
+    return near_key(pair[0]), near_key(pair[1])
+
+
+def _where(lines: list[list[int]]) -> str:
+    """The first lines of the pairs, or if there are none of the sources."""
+    which = 2 if lines[2] else 0
+    if not lines[which]:
+        return ""
+    shown = ", ".join(map(str, lines[which][:SHOWN])) + (", ..." if len(lines[which]) > SHOWN else "")
+    return f" ({'pairs' if which else 'sources'}: line {shown})"

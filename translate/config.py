@@ -52,7 +52,7 @@ class FilterConfig:
     max_ratio: float = 3.0  # of the longer side to the shorter, in tokens; 0 = no limit
     min_ratio_tokens: int = 12  # a ratio says little where the longer side has fewer tokens than this
     identical: bool = True  # drop pairs whose two sides are the same text
-    duplicates: bool = True  # drop exact repetitions of a pair
+    duplicates: bool = True  # drop repetitions of a pair, as the model sees them: white space and Unicode forms do not count
 
 
 @dataclass

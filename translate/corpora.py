@@ -7,6 +7,7 @@ memory-mapped, so that it may be larger than memory.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 from dataclasses import dataclass
@@ -35,21 +36,23 @@ class Corpus:
     pairs: Callable[[], Iterable[tuple[str, str]]]
     cache: Path
 
-    def load(self) -> datasets.Dataset:
-        folder, _ = cached(self.cache, "corpus", self.key, self._write)
-        return datasets.Dataset.from_file(str(folder / "pairs.arrow"))
+    def load(self) -> tuple[datasets.Dataset, str]:
+        """Its pairs, and the SHA-256 of their texts: the same wherever they lie and in whichever kind of file."""
+        folder, facts = cached(self.cache, "corpus", self.key, self._write)
+        return datasets.Dataset.from_file(str(folder / "pairs.arrow")), facts["sha256"]
 
     def _write(self, folder: Path) -> dict:
-        pairs, count = iter(self.pairs()), 0
+        pairs, count, sha = iter(self.pairs()), 0, hashlib.sha256()
         with ArrowWriter(path=str(folder / "pairs.arrow"), features=TEXTS, writer_batch_size=ROWS) as writer:
             while batch := list(islice(pairs, ROWS)):
                 sources, targets = zip(*batch)
                 writer.write_batch({"source": sources, "target": targets})
+                sha.update("".join(f"{source}\n{target}\n" for source, target in batch).encode())  # no text has a line end
                 count += len(batch)
             if not count:
                 raise UserError(f"{self.name}: the corpus is empty")
             writer.finalize()
-        return {"pairs": count}
+        return {"pairs": count, "sha256": sha.hexdigest()}
 
 
 def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
@@ -58,7 +61,7 @@ def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
     UserError, one line, for whatever is wrong with it: missing or misaligned files, invalid UTF-8, a missing column or split, a hub
     that cannot be reached, no pair at all.
     """
-    return find_corpus(corpus, data).load()
+    return find_corpus(corpus, data).load()[0]
 
 
 def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
@@ -66,16 +69,16 @@ def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
     kind, cache = corpus.kind, cache_folder(data)
     if kind == "text" or (kind == "hub" and data.folder and corpus.files):
         files = _text_files(corpus, data)
-        return Corpus(", ".join(files), digest("text", *map(file_key, files)), lambda: aligned_lines(*files), cache)
+        return Corpus(", ".join(files), digest("text", *(file_key(file, cache) for file in files)), lambda: aligned_lines(*files), cache)
     if kind == "tsv":
         path, places = _file(corpus), _places(corpus)
-        return Corpus(path, digest(kind, places, file_key(path)), lambda: tsv_rows(path, places), cache)
+        return Corpus(path, digest(kind, places, file_key(path, cache)), lambda: tsv_rows(path, places), cache)
     if kind == "jsonl":
         path, keys = _file(corpus), [corpus.source or data.source_language, corpus.target or data.target_language]
-        return Corpus(path, digest(kind, keys, file_key(path)), lambda: jsonl_rows(path, keys), cache)
+        return Corpus(path, digest(kind, keys, file_key(path, cache)), lambda: jsonl_rows(path, keys), cache)
     if kind == "phrasebook":
         return _phrasebook(corpus, data)
-    table, key = _from_hub(corpus, data) if kind == "hub" else _saved(corpus)
+    table, key = _from_hub(corpus, data) if kind == "hub" else _saved(corpus, cache)
     columns = [_column(table, corpus.source, data.source_language, corpus), _column(table, corpus.target, data.target_language, corpus)]
     return Corpus(f"{corpus.path} ({corpus.split})", digest(kind, columns, key), lambda: _table_rows(table, columns), cache)
 
@@ -136,7 +139,7 @@ def _from_hub(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset,
     return table, table._fingerprint  # of the builder: its code, its settings and the state of its files
 
 
-def _saved(corpus: CorpusConfig) -> tuple[datasets.Dataset, Any]:
+def _saved(corpus: CorpusConfig, cache: Path) -> tuple[datasets.Dataset, Any]:
     if not corpus.path:
         raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
     try:
@@ -147,7 +150,7 @@ def _saved(corpus: CorpusConfig) -> tuple[datasets.Dataset, Any]:
         if corpus.split not in table:
             raise UserError(f"{corpus.path} has no split {corpus.split!r}, only {', '.join(table)}: set the corpus's `split`")
         table = table[corpus.split]
-    return table, [file_key(file["filename"]) for file in table.cache_files]
+    return table, [file_key(file["filename"], cache) for file in table.cache_files]
 
 
 def _column(table: datasets.Dataset, given: str, language: str, corpus: CorpusConfig) -> str:

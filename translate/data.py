@@ -129,12 +129,13 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     log = log or (lambda line: print(line, file=sys.stderr, flush=True))
     corpora = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in corpora]
-    fingerprint = digest([corpus.key for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters))
+    tables, texts = zip(*(corpus.load() for corpus in corpora))
+    fingerprint = digest(texts, tokenizer.digests(), dataclasses.asdict(data.filters))
     fresh = []
 
     def build(folder: Path) -> dict:
         fresh.append(True)
-        pairs = Pairs([corpus.load() for corpus in corpora])
+        pairs = Pairs(tables)
         log(f"tokenising {len(pairs):,} pairs of {'; '.join(names)}")
         return _build(folder, pairs, tokenizer, data)
 
@@ -160,7 +161,7 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
     """Write pairs.arrow, source_lengths, target_lengths and corpus_of to `folder`."""
     filters, counts = data.filters, dict.fromkeys(FILTERS, 0)
     threads = (data.workers or os.cpu_count() or 1) if len(pairs) >= SMALL else 1
-    repeated = _Repeated(pairs, folder / "hashes") if filters.duplicates else None
+    repeated = _Repeated(pairs, tokenizer, folder / "hashes") if filters.duplicates else None
     index = pyarrow.list_(pyarrow.uint16() if max(tokenizer.source_size, tokenizer.target_size) <= 2**16 else pyarrow.int32())
     number = datasets.Value("uint16" if index.value_type == pyarrow.uint16() else "int32")
     features = datasets.Features({**TEXTS, "source_ids": datasets.List(number), "target_ids": datasets.List(number)})
@@ -172,8 +173,10 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
         open(folder / "corpus_of", "wb") as corpus_of,
     ):
         for corpus, sources, targets in pairs.batches():
-            new = repeated.first(sources, targets) if repeated else [True] * len(sources)
-            sources, targets = _filter_texts(sources, targets, new, filters, counts)
+            seen = tokenizer.normalized_source(sources), tokenizer.normalized_target(targets)
+            new = repeated.first(*seen) if repeated else [True] * len(sources)
+            places = _filter_texts(*seen, new, filters, counts)
+            sources, targets = [sources[place] for place in places], [targets[place] for place in places]
             source_ids, target_ids = tokenizer.encode_source(sources, threads=threads), tokenizer.encode_target(targets, threads=threads)
             lengths = numpy.array([list(map(len, source_ids)), list(map(len, target_ids))], dtype=numpy.int32)
             rows = _filter_lengths(lengths, filters, counts)
@@ -195,20 +198,18 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
     return {"read": len(pairs), "kept": kept, "counts": counts}
 
 
-def _filter_texts(
-    sources: list[str], targets: list[str], new: Sequence[bool], filters: FilterConfig, counts: dict[str, int]
-) -> tuple[list[str], list[str]]:
-    kept: tuple[list[str], list[str]] = ([], [])
-    for source, target, first in zip(sources, targets, new):
-        if not source.strip() or not target.strip():
+def _filter_texts(sources: list[str], targets: list[str], new: Sequence[bool], filters: FilterConfig, counts: dict[str, int]) -> list[int]:
+    """Places of the pairs to keep, by their normalised texts."""
+    kept = []
+    for place, (source, target, first) in enumerate(zip(sources, targets, new)):
+        if not source or not target:
             counts["blank"] += 1
-        elif filters.identical and source.strip() == target.strip():
+        elif filters.identical and source == target:
             counts["identical"] += 1
         elif not first:
             counts["duplicate"] += 1
         else:
-            kept[0].append(source)
-            kept[1].append(target)
+            kept.append(place)
     return kept
 
 
@@ -223,13 +224,16 @@ def _filter_lengths(lengths: numpy.ndarray, filters: FilterConfig, counts: dict[
 
 
 class _Repeated:
-    """Which pairs repeat an earlier one, by a hash of 8 bytes, without keeping the hashes in memory: they lie in a mapped file."""
+    """Which pairs repeat an earlier one as the model sees them, by a hash of 8 bytes of the normalised texts.
 
-    def __init__(self, pairs: Pairs, path: Path) -> None:
+    The hashes are not kept in memory: they lie in a mapped file.
+    """
+
+    def __init__(self, pairs: Pairs, tokenizer: Tokenizer, path: Path) -> None:
         hashes = numpy.memmap(path, numpy.uint64, "w+", shape=(max(1, len(pairs)),))
         at = 0
         for _, sources, targets in pairs.batches():
-            hashes[at : at + len(sources)] = _hashes(sources, targets)
+            hashes[at : at + len(sources)] = _hashes(tokenizer.normalized_source(sources), tokenizer.normalized_target(targets))
             at += len(sources)
         hashes.sort()
         self.values = numpy.unique(hashes[1:][hashes[1:] == hashes[:-1]])  # those that come more than once: few

@@ -9,7 +9,6 @@ Scores"; bootstrap intervals: Koehn 2004.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from translate.errors import UserError
+from translate.text_warnings import text_warnings
 
 METRICS = ("bleu", "chrf", "ter")
 LARGEST_BOOTSTRAP = 50_000_000  # samples x lines that sacreBLEU holds in memory at once, at about 100 bytes each
@@ -99,36 +99,17 @@ def _check_texts(hypotheses: Sequence[str], references: Sequence[Sequence[str]])
 # ---------------------------------------------------------------------------------------------------------------------------------------
 # Warnings
 
-# A full stop or comma that stands alone or sticks to its word. Not "?!:;", which French sets apart; not "..." and not the dot in 3.5.
-_SPACED_MARK = re.compile(r"\S[ \t]+[.,](?=\s|$)")
-_JOINED_MARK = re.compile(r"[^\s.,][.,](?=\s|$)")
-# English clitics, apart as in the Penn Treebank ("dog 's", "do n't") or joined. Only between words, so that quoted words don't count.
-_SPACED_CLITIC = re.compile(r"\w (?:['’](?:s|m|d|ll|re|ve)|n['’]t)(?=\s|$)")
-_JOINED_CLITIC = re.compile(r"\w['’](?:s|m|d|ll|re|ve|t)\b")
-_MOSES_HYPHEN = re.compile(r"\w @-@ \w")
-_NOTHING = re.compile(r"(?!)")
-_TOKENISED = (  # text is tokenised if more lines have the first than the second, and at least this many in a hundred do
-    ("a space before the full stop or comma", _SPACED_MARK, _JOINED_MARK, 1),
-    ("endings like 's or n't apart from their word", _SPACED_CLITIC, _JOINED_CLITIC, 2),  # German "gibt 's" is rarer
-    ("hyphens as @-@", _MOSES_HYPHEN, _NOTHING, 0),
-)
-# Marks that only a subword tokeniser writes: SentencePiece, byte-level BPE (inside a word: Maltese words begin with the letter), older BPE.
-_SUBWORD_SIGN = re.compile(r"▁|[a-z]Ġ|</w>")
-# Marks that may be in genuine text once in a while: subword-nmt "wo@@ rd", WordPiece "wo ##rd". Counted from one line in a hundred.
-_SUBWORD_AFFIX = re.compile(r"\w@@(?=\s|$)|\S ##\w")
-_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|bar|#\d{2,6}|#x[0-9a-fA-F]{2,6});")
-
 
 def warnings(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[str]:
     """One sentence for each thing that makes a score of these texts doubtful; empty if all looks well. Takes what `score` takes.
 
-    It looks at the text alone: tokenised text, subword marks, HTML entities, lower-casing, blank lines, a hypothesis or reference
-    given twice. Swapped inputs show only in what a reference should never have and this one has, blank lines: BLEU itself is nearly symmetric.
+    It looks at the text alone: what text_warnings.py knows of each file, then lower-casing, blank lines, a hypothesis or reference given
+    twice. Swapped inputs show only in what a reference should never have and this one has, blank lines: BLEU itself is nearly symmetric.
     """
     names = ["the reference" if len(references) == 1 else f"reference {number}" for number in range(1, len(references) + 1)]
     found: list[str] = []
     for name, texts in [("the hypothesis", hypotheses), *zip(names, references, strict=True)]:
-        found += _unfit_text(name, texts)
+        found += text_warnings(name, texts)
     found += _blank_lines(hypotheses, dict(zip(names, references, strict=True)))
     for name, texts in zip(names, references, strict=True):
         if list(texts) == list(hypotheses):
@@ -139,23 +120,6 @@ def warnings(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> 
                 found.append(f"{names[earlier]} and {names[index]} are the same in every line: a reference counts once")
     if not any(map(_has_capital, hypotheses)) and all(sum(map(_has_capital, texts)) * 2 > len(texts) for texts in references):
         found.append("the hypothesis has no capital letter, the reference has: scores are case-sensitive, so lower-cased text loses")
-    return found
-
-
-def _unfit_text(name: str, texts: Sequence[str]) -> list[str]:
-    found = []
-    for what, spaced_pattern, joined_pattern, percent in _TOKENISED:
-        spaced = _lines_with(spaced_pattern, texts)
-        if len(spaced) * 100 > percent * len(texts) and len(spaced) > len(_lines_with(joined_pattern, texts)):
-            found.append(f"{name} looks tokenised: {what} {_where(spaced, texts)}; scores are for detokenised text")
-            break
-    signs, affixes = _lines_with(_SUBWORD_SIGN, texts), _lines_with(_SUBWORD_AFFIX, texts)
-    if signs or len(affixes) * 100 > len(texts):
-        marked = sorted({*signs, *affixes})
-        found.append(f"{name} still has subword marks {_where(marked, texts)}: join the pieces before scoring")
-    entities = _lines_with(_ENTITY, texts)
-    if entities:
-        found.append(f"{name} has HTML entities like {_ENTITY.search(texts[entities[0]])[0]} {_where(entities, texts)}: unescape them first")
     return found
 
 
@@ -173,10 +137,6 @@ def _blank_lines(hypotheses: Sequence[str], references: dict[str, Sequence[str]]
 
 def _has_capital(text: str) -> bool:
     return any(character.isupper() for character in text)
-
-
-def _lines_with(pattern: re.Pattern[str], texts: Sequence[str]) -> list[int]:
-    return [index for index, text in enumerate(texts) if pattern.search(text)]
 
 
 def _where(indices: Sequence[int], texts: Sequence[str]) -> str:

@@ -2,10 +2,10 @@
 
 Provilkov et al. 2020 (BPE-dropout, Algorithm 1) and Kudo 2018 (subword regularization, section 3.2, sampled from the whole lattice).
 Sits under tokenizer.py. SentencePiece has both built in, but seeds them with a salt of the process: no seed gives the same batch twice,
-and a resumed run could not repeat an uninterrupted one. Here the result is a function of (line, strength, seed).
+and a resumed run could not repeat an uninterrupted one. Here the result is a function of (lines, strength, seed, epoch, part).
 
-No piece reaches past a space, so words are segmented one by one, and each word has `DRAWS` segmentations, made when first asked for:
-after a while a line costs one look-up a word.
+No piece reaches past a space, so words are segmented one by one, and each word has `DRAWS` segmentations an epoch, made when first asked for:
+after a while a line costs one look-up a word. The next epoch draws others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 import struct
-from typing import Iterator, Sequence
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 
@@ -23,7 +23,8 @@ from translate.errors import UserError
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # types of a piece in SentencePiece's file
 UNIGRAM, BPE = 1, 2  # types of a model there
 SPACE = "\u2581"
-DRAWS = 64  # segmentations of a word to choose from
+DRAWS = 64  # segmentations of a word to choose from in an epoch
+Draws = List[Optional[Tuple[int, ...]]]
 KEPT = 100_000  # words whose segmentations are remembered: about 1 KB each
 
 
@@ -92,14 +93,21 @@ class Sampler:
         split = "|".join(re.escape(symbol) for symbol in symbols)
         self.symbol_split = re.compile(f"({split})", re.DOTALL) if symbols else None
         self.words = re.compile(".+" if crossing else f"{SPACE}+[^{SPACE}]*|[^{SPACE}]+", re.DOTALL)
-        self.drawn: dict[str, list[tuple[int, ...] | None]] = {}
+        self.drawn: tuple[str, dict[str, Draws]] = ("", {})  # of which seed and epoch, and of each word what was drawn so far
 
-    def encode(self, lines: Sequence[str], seed: int) -> list[list[int]]:
-        """Ids of each line: a function of the arguments and `strength` alone."""
+    def encode(self, lines: Sequence[str], seed: int, epoch: int = 0, part: int = 0) -> list[list[int]]:
+        """Ids of each line: a function of the arguments and `strength` alone.
+
+        The draws of a word are those of `seed` and `epoch`; `part` says which of them each place gets.
+        """
         lines_of_words = [self._split(line) for line in lines]
-        choices = numpy.random.Generator(numpy.random.PCG64(seed)).integers(0, DRAWS, sum(map(len, lines_of_words)))
-        choice = iter(choices.tolist())
-        ids = [[index for word in words for index in self._draw(word, next(choice))] for words in lines_of_words]
+        random = numpy.random.Generator(numpy.random.PCG64([seed, epoch, part]))
+        choice = iter(random.integers(0, DRAWS, sum(map(len, lines_of_words))).tolist())
+        salt = f"{seed} {epoch}"
+        if self.drawn[0] != salt:
+            self.drawn = (salt, {})
+        salt, drawn = self.drawn if self.drawn[0] == salt else (salt, {})  # another thread may be in another epoch
+        ids = [[index for word in words for index in self._draw(drawn, salt, word, next(choice))] for words in lines_of_words]
         if not self.bytes:  # a run of unknown characters is one unknown piece, as in SentencePiece
             ids = [[a for a, b in zip(line, [*line[1:], -1]) if not a == b == self.unknown] for line in ids]
         return ids
@@ -110,17 +118,17 @@ class Sampler:
         parts = self.symbol_split.split(line)
         return [word for part in parts for word in ([part] if part in self.symbols else self.words.findall(part))]
 
-    def _draw(self, word: str, choice: int) -> tuple[int, ...]:
-        drawn = self.drawn.get(word)
-        if drawn is None:
-            if len(self.drawn) >= KEPT:
-                self.drawn.clear()
-            drawn = self.drawn[word] = [None] * DRAWS
-        ids = drawn[choice]
+    def _draw(self, drawn: dict[str, Draws], salt: str, word: str, choice: int) -> tuple[int, ...]:
+        draws = drawn.get(word)
+        if draws is None:
+            if len(drawn) >= KEPT:
+                drawn.clear()
+            draws = drawn[word] = [None] * DRAWS
+        ids = draws[choice]
         if ids is None:
-            symbols = [word] if word in self.symbols else self.segment(word, _uniform(f"{choice} {word}"))
+            symbols = [word] if word in self.symbols else self.segment(word, _uniform(f"{salt} {choice} {word}"))
             ids = tuple(index for symbol in symbols for index in self._ids_of(symbol))
-            ids = drawn[choice] = next((same for same in drawn if same == ids), ids)  # few differ: keep one object of each
+            ids = draws[choice] = next((same for same in draws if same == ids), ids)  # few differ: keep one object of each
         return ids
 
     def _ids_of(self, symbol: str) -> list[int]:

@@ -19,7 +19,7 @@ from translate.config import TokenizerConfig
 from translate.errors import UserError
 from translate.files import written
 from translate.paths import expanded
-from translate.subwords import Sampler
+from translate.subwords import SPACE, Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
@@ -46,19 +46,23 @@ class Tokenizer:
         self.source_size, self.target_size = len(self._source), len(self._target)
         self._samplers: dict[tuple[str, float], Sampler] = {}
 
-    def encode_source(self, lines: Sequence[str], sampling: float = 0.0, seed: int | None = None, threads: int = 1) -> list[list[int]]:
+    def encode_source(
+        self, lines: Sequence[str], sampling: float = 0.0, seed: int | None = None, epoch: int = 0, part: int = 0, threads: int = 1
+    ) -> list[list[int]]:
         """Ids of each line, EOS at the end.
 
         sampling: 0 = the one best segmentation, computed by `threads` threads; else a random one (subwords.py) that depends on nothing
-        but the lines, `sampling` and `seed`: p of BPE-dropout, or alpha of a unigram model.
+        but the lines, `sampling`, `seed`, `epoch` and `part`: p of BPE-dropout, or alpha of a unigram model.
         """
-        return self._encode(SOURCE_FILE, lines, sampling, seed, threads)
+        return self._encode(SOURCE_FILE, lines, sampling, seed, epoch, part, threads)
 
-    def encode_target(self, lines: Sequence[str], sampling: float = 0.0, seed: int | None = None, threads: int = 1) -> list[list[int]]:
+    def encode_target(
+        self, lines: Sequence[str], sampling: float = 0.0, seed: int | None = None, epoch: int = 0, part: int = 0, threads: int = 1
+    ) -> list[list[int]]:
         """As `encode_source`, of the target side. BOS is not added."""
-        return self._encode(SOURCE_FILE if self.joint else TARGET_FILE, lines, sampling, seed, threads)
+        return self._encode(SOURCE_FILE if self.joint else TARGET_FILE, lines, sampling, seed, epoch, part, threads)
 
-    def _encode(self, name: str, lines: Sequence[str], sampling: float, seed: int | None, threads: int) -> list[list[int]]:
+    def _encode(self, name: str, lines: Sequence[str], sampling: float, seed: int | None, epoch: int, part: int, threads: int) -> list[list[int]]:
         processor = self._source if name == SOURCE_FILE else self._target
         if not sampling:
             return processor.encode(list(lines), add_eos=True, num_threads=threads)
@@ -67,7 +71,14 @@ class Tokenizer:
         sampler = self._samplers.get((name, sampling))
         if sampler is None:
             sampler = self._samplers[name, sampling] = Sampler(self.models[name], sampling, UNK)
-        return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in lines], seed)]
+        return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in lines], seed, epoch, part)]
+
+    def normalized_source(self, lines: Sequence[str]) -> list[str]:
+        """Each line as the model sees it before it is segmented: blank if nothing of it is left."""
+        return [line.replace(SPACE, " ").strip() for line in self._source.normalize(list(lines))]
+
+    def normalized_target(self, lines: Sequence[str]) -> list[str]:
+        return [line.replace(SPACE, " ").strip() for line in self._target.normalize(list(lines))]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Target text of each list of ids, specials left out. One line each: a line end among the byte pieces becomes a space."""
