@@ -16,6 +16,7 @@ PACKAGE = ROOT / "translate"
 LAYERS = """
 errors
 values text segments subwords findings device forks lock seal runlog phrasebook
+windows
 config
 cache resumable tokenizer pairfiles
 corpora
@@ -27,7 +28,7 @@ model.transformer
 model.packed
 model
 batches optim objective decoding
-ranks bundle scoring
+ranks bundle scoring parallel
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
 ray_translator evaluation checks
