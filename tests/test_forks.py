@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from translate import translator
+from translate import parallel
 from translate.decoding import Options
 from translate.forks import Forks, fork_count
 from translate.translator import Translator
@@ -37,7 +37,18 @@ def soon(condition) -> bool:
     return False
 
 
+class Odd(Exception):
+    """Can be pickled, but not be made again from that."""
+
+    def __init__(self, first, second):
+        super().__init__(first)
+
+
 def answer(word: str) -> tuple[str, int]:
+    if word == "local":
+        raise type("Local", (Exception,), {})("of a class that can't be pickled")
+    if word == "odd":
+        raise Odd("odd", "word")
     if word == "bad":
         raise ValueError("bad word")
     if word == "die":
@@ -52,6 +63,10 @@ def test_calls_are_answered_by_copies():
     assert len({pid for _, pid in found} - {os.getpid()}) == 2
     with pytest.raises(ValueError, match="^bad word$"):
         forks.call("bad")
+    with pytest.raises(RuntimeError, match="^Local: of a class that can't be pickled(.|\n)*line"):
+        forks.call("local")
+    with pytest.raises(RuntimeError, match="^Odd: odd\n"):
+        forks.call("odd")
     with pytest.raises(ChildProcessError, match="killed.*lower --batch-tokens"):
         for _ in range(2):
             forks.call("die")
@@ -66,11 +81,11 @@ def test_copies_find_what_the_process_itself_finds(trained, corpus_folder, optio
     alone = Translator.load(trained, "cpu", "fp32")
     alone.engine.at_once = 1
     forked = Translator.load(trained, "cpu", "fp32")
-    forked.forks = 3
+    forked.searches.forks = 3
     before = set(multiprocessing.active_children())
     assert list(forked.translate_stream(lines, options)) == list(alone.translate_stream(lines, options))
     assert len(set(multiprocessing.active_children()) - before) == 3
-    assert alone.forks == 0 and Translator.load(trained, "cpu", "fp32", fork=True).forks == fork_count()
+    assert alone.searches.forks == 0 and Translator.load(trained, "cpu", "fp32", fork=True).searches.forks == fork_count()
 
 
 def test_where_no_process_can_be_made_threads_search(trained, corpus_folder, monkeypatch):
@@ -79,9 +94,9 @@ def test_where_no_process_can_be_made_threads_search(trained, corpus_folder, mon
     def no_more(*_):
         raise BlockingIOError("Resource temporarily unavailable")
 
-    monkeypatch.setattr(translator, "Forks", no_more)
+    monkeypatch.setattr(parallel, "Forks", no_more)
     forked, alone = (Translator.load(trained, "cpu", "fp32") for _ in range(2))
-    forked.forks = 3
+    forked.searches.forks = 3
     assert forked.translate(lines, batch_tokens=100) == alone.translate(lines, batch_tokens=100)
 
 

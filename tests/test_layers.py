@@ -18,6 +18,7 @@ errors
 paths
 files
 values text text_warnings segments subwords findings device forks lock seal runlog phrasebook
+windows
 config
 cache resumable tokenizer pairfiles
 corpora
@@ -29,7 +30,7 @@ model.transformer
 model.packed
 model
 batches optim objective decoding
-ranks bundle scoring
+ranks bundle scoring parallel
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
 ray_translator evaluation checks

@@ -66,6 +66,15 @@ class TestStream:
         for number, _ in enumerate(islice(results, 300)):
             assert len(taken) <= number + 3 + 2 * 4 * 3  # of its own window, and 4 windows for each of 2 workers
 
+    def test_an_element_that_is_not_text_is_named_after_the_results_before_it(self, alone, workers):
+        lines = LINES * 5
+        results = workers.translate_stream(iter([*lines, None, *lines]), window=3)
+        assert [next(results) for _ in lines] == list(alone.translate_stream(lines, window=3))
+        with pytest.raises(ValueError, match=f"^line {len(lines) + 1} is None: text is needed$"):
+            next(results)
+        with pytest.raises(ValueError, match="give a list of lines"):
+            workers.translate_stream("Guten Morgen!")
+
     def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(self, alone, workers, capsys):
         lines = LINES * 40
         processes = [process_of(worker) for worker in workers.workers]

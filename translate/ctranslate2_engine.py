@@ -79,12 +79,13 @@ def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
 class CTranslate2Engine:
     def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int, at_once: int) -> None:
         self.translator, self.max_tokens, self.at_once = translator, max_tokens, at_once
+        self.forkable = False  # its threads stay in the process that made them
         self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
         self.pieces = tokenizer.source_pieces()
         self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
 
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
-        """See `translator.Engine`. UserError for sampling: its seeds are not ours.
+        """See `parallel.Engine`. UserError for sampling: its seeds are not ours.
 
         It stops once beam x patience hypotheses have ended, where ours goes on while an open one may still win: of 500 Multi30k sentences 467
         were the same with its default patience of 1, 500 with 2 (beam 5). All that have ended are asked for and ranked here.

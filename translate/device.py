@@ -14,12 +14,17 @@ import shutil
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from translate.errors import UserError
+
+FIRST_PROCESS = os.getpid()
+T = TypeVar("T")
 
 
 def choose_device(name: str) -> torch.device:
@@ -100,8 +105,25 @@ def compiled(model: nn.Module) -> nn.Module:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory, of the GPU or the machine, was too small: torch has a type for the former only."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    """Whether memory, of the GPU or the machine, was too small: torch has a type for the former only, CTranslate2 for the latter."""
+    said = ("can't allocate memory", "std::bad_alloc", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and any(word in str(error) for word in said))
+
+
+def is_forked() -> bool:
+    """Whether this process was forked off from the one that began, and may lack its threads.
+
+    OpenMP's don't come with a fork, but the thread that forked goes on waiting for those that it had; a new thread gets others.
+    """
+    return os.getpid() != FIRST_PROCESS
+
+
+def apart(function: Callable[[], T]) -> T:
+    """What `function()` returns; in a forked process it runs in a thread of its own."""
+    if not is_forked():
+        return function()
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
 
 
 def set_threads(threads: int) -> None:

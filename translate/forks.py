@@ -9,10 +9,13 @@ For programs that have no other threads at work when the copies are made, such a
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -33,10 +36,13 @@ class Forks:
     """`call(*arguments)` returns what `function` returns for them, or raises what it raises; as many at a time as there are copies, each called
     from a thread of its own.
 
-    ChildProcessError where a copy has died. OSError, when they are made, where the system allows no more processes.
+    ChildProcessError where a copy has died. OSError, when they are made, where the system allows no more processes, or this one is a worker of
+    multiprocessing.Pool, which may have none.
     """
 
     def __init__(self, function: Callable[..., Any], count: int) -> None:
+        if multiprocessing.current_process().daemon:
+            raise PermissionError(errno.EPERM, "a daemonic process may have no processes of its own")
         self.count = count
         self.idle: SimpleQueue[Connection] = SimpleQueue()
         context, ours = multiprocessing.get_context("fork"), []
@@ -81,10 +87,18 @@ def _serve(function: Callable[..., Any], pipe: Connection, others: list[Connecti
         except (EOFError, OSError):
             return
         try:
-            answer = function(*arguments)
-        except Exception as error:
-            answer = error
-        try:
-            pipe.send(answer)
+            pipe.send(_answer(function, arguments))
         except OSError:
             return
+
+
+def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """What `function` returns, or the exception that it raises, without what that holds in memory."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        try:  # some can't be pickled, or not be made again from what was pickled
+            return pickle.loads(pickle.dumps(error))
+        except Exception:
+            return RuntimeError(f"{said}\n{traceback.format_exc()}")

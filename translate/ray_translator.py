@@ -22,7 +22,8 @@ from translate.config import DecodingConfig
 from translate.decoding import Options
 from translate.device import set_threads
 from translate.errors import UserError
-from translate.translator import WINDOW_LINES, Translation, Translator, windows
+from translate.translator import Translation, Translator
+from translate.windows import WINDOW_LINES, windows
 
 AHEAD = 4  # windows for each worker that are read and not yet given out: what bounds the memory
 DEATHS = 5  # so many workers may die over one window
@@ -77,16 +78,22 @@ class RayTranslator:
         free = deque([*range(len(self.workers))] * 2)  # each has a window in hand and the next one with it
         waiting: deque[_Window] = deque()
         at_work: dict[Any, tuple[_Window, int, Any]] = {}
+        mistake: UserError | None = None  # in the input: what was read before it comes first
 
         def submit(window: _Window, place: int) -> None:
             worker = self.workers[place]
             at_work[worker.translate.remote(window.first, window.lines, options)] = window, place, worker
 
         while True:
-            while free and len(waiting) < AHEAD * len(self.workers) and (part := next(parts, None)):
-                waiting.append(_Window(*part))
-                submit(waiting[-1], free.popleft())
+            try:
+                while free and len(waiting) < AHEAD * len(self.workers) and (part := next(parts, None)):
+                    waiting.append(_Window(*part))
+                    submit(waiting[-1], free.popleft())
+            except UserError as error:
+                mistake = error
             if not waiting:
+                if mistake is not None:
+                    raise mistake
                 return
             (answer,), _ = self.ray.wait(list(at_work), num_returns=1)
             window, place, worker = at_work.pop(answer)

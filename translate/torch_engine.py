@@ -22,6 +22,7 @@ class TorchEngine:
         self.model, self.device, self.precision = model, device, precision
         self.max_tokens = model.config.max_tokens
         self.at_once = searches_at_once(device)
+        self.forkable = device.type == "cpu"
         self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
     @classmethod
@@ -35,7 +36,7 @@ class TorchEngine:
 
     @torch.no_grad()  # not inference mode, in which autocast would convert the weights anew at every step
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
-        """See `translator.Engine`."""
+        """See `parallel.Engine`."""
         with autocast(self.device, self.precision if self.device.type == "cuda" else torch.float32):
             if options.sample:
                 return self._sample(sources, limits, options, seeds)

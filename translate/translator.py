@@ -6,33 +6,31 @@ it stood alone, up to the rounding of the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from os import PathLike
-from typing import Protocol
+from typing import Any
 
 from translate.bundle import load_bundle
 from translate.config import DecodingConfig
 from translate.ctranslate2_engine import load_ctranslate2
 from translate.decoding import Hypothesis, Options, sentence_seed
-from translate.device import choose_device, choose_search_precision, crew
+from translate.device import apart, choose_device, choose_search_precision
 from translate.errors import UserError
 from translate.findings import is_loop
-from translate.forks import Forks, fork_count
+from translate.forks import fork_count
+from translate.parallel import Engine, Search, Searches
 from translate.segments import split_line
-from translate.tokenizer import EOS, Tokenizer
+from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.torch_engine import TorchEngine
+from translate.windows import WINDOW_LINES, texts, windows
 
-WINDOW_LINES = 2048  # read ahead, so that lines of like length can be batched
-WINDOW_CHARACTERS = 1_000_000  # or fewer lines, where they are long
 # What one sentence takes of a batch is counted as at least so many tokens: the scores over the vocabulary cost the same for short ones.
 LEAST_TOKENS = 8
 NO_REPEAT = 3  # no n-gram of so many tokens may come twice where a loop is searched again
 # A sentence of so many tokens counts twice for every beam, as the attention's scores grow with the square of the length.
 SQUARE_TOKENS = 512
-FIRST_WINDOW = 128  # lines: the first output comes soon, and each window after it is twice as large
 
 
 @dataclass(frozen=True)
@@ -66,32 +64,16 @@ class _Piece:
     looped: bool = False
 
 
-Search = Callable[..., list[list[Hypothesis]]]  # `Engine.search`
-
-
-class Engine(Protocol):
-    """What runs the model: torch_engine.py, or ctranslate2_engine.py."""
-
-    max_tokens: int  # the longest source or target, end mark included
-    at_once: int  # so many searches may run at the same time, in a thread each
-    machine: dict[str, str]  # what it runs on and how it computes, for reports
-
-    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
-        """The hypotheses of each source, best first, at least one. `sources` end in EOS, `limits` are the most tokens of each output, end mark
-        included; `options` are filled; `seeds` has `n_best` for each source where it is to be sampled; no n-gram of `no_repeat` tokens comes
-        twice in a hypothesis, 0 = any may."""
-        ...
-
-
 class Translator:
     """A model with its tokenizer, ready to translate: from a run folder by `load`, or from the parts while training."""
 
     def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig, forks: int = 0) -> None:
         """forks: so many copies of this process do the searches wherever there are several, see forks.py."""
-        self.engine, self.forks = engine, forks
+        self.engine, self.searches = engine, Searches(engine, forks)
         self.tokenizer = tokenizer
         self.decoding = decoding
         self.max_tokens = engine.max_tokens
+        self.loaded: tuple[Any, ...] | None = None  # the arguments of `load`
 
     @classmethod
     def load(
@@ -110,30 +92,30 @@ class Translator:
         faster than threads, and for programs that have none of their own. UserError for a missing or foreign bundle, an unknown engine, a
         device or a type that is not there.
         """
-        chosen = choose_device(device)
-        if engine == "ctranslate2":
-            return cls(*load_ctranslate2(folder, chosen, compute_type))
-        if engine != "torch":
-            raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
-        if compute_type != "default":
-            raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
-        products = choose_search_precision(precision, chosen)
-        bundle = load_bundle(folder, chosen)
-        forks = fork_count() if fork and chosen.type == "cpu" else 0
-        return cls(TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding, forks)
+        folder = os.path.expanduser(folder)
+        translator = cls(*apart(lambda: _parts(folder, device, precision, engine, compute_type, fork)))
+        translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork)
+        return translator
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle, or a copy, is loaded anew from the same folder."""
+        if self.loaded is None:
+            raise TypeError("a Translator that was made of its parts can't be pickled or copied: use Translator.load, in each process")
+        return type(self).load, self.loaded
 
     def translate(
         self,
-        lines: Sequence[str],
+        lines: Iterable[str],
         *,
         beam: int | None = None,
         length_penalty: float | None = None,
         batch_tokens: int | None = None,
     ) -> list[str]:
-        """The best translation of each of `lines`, in their order; "" for a blank one. Without options, as the recipe decodes."""
-        if isinstance(lines, str):
-            raise UserError("translate() takes a list of lines, not one string: put it in brackets")
-        return [result.text for result in self.translate_stream(lines, Options(beam, length_penalty, batch_tokens))]
+        """The best translation of each of `lines`, in their order; "" for a blank one. Without options, as the recipe decodes.
+
+        UserError for an element that is not text, before any is translated.
+        """
+        return [result.text for result in self.translate_stream(list(texts(lines)), Options(beam, length_penalty, batch_tokens))]
 
     def translate_stream(
         self, lines: Iterable[str], options: Options = Options(), window: int = WINDOW_LINES, done: int = 0
@@ -141,14 +123,15 @@ class Translator:
         """One `Translation` per line, in order, reading at most `window` lines ahead: memory stays the same for an endless input.
 
         Windows that lie wholly within the first `done` lines are left out: what follows is exactly what would have followed them, since
-        the batches are the same ones.
+        the batches are the same ones. UserError for an element that is not text, after the results of those before it.
         """
         options = options.fill(self.decoding)
         parts = windows(lines, window, done)
         return (result for first, part in parts for result in self.translate_window(part, first, options))
 
-    def translate_window(self, lines: list[str], first: int, options: Options) -> list[Translation]:
-        """`lines` are those from number `first` on (from 0) of the whole input; `options` are filled."""
+    def translate_window(self, lines: Iterable[str], first: int, options: Options) -> list[Translation]:
+        """`lines` are those from number `first` on (from 0) of the whole input; `options` are filled. A line end inside one is a space."""
+        lines = list(texts(lines, first))
         pieces = self._split(lines)
         self._search(pieces, first, options)
         if not options.sample:
@@ -156,14 +139,15 @@ class Translator:
             self._search(looped, first, options, NO_REPEAT)
             for piece in looped:
                 piece.looped = True
-        texts = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
+        outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
         of_line: list[list[_Piece]] = [[] for _ in lines]
         for piece in pieces:
-            piece.ranked = [(next(texts), hypothesis.score) for hypothesis in piece.hypotheses]
+            piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
             of_line[piece.line].append(piece)
         return [_join(line, number, own, options.n_best) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
 
     def _split(self, lines: list[str]) -> list[_Piece]:
+        lines = [line.translate(ONE_LINE) for line in lines]  # as long as before
         pieces = []
         for number, (line, ids) in enumerate(zip(lines, self.tokenizer.encode_source(lines))):
             spans, parts = [(0, len(line))], [ids]
@@ -194,59 +178,34 @@ class Translator:
             for piece, hypotheses in zip(batch, found):
                 piece.hypotheses = hypotheses
 
-        self._for_each(search, length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam))
-
-    def _for_each(self, search: Callable[[list[int], Search], None], batches: list[list[int]]) -> None:
-        """`search` of each of `batches`, several at once; which ones run together does not matter to any of them."""
-        if max(self.engine.at_once, self.forks) == 1 or len(batches) < 2:
-            for batch in batches:
-                search(batch, self.engine.search)
-            return
-        pool, run = self.searchers
-        at_work = [pool.submit(search, batch, run) for batch in batches]
-        try:
-            for one in at_work:
-                one.result()
-        finally:
-            for one in at_work:  # after an error, or Ctrl-C, none begins any more
-                one.cancel()
-
-    @cached_property
-    def searchers(self) -> tuple[ThreadPoolExecutor, Search]:
-        """Threads, and the search that each of them is to run."""
-        if self.forks:
-            try:
-                forks = Forks(self.engine.search, self.forks)
-                return ThreadPoolExecutor(self.forks, "search"), forks.call
-            except OSError:  # no more processes for this user, or this container
-                pass
-        return crew(self.engine.at_once), self.engine.search
+        batches = length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam)
+        left = self.searches.run(search, batches)
+        if left:
+            piece = pieces[min(left)]
+            rows, lower = (f"{options.n_best} samples", "n-best") if options.sample else (f"beam {options.beam}", "beam")
+            raise UserError(
+                f"line {first + piece.line + 1} takes more memory than there is, even alone ({len(piece.ids):,} tokens, {rows}): lower --{lower}; "
+                f"--batch-tokens ({options.batch_tokens}) can't help"
+            )
 
     def limit(self, tokens: int) -> int:
         """Most tokens of an output, end mark included, for a source of `tokens`."""
         return max(1, min(int(self.decoding.max_ratio * tokens) + self.decoding.max_extra, self.max_tokens))
 
 
-def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
-    """The number of its first line (from 0) and the lines of each window, all but those within the first `done` lines."""
-    if window < 1:
-        raise UserError(f"window is {window}: it must be at least 1")
-    return _windows(iter(lines), window, done)
-
-
-def _windows(lines: Iterator[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
-    first, size = 0, min(window, FIRST_WINDOW)
-    while True:
-        ahead, characters = [], 0
-        while len(ahead) < size and characters < WINDOW_CHARACTERS and (line := next(lines, None)) is not None:
-            ahead.append(line)
-            characters += len(line)
-        if not ahead:
-            return
-        if first + len(ahead) > done:
-            yield first, ahead
-        first += len(ahead)
-        size = min(window, 2 * size)
+def _parts(folder: str, device: str, precision: str, engine: str, compute_type: str, fork: bool) -> tuple[Engine, Tokenizer, DecodingConfig, int]:
+    """What `Translator.load` makes one of."""
+    chosen = choose_device(device)
+    if engine == "ctranslate2":
+        return *load_ctranslate2(folder, chosen, compute_type), 0
+    if engine != "torch":
+        raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
+    if compute_type != "default":
+        raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
+    products = choose_search_precision(precision, chosen)
+    bundle = load_bundle(folder, chosen)
+    forks = fork_count() if fork and chosen.type == "cpu" else 0
+    return TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding, forks
 
 
 def piece_seed(seed: int, line: int, place: int, rank: int) -> int:

@@ -1,0 +1,78 @@
+"""Lines that a program gives: each checked to be text, and read ahead in windows, so that lines of like length can be batched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from numbers import Integral
+from typing import Any
+
+from translate.errors import UserError
+from translate.values import shown
+
+WINDOW_LINES = 2048  # read ahead
+WINDOW_CHARACTERS = 1_000_000  # or fewer lines, where they are long
+FIRST_WINDOW = 128  # lines: the first output comes soon, and each window after it is twice as large
+
+
+def texts(lines: Iterable[str], first: int = 0) -> Iterator[str]:
+    """`lines` as plain str, the first of them being number `first` (from 0) of the input.
+
+    UserError at once where `lines` is no sequence of lines, such as one string or a table; and when it is reached, for an element that is not text.
+    """
+    if isinstance(lines, (str, bytes, bytearray)):
+        raise UserError(f"lines is one string, {_quoted(lines)}: give a list of lines, such as [line]")
+    if isinstance(lines, Mapping) or getattr(lines, "ndim", 1) != 1:  # iterating would give its keys, or the names of its columns
+        raise UserError(f"lines is of type {type(lines).__name__}: give a list of lines, or one column of text")
+    try:
+        elements = iter(lines)
+    except TypeError:
+        raise UserError(f"lines is {_quoted(lines)}: give a list of lines") from None
+    return (_text(element, number) for number, element in enumerate(elements, first + 1))
+
+
+def _text(element: Any, number: int) -> str:
+    if not isinstance(element, str):
+        hint = "; decode bytes first" if isinstance(element, (bytes, bytearray)) else ""
+        raise UserError(f"line {number} is {_quoted(element)}: text is needed{hint}")
+    try:
+        element.encode()
+    except UnicodeEncodeError as error:
+        code, place = ord(element[error.start]), error.start + 1
+        raise UserError(f"line {number} has a lone surrogate, U+{code:04X}, at character {place}: it is not valid Unicode; decode it anew") from None
+    return str.__str__(element)  # of a subclass too, such as numpy's
+
+
+def _quoted(value: Any) -> str:
+    return " ".join(shown(value).split())  # arrays and tables are shown on several lines
+
+
+def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
+    """The number of its first line (from 0) and the lines of each window, all but those within the first `done` lines.
+
+    UserError as from `texts`. One that comes up while lines are read, here or in an iterator of the caller's, is raised after the lines before it.
+    """
+    if not isinstance(window, Integral) or isinstance(window, bool) or window < 1:
+        raise UserError(f"window is {_quoted(window)}: it must be at least 1, a whole number")
+    return _windows(texts(lines), window, done)
+
+
+def _windows(lines: Iterator[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
+    first, size = 0, min(window, FIRST_WINDOW)
+    mistake: UserError | None = None
+    while mistake is None:
+        ahead: list[str] = []
+        characters = 0
+        try:
+            while len(ahead) < size and characters < WINDOW_CHARACTERS and (line := next(lines, None)) is not None:
+                ahead.append(line)
+                characters += len(line)
+        except UserError as error:
+            mistake = error
+        if not ahead:
+            break
+        if first + len(ahead) > done:
+            yield first, ahead
+        first += len(ahead)
+        size = min(window, 2 * size)
+    if mistake is not None:
+        raise mistake
