@@ -15,7 +15,7 @@ PACKAGE = ROOT / "translate"
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
 errors
-values text segments subwords findings device forks lock seal runlog phrasebook
+values text segments subwords findings device forks lock seal runlog phrasebook cli.parser
 config
 cache resumable tokenizer pairfiles
 corpora
