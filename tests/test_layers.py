@@ -15,6 +15,7 @@ PACKAGE = ROOT / "translate"
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
 errors
+sniff
 values text segments subwords findings device forks lock seal runlog phrasebook cli.parser
 config
 cache resumable tokenizer pairfiles
