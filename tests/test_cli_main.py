@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from translate.cli import score
-from translate.cli.main import COMMANDS, main
+from translate.cli.main import COMMANDS, command_parser, main
 from translate.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +79,79 @@ def test_wrong_words_are_argparses_error(words):
     assert answer.returncode == 2 and answer.stdout == b""
     assert b"Traceback" not in answer.stderr
     assert re.match(r"translate( score)?: error: ", answer.stderr.decode().splitlines()[-1])
+
+
+EVERY_OPTION = [
+    (name, action)
+    for name in COMMANDS
+    for action in command_parser(name)._actions
+    if action.option_strings and action.dest != "help"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, action", EVERY_OPTION, ids=[f"{name} {action.option_strings[-1]}" for name, action in EVERY_OPTION])
+def test_an_option_given_twice_is_refused(name, action, capsys):
+    value = [] if action.nargs == 0 else [str(action.choices[0]) if action.choices else "1"]
+    for first in action.option_strings:
+        for second in action.option_strings:
+            needed = [word for other in command_parser(name)._actions if other.required and other.dest != action.dest and other.option_strings
+                      for word in (other.option_strings[0], other.choices[0] if other.choices else "x")]  # fmt: skip
+            assert main([name, *needed, first, *value, second, *value]) == 2
+            said = f"translate: error: {second} is given twice" + ("" if first == second else f", the first time as {first}") + "\n"
+            assert capsys.readouterr() == ("", said)
+
+
+def test_every_command_that_parses_options_has_some():
+    assert {name for name, _ in EVERY_OPTION} == {"file", "score", "evaluate", "export"}
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["tarin"], "unknown command 'tarin': did you mean train?"),
+        (["init"], f"unknown command 'init': choose one of {', '.join(COMMANDS)}"),  # near to none
+        (["--verson"], "(did you mean --version for --verson?)"),
+        (["file", "-m", "x", "--bem", "3"], "unrecognized arguments: --bem (did you mean --beam for --bem?)"),
+        (["file", "-m", "x", "--len=3"], "(did you mean --length-penalty for --len?)"),  # the only one that begins so
+        (["file", "--modle", "x"], "required: -m/--model (did you mean --model for --modle?)"),
+        (["score", "r", "--zzz"], "unrecognized arguments: --zzz"),
+    ],
+)
+def test_a_mistyped_word_gets_the_near_one_and_the_usage_of_its_own_command(words, said, capsys):
+    with pytest.raises(SystemExit) as leave:
+        main(words)
+    captured = capsys.readouterr()
+    assert leave.value.code == 2 and captured.out == ""
+    assert captured.err.endswith(f"{said}\n")
+    own = f"translate {words[0]}" if words[0] in COMMANDS else "translate"
+    assert captured.err.startswith(f"usage: {own} [") and captured.err.splitlines()[-1].startswith(f"{own}: error: ")
+
+
+def test_memory_that_runs_out_is_one_line(monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    allocator = RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried ...\nmore")
+    for error in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ..."), allocator):
+
+        def run(arguments, error=error):
+            raise error
+
+        monkeypatch.setattr(score, "run", run)
+        assert main(["score", "reference"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("translate: error: out of memory: lower --batch-tokens") and said.count("\n") == 1
+    monkeypatch.setattr(score, "run", lambda arguments: torch.zeros(2) + torch.zeros(3))
+    with pytest.raises(RuntimeError, match="size of tensor"):  # any other of torch's is a bug of ours
+        main(["score", "reference"])
+
+
+def test_the_exit_codes_of_the_help_are_real(texts, capsys):
+    said = " ".join(help_of(capsys).split())
+    codes = {int(code): what for code, what in re.findall(r"[:;] (\d+) ([^;]+)", said[said.index("exit codes:") :])}
+    assert set(codes) == {0, 1, 2, 130, 141, 143}
+    assert command("score", "ref", "-i", "hyp", "--bootstrap", "0", cwd=texts).returncode == 0
+    assert command("score", "ref", "-i", "nowhere", cwd=texts).returncode == 2
+    table = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == set(codes)
 
 
 ERRORS = {

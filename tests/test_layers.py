@@ -16,8 +16,9 @@ PACKAGE = ROOT / "translate"
 LAYERS = """
 errors
 paths
+sniff
 files
-values text text_warnings segments subwords findings device forks lock seal runlog phrasebook
+values text text_warnings segments subwords findings device forks lock seal runlog phrasebook cli.parser
 windows
 config
 cache resumable tokenizer pairfiles

@@ -20,11 +20,11 @@ from translate.config import DataConfig
 from translate.errors import UserError
 from translate.files import whole_folder, written
 from translate.paths import expanded
+from translate.text import PACKED
 
 FORMAT = 2  # of what lies in the cache: another number, and it is made anew
 LARGE = 64 * 2**20  # bytes; the hash of a larger file is remembered
 SETTLED = 2.0  # seconds since its last change after which a file's time tells a later change: clocks of file systems are coarse
-PACKED = (".gz", ".xz", ".bz2", ".zst")  # suffixes that say how a file is unpacked
 UNFINISHED = (".*.tmp", "building-*")  # folders that are not ready; the second as an older version called them
 DAYS = 2  # after so many such a folder is what a killed run left behind
 INFO = "info.json"  # written last; lists the other files with their sizes

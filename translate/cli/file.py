@@ -173,7 +173,7 @@ def go_on(lines: Iterator[str], inputs: list[str], total: int | None, arguments:
     job = {
         "model": [file_key(path) for path in model if os.path.isfile(path)],
         "input": [file_key(path) if os.path.isfile(path) else path for path in inputs],
-        **{key: value for key, value in vars(arguments).items() if key not in ("run", "command", "input", "output", "resume", "model", "workers")},
+        **{key: value for key, value in vars(arguments).items() if key not in ("input", "output", "resume", "model", "workers")},
     }
     with resumable_files(paths, job, [arguments.n_best if arguments.format == "text" else 1, 1]) as files, contextlib.ExitStack() as stack:
         done = min(file.done for file in files)

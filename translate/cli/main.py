@@ -15,12 +15,14 @@ import os
 import sys
 from collections.abc import Sequence
 
+from translate.cli.parser import Parser, nearest
 from translate.errors import UserError
 
 COMMANDS = ("check", "train", "file", "score", "evaluate", "export")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 LONGEST = 2000  # characters of a message
+OUT_OF_MEMORY = "lower --batch-tokens or --workers (of `translate train`: training.batch_tokens), or take a smaller model"
 DEBUG = "TRANSLATE_DEBUG"  # environment variable; 1 = a traceback for users' mistakes too
 CLOSED_PIPE = 141  # 128 + SIGPIPE
 FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)  # errors that only writing gives
@@ -37,6 +39,9 @@ examples:
   translate export -m runs/x --to ctranslate2 -o x.ct2     the model for a faster engine
 
 `translate COMMAND --help` says more about each.
+
+exit codes: 0 done; 1 `check` has found an error, or a bug in translate (with a traceback); 2 a mistake that you can mend, one line on stderr
+says which; 130 interrupted (Ctrl-C); 141 whoever read the output has closed it; 143 ended by SIGTERM
 """
 
 
@@ -54,45 +59,44 @@ class ShowVersion(argparse.Action):
         parser.exit()
 
 
-def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
-    """The parser of the whole command, with the subcommands named in `commands`."""
-    parser = argparse.ArgumentParser(
-        prog="translate",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def build_parser() -> Parser:
+    """The parser of the whole command, with all subcommands."""
+    parser = Parser(prog="translate", description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("--version", action=ShowVersion, nargs=0, help="show the installed version and exit")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name in commands:
+    for name in COMMANDS:
         module = importlib.import_module(f"translate.cli.{name}")
-        subparser = subparsers.add_parser(
-            name,
-            help=module.HELP,
-            description=module.HELP,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        module.add_arguments(subparser)
-        subparser.set_defaults(run=module.run)
+        module.add_arguments(subparsers.add_parser(name, help=module.HELP, description=module.HELP))
+    return parser
+
+
+def command_parser(name: str) -> Parser:
+    """The parser of one subcommand alone: an error shows its usage, and only its module is imported."""
+    module = importlib.import_module(f"translate.cli.{name}")
+    parser = Parser(prog=f"translate {name}", description=module.HELP)
+    module.add_arguments(parser)
     return parser
 
 
 def dispatch(words: Sequence[str]) -> int:
     """Runs the subcommand that `words` name and returns its exit code. argparse leaves by SystemExit (0 for --help, 2 for a mistake)."""
-    first = words[0] if words else None
+    first, rest = (words[0], list(words[1:])) if words else (None, [])
     if first in ("train", "check"):
-        return importlib.import_module(f"translate.cli.{first}").run(list(words[1:]))
-    parser = build_parser([first] if first in COMMANDS else COMMANDS)
+        return importlib.import_module(f"translate.cli.{first}").run(rest)
+    if first in COMMANDS:
+        return importlib.import_module(f"translate.cli.{first}").run(command_parser(first).parse_args(rest))
+    parser = build_parser()
+    if first and not first.startswith("-"):
+        near = nearest(first, COMMANDS)
+        parser.error(f"unknown command {first!r}: " + (f"did you mean {near}?" if near else f"choose one of {', '.join(COMMANDS)}"))
     arguments = parser.parse_args(words)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-    return arguments.run(arguments)
+    if arguments.command:  # after an option of ours, of which --help and --version have left already
+        parser.error("the command comes first: translate COMMAND ...")
+    parser.print_help()
+    return 0
 
 
-def explain(error: UserError | OSError) -> str:
+def explain(error: BaseException) -> str:
     """One line for a user's mistake."""
     if isinstance(error, OSError) and error.strerror:
         done = "written" if error.errno in FULL else "read"
@@ -129,6 +133,21 @@ def main(words: Sequence[str] | None = None) -> int:
         flush_or_discard()
         print(f"translate: error: {explain(error)}", file=sys.stderr)
         return MISTAKE
+    except (MemoryError, RuntimeError) as error:
+        if os.environ.get(DEBUG) == "1" or not is_out_of_memory(error):
+            raise
+        flush_or_discard()
+        print(f"translate: error: out of memory: {OUT_OF_MEMORY} ({explain(error)[:200]})", file=sys.stderr)
+        return MISTAKE
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Memory of the machine, or of the GPU: a RuntimeError of torch's, which is loaded then."""
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from translate import device
+
+    return device.is_out_of_memory(error)
 
 
 def flush_or_discard() -> None:

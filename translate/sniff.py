@@ -1,0 +1,122 @@
+"""What bytes are that are not UTF-8 text: packed or office files, UTF-16, text in an older encoding; and the command that converts them.
+
+Sits below text.py, whose messages end with what is found here. A guess is made only where it can hardly be wrong.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+# first bytes -> what it is, and the command that makes text of it; {} is the file. None of them can begin a line of text.
+MAGIC = [
+    (b"\x1f\x8b", "gzip data", "gunzip -c < {}"),
+    (b"BZh", "bzip2 data", "bunzip2 -c < {}"),
+    (b"\xfd7zXZ\x00", "xz data", "xz -dc < {}"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard data", "zstd -dc < {}"),
+    (b"\x04\x22\x4d\x18", "LZ4 data", "lz4 -dc < {}"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "7z x -so {}"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unrar p -inul {}"),
+    (b"%PDF-", "a PDF document", "pdftotext {} -"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Microsoft Office document", "libreoffice --headless --cat {}"),
+    (b"PAR1", "a Parquet file", "duckdb -c \"COPY (SELECT column FROM {}) TO '/dev/stdout'\""),
+    (b"ARROW1\x00", "an Arrow file", ""),
+    (b"SQLite format 3\x00", "an SQLite database", "sqlite3 {} 'SELECT ...'"),
+    (b"\x89PNG\r\n", "a PNG picture", ""),
+    (b"\xff\xd8\xff", "a JPEG picture", ""),
+    (b"\x7fELF", "a program", ""),
+    (b"\xde\x12\x04\x95", "a gettext catalogue (.mo)", "msgunfmt {}"),
+]
+ZIPPED = [  # what the first kilobytes of a zip archive hold
+    (b"application/vnd.oasis.opendocument", "an OpenDocument file", "pandoc -f odt -t plain {}"),
+    (b"application/epub+zip", "an EPUB book", "pandoc -f epub -t plain {}"),
+    (b"word/", "a Word document", "pandoc -f docx -t plain {}"),
+    (b"ppt/", "a PowerPoint presentation", "libreoffice --headless --convert-to pdf {}"),
+    (b"xl/", "an Excel workbook", "libreoffice --headless --convert-to csv {}"),
+]
+OFFICE = {".docx": 2, ".pptx": 3, ".xlsx": 4}  # place in ZIPPED, where the first bytes don't tell
+ENCODINGS = (
+    ("cp1252", "Windows-1252 (or Latin-1)", "WINDOWS-1252"),
+    ("cp850", "DOS code page 850", "CP850"),
+    ("mac_roman", "Mac Roman", "MACINTOSH"),
+)
+UMLAUTS = frozenset("äöüÄÖÜß")
+LETTERS = UMLAUTS | frozenset("éèêëáàâãçñóòôõíìîïúùûåøæœÅØÆÉ")
+MARKS = frozenset("„“”‚‘’–—…€«»°§²³½·´©®\xa0")
+QUOTES = frozenset("„“”‚‘«»")
+SIGNS = QUOTES | frozenset("’–…€°§")
+
+
+def binary(head: bytes, name: str, piped: bool) -> str | None:
+    """What a file is that begins with `head` and is no UTF-8 text, and the command to convert it; None where it may be text."""
+    for magic, what, command in MAGIC:
+        if head.startswith(magic) and (magic != b"BZh" or head[4:10] == b"1AY&SY"):
+            return _told(f"it is {what}, not text", command, name, piped)
+    if head.startswith(b"PK\x03\x04"):
+        return _told(*_zipped(head, name), name, piped)
+    for mark, encoding in ((b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
+        if head.startswith(mark):
+            return _told(f"it is {encoding}, not UTF-8", f"iconv -f {encoding} -t UTF-8 {{}}", name, piped)
+    if encoding := _zero_bytes(head[:400]):
+        return _told(f"it is {encoding}, not UTF-8", f"iconv -f {encoding} -t UTF-8 {{}}", name, piped)
+    return None
+
+
+def _zipped(head: bytes, name: str) -> tuple[str, str]:
+    for sign, what, command in ZIPPED:
+        if sign in head:
+            return f"it is {what}, not text", command
+    for ending, place in OFFICE.items():
+        if name.lower().endswith(ending):
+            return f"it is {ZIPPED[place][1]}, not text", ZIPPED[place][2]
+    return "it is a zip archive, not text", "unzip -p {}"
+
+
+def _zero_bytes(head: bytes) -> str | None:
+    """UTF-16 without a byte order mark: of western text every other byte is zero, and no other."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) < 4 or min(even, odd) > 0 or max(even, odd) < 0.7 * (len(head) // 2):
+        return None
+    return "UTF-16LE" if odd else "UTF-16BE"
+
+
+def encoding_hint(line: bytes, utf8_before: bool, name: str, piped: bool) -> str:
+    """What follows "invalid UTF-8" of a line: the encoding that it may be in; "" where that can't be told."""
+    for codec, label, known_as in ENCODINGS:
+        if _plausible(line[:10_000], codec):
+            if utf8_before:  # converting all of it would spoil what is UTF-8 already
+                return f"; this line looks like {label}, while lines before it are UTF-8: convert the part that is not"
+            return "; " + _told(f"it looks like {label}", f"iconv -f {known_as} -t UTF-8 {{}}", name, piped)
+    return ""
+
+
+def _plausible(line: bytes, codec: str) -> bool:
+    """Whether `line`, in an encoding of one byte a character, would hold western letters and marks where they belong."""
+    try:
+        text = line.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    sure = LETTERS | SIGNS if codec == "cp1252" else UMLAUTS
+    if not sure.intersection(text):
+        return False
+    for place, character in enumerate(text):
+        if character.isascii():
+            continue
+        if character not in LETTERS and character not in MARKS:
+            return False
+        before, after = text[place - 1 : place] if place else "", text[place + 1 : place + 2]
+        if character in LETTERS and not (before.isalpha() or after.isalpha()):
+            return False
+        if character in QUOTES and before.isalpha() and after.isalpha():
+            return False
+    return True
+
+
+def _told(what: str, command: str, name: str, piped: bool) -> str:
+    if not command:
+        return what
+    if piped:  # what comes through a pipe has no name that a command could take
+        return f"{what}; convert it first: {command.replace(' < {}', '').replace(' {}', '').replace('{}', '')}"
+    if "--convert-to" in command:
+        return f"{what}; convert it first: {command.replace('{}', shlex.quote(name))}"
+    ending = ".utf8" if command.startswith("iconv") else ".txt"
+    return f"{what}; convert it first: {command.replace('{}', shlex.quote(name))} > {shlex.quote(name + ending)}"
