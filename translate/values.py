@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from typing import Any, Dict
+from typing import Any, Dict, Iterable
 
 from translate.errors import UserError
+
+NEAR = 0.7  # of difflib's ratio: `knid` is near `kind` (0.75), `init` is near nothing
 
 
 def build(values: Any, kind: type, at: str = "") -> Any:
@@ -23,10 +25,15 @@ def build(values: Any, kind: type, at: str = "") -> Any:
 
 def unknown_key(at: str, key: str, known: Any) -> str:
     """The message for a key that does not exist, with the nearest one that does."""
-    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    way_out = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    hint = suggestion(key, known) or f"known are {', '.join(known)}"
     key = key if len(key) <= 200 else f"{key[:199]}…"
-    return f"{at + '.' if at else ''}{key} is no known key: {way_out}"
+    return f"unknown key {at + '.' if at else ''}{key}: {hint}"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`did you mean X?` where one of `known` is so near that `word` is probably a slip; else nothing."""
+    near = difflib.get_close_matches(word.casefold(), list(known), n=1, cutoff=NEAR)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _convert(value: Any, hint: Any, at: str) -> Any:
