@@ -7,15 +7,17 @@ refused, with its line. Sits under cli/compose.py, which hands the files to Hydr
 from __future__ import annotations
 
 import re
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from translate.config import Config
 from translate.errors import UserError
 from translate.recipe_files import GROUPS
-from translate.values import shown
+from translate.values import fault, shown
 
 VALUES = 100_000  # in a file; aliases of aliases make any number from a few lines
 HYDRA = "Hydra's own settings could run code, write files or set the environment"
@@ -88,6 +90,7 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error}") from None
+    file.package = _package(file, text)
     try:
         node = yaml.compose(text, Loader)
         file.values = {} if node is None else _Reader(file).value(node, "")
@@ -101,14 +104,15 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
         raise UserError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(file.values, dict):
         raise UserError(f"{path} must be a mapping of settings (KEY: VALUE), not {shown(file.values)}")
-    file.package = _package(file, text)
     entries = file.values.pop("defaults", [])
     if not isinstance(entries, list):
         raise UserError(f"{file.place('defaults')}: defaults must be a list, a line `- ...` for each file, not {shown(entries)}")
-    if "hydra" in file.values:
-        raise UserError(f"{file.place('hydra')}: `hydra` is not allowed in a recipe: {HYDRA}")
     for number, entry in enumerate(entries):
         _default(file, entry, number, entries)
+    root = Config if file.package == "_global_" else typing.get_type_hints(Config).get(group) if file.package is None else None
+    if root and (found := fault(file.values, root, "" if root is Config else group)):
+        key, message = found
+        raise UserError(f"{file.place(key if root is Config else key.partition('.')[2])}: {message}")
     if entries:
         file.values = {"defaults": entries, **file.values}
     return file
@@ -160,6 +164,8 @@ class _Reader:
                 kind = "NoneType" if isinstance(key, yaml.ScalarNode) else f"{key.id}"
                 raise UserError(f"{where}: a key is of type {kind}: a name is needed")
             name = key.value
+            if name == "hydra" and not at:
+                raise UserError(f"{where}: `hydra` is not allowed in a recipe: {HYDRA}")
             if name == TARGET:
                 raise UserError(f"{where}: `{TARGET}` names code to run: it is not allowed in a recipe")
             dotted = f"{at}.{name}" if at else name

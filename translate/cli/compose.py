@@ -14,13 +14,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from translate.cli.explain import explain
 from translate.cli.overrides import Words, adds_test_set, take_apart, test_set
 from translate.config import Config, check_budget, from_dict
 from translate.errors import UserError
-from translate.recipe_files import GROUPS, choices, find, folders, shipped, unknown_choice
+from translate.recipe_files import GROUPS, SUFFIXES, choices, find, folders, shipped, unknown_choice
 from translate.recipe_reader import RecipeFile, read
 from translate.values import flatten
 
@@ -81,7 +82,7 @@ def gather(run: Sequence[Any], words: Words) -> dict[tuple[str, str], RecipeFile
     def add(group: str, name: str, where: str = "", optional: bool = False) -> None:
         if (group, name) in files or (group, name) == ("", "schema"):
             return
-        path = (words.recipes.get(name) if group == "recipe" else None) or find(group, name, words.own)
+        path = (beside(name) if group == "recipe" else None) or find(group, name, words.own)
         if path:
             file = files[group, name] = read(path, group, name)
             for entry in file.defaults:
@@ -89,17 +90,21 @@ def gather(run: Sequence[Any], words: Words) -> dict[tuple[str, str], RecipeFile
         elif not optional:
             raise UserError(f"{where}{unknown_choice(group, name, words.own)}")
 
+    def beside(name: str) -> Path | None:
+        """A recipe given as a path, or a file in the same folder."""
+        near = [path.parent / f"{name}{suffix}" for path in words.recipes.values() for suffix in SUFFIXES]
+        return words.recipes.get(name) or next((path for path in near if path.is_file()), None)
+
     add("", "train")
     for override in run:
         key, value = override.key_or_group, override.value()
-        if not folders(key, words.own) or "." in key or override.is_delete():
+        if not key or not folders(key, words.own) or "." in key or override.is_delete():
             continue
         if override.is_add() and key in (*GROUPS, "recipe"):
             raise UserError(f"{override.input_line}: {key} has a choice already, leave out the +")
-        if value is not None:
-            if isinstance(value, (list, dict)):
-                raise UserError(f"{override.input_line}: {key} takes one choice, one of {', '.join(choices(key, words.own))}")
-            add(key, str(value))
+        if value is None or isinstance(value, (list, dict)):
+            raise UserError(f"{override.input_line}: {key} takes one choice, one of {', '.join(choices(key, words.own))}")
+        add(key, str(value))
     return files
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from translate.config import Config
 from translate.errors import UserError
-from translate.recipe_files import SUFFIXES, choices, find
+from translate.recipe_files import GROUPS, SUFFIXES, choices, find
 from translate.recipe_reader import HYDRA, TARGET
+from translate.values import fault
 
 TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
 
@@ -57,6 +59,10 @@ def parse(word: str, words: Words, many: bool) -> Any:
     key, equals, value = word.partition("=")
     if key == "recipe" and value.endswith(SUFFIXES) and Path(value).expanduser().is_file():  # may hold what Hydra's grammar has no place for
         word = recipe_path(value, words)
+    if value.startswith("~") and not re.search(r"['\",]", value):
+        word = f"{key}='{value}'"
+    if not key:
+        raise UserError(f"{word!r} is not KEY=VALUE")
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException:
@@ -76,6 +82,12 @@ def parse(word: str, words: Words, many: bool) -> Any:
         raise UserError(f"{word} has a comma: add -m to train one after the other, {hint}" if "," in value else f"{word} is a sweep: add -m")
     if re.search(r",0\d*(,|$)", value) and re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", value):
         raise UserError(f"{word}: write the number without commas, {key}={value.replace(',', '')}")
+    if not override.is_sweep_override() and not override.is_delete() and (found := fault_of(key, override.value())):
+        raise UserError(found)
+    if override.is_delete() and "." in key and not TEST_SETS.match(key):
+        raise UserError(f"{word}: a setting can't be dropped, only given another value: {key}=VALUE; ~data.test.NAME drops a test set")
+    if override.is_delete() and key == "data.test":
+        raise UserError(f"{word}: ~data.test.NAME drops a test set, one at a time")
     if key == "recipe" and not override.is_sweep_override():
         chosen = override.value()
         if override.is_delete() or override.is_add() or not isinstance(chosen, str):
@@ -83,6 +95,17 @@ def parse(word: str, words: Words, many: bool) -> Any:
         if chosen.endswith(SUFFIXES) or (chosen not in words.recipes and not find("recipe", chosen, words.own) and re.search(r"[/\\]|^[~.]", chosen)):
             return parse(recipe_path(chosen, words), words, many)
     return override
+
+
+def fault_of(key: str, value: Any) -> str | None:
+    """What is wrong with a value for this key, None where it may do: an item of a list, a group's choice."""
+    parts = key.split(".")
+    if key in (*GROUPS, "recipe") or any(part.isdecimal() or not part.isidentifier() for part in parts):
+        return None
+    for part in reversed(parts):
+        value = {part: value}
+    found = fault(value, Config, known=["recipe"])
+    return found[1] if found else None
 
 
 def recipe_path(text: str, words: Words) -> str:
@@ -124,7 +147,7 @@ def values_of(override: Any, own: Path | None) -> list[str]:
             raise UserError(f"{override.input_line} matches none of {', '.join(choices(override.key_or_group, own))}")
         return [f"{key}={name}" for name in names]
     if not override.is_discrete_sweep():
-        raise UserError(f"{override.input_line}: an interval has no end of values: list them, {key}=VALUE,VALUE")
+        raise UserError(f"{override.input_line}: an interval is not a list of values: write, {key}=VALUE,VALUE")
     words = [f"{key}={text}" for text in override.sweep_string_iterator()]
     if twice := next((word for word in words if words.count(word) > 1), None):
         raise UserError(f"{override.input_line}: {twice} is given twice")
