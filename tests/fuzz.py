@@ -24,7 +24,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from tests.mutations import RAN, altered, altered_header, altered_yaml, mutated
+from tests.mutations import HYDRA_WORDS, RAN, altered, altered_header, altered_yaml, mutated
 
 SECONDS, MEMORY = 20, 1 << 30  # of a case: time, bytes beyond those at the start
 SLOW = {"recipe": 10}  # one case where the others have so many
@@ -134,13 +134,18 @@ def recipe(folder: Path) -> Case:
     def case(rng: random.Random) -> str:
         words = ["--config-dir", str(folder), "recipe=mine"]
         if rng.random() < 0.3:
-            words.append(
-                mutated(rng.choice((b"model.width=256", b"+data.train=[{kind: tsv, path: a}]", b"optim=adam")), rng).decode("utf-8", "replace")
-            )
+            word = rng.choice(("model.width=256", "+data.train=[{kind: tsv, path: a}]", "optim=adam", "data.test.mine={source: a}", *HYDRA_WORDS))
+            words.append(word if rng.random() < 0.2 else mutated(word.encode(), rng).decode("utf-8", "replace"))
+            words += ["-m"] if rng.random() < 0.2 else []
             (folder / "recipe" / "mine.yaml").write_bytes(text)
         else:
             (folder / "recipe" / "mine.yaml").write_bytes(rng.choice((mutated, altered_yaml))(text, rng))
-        compose(words)
+        before = {*os.listdir("."), *os.listdir(folder)}
+        configs = compose(words)
+        if {*os.listdir("."), *os.listdir(folder)} != before or "LD_PRELOAD" in os.environ:
+            raise AssertionError("composing left something behind")
+        if "_target_" in str(configs) or os.environ["HOME"] in str(configs):
+            raise AssertionError("composed, with what should be refused")
         return "read"
 
     return case

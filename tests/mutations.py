@@ -20,7 +20,20 @@ YAML_VALUES = [
     "!!timestamp x", "!!int ''", "!!bool x", "&a [*a]", "*a", "&a {<<: *a}", LAUGHS, LAUGHS.replace("[", "{<<: [").replace("]", "]}"), "0x_", "0b_",
     "1:99:99:99", "2001-99-99", "0001-01-01 00:00:00+23:59", "9" * 5000, "[" * DEEP, "{a: " * DEEP, "- " * DEEP, "[" * 300 + "]" * 300, "'", '"\\x',
     "|", "? ", "=", "<<: 1", "%YAML 9.9", "---\n---", "\t", "\ufeff", "{_target_: os.system}", "{}", "[]", ".inf", ".nan", "1e999", "1000000000",
+    "{_target_: pathlib.Path.touch, self: a-bundle-ran-code}", "${oc.decode:'[1]'}", "${oc.create:{_target_: os.getcwd}}", "{hydra: {run: {dir: x}}}",
     "-1", "~", "${oc.env:HOME}", "${model.width}", "${a", "/etc/passwd", "{1: 2}", "{[a]: 2}",
+]  # fmt: skip
+HYDRA_LINES = [  # of a recipe: each could run, write or set something if Hydra took it
+    "hydra: {callbacks: {x: {_target_: pathlib.Path.touch, _args_: [{_target_: pathlib.Path, _args_: [" + RAN + "]}]}}}",
+    f"hydra: {{run: {{dir: {RAN}}}, output_subdir: {RAN}}}", f"hydra: {{sweep: {{dir: {RAN}}}}}", "hydra: {job: {env_set: {LD_PRELOAD: x}}}",
+    "hydra: {searchpath: ['pkg://antigravity']}", "hydra: {launcher: {_target_: os.getcwd}}", "hydra: {sweeper: {_target_: os.getcwd}}",
+    "_target_: os.getcwd", "  _target_: os.getcwd", "  - override /hydra/launcher: joblib", "  - /data@hydra.callbacks: text", "# @package hydra",
+    "  - override hydra/sweeper: x",
+    "  - ${oc.env:HOME}", "  - /hydra/config", "hydra:", "  x: {_target_: os.getcwd}", "<<: {hydra: {mode: MULTIRUN}}",
+]  # fmt: skip
+HYDRA_WORDS = [
+    f"hydra.run.dir={RAN}", f"hydra.sweep.dir={RAN}", "hydra.searchpath=[pkg://antigravity]", "+hydra.callbacks.x={_target_: os.getcwd}",
+    "hydra/launcher=joblib", "+model._target_=os.getcwd", "data.test.x={_target_: os.getcwd}", "run=${oc.env:HOME}", "+data@hydra.x=text",
 ]  # fmt: skip
 TOKENS = [value.encode() for value in YAML_VALUES] + [
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\n", b"\r", b"\t", b'"', b"{", b"}", b"\\ud800", b"\\u0000", b'{"de": ' * DEEP,
@@ -71,6 +84,9 @@ def altered_yaml(data: bytes, rng: random.Random) -> bytes:
     """A line of YAML with another value, or a line of its own."""
     lines = data.decode().split("\n")
     place = rng.randrange(len(lines))
+    if rng.random() < 0.2:
+        lines.insert(place, rng.choice(HYDRA_LINES))
+        return "\n".join(lines).encode()
     value = rng.choice(YAML_VALUES)
     lines[place] = f"{lines[place].partition(':')[0]}: {value}" if rng.random() < 0.8 else value
     return "\n".join(lines).encode()

@@ -206,7 +206,7 @@ def test_a_hostile_config_runs_nothing(sealed, monkeypatch, line):
 def test_a_hydra_target_is_no_setting(sealed, untrained):
     for section in ("data", "model", "optim", "decoding"):
         put_setting(sealed, section, "_target_", "os.system")
-        assert f"{section}._target_ is no known key" in refusal(sealed)
+        assert f"unknown key {section}._target_" in refusal(sealed)
         shutil.copy(untrained / "config.yaml", sealed)
 
 

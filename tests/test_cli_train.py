@@ -131,31 +131,29 @@ def test_a_mistake_of_training_itself_is_one_line_too(trained, monkeypatch, caps
 
 MISTAKES = [
     ([], ["no recipe is given", "recipe=NAME", *RECIPES]),
-    (["recipe=quickstrat"], ["recipe=quickstrat is unknown", *RECIPES, "--config-dir DIR"]),
+    (["recipe=quickstrat"], ["recipe=quickstrat is unknown: did you mean quickstart?", *RECIPES, "recipe=PATH"]),
     (["recipe=quickstart", "model=huge"], ["model=huge is unknown", "base, big, narrow, small, tiny"]),
-    (["recipe=quickstart", "model.widht=3"], ["model.widht is no known key: did you mean width?"]),
-    (["recipe=quickstart", "+model.widht=3"], ["model.widht is no known key: did you mean width?"]),
-    (["recipe=quickstart", "modle=tiny"], ["modle is no known key: did you mean model?"]),
-    (["recipe=quickstart", "recpe=tiny"], ["recpe is no known key: did you mean recipe?"]),
-    (["recipe=quickstart", "data.train=[{sorce: a}]"], ["sorce is no known key: did you mean source?"]),
-    (["recipe=quickstart", "data.test={mine: {kind: phrasebook}}"], ["data.test.mine isn't there", "+data.test="]),
+    (["recipe=quickstart", "model.widht=3"], ["unknown key model.widht: did you mean width?"]),
+    (["recipe=quickstart", "+model.widht=3"], ["unknown key model.widht: did you mean width?"]),
+    (["recipe=quickstart", "modle=tiny"], ["unknown key modle: did you mean model?"]),
+    (["recipe=quickstart", "recpe=tiny"], ["unknown key recpe: did you mean recipe?"]),
+    (["recipe=quickstart", "data.train=[{sorce: a}]"], ["unknown key corpus.sorce: did you mean source?"]),
     (["recipe=quickstart", "model.width=wide"], ["model.width is 'wide': it must be of type int"]),
     (["recipe=quickstart", "training.minutes=soon"], ["training.minutes is 'soon': it must be of type float"]),
     (["recipe=quickstart", "training.tensorboard=maybe"], ["training.tensorboard is 'maybe': it must be of type bool"]),
     (["recipe=quickstart", "data.train=phrasebook"], ["data.train is 'phrasebook': it must be of type list"]),
     (["recipe=quickstart", "data.folder=[a]"], ["data.folder is ['a']: it must be of type str or null"]),
-    (["recipe=quickstart", "model=3"], ["Config group override", "model=3"]),
+    (["recipe=quickstart", "model=3"], ["model=3 is unknown", "base, big, narrow, small, tiny"]),
     (["recipe=quickstart", "model.width=500", "model.heads=8"], ["model.width (500) must be a multiple of model.heads (8)"]),
     (["recipe=quickstart", "training.minutes=0"], ["training.steps and training.minutes are both 0"]),
-    (["recipe=quickstart", "run=${nonsense}"], ["run: Interpolation key 'nonsense' not found"]),
+    (["recipe=quickstart", "run=${nonsense}"], ["run refers to ${nonsense}, which does not exist"]),
     (["recipe=quickstart", "run=???"], ["run is not set: add run=VALUE"]),
-    (["recipe=quickstart", "model.width"], ["'model.width' is no KEY=VALUE"]),
-    (["recipe=quickstart", "run=a=b"], ["'run=a=b' is no KEY=VALUE", "quotes"]),
+    (["recipe=quickstart", "model.width"], ["'model.width' is not KEY=VALUE"]),
+    (["recipe=quickstart", "run=a=b"], ["'run=a=b' can't be read as KEY=VALUE", "\"run='a=b'\""]),
     (["recipe=quickstart", "model=tiny,small"], ["model=tiny,small has a comma", "-m"]),
     (["recipe=quickstart", "--frobnicate"], ["--frobnicate", "translate train --help"]),
-    (["--config-name", "nonsense"], ["nonsense"]),
+    (["--config-name", "nonsense"], ["unknown option --config-name"]),
     (["--config-dir", "nowhere", "recipe=quickstart"], ["nowhere", "not found"]),
-    (["-m", "recipe=quickstart,multi30k_de_en", "run=x"], ["several of the runs would be written to x"]),
 ]
 
 
@@ -173,15 +171,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(trained, capsys, words, parts):
 OWN_MISTAKES = [
     ("training: {steps: 3}\n", ["in recipe/mine", "# @package _global_"]),
     ("defaults:\n  - override /model: tiny\n", ["in recipe/mine", "# @package _global_"]),
-    ("# @package _global_\nmodel: {widht: 3}\n", ["in recipe/mine: model.widht is no known key: did you mean width?"]),
-    ("# @package _global_\nmodel: {width: wide}\n", ["in recipe/mine: model.width is 'wide': it must be of type int"]),
+    ("# @package _global_\nmodel: {widht: 3}\n", ["my/recipe/mine.yaml, line 2: unknown key model.widht: did you mean width?"]),
+    ("# @package _global_\nmodel: {width: wide}\n", ["my/recipe/mine.yaml, line 2: model.width is 'wide': it must be of type int"]),
     ("# @package _global_\ndefaults:\n  - override /model: huge\n", ["model=huge is unknown", "narrow, small, tiny"]),
     ("# @package _global_\ndefaults:\n  - override /modl: tiny\n", ["recipe/mine", "modl"]),
     ("# @package _global_\ndefaults:\n  - quickstrat\n", ["recipe=quickstrat is unknown", "quickstart"]),
     ("# @package _global_\nmodel: [3\n", ["not valid YAML", "mine.yaml", "line"]),
     ("# @package _global_\ntraining: {steps: 3}\n", ["data.train is empty: choose a corpus"]),
     ("# @package _global_\ndata: {folder: \udce4}\n", ["not UTF-8"]),
-    ("# @package _global_\noptim: 1.5\n", ["in recipe/mine", "OptimConfig", "1.5"]),
+    ("# @package _global_\noptim: 1.5\n", ["my/recipe/mine.yaml, line 2: optim must be a mapping of settings, not 1.5"]),
     (f"# @package _global_\noptim: {'[' * 2000}\n", ["mine.yaml", "nested too deeply"]),
     (f"# @package _global_\nx: {LAUGHS}\n", ["mine.yaml", "more than 100,000 values"]),
     ("# @package _global_\noptim: &a {x: *a}\n", ["mine.yaml", "more than 100,000 values"]),
@@ -205,14 +203,14 @@ def test_a_mistake_in_a_recipe_of_ones_own_is_one_line(trained, my, tmp_path, ca
 def test_a_sweep_gives_each_run_a_folder_named_by_what_differs(trained):
     assert main(["train", "recipe=quickstart", "-m", "model=tiny,small", "training.seed=2"]) == 0
     assert [(config.run, config.model.width, config.training.seed) for config in trained.configs] == [
-        ("runs/quickstart,model=tiny,training.seed=2", 128, 2),
-        ("runs/quickstart,model=small,training.seed=2", 256, 2),
+        ("runs/quickstart,model=tiny", 128, 2),
+        ("runs/quickstart,model=small", 256, 2),
     ]
 
 
 def test_a_sweep_over_recipes(trained):
     main(["train", "-m", "recipe=multi30k_de_en,multi30k_en_de", "data.folder=/a/b"])
-    assert [config.run for config in trained.configs] == ["runs/multi30k_de_en,data.folder=_a_b", "runs/multi30k_en_de,data.folder=_a_b"]
+    assert [config.run for config in trained.configs] == ["runs/multi30k_de_en", "runs/multi30k_en_de"]
     assert [config.data.source_language for config in trained.configs] == ["de", "en"]
 
 
@@ -269,7 +267,12 @@ def test_the_examples_of_the_help_compose(trained, my, capsys):
     examples = re.findall(r"^  (translate train .*?)(?:$| {2,}| your own)", USAGE, re.MULTILINE)
     assert len(examples) >= 6
     for example in examples:
-        words = example.replace("DIR", "/some/folder").replace("--config-dir my", f"--config-dir {folder}").split()
+        words = (
+            example.replace("DIR", "/some/folder")
+            .replace("my/mine.yaml", f"{folder}/recipe/mine.yaml")
+            .replace("--config-dir my", f"--config-dir {folder}")
+            .split()
+        )
         assert main(words[1:]) == 0, (example, capsys.readouterr().err)
 
 

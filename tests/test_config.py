@@ -127,12 +127,12 @@ def test_training_needs_a_corpus_and_an_end():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model": {"widht": 3}}, "model.widht is no known key: did you mean width?"),
-        ({"modle": {}}, "modle is no known key: did you mean model?"),
-        ({"optim": {"zzz": 3}}, "optim.zzz is no known key: known are schedule, rate, warmup"),
-        ({"data": {"filters": {"max_tokns": 3}}}, "data.filters.max_tokns is no known key: did you mean max_tokens?"),
-        ({"data": {"train": [{}, {"knid": "tsv"}]}}, "data.train[1].knid is no known key: did you mean kind?"),
-        ({"data": {"test": {"dev": {"pth": "x"}}}}, "data.test.dev.pth is no known key: did you mean path?"),
+        ({"model": {"widht": 3}}, "unknown key model.widht: did you mean width?"),
+        ({"modle": {}}, "unknown key modle: did you mean model?"),
+        ({"optim": {"zzz": 3}}, "unknown key optim.zzz: known are schedule, rate, warmup"),
+        ({"data": {"filters": {"max_tokns": 3}}}, "unknown key data.filters.max_tokns: did you mean max_tokens?"),
+        ({"data": {"train": [{}, {"knid": "tsv"}]}}, "unknown key data.train[1].knid: did you mean kind?"),
+        ({"data": {"test": {"dev": {"pth": "x"}}}}, "unknown key data.test.dev.pth: did you mean path?"),
         ({"model": {"width": "256"}}, "model.width is '256': it must be of type int"),
         ({"model": {"width": 256.0}}, "model.width is 256.0: it must be of type int"),
         ({"model": {"width": True}}, "model.width is True: it must be of type int"),
@@ -206,5 +206,5 @@ def test_first_difference_names_key_and_both_values():
 
 
 def test_the_nearest_key_is_named():
-    assert unknown_key("model", "drop_out", ["dropout", "width"]) == "model.drop_out is no known key: did you mean dropout?"
-    assert unknown_key("", "qqq", ["run", "data"]) == "qqq is no known key: known are run, data"
+    assert unknown_key("model", "drop_out", ["dropout", "width"]) == "unknown key model.drop_out: did you mean dropout?"
+    assert unknown_key("", "qqq", ["run", "data"]) == "unknown key qqq: known are run, data"

@@ -20,7 +20,8 @@ sniff
 files
 values text text_warnings segments subwords findings device forks lock seal runlog phrasebook cli.parser
 windows
-config
+config recipe_files
+recipe_reader
 cache resumable tokenizer pairfiles
 corpora
 data
@@ -38,14 +39,17 @@ ray_translator evaluation checks
 runfolder model_checks
 training
 verify
+cli.explain cli.overrides
+cli.compose
+cli.sweep
 cli.train cli.file cli.score cli.evaluate cli.export
 cli.check
 cli.main cli
 __main__
 """
 LIBRARIES = {  # where a library may be imported; every other file gets plain Python, numpy or torch values
-    "hydra": {"cli.train"},
-    "omegaconf": {"cli.train"},
+    "hydra": {"cli.overrides", "cli.compose"},
+    "omegaconf": {"cli.compose", "cli.explain"},
     "sacrebleu": {"scoring"},
     "sentencepiece": {"tokenizer"},
     "datasets": {"data", "corpora"},

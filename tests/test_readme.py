@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shlex
 from pathlib import Path
@@ -46,14 +47,38 @@ def test_commands_parse(words):
 def test_configurations_compose(words, tmp_path, monkeypatch):
     if "--help" in words:
         return
-    if "--config-dir" in words:  # the recipe that the README writes out
-        recipe = next(block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "@package _global_" in block)
-        (tmp_path / "my" / "recipe").mkdir(parents=True)
-        (tmp_path / "my" / "recipe" / "mine.yaml").write_text(recipe, encoding="utf-8")
+    if "recipe=my/recipe/mine.yaml" in words:
+        write_recipe(tmp_path)
         monkeypatch.chdir(tmp_path)
     configs = compose(words[1:])
     assert all(isinstance(config, Config) for config in configs)
     assert configs or "--cfg" in words
+
+
+def write_recipe(folder: Path) -> None:
+    """The recipe that the README writes out."""
+    recipe = next(block for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "@package _global_" in block)
+    (folder / "my" / "recipe").mkdir(parents=True)
+    (folder / "my" / "recipe" / "mine.yaml").write_text(recipe, encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", [["recipe=my/recipe/mine.yaml"], ["--config-dir", "my", "recipe=mine"]], ids=" ".join)
+def test_the_recipe_for_data_of_ones_own_finds_its_files(words, tmp_path, monkeypatch):
+    """As printed, in a folder that holds nothing but what the page names."""
+    from translate.data import load_pairs, training_texts
+
+    write_recipe(tmp_path)
+    for name, lines in {"train": 30, "dev": 3, "test": 4}.items():
+        for language in ("de", "en"):
+            (tmp_path / "my" / f"{name}.{language}").write_text("".join(f"{language} {line}\n" for line in range(lines)), encoding="utf-8")
+    (tmp_path / "my" / "more.tsv.gz").write_bytes(gzip.compress(b"das\tthat\n" * 5))
+    (tmp_path / "my" / "web.jsonl").write_text('{"de": "hier", "en": "here"}\n' * 6, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (config,) = compose([*words, "data.cache=cache"])
+    assert config.run == "runs/mine"
+    assert len(training_texts(config.data)) == 30 + 5 + 6
+    assert len(load_pairs(config.data.validation, config.data)) == 3
+    assert {name: len(load_pairs([corpus], config.data)) for name, corpus in config.data.test.items()} == {"test": 4}
 
 
 def test_every_recipe_is_named():

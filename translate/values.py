@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from typing import Any, Dict
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
 from translate.errors import UserError
+
+NEAR = 0.7  # of difflib's ratio: `knid` is near `kind` (0.75), `init` is near nothing
 
 
 def build(values: Any, kind: type, at: str = "") -> Any:
@@ -23,10 +25,15 @@ def build(values: Any, kind: type, at: str = "") -> Any:
 
 def unknown_key(at: str, key: str, known: Any) -> str:
     """The message for a key that does not exist, with the nearest one that does."""
-    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    way_out = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    hint = suggestion(key, known) or f"known are {', '.join(known)}"
     key = key if len(key) <= 200 else f"{key[:199]}…"
-    return f"{at + '.' if at else ''}{key} is no known key: {way_out}"
+    return f"unknown key {at + '.' if at else ''}{key}: {hint}"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`did you mean X?` where one of `known` is so near that `word` is probably a slip; else nothing."""
+    near = difflib.get_close_matches(word.casefold(), list(known), n=1, cutoff=NEAR)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _convert(value: Any, hint: Any, at: str) -> Any:
@@ -51,6 +58,47 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{at} is {shown(value)}: it must be of type {hint.__name__}")
     return value
+
+
+def fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> Optional[Tuple[str, str]]:
+    """What is wrong with values that are laid over a `hint` (a dataclass or a type), some of its keys or all: (key, message), or None.
+
+    As lenient as OmegaConf: the text "8" is a number too, a number is a text too, and `${...}` may stand for anything. `known`: more keys for
+    a message to name.
+    """
+    if isinstance(values, str) and ("${" in values or values == "???"):
+        return None
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Union:  # Optional[X]
+        return None if values is None else fault(values, arguments[0], at)
+    if origin is list:
+        if not isinstance(values, list):
+            start = "; start each item with `- `" if isinstance(values, dict) else ""
+            return at, f"{at} must be a list, not {shown(values)}{start}"
+        return next(filter(None, (fault(item, arguments[0], f"{at}[{number}]") for number, item in enumerate(values))), None)
+    if origin is dict or dataclasses.is_dataclass(hint):
+        if not isinstance(values, dict):
+            return at, f"{at} must be a mapping of settings, not {shown(values)}"
+        hints = dict.fromkeys(values, arguments[1]) if origin is dict else typing.get_type_hints(hint)
+        for key, value in values.items():
+            if key not in hints:
+                return f"{at}.{key}" if at else key, unknown_key(at, str(key), [*hints, *known])
+            if found := fault(value, hints[key], f"{at}.{key}" if at else str(key)):
+                return found
+        return None
+    return None if _fits(values, hint) else (at, f"{at} is {shown(values)}: it must be of type {hint.__name__}")
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if isinstance(value, bool) or kind is bool:
+        return kind is bool and (isinstance(value, (bool, int)) or str(value).lower() in ("true", "false", "yes", "no", "on", "off", "y", "n"))
+    if kind is str or not isinstance(value, str):
+        return isinstance(value, (str, int, float) if kind is str else (int, float) if kind is float else kind)
+    try:
+        kind(value)
+    except ValueError:
+        return False
+    return True
 
 
 def shown(value: Any) -> str:

@@ -1,0 +1,91 @@
+"""Several runs, one after the other: a run that fails doesn't end the sweep, and a table at the end compares them."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from translate.cli.compose import Job
+from translate.config import Config
+from translate.errors import UserError
+
+INTERRUPTED = (130, 143)  # exit codes after which a sweep doesn't go on: Ctrl-C, SIGTERM
+SEED = "training.seed="
+
+
+def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
+    """Train each. Returns the greatest exit code; what a user can mend about a run is told with the run's name."""
+    codes: list[int] = []
+    for job in jobs:
+        print(f"{job.label}: {job.config.run}", file=sys.stderr)
+        try:
+            codes.append(train(job.config))
+        except (UserError, OSError) as error:
+            if os.environ.get("TRANSLATE_DEBUG") == "1":
+                traceback.print_exc()
+            print(f"translate: error: {job.label}: {' '.join(str(error).split())}", file=sys.stderr)
+            codes.append(2)
+        if codes[-1] in INTERRUPTED:
+            break
+    print(table(jobs, codes))
+    return max(codes)
+
+
+def table(jobs: Sequence[Job], codes: Sequence[int]) -> str:
+    """A row for each run with its BLEU on the development and test sets, and for runs that differ in the seed alone their mean and deviation."""
+    scores = [scores_of(job.config) if code == 0 else {} for job, code in zip(jobs, codes)]
+    columns = list(dict.fromkeys(name for each in scores for name in each))
+    rows = [["run", *columns, ""]]
+    for job, each, code in zip(jobs, scores, codes):
+        rows.append([" ".join(job.swept), *(cell(each.get(name)) for name in columns), "" if code == 0 else f"failed (exit code {code})"])
+    rows += [[" ".join(job.swept), *[""] * len(columns), "not started"] for job in jobs[len(codes) :]]
+    rows += seeds(jobs, scores, columns)
+    first, *widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join([row[0].ljust(first), *(text.rjust(width) for text, width in zip(row[1:], widths))]).rstrip() for row in rows]
+    signatures = sorted({signature for job, code in zip(jobs, codes) if code == 0 for signature in signatures_of(job.config)})
+    return "\n".join(["", *lines, *[f"BLEU  {signature}" for signature in signatures]])
+
+
+def seeds(jobs: Sequence[Job], scores: Sequence[dict[str, float]], columns: Sequence[str]) -> list[list[str]]:
+    """Rows of means over the runs that differ in nothing but the seed."""
+    groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
+    for job, each in zip(jobs, scores):
+        if each and any(text.startswith(SEED) for text in job.swept):
+            groups.setdefault(tuple(text for text in job.swept if not text.startswith(SEED)), []).append(each)
+    rows = []
+    for rest, found in groups.items():
+        if len(found) > 1:
+            values = [[each[name] for each in found if name in each] for name in columns]
+            spread = [f"{statistics.mean(each):.2f} ± {statistics.stdev(each):.2f}" if len(each) > 1 else cell(None) for each in values]
+            rows.append([" ".join([*rest, f"mean ± standard deviation of {len(found)} seeds"]), *spread, ""])
+    return rows
+
+
+def cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def report_of(config: Config) -> dict[str, Any]:
+    path = Path(config.run) / "report.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def scores_of(config: Config) -> dict[str, float]:
+    """BLEU by set: `dev BLEU`, and the name of each test set."""
+    report = report_of(config)
+    found = {"dev BLEU": report["dev_bleu"]} if "dev_bleu" in report else {}
+    for name, test in report.get("test", {}).items():
+        if "BLEU" in test["scores"]:
+            found[f"{name} BLEU"] = test["scores"]["BLEU"]["value"]
+    return found
+
+
+def signatures_of(config: Config) -> set[str]:
+    tests = report_of(config).get("test", {}).values()
+    return {test["scores"]["BLEU"]["signature"] for test in tests if "BLEU" in test["scores"]}
