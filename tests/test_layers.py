@@ -31,7 +31,8 @@ ranks bundle scoring
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
 ray_translator evaluation checks
-runfolder model_checks
+runfolder model_checks validation
+selection
 training
 verify
 cli.train cli.file cli.score cli.evaluate cli.export
