@@ -86,7 +86,8 @@ def choose_length_penalty(validation: Validation, learnt: bool) -> dict[str, Any
 def _best_alpha(validation: Validation) -> tuple[float, dict[str, Any]]:
     pairs, translator, beam = spread(validation.pairs, SENTENCES), validation.translator(), validation.bundle.config.decoding.beam
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
-    order, tried = ("chrf", "bleu") if validation.metric == "chrf" else ("bleu", "chrf"), {}
+    order = ("chrf", "bleu") if validation.metric == "chrf" or validation.without_bleu else ("bleu", "chrf")
+    tried = {}
     for alpha in ALPHAS:
         outputs = translator.translate(sources, length_penalty=alpha)
         tried[alpha] = {metric: round(scored.value, 2) for metric, scored in zip(order, score(outputs, [references], metrics=order))}

@@ -31,6 +31,7 @@ from translate.translator import Translator, length_batches
 
 ASIDE = 10.0  # BLEU from which on nobody doubts that a model has learnt something
 OWN = 2.0  # points of chrF++ that translations fit their own references better than those of other sentences, if they say anything of their sources
+COMPARED = 300  # sentences, at most
 ALIKE = 40.0  # chrF++ from which on references may be so much alike that the comparison says nothing
 TOO_MUCH = 0.5  # share of the time that goes into validations and is worth a word
 USUAL = 0.1  # the share that the word aims at
@@ -139,16 +140,16 @@ def has_learnt(outputs: Sequence[str], references: Sequence[str], bleu: float) -
     """
     if not any(map(str.strip, outputs)):
         return False
-    size = len(references)
     if len(set(references)) == 1:  # nothing to tell apart
         return True
     if len(set(outputs)) == 1:
         return False
     if bleu >= ASIDE:
         return True
-    own, *others = (
-        score(outputs, [[*references[shift:], *references[:shift]]], metrics=("chrf",))[0].value for shift in {0, size // 3 or 1, size * 2 // 3 or 1}
-    )
+    some = spread(list(zip(outputs, references)), COMPARED)
+    outputs, references = [output for output, _ in some], [reference for _, reference in some]
+    shifts = (0, len(some) // 3 or 1, len(some) * 2 // 3 or 1)
+    own, *others = (score(outputs, [[*references[shift:], *references[:shift]]], metrics=("chrf",))[0].value for shift in shifts)
     return own >= ALIKE or own - sum(others) / len(others) >= OWN
 
 
@@ -179,8 +180,8 @@ class Validation:
         self.pairs, self.settings, self.metric = pairs, config.training, config.training.metric
         name, most = set_name(config.data.validation), self.settings.validate_sentences
         self.development = DevelopmentSet(pairs, name, most, self.settings.validate_beam, bundle.tokenizer, config.model.max_tokens)
-        self.blind = self.metric == "bleu" and len(self.development) > 0 and beyond_bleu(self.development.references)
-        if self.blind:
+        self.without_bleu = len(self.development) > 0 and beyond_bleu(self.development.references)
+        if self.without_bleu and self.metric == "bleu":
             self.metric = "chrf"
         self.ended, self.told = 0.0, False  # the last validation of this start; that they take too long
 
@@ -200,8 +201,8 @@ class Validation:
         if not progress.best_step or not len(self.development):
             return ""
         if self.metric == "loss":
-            return f"loss {progress.best_loss:.3f}"
-        return f"chrF++ {progress.best_chrf:.1f}" if self.metric == "chrf" else f"BLEU {progress.best_bleu:.1f}"
+            return f"development loss {progress.best_loss:.3f}"
+        return f"chrF++ {progress.best_chrf:.2f}" if self.metric == "chrf" else f"BLEU {progress.best_bleu:.2f}"
 
     def validate(self, progress: Progress, save: Callable[[], None]) -> float:
         """Measure the weights of this step by the real decoder, keep them, note whether they are the best, save. Returns the seconds it took.
@@ -210,7 +211,7 @@ class Validation:
         """
         began, result = time.perf_counter(), None
         if len(self.development):
-            if self.blind and not progress.validated:
+            if self.without_bleu and self.settings.metric == "bleu" and not progress.validated:
                 self.log.say(f"BLEU is 0 on this set ({self.development}): no line has four tokens; chrF++ decides, as with training.metric=chrf")
             outputs, result = self.measure()
             self.development.write_samples(self.bundle.folder / "samples.txt", progress.step, outputs)
@@ -236,14 +237,11 @@ class Validation:
             step, bleu=result.bleu, chrf=result.chrf, dev_loss=result.loss, best_bleu=progress.best_bleu, best_step=progress.best_step,
             validation_seconds=seconds, seconds=progress.seconds,
         )  # fmt: skip
-        best = {"bleu": f"{progress.best_bleu:.2f}", "chrf": f"chrF++ {progress.best_chrf:.2f}", "loss": f"loss {progress.best_loss:.3f}"}[
-            self.metric
-        ]
-        self.log.say(f"step {step:,}: {result.shown()} on the development set, best {best} at step {progress.best_step:,}")
+        self.log.say(f"step {step:,}: {result.shown()} on the development set, best {self.best(progress)} at step {progress.best_step:,}")
         now = time.perf_counter()
         share = seconds / (now - self.ended) if self.ended else 0.0
         self.ended = now
-        if share > TOO_MUCH and not self.told:
+        if share > TOO_MUCH and not self.told and step % self.settings.validate_every == 0:  # the last one comes out of turn
             self.told = True
             self.log.say(too_much(share, seconds, self.settings.validate_every, self.development))
 
