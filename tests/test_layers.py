@@ -36,7 +36,8 @@ ranks bundle scoring parallel
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
 ray_translator evaluation checks
-runfolder model_checks
+runfolder model_checks validation
+selection
 training
 verify
 cli.explain cli.overrides

@@ -148,7 +148,10 @@ def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bu
 
 def manifest_of(config: Config, tokenizer: Tokenizer, data: str) -> dict[str, Any]:
     """The manifest without what is said of the weights. data: fingerprint of the training data."""
-    settings = {"model": dataclasses.asdict(config.model), "decoding": dataclasses.asdict(config.decoding)}
+    decoding = {
+        key: value for key, value in dataclasses.asdict(config.decoding).items() if value is not None
+    }  # what is still to be chosen may change
+    settings = {"model": dataclasses.asdict(config.model), "decoding": decoding}
     sealed = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests()}
     return {**sealed, "data_fingerprint": data, "settings": settings}
 

@@ -34,9 +34,12 @@ class Progress:
     seconds: float = 0.0  # of training, validations included, over all starts
     tokens: int = 0  # target tokens seen
     validated: int = 0  # step of the last validation
-    best_bleu: float = -1.0
+    best_bleu: float = -1.0  # of the best validation by training.metric
+    best_chrf: float = -1.0
+    best_loss: float = math.inf
+    best_learnt: bool = True  # its translations depended on their sources
     best_step: int = 0
-    worse: int = 0  # validations since the best
+    worse: int = 0  # validations in a row that were no better
     skipped: int = 0  # steps left out because of a non-finite gradient
     lowest_loss: float = math.inf  # of the intervals between two lines of the log
     returns: int = 0  # to the save before, because the loss exploded

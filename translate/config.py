@@ -124,10 +124,11 @@ class TrainingConfig:
     batch_tokens: int = 4096  # target tokens a step, padding included
     accumulate: int = 1  # batches a step: the gradient is that of one batch `accumulate` times as large
     validate_every: int = 1000  # steps
-    validate_sentences: int = 0  # the first so many of the development set; 0 = all
+    validate_sentences: int = 0  # so many of the development set, spread evenly over it; 0 = all
     validate_beam: int = 1
-    patience: int = 0  # validations without a better BLEU; 0 = go on
-    average: int = 5  # checkpoints averaged at the end, if that scores better on the development set
+    metric: str = "bleu"  # bleu | chrf (chrF++) | loss, on the development set: what makes a checkpoint the best
+    patience: int = 0  # validations in a row that are no better; 0 = go on
+    average: int = 5  # checkpoints averaged at the end, if that is better on the development set
     keep: int = 5  # checkpoints kept for averaging
     log_every: int = 50  # steps
     seed: int = 1
@@ -141,7 +142,8 @@ class TrainingConfig:
 @dataclass
 class DecodingConfig:
     beam: int = 5
-    length_penalty: float = 1.0  # alpha of Wu et al. 2016, equation 14
+    # alpha of Wu et al. 2016, equation 14; null = the best of several on the development set, tried when the weights are chosen
+    length_penalty: Optional[float] = None
     # an output may have max_ratio x source tokens + max_extra tokens
     max_ratio: float = 2.0
     max_extra: int = 20
@@ -166,6 +168,7 @@ CHOICES = {
     "tokenizer.normalization": ("nmt_nfkc", "nfkc", "identity"),
     "model.norm": ("pre", "post"),
     "optim.schedule": ("noam", "inverse_sqrt", "linear", "cosine"),
+    "training.metric": ("bleu", "chrf", "loss"),
     "training.precision": ("auto", "fp32", "bf16"),
 }
 CORPUS_KINDS = ("text", "tsv", "jsonl", "hub", "saved", "phrasebook")
@@ -204,7 +207,7 @@ def check(config: Config) -> Config:
             raise UserError(f"{key} is {value}: it must be a finite number")
     for keys, least in ((AT_LEAST_0, 0), (AT_LEAST_1, 1)):
         for key in keys:
-            if not flat[key] >= least:  # this way round, so that NaN fails too
+            if flat[key] is not None and not flat[key] >= least:  # this way round, so that NaN fails too
                 raise UserError(f"{key} is {shown(flat[key])}: it must be at least {least}")
     for key, most in AT_MOST.items():
         if flat[key] > most:

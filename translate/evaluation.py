@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from translate.config import Config
 from translate.data import load_pairs
 from translate.decoding import Options
 from translate.errors import UserError
-from translate.scoring import corpus_bleu, score
+from translate.scoring import score
 from translate.text import written_whole
 from translate.translator import Translator
 
@@ -64,30 +64,6 @@ def _evaluate(translator: Translator, sources: list[str], references: list[str],
         "cut": sum(result.cut for result in results),
         "samples": [{"source": sources[place], "reference": references[place], "translation": outputs[place]} for place in shown],
     }
-
-
-class DevelopmentSet:
-    """Sentence pairs that a model in training is scored on, always with the same decoder settings."""
-
-    def __init__(self, pairs: Sequence[tuple[str, str]], beam: int) -> None:
-        self.beam = beam
-        self.sources = [source for source, _ in pairs]
-        self.references = [target for _, target in pairs]
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def bleu(self, translator: Translator) -> tuple[list[str], float]:
-        """The translations, and their BLEU."""
-        outputs = translator.translate(self.sources, beam=self.beam)
-        return outputs, corpus_bleu(outputs, self.references)[0]
-
-    def write_samples(self, path: Path, step: int, outputs: list[str]) -> None:
-        """Append ten sentences, the same each time, spread over the set."""
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(f"# step {step}\n")
-            for place in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
-                file.write(f"source     {self.sources[place]}\nreference  {self.references[place]}\noutput     {outputs[place]}\n\n")
 
 
 def table(tests: Mapping[str, Mapping[str, Any]]) -> str:

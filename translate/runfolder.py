@@ -39,7 +39,8 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
     except OSError as error:
         raise UserError(f"cannot make the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
     if (folder / CONFIG).exists():
-        difference = first_difference(read_config(folder)[0], config, MAY_DIFFER)
+        chosen = ("decoding.length_penalty",) if config.decoding.length_penalty is None else ()  # by the run itself, at its end
+        difference = first_difference(read_config(folder)[0], config, (*MAY_DIFFER, *chosen))
         if difference:
             raise UserError(
                 f"{folder} holds a run with another configuration: {difference}; undo that, choose another folder with run=FOLDER, "

@@ -64,6 +64,11 @@ def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[f
     return result.value, result.signature
 
 
+def beyond_bleu(references: Iterable[str]) -> bool:
+    """Whether BLEU says nothing of translations of these: no line has four tokens, so that even a perfect translation scores 0."""
+    return not any(corpus_bleu([line], [line])[0] for line in references)
+
+
 def _score_with(name: str, hypotheses: Sequence[str], references: Sequence[Sequence[str]], bootstrap: int) -> Score:
     # force=True only silences sacreBLEU's own log message on tokenised text: `warnings` covers that.
     metric = {"bleu": lambda: BLEU(force=True), "chrf": lambda: CHRF(word_order=2), "ter": TER}[name]()

@@ -6,7 +6,6 @@ Vaswani et al. 2017, section 5 (training) and 6.1 (checkpoint averaging). `train
 from __future__ import annotations
 
 import contextlib
-import copy
 import itertools
 import signal
 import sys
@@ -18,20 +17,20 @@ from typing import Optional
 import torch
 
 from translate.batches import Batch, BatchStream
-from translate.bundle import Bundle, build_model, put_weights, write_model
+from translate.bundle import Bundle, build_model
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
 from translate.data import Prepared
-from translate.device import choose_device, choose_precision, choose_search_precision, keep_memory, set_threads
+from translate.device import choose_device, choose_precision, keep_memory, set_threads
 from translate.errors import UserError
-from translate.evaluation import DevelopmentSet, evaluate_tests, samples, table, write_report
+from translate.evaluation import evaluate_tests, samples, table, write_report
 from translate.optim import learning_rate
 from translate.ranks import Ranks, join_ranks
 from translate.runfolder import claim, open_run
 from translate.runlog import RunLog
-from translate.torch_engine import TorchEngine
-from translate.translator import Translator
+from translate.selection import choose_length_penalty, choose_weights
 from translate.update import Updater
+from translate.validation import Validation
 
 SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run goes back
 EXPLODED = 1.5  # times the lowest loss and 1 nat more: so far a loss does not rise while it learns
@@ -66,7 +65,7 @@ def train(config: Config) -> int:
             return 0
         chosen = run.choose()
         log.say(f"the model is in {folder}: its weights are {chosen['weights']}")
-        tests = evaluate_tests(run.translator(), config) if config.data.test else {}
+        tests = evaluate_tests(run.validation.translator(), config) if config.data.test else {}
         write_report(folder, run.report(chosen), tests)
     if tests:
         print(f"{table(tests)}\n\n{samples(tests)}\n")
@@ -85,8 +84,7 @@ class Run:
         self.precision = choose_precision(self.settings.precision, device)
         self.updater = Updater(self.model, self.config, device, self.precision, ranks)
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
-        sentences = self.settings.validate_sentences or len(validation)
-        self.development = DevelopmentSet(validation[:sentences], self.settings.validate_beam)
+        self.validation = Validation(bundle, validation, data.fingerprint, device, self.precision, self.checkpoints, log)
         self.validation_seconds = 0.0
         self.stop_signal, self.late = 0, False
         self.before, self.started = 0.0, time.perf_counter()  # seconds of earlier starts; of this one
@@ -101,6 +99,20 @@ class Run:
         log.forget_after(self.progress.step)
         if self.progress.step:
             self.log.say(f"resumed at step {self.progress.step:,}")
+        self.introduce()
+
+    def introduce(self) -> None:
+        """What is trained, on what, and for how long."""
+        settings, processes = self.settings, f" in each of {self.ranks.size} processes" if self.ranks.size > 1 else ""
+        limits = [f"{settings.minutes:g} minutes"] if settings.minutes else []
+        limits += [f"{settings.steps:,} steps"] if settings.steps else []
+        patience = f", or {settings.patience} validations without a better one" if settings.patience else ""
+        precision, threads = str(self.precision).removeprefix("torch."), torch.get_num_threads()
+        self.log.say(
+            f"training {sum(parameter.numel() for parameter in self.model.parameters()):,} parameters on {self.data.kept:,} pairs, "
+            f"up to {settings.batch_tokens * settings.accumulate:,} target tokens a step, for {' or '.join(limits)}{patience}"
+        )
+        self.log.say(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
 
     @property
     def seconds(self) -> float:
@@ -197,7 +209,7 @@ class Run:
             return
         progress.lowest_loss = min(progress.lowest_loss, loss)
         self.told_tokens, self.told_seconds, self.unlogged = progress.tokens, seconds, torch.zeros((), device=self.device)
-        best = f", BLEU {progress.best_bleu:.1f}" if progress.best_step else ""
+        best = f", {best}" if (best := self.validation.best(progress)) else ""
         self.log.progress(used, f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s")
         values = {"loss": loss, "gradient_norm": norm, "rate": rate, "tokens_per_second": speed, "epoch": progress.epoch, "seconds": seconds}
         self.log.record(progress.step, **values)
@@ -205,40 +217,9 @@ class Run:
     def validate(self) -> None:
         """The first rank validates and saves; the others learn how it went."""
         if self.ranks.first:
-            self._validate()
+            self.validation_seconds = self.validation.validate(self.progress, self.save)
+            self.told_seconds += self.validation_seconds
         self.progress = self.ranks.from_first(lambda: self.progress)
-
-    def _validate(self) -> None:
-        """BLEU of the development set by the real decoder; keep these weights, note whether they are the best, save.
-
-        Without a development set the newest weights count as the best.
-        """
-        progress, began = self.progress, time.perf_counter()
-        bleu = 0.0
-        if len(self.development):
-            outputs, bleu = self.development.bleu(self.translator())
-            self.development.write_samples(self.bundle.folder / "samples.txt", progress.step, outputs)
-        better = bleu > progress.best_bleu or not len(self.development)
-        progress.worse = 0 if better else progress.worse + 1
-        if better:
-            progress.best_bleu, progress.best_step = bleu, progress.step
-            write_model(self.bundle, self.data.fingerprint)
-        progress.validated = progress.step
-        self.checkpoints.keep_weights(self.model, progress)
-        self.save()
-        self.checkpoints.drop_unneeded(progress)
-        self.validation_seconds = time.perf_counter() - began
-        self.told_seconds += self.validation_seconds
-        if not len(self.development):
-            self.log.say(f"step {progress.step:,}: saved; there is no development set")
-            return
-        self.log.record(progress.step, bleu=bleu, best_bleu=progress.best_bleu, validation_seconds=self.validation_seconds, seconds=self.seconds)
-        self.log.say(f"step {progress.step:,}: BLEU {bleu:.2f} on the development set, best {progress.best_bleu:.2f} at step {progress.best_step:,}")
-
-    def translator(self) -> Translator:
-        """Of the present weights, as users will have it."""
-        precision = choose_search_precision(self.settings.precision, self.device)
-        return Translator(TorchEngine.owning(copy.deepcopy(self.model), self.device, precision), self.bundle.tokenizer, self.config.decoding)
 
     def save(self) -> None:
         self.progress.seconds = self.seconds
@@ -246,28 +227,15 @@ class Run:
             self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
 
     def choose(self) -> dict:
-        """Put the best weights in place: those of the best validation or the average of the last few, by development BLEU."""
-        progress = self.progress
-        steps = progress.kept[-self.settings.average :]
-        put_weights(self.model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
-        chosen = {"weights": f"of step {progress.best_step:,}", "dev_bleu": progress.best_bleu}
-        if len(steps) > 1 and len(self.development):
-            put_weights(self.model, self.checkpoints.average(steps), "the average")
-            bleu = self.development.bleu(self.translator())[1]
-            self.log.say(f"BLEU {bleu:.2f} on the development set with the average of the last {len(steps)} checkpoints")
-            if bleu > progress.best_bleu:
-                chosen = {"weights": f"the average of steps {', '.join(f'{step:,}' for step in steps)}", "dev_bleu": bleu}
-            else:
-                put_weights(self.model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
-        write_model(self.bundle, self.data.fingerprint)
-        progress.seconds = self.seconds
-        return chosen
+        """Put the best weights in place, and the length penalty with which they search best."""
+        chosen = choose_weights(self.validation, self.progress)
+        self.progress.seconds = self.seconds  # as of the budget: the length penalty and the tests come after it
+        return {**chosen, **choose_length_penalty(self.validation, chosen.get("learnt", False))}
 
     def report(self, chosen: dict) -> dict:
-        progress, settings = self.progress, self.settings
+        progress = self.progress
         return {
             **chosen,
-            "dev_decoding": {"beam": settings.validate_beam, "sentences": len(self.development)},
             "steps": progress.step,
             "epochs": progress.epoch,
             "target_tokens": progress.tokens,

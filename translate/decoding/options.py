@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from translate.config import DecodingConfig
 from translate.errors import UserError
 
+LENGTH_PENALTY = 1.0  # where none was chosen yet: while training, and where it makes no difference
+
 
 @dataclass(frozen=True)
 class Options:
@@ -28,7 +30,7 @@ class Options:
             default if value is None else value
             for value, default in (
                 (self.beam, decoding.beam),
-                (self.length_penalty, decoding.length_penalty),
+                (self.length_penalty, LENGTH_PENALTY if decoding.length_penalty is None else decoding.length_penalty),
                 (self.batch_tokens, decoding.batch_tokens),
             )
         )
