@@ -22,6 +22,7 @@ from translate.config import DecodingConfig
 from translate.decoding import Options
 from translate.device import set_threads
 from translate.errors import UserError
+from translate.paths import expanded
 from translate.translator import WINDOW_LINES, Translation, Translator, windows
 
 AHEAD = 4  # windows for each worker that are read and not yet given out: what bounds the memory
@@ -137,7 +138,7 @@ def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "
     started: list[Any] = []
     try:
         threads, gpus = _share([node["Resources"] for node in ray.nodes() if node["Alive"]], workers, device)
-        model = (os.path.abspath(os.path.expanduser(folder)), device, *rest)
+        model = (os.path.abspath(expanded(folder)), device, *rest)
 
         def start() -> Any:
             started.append(ray.remote(num_cpus=threads, num_gpus=gpus)(Worker).remote(threads, model))

@@ -42,7 +42,7 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held:
         return _decoded(held or sys.stdin.buffer, STANDARD_INPUT, errors)
     if held:
         return _decoded(held, path, errors)
-    path = os.path.expanduser(path)
+    path = expanded(path)
     try:
         stream = open(path, "rb")  # itself refuses a folder
     except OSError as error:
