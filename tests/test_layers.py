@@ -36,7 +36,7 @@ ray_translator evaluation checks
 runfolder model_checks
 training
 verify
-cli.paths
+cli.paths cli.signals
 cli.train cli.file cli.score cli.evaluate cli.export
 cli.check
 cli.main cli
