@@ -159,10 +159,11 @@ ERRORS = {
     "many lines": (UserError("first\n   second\n"), 2, "translate: error: first second\n"),
     "no words": (UserError(), 2, "translate: error: UserError\n"),
     "missing file": (
-        FileNotFoundError(errno.ENOENT, "No such file or directory", "a.de"), 2, "translate: error: a.de: cannot be read: No such file or directory\n"
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "a.de"), 2, "translate: error: a.de: No such file or directory\n"
     ),
-    "folder": (IsADirectoryError(errno.EISDIR, "Is a directory", Path("data")), 2, "translate: error: data: cannot be read: Is a directory\n"),
+    "folder": (IsADirectoryError(errno.EISDIR, "Is a directory", Path("data")), 2, "translate: error: data: Is a directory\n"),
     "disk full": (OSError(errno.ENOSPC, "No space left on device", "out"), 2, "translate: error: out: cannot be written: No space left on device\n"),
+    "full output": (OSError(errno.ENOSPC, "No space left"), 2, "translate: error: the output: cannot be written: No space left\n"),
     "no name": (OSError(errno.EIO, "Input/output error"), 2, "translate: error: Input/output error\n"),
     "only a message": (OSError("the hub is not reachable"), 2, "translate: error: the hub is not reachable\n"),
     "Ctrl-C": (KeyboardInterrupt(), 130, "translate: interrupted\n"),
@@ -239,7 +240,7 @@ def test_a_full_disk_is_one_line(unbuffered, texts):
     with open("/dev/full", "wb") as full:
         settings = {"stdout": full, "stderr": subprocess.PIPE, "capture_output": False, "environment": {"PYTHONUNBUFFERED": unbuffered}}
         answer = command("score", "ref", "-i", "hyp", "--bootstrap", "0", cwd=texts, **settings)
-    assert (answer.returncode, answer.stderr) == (2, b"translate: error: No space left on device\n")
+    assert (answer.returncode, answer.stderr) == (2, b"translate: error: the output: cannot be written: No space left on device\n")
 
 
 def test_without_a_stdout(texts):

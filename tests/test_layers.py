@@ -40,9 +40,9 @@ runfolder model_checks validation
 selection
 training
 verify
-cli.explain cli.overrides
+cli.explain cli.overrides cli.signals
 cli.compose
-cli.sweep
+cli.sweep cli.paths
 cli.train cli.file cli.score cli.evaluate cli.export
 cli.check
 cli.main cli

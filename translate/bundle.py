@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -25,6 +26,7 @@ from translate.config import FORMAT, SEALED, Config, check, from_dict
 from translate.errors import UserError
 from translate.files import whole_file
 from translate.model import Transformer
+from translate.paths import expanded
 from translate.seal import CONFIG_SIZE, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
 from translate.text import written_whole
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
@@ -54,6 +56,12 @@ def package_version() -> str:
         return "unknown"
 
 
+def model_folder(path: str | os.PathLike[str]) -> Path:
+    """The run folder that a user's `path` means: itself, or that of the bundle's file that it names."""
+    folder = Path(expanded(path))
+    return folder.parent if folder.name in (CONFIG, WEIGHTS, EXPORTED, SOURCE_FILE, TARGET_FILE) and folder.is_file() else folder
+
+
 def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     """config.yaml: the settings, the format, the package's version and the tokenizer's SHA-256. The folder itself is not named in it."""
     values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}
@@ -68,10 +76,12 @@ def read_config(folder: str | Path) -> tuple[Config, dict[str, Any]]:
 
     UserError if it is no run folder, is damaged, or was made by a newer format.
     """
-    folder = Path(folder)
+    folder = model_folder(folder)
     path = folder / CONFIG
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: give the run folder that `translate train` wrote")
     if not path.exists() and not path.is_symlink():
-        raise UserError(f"{folder} is no model: it has no {CONFIG}; give the run folder that `translate train` wrote")
+        raise UserError(f"{folder} is not a model: it has no {CONFIG}; give the run folder that `translate train` wrote")
     content = content_of(folder, CONFIG, CONFIG_SIZE)
     values = plain_yaml(content, path)
     if not isinstance(values, dict) or "format" not in values:
@@ -95,8 +105,9 @@ def check_format(number: Any, version: Any, origin: Any) -> None:
         raise UserError(f"{origin} has format {shown(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {shown(version)}")
 
 
-def load_tokenizer(folder: Path) -> tuple[Config, Tokenizer, dict[str, Any]]:
+def load_tokenizer(folder: str | Path) -> tuple[Config, Tokenizer, dict[str, Any]]:
     """`read_config` and the tokenizer of a run folder. UserError if one is missing, or it is another than the model was trained with."""
+    folder = model_folder(folder)
     config, sealed = read_config(folder)
     models = []
     for name in (SOURCE_FILE, TARGET_FILE):
@@ -118,7 +129,7 @@ def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bu
 
     No memory is taken beyond the files' own size before all shapes are known to fit.
     """
-    folder = Path(folder)
+    folder = model_folder(folder)
     config, tokenizer, sealed = load_tokenizer(folder)
     if not (folder / WEIGHTS).exists() and (folder / EXPORTED).exists():
         raise UserError(f"{folder} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")

@@ -22,6 +22,7 @@ from translate.cache import cache_folder, cached, digest, file_key
 from translate.config import CorpusConfig, DataConfig
 from translate.errors import UserError
 from translate.pairfiles import aligned_lines, jsonl_rows, one_line, tsv_rows
+from translate.paths import expanded
 
 ROWS = 10_000  # pairs an Arrow batch
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
@@ -87,10 +88,10 @@ def _text_files(corpus: CorpusConfig, data: DataConfig) -> list[str]:
     if corpus.kind == "text":
         if not corpus.source or not corpus.target:
             raise UserError("a corpus of kind text needs `source` and `target`: two files with a sentence a line")
-        return [os.path.expanduser(corpus.source), os.path.expanduser(corpus.target)]
+        return [expanded(corpus.source), expanded(corpus.target)]
     files = []
     for language in (data.source_language, data.target_language):
-        path = os.path.join(os.path.expanduser(data.folder or ""), f"{corpus.files}.{language}")
+        path = os.path.join(expanded(data.folder), f"{corpus.files}.{language}")
         found = [path + suffix for suffix in ("", ".gz", ".xz") if os.path.exists(path + suffix)]
         if not found:
             raise UserError(f"data.folder ({data.folder}) has no {corpus.files}.{language} (.gz, .xz) in place of {corpus.path} ({corpus.split})")
@@ -101,7 +102,7 @@ def _text_files(corpus: CorpusConfig, data: DataConfig) -> list[str]:
 def _file(corpus: CorpusConfig) -> str:
     if not corpus.path:
         raise UserError(f"a corpus of kind {corpus.kind} needs `path`: one file")
-    return os.path.expanduser(corpus.path)
+    return expanded(corpus.path)
 
 
 def _places(corpus: CorpusConfig) -> list[int]:
@@ -129,7 +130,7 @@ def _from_hub(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset,
         raise UserError("a corpus of kind hub needs `path`: the name of the data set")
     try:
         with _quiet():
-            table = datasets.load_dataset(os.path.expanduser(corpus.path), corpus.config, split=corpus.split, revision=corpus.revision)
+            table = datasets.load_dataset(expanded(corpus.path), corpus.config, split=corpus.split, revision=corpus.revision)
     except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those there are); a set that is a script
         raise UserError(f"data set {corpus.path}: {_in_a_line(error)}") from None
     except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not in the cache; no such name
@@ -143,7 +144,7 @@ def _saved(corpus: CorpusConfig, cache: Path) -> tuple[datasets.Dataset, Any]:
     if not corpus.path:
         raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
     try:
-        table = datasets.load_from_disk(os.path.expanduser(corpus.path))
+        table = datasets.load_from_disk(expanded(corpus.path))
     except (OSError, ValueError) as error:
         raise UserError(f"{corpus.path} cannot be read as a folder written by save_to_disk: {_in_a_line(error)}") from None
     if isinstance(table, datasets.DatasetDict):

@@ -18,7 +18,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from translate.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of
+from translate.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of, model_folder
 from translate.config import SEALED, Config, DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty
 from translate.device import searches_at_once
@@ -39,7 +39,7 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
     UserError where the package is not installed, the folder holds no model or one that is damaged, or the device has no such compute type.
     """
     package = _package()
-    folder = Path(folder)
+    folder = model_folder(folder)
     config, tokenizer, sealed = load_tokenizer(folder)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         home = folder

@@ -115,8 +115,11 @@ def check_file(path: str | os.PathLike[str]) -> None:
             return
         place = Path(os.path.realpath(given))
         temporary = _temporary(place)
-        _create(given, place, temporary)
-        os.unlink(temporary)
+        try:
+            _create(given, place, temporary)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 def check_folder(path: str | os.PathLike[str]) -> None:
@@ -124,13 +127,16 @@ def check_folder(path: str | os.PathLike[str]) -> None:
     given = expanded(path)
     place = Path(os.path.realpath(given))
     with writing(given):
-        if os.path.lexists(place):
+        try:
+            os.lstat(place)  # OSError for a name that is too long, or below a file
+        except FileNotFoundError:
+            if os.path.islink(given):
+                raise UserError(f"{given} is a link to {place}, which is missing: choose another folder, or remove the link") from None
+        else:
             if not place.is_dir() or any(place.iterdir()):
                 raise UserError(f"{given} is there already: choose another folder, or remove it")
             if os.path.ismount(place) or place.samefile(os.getcwd()):
                 raise UserError(f"{given} is in use, as a mount point or the current folder: give a new folder in it, such as {place / 'model'}")
-        elif os.path.islink(given):
-            raise UserError(f"{given} is a link to {place}, which is missing: choose another folder, or remove the link")
         above = place.parent
         while not os.path.lexists(above):
             above = above.parent

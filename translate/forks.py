@@ -77,7 +77,8 @@ def _serve(function: Callable[..., Any], pipe: Connection, others: list[Connecti
     """Answers until the other end is closed, be it that the process there was killed."""
     for other in others:  # an end held open here would hide that
         other.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process says what becomes of it
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal reach all; the first process says what becomes of it
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads the output waits until nobody can write to it
     torch.set_num_threads(1)

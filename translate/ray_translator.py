@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from translate.config import DecodingConfig
 from translate.decoding import Options
 from translate.device import set_threads
 from translate.errors import UserError
+from translate.paths import expanded
 from translate.translator import Translation, Translator
 from translate.windows import WINDOW_LINES, windows
 
@@ -140,11 +143,12 @@ def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "
     if own:
         address = os.environ.get("RAY_ADDRESS") or "local"
         local = {"num_cpus": max(workers, torch.get_num_threads()), "include_dashboard": False} if address == "local" else {}
-        ray.init(address, log_to_driver=False, logging_level="ERROR", **local)
+        with _same_handler(signal.SIGTERM):
+            ray.init(address, log_to_driver=False, logging_level="ERROR", **local)
     started: list[Any] = []
     try:
         threads, gpus = _share([node["Resources"] for node in ray.nodes() if node["Alive"]], workers, device)
-        model = (os.path.abspath(os.path.expanduser(folder)), device, *rest)
+        model = (os.path.abspath(expanded(folder)), device, *rest)
 
         def start() -> Any:
             started.append(ray.remote(num_cpus=threads, num_gpus=gpus)(Worker).remote(threads, model))
@@ -156,6 +160,15 @@ def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "
             ray.kill(worker)
         if own:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _same_handler(number: int) -> Iterator[None]:
+    """Ray would put one of its own in place, which ends with another exit code."""
+    handler = signal.getsignal(number)
+    yield
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(number, handler)
 
 
 def _share(nodes: list[dict[str, float]], workers: int, device: str) -> tuple[int, int]:

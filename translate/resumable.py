@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from translate.errors import UserError
-from translate.files import continued, remove_leftovers
+from translate.files import check_file, continued, remove_leftovers
 from translate.lock import alone
+from translate.paths import is_stream
 from translate.text import written_whole
 
 
@@ -58,11 +59,16 @@ class ResumableFile:
 def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]) -> Iterator[list[ResumableFile]]:
     """The files of one job, one unit of each for a line of input; whole at the end, kept as far as they are after an error.
 
-    job: plain values. UserError if another process writes the first of them, or one belongs to another job.
+    job: plain values. UserError if another process writes the first of them, one belongs to another job, or can't be written or gone on with.
     """
+    for path in paths:
+        if is_stream(path):
+            raise UserError(f"{path} is a stream, and --resume goes on with a file: leave --resume out, or name a file")
     with alone(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or give -o another name"):
         files = [ResumableFile(path, job, each) for path, each in zip(paths, lines_each)]
         for path in paths:
+            check_file(path)
+            check_file(f"{path}.part")
             remove_leftovers(path)
         try:
             yield files

@@ -85,7 +85,7 @@ def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
     if (folder / CONFIG).exists():
         return load_tokenizer(folder)[1]
     began = time.perf_counter()
-    tokenizer = train_tokenizer(training_texts(config.data), config.tokenizer, folder)
+    tokenizer = train_tokenizer(lambda: training_texts(config.data), config.tokenizer, folder)
     write_config(folder, config, tokenizer)
     origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
     log.say(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")

@@ -46,7 +46,7 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held:
         return _decoded(held or sys.stdin.buffer, STANDARD_INPUT, errors, ends)
     if held:
         return _decoded(held, str(path), errors, ends)
-    path = os.path.expanduser(path)
+    path = expanded(path)
     try:
         stream = open(path, "rb")  # itself refuses a folder
     except OSError as error:

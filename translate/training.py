@@ -25,6 +25,7 @@ from translate.device import choose_device, choose_precision, keep_memory, set_t
 from translate.errors import UserError
 from translate.evaluation import evaluate_tests, samples, table, write_report
 from translate.optim import learning_rate
+from translate.paths import expanded
 from translate.ranks import Ranks, join_ranks
 from translate.runfolder import claim, open_run
 from translate.runlog import RunLog
@@ -43,7 +44,7 @@ def train(config: Config) -> int:
     Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
     Returns 0, or 128 + the signal's number where SIGINT or SIGTERM stopped it (saved). UserError for settings or data that can't be used.
     """
-    folder, device = Path(config.run), choose_device(config.training.device)
+    folder, device = Path(expanded(config.run)), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         if ranks.from_first(lambda: claim(folder, config, stack)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from translate.cli.paths import user_path
+
 HELP = "Translate and score the test sets of a run's recipe."
 EPILOG = """\
 examples:
@@ -18,7 +20,9 @@ report.json of the run folder. The test sets are read from where the recipe says
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
-    parser.add_argument("-m", "--model", required=True, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files")
+    parser.add_argument(
+        "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
+    )
     search = parser.add_argument_group("search (default: as the recipe says)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
@@ -29,15 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from translate.bundle import read_config
+    from translate.bundle import model_folder, read_config
     from translate.decoding import Options
     from translate.evaluation import REPORT, evaluate_tests, samples, table, write_report
+    from translate.files import check_file
     from translate.translator import Translator
 
-    config, _ = read_config(arguments.model)
-    translator = Translator.load(arguments.model, arguments.device, arguments.precision, fork=True)
+    folder = model_folder(arguments.model)
+    config, _ = read_config(folder)
+    check_file(folder / REPORT)
+    translator = Translator.load(folder, arguments.device, arguments.precision, fork=True)
     tests = evaluate_tests(translator, config, Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens))
-    write_report(arguments.model, {}, tests)
+    write_report(folder, {}, tests)
     print(f"{table(tests)}\n\n{samples(tests)}")
-    print(f"translate: written to {arguments.model}/{REPORT}", file=sys.stderr)
+    print(f"translate: written to {folder / REPORT}", file=sys.stderr)
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from translate.cli.paths import user_path
+
 HELP = "Write a run's model in the format of another engine, for production."
 EPILOG = """\
 examples:
@@ -19,15 +21,20 @@ It needs the package ctranslate2: pip install ctranslate2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
-    parser.add_argument("-m", "--model", required=True, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files")
+    parser.add_argument(
+        "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
+    )
     parser.add_argument("--to", required=True, choices=("ctranslate2",), help="the engine")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write; it must not exist yet, or be empty")
+    parser.add_argument("-o", "--output", required=True, type=user_path, metavar="DIR", help="folder to write; it must not exist yet, or be empty")
     parser.add_argument("--quantization", choices=("int8", "float16"), help="of the weights (default: none, fp32)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from translate.files import check_folder
+
+    check_folder(arguments.output)  # before torch is loaded
     from translate.bundle import load_bundle
     from translate.ctranslate2_engine import export
 

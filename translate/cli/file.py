@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from translate.cli.paths import check_places, user_path
 from translate.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,11 +53,17 @@ JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
-    parser.add_argument("input", nargs="*", metavar="INPUT", help="text files, one sentence a line (.gz and .xz too; - or none: standard input)")
-    parser.add_argument("-m", "--model", required=True, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files")
-    parser.add_argument("-o", "--output", metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)")
+    parser.add_argument(
+        "input", nargs="*", type=user_path, metavar="INPUT", help="text files, one sentence a line (.gz and .xz too; - or none: standard input)"
+    )
+    parser.add_argument(
+        "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
+    )
+    parser.add_argument(
+        "-o", "--output", type=user_path, metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run with --resume left of OUT")
-    parser.add_argument("--report", metavar="FILE", help="write what became of each line, and what looks wrong, as JSON lines")
+    parser.add_argument("--report", type=user_path, metavar="FILE", help="write what became of each line, and what looks wrong, as JSON lines")
     parser.add_argument(
         "--errors", choices=("strict", "replace"), default="strict", help="invalid UTF-8: stop, or put U+FFFD for it (default: strict)"
     )
@@ -88,7 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.text import held_pipe, read_lines, written_whole
 
     inputs = arguments.input or ["-"]
-    check_names(arguments, inputs)
+    if arguments.resume and not arguments.output:
+        raise UserError("--resume goes on with the file of -o: give -o OUT as well")
+    check_places(inputs, arguments.output, arguments.report)
     pipes = [None if arguments.window or arguments.errors == "replace" else held_pipe(path) for path in inputs]
     # opens them all: what cannot be read is told before the model is loaded
     readers = [read_lines(path, arguments.errors, pipe) for path, pipe in zip(inputs, pipes)]
@@ -108,18 +117,6 @@ def run(arguments: argparse.Namespace) -> int:
             print("translate: whoever read the output has closed it: the rest is not translated", file=sys.stderr)
             raise
     return 0
-
-
-def check_names(arguments: argparse.Namespace, inputs: list[str]) -> None:
-    """UserError where a file would be read and written, or written twice, whatever its names are."""
-    for written in (arguments.output, arguments.report):
-        for path in inputs:
-            if written and path != "-" and os.path.exists(written) and os.path.exists(path) and os.path.samefile(path, written):
-                raise UserError(f"{written} is an input as well as the output: give -o another name")
-    if arguments.report and arguments.output and os.path.realpath(arguments.report) == os.path.realpath(arguments.output):
-        raise UserError(f"{arguments.report} is the output as well as the report: give one of them another name")
-    if arguments.resume and not arguments.output:
-        raise UserError("--resume goes on with the file of -o: give -o OUT as well")
 
 
 def count_lines(inputs: list[str], pipes: list[BinaryIO | None], errors: str) -> int | None:
@@ -164,12 +161,12 @@ def translations(
 
 def go_on(lines: Iterator[str], inputs: list[str], total: int | None, arguments: argparse.Namespace) -> None:
     """With --resume: from the first window on that is not whole in all that is written."""
-    from translate.bundle import CONFIG, EXPORTED, WEIGHTS
+    from translate.bundle import CONFIG, EXPORTED, WEIGHTS, model_folder
     from translate.cache import file_key
     from translate.resumable import resumable_files
 
     paths = [path for path in (arguments.output, arguments.report) if path]
-    model = [os.path.join(arguments.model, name) for name in (CONFIG, WEIGHTS, EXPORTED)]
+    model = [model_folder(arguments.model) / name for name in (CONFIG, WEIGHTS, EXPORTED)]
     job = {
         "model": [file_key(path) for path in model if os.path.isfile(path)],
         "input": [file_key(path) if os.path.isfile(path) else path for path in inputs],

@@ -8,14 +8,17 @@ module that is asked for is imported, and it must import nothing heavy before `r
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from translate.cli.parser import Parser, nearest
+from translate.cli.signals import Stopped, stopping
 from translate.errors import UserError
 
 COMMANDS = ("check", "train", "file", "score", "evaluate", "export")  # in the order of use
@@ -99,8 +102,8 @@ def dispatch(words: Sequence[str]) -> int:
 def explain(error: BaseException) -> str:
     """One line for a user's mistake."""
     if isinstance(error, OSError) and error.strerror:
-        done = "written" if error.errno in FULL else "read"
-        message = error.strerror if error.filename is None else f"{error.filename}: cannot be {done}: {error.strerror}"
+        what = [f"{error.filename}"] if error.filename is not None else ["the output"] if error.errno in FULL else []
+        message = ": ".join([*what, *(["cannot be written"] if error.errno in FULL else []), error.strerror])
     else:
         message = str(error) or type(error).__name__
     line = " ".join(line.strip() for line in message.splitlines() if line.strip())
@@ -117,7 +120,14 @@ def main(words: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
     try:
         try:
-            return dispatch(sys.argv[1:] if words is None else words)
+            words = sys.argv[1:] if words is None else words
+            with contextlib.nullcontext() if words[:1] == ["train"] else stopping():  # training saves before it ends
+                return dispatch(words)
+        except Stopped as stopped:
+            discard()  # whoever reads it may not read any more: nothing waits for that
+            with contextlib.suppress(OSError):  # of a terminal that was closed
+                print(f"translate: stopped by {signal.Signals(stopped.code - 128).name}", file=sys.stderr)
+            raise
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, not at interpreter exit, so that a closed pipe or a full disk is met inside the outer `try`
@@ -156,6 +166,11 @@ def flush_or_discard() -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        discard()
+
+
+def discard() -> None:
+    """From here on what goes to stdout goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from translate.cli.paths import user_path
 from translate.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ resamples' mean and half the interval's width.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `translate score`."""
     parser.epilog = EXAMPLES
-    parser.add_argument("references", nargs="+", metavar="REFERENCE", help="reference translation, a line for each line scored; plain, .gz or .xz")
-    parser.add_argument("-i", "--input", default="-", metavar="HYPOTHESIS", help="the translation to score (default: standard input)")
+    parser.add_argument(
+        "references", nargs="+", type=user_path, metavar="REFERENCE", help="reference translation, a line for each line scored; plain, .gz or .xz"
+    )
+    parser.add_argument("-i", "--input", default="-", type=user_path, metavar="HYPOTHESIS", help="the translation to score (default: standard input)")
     parser.add_argument(
         "--metrics", nargs="+", choices=("bleu", "chrf", "ter"), default=["bleu", "chrf", "ter"], help="which, and in which order (default: all)"
     )

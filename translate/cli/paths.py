@@ -1,0 +1,37 @@
+"""Paths on the command line: `~` is expanded in the same way everywhere, and what can't be written is told before work begins."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from translate.errors import UserError
+from translate.files import check_file
+from translate.paths import descriptor, expanded
+
+
+def user_path(word: str) -> str:
+    """`type` of the options that name a file or folder. "-" stays, which is standard input or output."""
+    try:
+        return expanded(word)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def check_places(inputs: Sequence[str], output: str | None, report: str | None) -> None:
+    """UserError where a file would be read and written, or written twice, whatever its names are; or where one can't be written."""
+    for what, option, written in (("output", "-o", output), ("report", "--report", report)):
+        for path in inputs:
+            if written and path != "-" and os.path.isfile(written) and os.path.exists(path) and os.path.samefile(path, written):
+                raise UserError(f"{written} is an input as well as the {what}: give {option} another name")
+    if report and _place(report) == _place(output or "-"):
+        raise UserError(f"{report} is the output as well as the report: give one of them another name")
+    for written in (output, report):
+        if written:
+            check_file(written)
+
+
+def _place(written: str) -> int | str:
+    number = descriptor(written)
+    return os.path.realpath(written) if number is None else number
