@@ -18,6 +18,7 @@ errors
 values text text_warnings segments subwords findings device forks lock seal runlog phrasebook
 config
 cache resumable tokenizer pairfiles
+pipes tables xmlpairs
 corpora
 data
 model.linear
@@ -44,7 +45,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "omegaconf": {"cli.train"},
     "sacrebleu": {"scoring"},
     "sentencepiece": {"tokenizer"},
-    "datasets": {"data", "corpora"},
+    "datasets": {"data", "corpora", "tables"},
     "ctranslate2": {"ctranslate2_engine"},
     "ray": {"ray_translator"},
 }
