@@ -24,6 +24,7 @@ from translate.tokenizer import LONGEST_LINE
 SAMPLE = 5_000  # lines of one block
 BLOCKS = 6  # of a corpus, spread evenly
 QUICK = 500_000  # pairs of training that the cheap part looks through for development and test sentences
+LOOKED = 3_000  # lines whose characters are looked at
 SHOWN = 3  # examples in a finding
 FUNCTION_WORDS = {
     "de": set("der die das und ist nicht ein eine einen einem einer zu mit auf für von dem den im ich sie er wir es sich auch".split()),
@@ -136,10 +137,12 @@ def _texts(name: str, table, blocks: int) -> Iterator[Finding]:
         numbers += range(start + 1, start + 1 + len(texts[0]))
         for side, lines in zip(sides, texts):
             side += lines
+    step = max(1, len(numbers) // LOOKED)
+    numbers = numbers[::step]
     for side, texts in zip(("source", "target"), sides):
-        for warning in text_warnings(f"the {side} side", texts, None if len(numbers) == len(table) else numbers):
-            text, _, hint = warning.rpartition(": ")
-            yield Finding("warning", name, text or hint, hint if text else "")
+        for warning in text_warnings(f"the {side} side", texts[::step], None if len(numbers) == len(table) else numbers):
+            text, closing, hint = warning.partition("): ")
+            yield Finding("warning", name, text + closing[:1], hint)
 
 
 def _languages(name: str, table, data: DataConfig) -> Iterator[Finding]:
