@@ -15,8 +15,9 @@ import pytest
 from tests.conftest import tiny_config
 from translate import phrasebook
 from translate.alignment import shifted
-from translate.checks import check_data
+from translate.checks import cheap_checks, check_data
 from translate.cli.main import main
+from translate.config import Config, CorpusConfig, DataConfig
 from translate.training import train
 
 DATA = os.environ.get("TRANSLATE_DATA")
@@ -110,6 +111,42 @@ def test_a_development_pair_that_stands_in_training_in_another_dress_is_told_apa
     exact, near = found.text.split("; ")
     assert exact.endswith(" 1 pairs of 10 also stand in training (pairs: line 9)")
     assert near.endswith(f"{len(chosen)} more (pairs: line 1, 2, 3, ...)")
+
+
+SPOILT = {  # words of the warning, and how text comes to be so
+    "looks tokenised": lambda text: re.sub(r"([.,!?])", r" \1", text),
+    "still has subword marks": lambda text: re.sub(r"(\w{3})(?=\w)", r"\1@@ ", text),
+    "decoded in the wrong encoding": lambda text: text.replace("e", "é").encode().decode("cp1252"),
+    "HTML entities": lambda text: text.replace("e", "&eacute;"),
+    "soft hyphens": lambda text: re.sub(r"(\w{4})(?=\w)", "\\1\u00ad", text),
+    "is SGML, XML or HTML": lambda text: f'<seg id="1">{text}</seg>',
+}
+
+
+@pytest.mark.parametrize("warning", SPOILT)
+def test_unfit_text_is_told_at_the_doors_of_check_and_train(warning, tmp_path, capsys, monkeypatch):
+    sources, targets = corpora()["phrasebook"]
+    write(tmp_path, train_de=sources[:300], train_en=list(map(SPOILT[warning], targets[:300])), dev_de=sources[3000:3060], dev_en=targets[3000:3060])
+    monkeypatch.setattr("translate.model_checks.check_model", lambda config: iter(()))
+    words = ["recipe=quickstart", "data=text", "~data.test.test", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}"]
+    main(["check", *words])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert any(line[9:].startswith("train 1 ") and "the target side" in line and warning in line for line in lines), lines
+    assert not any("the source side" in line or line[9:].startswith("validation") for line in lines)
+    said: list[str] = []
+    cheap_checks(tiny_config(tmp_path / "run", tmp_path), said.append)
+    assert any(warning in line for line in said)
+
+
+@pytest.mark.skipif(not DATA, reason="needs TRANSLATE_DATA")
+@pytest.mark.parametrize("name", ["multi30k/val", "tatoeba/dev", "newstest2012/test", "wmt23_deen/test"])
+def test_clean_text_is_not_warned_of(name, tmp_path):
+    files = [f"{DATA}/{name}.{language}" for language in ("de", "en")]
+    if not all(map(os.path.exists, files)):
+        pytest.skip(f"no {name}")
+    corpus = CorpusConfig(source=files[0], target=files[1])
+    found = check_data(Config(data=DataConfig(train=[corpus], cache=str(tmp_path))), cheap=True)
+    assert [finding.line() for finding in found if finding.severity == "warning"] == []
 
 
 def test_training_says_at_every_start_what_the_quick_part_warns_of(tmp_path, corpus_folder, monkeypatch):

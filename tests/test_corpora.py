@@ -87,7 +87,7 @@ def test_jsonl(tmp_path, data):
 
     corpus = CorpusConfig("jsonl", path)
     for line, message in (
-        ('{"de": "a"', "line 2: no valid JSON: Expecting"),
+        ('{"de": "a"', "line 2: not valid JSON: Expecting"),
         ('{"de": "a", "fr": "b"}', "line 2: there is no 'en', only de, fr: set the corpus's `source` and `target`"),
         ("[1]", "line 2: must be a JSON object, not [1]"),
         ('{"de": 7, "en": "b"}', "line 2: 'de' must be text, not 7"),
@@ -163,7 +163,9 @@ def test_folder_in_place_of_the_hub(tmp_path, data):
         with gzip.open(tmp_path / "files" / f"val.{language}.gz", "wt", encoding="utf-8") as file:
             file.write({"de": "ja\n", "en": "yes\n"}[language])
     assert load_pairs([dataclasses.replace(corpus, files="val"), corpus], data) == [("ja", "yes"), *PAIRS[:4]]
-    assert failure(dataclasses.replace(corpus, files="test"), data).endswith("has no test.de (.gz, .xz) in place of somebody/multi30k (train)")
+    assert failure(dataclasses.replace(corpus, files="test"), data).endswith(
+        "has no test.de (.gz, .xz, .bz2, .zst) in place of somebody/multi30k (train)"
+    )
 
 
 def test_a_hub_that_cannot_be_reached(tmp_path):
@@ -176,7 +178,7 @@ def test_a_hub_that_cannot_be_reached(tmp_path):
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.startswith(
-        "data set bentrevett/multi30k cannot be had from the Hugging Face hub: set data.folder to a folder with train.de and train.en ("
+        "data set bentrevett/multi30k could not be loaded from the Hugging Face hub: set data.folder to a folder with train.de and train.en ("
     )
     assert done.stdout.count("\n") == 1 and not done.stderr
 

@@ -23,6 +23,7 @@ windows
 config recipe_files
 recipe_reader
 cache resumable tokenizer pairfiles
+pipes tables xmlpairs
 corpora
 data
 model.linear
@@ -53,7 +54,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "omegaconf": {"cli.compose", "cli.explain"},
     "sacrebleu": {"scoring"},
     "sentencepiece": {"tokenizer"},
-    "datasets": {"data", "corpora"},
+    "datasets": {"data", "corpora", "tables"},
     "ctranslate2": {"ctranslate2_engine"},
     "ray": {"ray_translator"},
 }

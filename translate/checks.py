@@ -14,13 +14,17 @@ from itertools import islice
 
 from translate.alignment import FEWEST_LINES, shifted
 from translate.config import Config, CorpusConfig, DataConfig
-from translate.corpora import ROWS, load_corpus
+from translate.corpora import Read, find_corpus
 from translate.data import Pairs
 from translate.errors import UserError
+from translate.tables import ROWS
+from translate.text_warnings import text_warnings
+from translate.tokenizer import LONGEST_LINE
 
 SAMPLE = 5_000  # lines of one block
 BLOCKS = 6  # of a corpus, spread evenly
 QUICK = 500_000  # pairs of training that the cheap part looks through for development and test sentences
+LOOKED = 3_000  # lines whose characters are looked at
 SHOWN = 3  # examples in a finding
 FUNCTION_WORDS = {
     "de": set("der die das und ist nicht ein eine einen einem einer zu mit auf für von dem den im ich sie er wir es sich auch".split()),
@@ -57,23 +61,27 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
     the corpus.
     """
     data = config.data
-    training = _tables({f"train {n}": c for n, c in enumerate(data.train, 1)}, data)
-    held_out = [*_tables({f"validation {n}": c for n, c in enumerate(data.validation, 1)}, data), *_tables(data.test, data)]
-    for name, table in (*training, *held_out):
-        if isinstance(table, Finding):
-            yield table
+    training = _read({f"train {n}": c for n, c in enumerate(data.train, 1)}, data)
+    held_out = [*_read({f"validation {n}": c for n, c in enumerate(data.validation, 1)}, data), *_read(data.test, data)]
+    for name, read in (*training, *held_out):
+        if isinstance(read, Finding):
+            yield read
             continue
+        table = read.table
         if not cheap:
             blank = sum(not (source.strip() and target.strip()) for source, target in Pairs([table]))
             severity = "warning" if blank > len(table) / 100 else "note" if blank else "ok"
             yield Finding(severity, name, f"{len(table):,} pairs, {blank:,} blank", "blank pairs are left out of training" if blank else "")
-        if not len(table):
-            yield Finding("error", name, "it has no pairs", "name a file that has some")
-            continue
+        if read.told:
+            yield Finding("warning", name, read.told, "look at that line of the file")
+        if read.long and name.startswith("train "):
+            text = f"{read.long:,} of {len(table):,} pairs have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer does not train on"
+            yield Finding("warning", name, f"{text} (the first: pair {read.first_long:,})", "put one sentence in a line")
         yield from _alignment(name, table, 2 if cheap else BLOCKS)
         yield from _languages(name, table, data)
-    tables = [table for _, table in training if not isinstance(table, Finding)]
-    readable = {name: list(Pairs([table])) for name, table in held_out if not isinstance(table, Finding)}
+        yield from _texts(name, table, 2 if cheap else BLOCKS)
+    tables = [read.table for _, read in training if not isinstance(read, Finding)]
+    readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
     if tables:
         yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
@@ -85,11 +93,11 @@ def cheap_checks(config: Config, say: Callable[[str], None]) -> None:
             say(finding.line())
 
 
-def _tables(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple]:
-    found = []
+def _read(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple[str, Read | Finding]]:
+    found: list[tuple[str, Read | Finding]] = []
     for name, corpus in corpora.items():
         try:
-            found.append((name, load_corpus(corpus, data)))
+            found.append((name, find_corpus(corpus, data).read()))
         except UserError as error:
             found.append((name, Finding("error", name, str(error))))
     return found
@@ -119,6 +127,22 @@ def _alignment(name: str, table, blocks: int) -> Iterator[Finding]:
     if not found:
         looked = "" if seen >= len(table) else f" in {seen:,} of {len(table):,} lines looked at"
         yield Finding("ok", name, f"no run of shifted lines{looked}")
+
+
+def _texts(name: str, table, blocks: int) -> Iterator[Finding]:
+    """What makes its lines unfit as text: tokenised, wrongly decoded, with markup, ..."""
+    sides: tuple[list[str], list[str]] = ([], [])
+    numbers: list[int] = []
+    for start, *texts in _sample(table, blocks):
+        numbers += range(start + 1, start + 1 + len(texts[0]))
+        for side, lines in zip(sides, texts):
+            side += lines
+    step = max(1, len(numbers) // LOOKED)
+    numbers = numbers[::step]
+    for side, texts in zip(("source", "target"), sides):
+        for warning in text_warnings(f"the {side} side", texts[::step], None if len(numbers) == len(table) else numbers):
+            text, closing, hint = warning.partition("): ")
+            yield Finding("warning", name, text + closing[:1], hint)
 
 
 def _languages(name: str, table, data: DataConfig) -> Iterator[Finding]:

@@ -23,12 +23,19 @@ class CorpusConfig:
     """Where aligned sentence pairs come from. Which fields count depends on `kind`:
 
     ====================  ==========================================================================================
-    ``text``              `source`, `target`: two files of the same number of lines (plain, .gz or .xz)
-    ``tsv``, ``jsonl``    `path`: one file (plain, .gz or .xz); `source`, `target`: column number from 1 (TSV) or key (JSONL)
+    ``text``              `source`, `target`: two files of the same number of lines
+    ``tsv``               `path`: one file; `source`, `target`: column number from 1; cells have no quotes
+    ``csv``               `path`: one file; `source`, `target`: column, by its name in the first row or by number where that row is missing
+    ``jsonl``             `path`: one file, an object a line or all in an array; `source`, `target`: key, `translation.de` for a nested one
+    ``parquet``           `path`: one file, or a folder of them; `source`, `target`: columns as in `jsonl`
+    ``tmx``               `path`: a translation memory; the languages are those of `data`
+    ``wmt``               `path`: a test set of WMT in XML, `config`: the translator of the reference (null = the first); or `source`, `target`: .sgm
     ``hub``               `path`: name of a Hugging Face data set, `config`, `split`; `source`, `target`: columns, `translation.de` for a nested one
     ``saved``             `path`: a folder written by `Dataset.save_to_disk` or `DatasetDict.save_to_disk`, `split`, columns as above
     ``phrasebook``        the built-in generated corpus: `split`; needs nothing else
     ====================  ==========================================================================================
+
+    Files may be packed (.gz, .xz, .bz2, .zst).
     """
 
     kind: str = "text"
@@ -171,7 +178,7 @@ CHOICES = {
     "training.metric": ("bleu", "chrf", "loss"),
     "training.precision": ("auto", "fp32", "bf16"),
 }
-CORPUS_KINDS = ("text", "tsv", "jsonl", "hub", "saved", "phrasebook")
+CORPUS_KINDS = ("text", "tsv", "csv", "jsonl", "parquet", "tmx", "wmt", "hub", "saved", "phrasebook")
 
 AT_LEAST_0 = (
     "tokenizer.sampling", "model.dropout", "optim.warmup", "optim.weight_decay", "optim.clip", "optim.label_smoothing", "optim.r_drop", "optim.beta1",

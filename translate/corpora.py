@@ -1,19 +1,18 @@
-"""Where sentence pairs come from: text files, TSV, JSONL, a Hugging Face data set, a saved one, the phrasebook -> one Arrow table each.
+"""Where sentence pairs come from: text files, tables, translation memories, a Hugging Face data set, the phrasebook -> one Arrow table each.
 
-Sits under data.py, which filters and tokenises them. Each corpus is read once, as a stream, into the cache folder and from then on
-memory-mapped, so that it may be larger than memory.
+Sits under data.py, which filters and tokenises them; pairfiles.py, xmlpairs.py and tables.py read the kinds of files. Each corpus is read once,
+as a stream, into the cache folder and from then on memory-mapped, so that it may be larger than memory.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
 import os
+import shlex
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Sequence
+from typing import Any, Callable, Iterable
 
 import datasets
 from datasets.arrow_writer import ArrowWriter
@@ -21,11 +20,34 @@ from datasets.arrow_writer import ArrowWriter
 from translate.cache import cache_folder, cached, digest, file_key
 from translate.config import CorpusConfig, DataConfig
 from translate.errors import UserError
-from translate.pairfiles import aligned_lines, jsonl_rows, one_line, tsv_rows
+from translate.pairfiles import Skipped, aligned_lines, csv_rows, json_rows, mac_line_ends, tsv_rows
 from translate.paths import expanded
+from translate.pipes import held
+from translate.tables import ROWS, column_of, hub_table, parquet_columns, parquet_files, parquet_rows, saved_table, table_rows
+from translate.text import PACKED
+from translate.tokenizer import LONGEST_LINE
+from translate.xmlpairs import sgm_pairs, tmx_pairs, wmt_pairs
 
-ROWS = 10_000  # pairs an Arrow batch
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
+UNTAR = "unpack it first (tar xf FILE)"
+NOT_LINES = {  # endings of files that are not lines of text, and what to do
+    ".zip": "unpack it first (unzip -p FILE > TEXT)", ".7z": "unpack it first", ".tar": UNTAR, ".tgz": UNTAR, ".tar.gz": UNTAR, ".tar.xz": UNTAR,
+    ".tmx": "use kind: tmx with `path`", ".tmx.gz": "use kind: tmx with `path`", ".parquet": "use kind: parquet with `path`",
+    ".docx": "save it as plain text", ".xlsx": "save it as CSV and use kind: csv with `path`", ".sgm": "use kind: wmt", ".sgml": "use kind: wmt",
+}  # fmt: skip
+
+
+@dataclass
+class Read:
+    """A corpus in the cache. sha256: of its texts, the same wherever they lie and in whichever kind of file; skipped: rows left out;
+    long, first_long: pairs with a side that is longer than the tokenizer trains on, and the number of the first (from 1)."""
+
+    table: datasets.Dataset
+    sha256: str
+    skipped: int
+    told: str  # of the rows left out, for the log; or nothing
+    long: int
+    first_long: int
 
 
 @dataclass
@@ -34,26 +56,35 @@ class Corpus:
 
     name: str  # for messages
     key: str  # SHA-256 of all that decides its pairs
-    pairs: Callable[[], Iterable[tuple[str, str]]]
+    pairs: Callable[[Skipped], Iterable[tuple[str, str]]]
     cache: Path
+    sparse: bool = False  # rows that lack a language are usual in it
 
-    def load(self) -> tuple[datasets.Dataset, str]:
-        """Its pairs, and the SHA-256 of their texts: the same wherever they lie and in whichever kind of file."""
+    def read(self) -> Read:
         folder, facts = cached(self.cache, "corpus", self.key, self._write)
-        return datasets.Dataset.from_file(str(folder / "pairs.arrow")), facts["sha256"]
+        return Read(datasets.Dataset.from_file(str(folder / "pairs.arrow")), **facts)
 
     def _write(self, folder: Path) -> dict:
-        pairs, count, sha = iter(self.pairs()), 0, hashlib.sha256()
+        skipped = Skipped(self.name, *([1.0] if self.sparse else []))
+        pairs, count, returns, long, first_long, sha = iter(self.pairs(skipped)), 0, 0, 0, 0, hashlib.sha256()
         with ArrowWriter(path=str(folder / "pairs.arrow"), features=TEXTS, writer_batch_size=ROWS) as writer:
             while batch := list(islice(pairs, ROWS)):
                 sources, targets = zip(*batch)
                 writer.write_batch({"source": sources, "target": targets})
-                sha.update("".join(f"{source}\n{target}\n" for source, target in batch).encode())  # no text has a line end
+                text = "".join(f"{source}\n{target}\n" for source, target in batch)  # no text has a line end
+                sha.update(text.encode())
+                returns += text.count("\r")
+                for number, pair in enumerate(batch, count + 1):
+                    if any(len(side) > LONGEST_LINE // 4 and len(side.encode()) > LONGEST_LINE for side in pair):
+                        long, first_long = long + 1, first_long or number
                 count += len(batch)
+            skipped.check(count)
+            if returns >= count > 0:
+                raise UserError(mac_line_ends(self.name, returns, count))
             if not count:
-                raise UserError(f"{self.name}: the corpus is empty")
+                raise UserError(f"{self.name}: the corpus is empty{f' ({skipped.told()})' if skipped.rows else ''}")
             writer.finalize()
-        return {"pairs": count, "sha256": sha.hexdigest()}
+        return {"sha256": sha.hexdigest(), "skipped": skipped.rows, "told": skipped.told(), "long": long, "first_long": first_long}
 
 
 def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
@@ -62,53 +93,82 @@ def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
     UserError, one line, for whatever is wrong with it: missing or misaligned files, invalid UTF-8, a missing column or split, a hub
     that cannot be reached, no pair at all.
     """
-    return find_corpus(corpus, data).load()[0]
+    return find_corpus(corpus, data).read().table
 
 
 def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
     """What `load_corpus` would read, with its key; no text is read beyond hashing the files. UserError as there."""
     kind, cache = corpus.kind, cache_folder(data)
-    if kind == "text" or (kind == "hub" and data.folder and corpus.files):
-        files = _text_files(corpus, data)
-        return Corpus(", ".join(files), digest("text", *(file_key(file, cache) for file in files)), lambda: aligned_lines(*files), cache)
-    if kind == "tsv":
-        path, places = _file(corpus), _places(corpus)
-        return Corpus(path, digest(kind, places, file_key(path, cache)), lambda: tsv_rows(path, places), cache)
-    if kind == "jsonl":
-        path, keys = _file(corpus), [corpus.source or data.source_language, corpus.target or data.target_language]
-        return Corpus(path, digest(kind, keys, file_key(path, cache)), lambda: jsonl_rows(path, keys), cache)
+    languages = [data.source_language, data.target_language]
+    keys = [corpus.source or languages[0], corpus.target or languages[1]]
+
+    def of_files(files: list[str], pairs: Callable[[Skipped], Iterable[tuple[str, str]]], *settings: Any) -> Corpus:
+        return Corpus(", ".join(files), digest(kind, settings, [file_key(file, cache) for file in files]), pairs, cache, kind in ("tmx", "wmt"))
+
     if kind == "phrasebook":
         return _phrasebook(corpus, data)
-    table, key = _from_hub(corpus, data) if kind == "hub" else _saved(corpus, cache)
-    columns = [_column(table, corpus.source, data.source_language, corpus), _column(table, corpus.target, data.target_language, corpus)]
-    return Corpus(f"{corpus.path} ({corpus.split})", digest(kind, columns, key), lambda: _table_rows(table, columns), cache)
+    if kind in ("hub", "saved") and not (kind == "hub" and data.folder and corpus.files):
+        table, key = hub_table(corpus, data) if kind == "hub" else saved_table(corpus, cache)
+        name = f"{corpus.path} ({corpus.split})"
+        columns = [column_of(table.features, *side, name) for side in zip((corpus.source, corpus.target), languages)]
+        return Corpus(name, digest(kind, columns, key), lambda skipped: table_rows(table, columns, name), cache)
+    if kind == "parquet":
+        parquets = parquet_files(corpus)
+        columns = parquet_columns(parquets, corpus, data)
+        return of_files(list(map(str, parquets)), lambda skipped: parquet_rows(parquets, columns), columns)
+    if kind in ("text", "hub") or (kind == "wmt" and not corpus.path):
+        files = _text_files(corpus, data)
+        return of_files(files, lambda skipped: sgm_pairs(*files) if kind == "wmt" else aligned_lines(*files))
+    path = _file(corpus)
+    if kind == "tsv":
+        places = _places(corpus)
+        return of_files([path], lambda skipped: tsv_rows(path, places, skipped), places)
+    if kind == "tmx":
+        return of_files([path], lambda skipped: tmx_pairs(path, languages, skipped), languages)
+    if kind == "wmt":
+        return of_files([path], lambda skipped: wmt_pairs(path, languages, corpus.config, skipped), languages, corpus.config)
+    rows = csv_rows if kind == "csv" else json_rows
+    return of_files([path], lambda skipped: rows(path, keys, skipped), keys)
 
 
 def _text_files(corpus: CorpusConfig, data: DataConfig) -> list[str]:
-    if corpus.kind == "text":
+    if corpus.kind != "hub":
         if not corpus.source or not corpus.target:
-            raise UserError("a corpus of kind text needs `source` and `target`: two files with a sentence a line")
-        return [expanded(corpus.source), expanded(corpus.target)]
+            raise UserError(f"a corpus of kind {corpus.kind} needs `source` and `target`: two files with the same sentences in the same order")
+        return [_found(corpus.source, corpus.kind), _found(corpus.target, corpus.kind)]
     files = []
     for language in (data.source_language, data.target_language):
-        path = os.path.join(expanded(data.folder), f"{corpus.files}.{language}")
-        found = [path + suffix for suffix in ("", ".gz", ".xz") if os.path.exists(path + suffix)]
-        if not found:
-            raise UserError(f"data.folder ({data.folder}) has no {corpus.files}.{language} (.gz, .xz) in place of {corpus.path} ({corpus.split})")
-        files.append(found[0])
+        path = os.path.join(expanded(data.folder) if data.folder else "", f"{corpus.files}.{language}")
+        files.append(_found(path, "text"))
+        if not os.path.exists(files[-1]):
+            packed = ", ".join(PACKED)
+            raise UserError(f"data.folder ({data.folder}) has no {corpus.files}.{language} ({packed}) in place of {corpus.path} ({corpus.split})")
     return files
+
+
+def _found(path: str, kind: str) -> str:
+    """The file, or the packed one of that name; of a pipe what came through it."""
+    path = expanded(path)
+    hint = next((hint for suffix, hint in NOT_LINES.items() if path.lower().endswith(suffix)), None)
+    if hint and kind in ("text", "tsv", "jsonl", "csv"):
+        raise UserError(f"{path} does not hold lines of text: {hint.replace('FILE', shlex.quote(path))}")
+    if not os.path.exists(path):
+        path = next((path + suffix for suffix in PACKED if os.path.exists(path + suffix)), path)
+    return held(path)
 
 
 def _file(corpus: CorpusConfig) -> str:
     if not corpus.path:
         raise UserError(f"a corpus of kind {corpus.kind} needs `path`: one file")
-    return expanded(corpus.path)
+    return _found(corpus.path, corpus.kind)
 
 
 def _places(corpus: CorpusConfig) -> list[int]:
     for side, given in (("source", corpus.source), ("target", corpus.target)):
         if given and (not given.isdecimal() or int(given) < 1):
-            raise UserError(f"`{side}` of the TSV corpus {corpus.path} is {given!r}: it must be the number of a column, from 1")
+            raise UserError(
+                f"`{side}` of the TSV corpus {corpus.path} is {given!r}: it must be the number of a column, from 1 (kind: csv takes names)"
+            )
     return [int(corpus.source or 1) - 1, int(corpus.target or 2) - 1]
 
 
@@ -122,95 +182,4 @@ def _phrasebook(corpus: CorpusConfig, data: DataConfig) -> Corpus:
     files = sorted(file for file in Path(phrasebook.__file__).parent.rglob("*") if file.is_file() and file.suffix != ".pyc")
     key = digest("phrasebook", corpus.split, german_first, [[file.name, *file_key(file)] for file in files])
     name = f"phrasebook ({corpus.split})"
-    return Corpus(name, key, lambda: (pair if german_first else pair[::-1] for pair in phrasebook.pairs(corpus.split)), cache_folder(data))
-
-
-def _from_hub(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset, Any]:
-    if not corpus.path:
-        raise UserError("a corpus of kind hub needs `path`: the name of the data set")
-    try:
-        with _quiet():
-            table = datasets.load_dataset(expanded(corpus.path), corpus.config, split=corpus.split, revision=corpus.revision)
-    except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those there are); a set that is a script
-        raise UserError(f"data set {corpus.path}: {_in_a_line(error)}") from None
-    except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not in the cache; no such name
-        files = f"{corpus.files}.{data.source_language} and {corpus.files}.{data.target_language}"
-        way_out = f"set data.folder to a folder with {files}" if corpus.files else "have it as files and use a corpus of kind text"
-        raise UserError(f"data set {corpus.path} cannot be had from the Hugging Face hub: {way_out} ({_in_a_line(error)})") from None
-    return table, table._fingerprint  # of the builder: its code, its settings and the state of its files
-
-
-def _saved(corpus: CorpusConfig, cache: Path) -> tuple[datasets.Dataset, Any]:
-    if not corpus.path:
-        raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
-    try:
-        table = datasets.load_from_disk(expanded(corpus.path))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{corpus.path} cannot be read as a folder written by save_to_disk: {_in_a_line(error)}") from None
-    if isinstance(table, datasets.DatasetDict):
-        if corpus.split not in table:
-            raise UserError(f"{corpus.path} has no split {corpus.split!r}, only {', '.join(table)}: set the corpus's `split`")
-        table = table[corpus.split]
-    return table, [file_key(file["filename"], cache) for file in table.cache_files]
-
-
-def _column(table: datasets.Dataset, given: str, language: str, corpus: CorpusConfig) -> str:
-    """The column of one side; without a name that of its language, at the top or in `translation`."""
-    names = dict(_names(table.features))
-    for name in [given] if given else [language, f"translation.{language}"]:
-        if name in names:
-            if names[name] not in ("string", "large_string"):
-                raise UserError(f"column {name} of {corpus.path} holds {names[name]}: it must hold strings")
-            return name
-    known = ", ".join(names)
-    raise UserError(f"{corpus.path} ({corpus.split}) has no column {given or language}, only {known}: set the corpus's `source` and `target`")
-
-
-def _names(features: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """Columns of a table with their types, those within a column as `column.key`."""
-    for name, feature in features.items():
-        if isinstance(feature, datasets.Translation):
-            yield from ((f"{at}{name}.{language}", "string") for language in feature.languages)
-        elif isinstance(feature, dict):
-            yield from _names(feature, f"{at}{name}.")
-        else:
-            yield at + name, getattr(feature, "dtype", type(feature).__name__)
-
-
-def _table_rows(table: datasets.Dataset, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
-    tops = [column if column in table.column_names else column.split(".")[0] for column in columns]
-    for batch in table.select_columns(sorted(set(tops))).with_format("arrow").iter(batch_size=ROWS):
-        sides = []
-        for column, top in zip(columns, tops):
-            values = batch[top].to_pylist()
-            for key in column[len(top) + 1 :].split(".") if column != top else []:
-                values = [None if value is None else value[key] for value in values]
-            sides.append(map(one_line, values))
-        yield from zip(*sides)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """`datasets` and the hub without progress bars and remarks: what goes wrong comes as an exception."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
-    bars, hub_bars = datasets.are_progress_bars_disabled(), are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    disable_progress_bars()
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
-        if not bars:
-            datasets.enable_progress_bars()
-        if not hub_bars:
-            enable_progress_bars()
-
-
-def _in_a_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return Corpus(name, key, lambda skipped: (pair if german_first else pair[::-1] for pair in phrasebook.pairs(corpus.split)), cache_folder(data))

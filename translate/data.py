@@ -20,9 +20,10 @@ from datasets.arrow_writer import ArrowWriter
 
 from translate.cache import cache_folder, cached, digest
 from translate.config import CorpusConfig, DataConfig, FilterConfig
-from translate.corpora import ROWS, TEXTS, find_corpus, load_corpus
+from translate.corpora import TEXTS, find_corpus, load_corpus
 from translate.device import expect_random_reads
 from translate.errors import UserError
+from translate.tables import ROWS
 from translate.tokenizer import Tokenizer
 
 SMALL = 20_000  # pairs; fewer are tokenised by one thread
@@ -81,7 +82,7 @@ class Prepared:
     dataset: columns source, target (text) and source_ids, target_ids (EOS at the end), memory-mapped
     source_lengths, target_lengths: (N,) int32, ids of each side, memory-mapped
     corpus_of: (N,) number of the corpus of each pair, or None if there is one only; weights: passes over each corpus in an epoch
-    read, kept: pairs before and after the filters; counts: pairs each filter took
+    read, kept: pairs before and after the filters; counts: pairs each filter took, and rows that had no pair in them (short_row)
     """
 
     dataset: datasets.Dataset
@@ -129,27 +130,31 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     log = log or (lambda line: print(line, file=sys.stderr, flush=True))
     corpora = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in corpora]
-    tables, texts = zip(*(corpus.load() for corpus in corpora))
-    fingerprint = digest(texts, tokenizer.digests(), dataclasses.asdict(data.filters))
+    read = [corpus.read() for corpus in corpora]
+    fingerprint = digest([each.sha256 for each in read], tokenizer.digests(), dataclasses.asdict(data.filters))
     fresh = []
 
     def build(folder: Path) -> dict:
         fresh.append(True)
-        pairs = Pairs(tables)
+        pairs = Pairs([each.table for each in read])
         log(f"tokenising {len(pairs):,} pairs of {'; '.join(names)}")
         return _build(folder, pairs, tokenizer, data)
 
     folder, facts = cached(cache_folder(data), "tokenised", fingerprint, build)
-    counts, kept = facts["counts"], facts["kept"]
+    kept, skipped = facts["kept"], sum(each.skipped for each in read)
+    counts = {**({"short_row": skipped} if skipped else {}), **facts["counts"]}
+    for name, each in zip(names, read):
+        if each.told:
+            log(f"{name}: {each.told}")
     taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
-    log(f"{kept:,} of {facts['read']:,} pairs kept{'' if fresh else ', tokenised by an earlier run'}; left out: {taken}")
+    log(f"{kept:,} of {facts['read'] + skipped:,} pairs kept{'' if fresh else ', tokenised by an earlier run'}; left out: {taken}")
     return Prepared(
         dataset=datasets.Dataset.from_file(str(folder / "pairs.arrow")),
         source_lengths=numpy.memmap(folder / "source_lengths", numpy.int32, "r", shape=(kept,)),
         target_lengths=numpy.memmap(folder / "target_lengths", numpy.int32, "r", shape=(kept,)),
         corpus_of=numpy.memmap(folder / "corpus_of", _small_type(len(corpora)), "r", shape=(kept,)) if len(corpora) > 1 else None,
         weights=[corpus.weight for corpus in data.train],
-        counts=counts, fingerprint=fingerprint, read=facts["read"], kept=kept,
+        counts=counts, fingerprint=fingerprint, read=facts["read"] + skipped, kept=kept,
     )  # fmt: skip
 
 

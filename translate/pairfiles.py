@@ -1,8 +1,12 @@
-"""Aligned pairs from files of text: two line-aligned ones, a TSV, a JSONL. Read as streams; used by corpora.py."""
+"""Aligned pairs from files of text: two line-aligned ones, TSV, CSV, JSON. Read as streams; used by corpora.py."""
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+import shlex
+from itertools import islice
 from typing import Any, Iterator, Sequence
 
 import numpy
@@ -10,6 +14,42 @@ import numpy
 from translate.errors import UserError
 from translate.text import read_lines
 from translate.values import shown
+
+FEW = 0.01  # of the rows; if more can't be used, the file is not what it was taken for
+HOPELESS = 1000  # rows that can't be used at the start of a file: it is not read to its end
+DELIMITERS = "\t;,|"
+DIALECT = 20  # lines from which it is told
+JSON_SPACE = re.compile(r"[ \t\n\r]*")
+BLOCK = 1 << 16  # characters of a JSON array read at once
+LONGEST = 1 << 24  # characters of one of its elements
+
+
+class Skipped:
+    """Rows that were left out because they lack a column: few are counted, many are an error.
+
+    most: the share of the rows from which on they are many; 1 where it is usual that rows lack a language.
+    """
+
+    def __init__(self, name: str, most: float = FEW) -> None:
+        self.name, self.most = name, most
+        self.rows, self.line, self.reason = 0, 0, ""
+
+    def add(self, line: int, reason: str) -> None:
+        """reason: what is wrong with the row of that line; it is told of the first one."""
+        if not self.rows:
+            self.line, self.reason = line, reason
+        self.rows += 1
+        if self.rows >= HOPELESS and self.rows > line / 2 and self.most < 1:
+            self.check(0)
+
+    def check(self, used: int) -> None:
+        """UserError if they are many beside the `used` pairs."""
+        if self.rows > self.most * (self.rows + used):
+            many = f"; {self.rows:,} of {self.rows + used:,} rows are so" if self.rows > 1 else ""
+            raise UserError(f"{self.name}, line {self.line}: {self.reason}{many}")
+
+    def told(self) -> str:
+        return f"{self.rows:,} rows left out, the first in line {self.line:,}: {self.reason}" if self.rows else ""
 
 
 def aligned_lines(source: str, target: str) -> Iterator[tuple[str, str]]:
@@ -36,12 +76,20 @@ def misaligned(source: str, target: str) -> str:
     lengths = [numpy.fromiter((len(line.strip()) for line in read_lines(path)), dtype=numpy.int32) for path in (source, target)]
     counts = [len(side) for side in lengths]
     common = min(counts)
+    for path, count in zip((source, target), counts):
+        returns = sum(line.count("\r") for line in read_lines(path))
+        if returns >= count > 0:
+            return mac_line_ends(path, returns, count)
     message = f"source has {counts[0]:,} lines, target {counts[1]:,} ({source}, {target}): they must be line-aligned"
     if not common:
         return message
     blank = numpy.flatnonzero((lengths[0][:common] == 0) != (lengths[1][:common] == 0))
     suspicious = int(blank[0]) + 1 if len(blank) else _parting(*sorted(lengths, key=len))
     return f"{message}; first suspicious line: {suspicious:,}"
+
+
+def mac_line_ends(name: str, returns: int, lines: int) -> str:
+    return rf"{name}: {returns:,} carriage returns in {lines:,} lines look like old Mac line ends: convert them first (tr '\r' '\n' < FILE > NEW)"
 
 
 def _parting(shorter: numpy.ndarray, longer: numpy.ndarray) -> int:
@@ -56,39 +104,177 @@ def _parting(shorter: numpy.ndarray, longer: numpy.ndarray) -> int:
     return best + 1 if gain[best] > 0 else common
 
 
-def tsv_rows(path: str, columns: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """Cells of two columns, counted from 0. A tab ends a cell and a line end the row: there are no quotes."""
+def tsv_rows(path: str, columns: Sequence[int], skipped: Skipped) -> Iterator[tuple[str, str]]:
+    """Cells of two columns, counted from 0. A tab ends a cell and a line end the row: there are no quotes. Blank lines are passed over."""
     source, target = columns
     for number, line in enumerate(read_lines(path), 1):
         cells = line.split("\t")
-        if len(cells) <= max(columns):
-            raise UserError(f"{path}, line {number}: column {max(columns) + 1} is asked for, but the line has {len(cells)}")
-        yield cells[source], cells[target]
+        if len(cells) > max(columns):
+            yield cells[source], cells[target]
+        elif line.strip():
+            reason = f"column {max(columns) + 1} is asked for, but the line has {len(cells)}"
+            if "|||" in line:
+                quoted = shlex.quote(path)
+                reason += f", and |||: make tabs of that first (sed 's/ *||| */\\t/g' {quoted} > {quoted}.tsv)"
+            skipped.add(number, reason)
 
 
-def jsonl_rows(path: str, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Texts of two keys, `translation.de` for one within another. Blank lines are passed over."""
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            continue
+def csv_rows(path: str, columns: Sequence[str], skipped: Skipped) -> Iterator[tuple[str, str]]:
+    """Cells of two columns, by the names of the first row, or by numbers from 1 where there is no such row.
+
+    The delimiter is told from the first rows. A cell in double quotes may hold it, and line ends.
+    """
+    head = list(islice(read_lines(path), DIALECT))
+    if returns := "".join(head).count("\r"):
+        raise UserError(mac_line_ends(path, returns, len(head)))
+    delimiter = _delimiter(head)
+    reader = csv.reader((line + "\n" for line in read_lines(path)), delimiter=delimiter, strict=True)
+    try:
+        if all(column.isdecimal() for column in columns):
+            places = [int(column) - 1 for column in columns]
+        else:
+            places = _header_places(path, [cell.strip().casefold() for cell in next(reader, [])], columns)
+        for cells in reader:
+            if len(cells) > max(places):
+                yield one_line(cells[places[0]]), one_line(cells[places[1]])
+            elif any(map(str.strip, cells)):
+                skipped.add(reader.line_num, f"column {max(places) + 1} is asked for, but the row has {len(cells)}, cut at {delimiter!r}")
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from None
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """That which cuts all of these lines into the same number of cells, and into most; or else the one that the first has most of."""
+    cells = {}
+    for delimiter in DELIMITERS:
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # the latter from brackets without end
-            raise UserError(f"{path}, line {number}: no valid JSON: {error}") from None
-        source, target = (_text_at(row, column, f"{path}, line {number}") for column in columns)
-        yield source, target
+            rows = list(csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True))
+        except csv.Error:
+            rows = []
+        sizes = {len(row) for row in rows[: max(1, len(rows) - 1)] if row}  # the last may be cut off
+        cells[delimiter] = sizes.pop() if len(sizes) == 1 else 1
+    best = max(DELIMITERS, key=cells.__getitem__)
+    return best if cells[best] > 1 else max(DELIMITERS, key="".join(lines[:1]).count)
 
 
-def _text_at(row: Any, column: str, place: str) -> str:
-    if not isinstance(row, dict):
-        raise UserError(f"{place}: must be a JSON object, not {shown(row)}")
-    value: Any = row
-    for key in [column] if column in row else column.split("."):
-        if not isinstance(value, dict) or key not in value:
-            raise UserError(
-                f"{place}: there is no {column!r}, only {', '.join(row)[:200] or 'an empty object'}: set the corpus's `source` and `target`"
-            )
-        value = value[key]
+def _header_places(path: str, header: Sequence[str], columns: Sequence[str]) -> list[int]:
+    for column in columns:
+        if column.casefold() not in header:
+            known = ", ".join(header)[:200]
+            hint = "set the corpus's `source` and `target` (names, or numbers)"
+            raise UserError(f"{path}: the first row has no column {column!r}, only {known}: {hint}")
+    return [header.index(column.casefold()) for column in columns]
+
+
+def json_rows(path: str, columns: Sequence[str], skipped: Skipped) -> Iterator[tuple[str, str]]:
+    """Texts of two keys, `translation.de` for one within another, of JSON objects: one a line, or all in one array.
+
+    A key that is not there is also looked for in `translation`. Blank lines are passed over.
+    """
+    first = next((line for line in read_lines(path) if line.strip()), "")
+    values = _array if first.lstrip().startswith("[") else _values
+    for number, row in values(path, enumerate(read_lines(path), 1)):
+        place = f"{path}, line {number:,}"
+        if not isinstance(row, dict):
+            raise UserError(f"{place}: must be a JSON object, not {shown(row)}")
+        missing = next((column for column in columns if _at(row, column) is row), None)
+        if missing is None:
+            source, target = (_text_of(_at(row, column), column, place) for column in columns)
+            yield source, target
+        else:
+            known = ", ".join(row)[:200] or "an empty object"
+            skipped.add(number, f"there is no {missing!r}, only {known}: set the corpus's `source` and `target`")
+
+
+def _values(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
+    for number, line in lines:
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:  # the latter from brackets without end
+                raise UserError(f"{path}, line {number:,}: not valid JSON: {error}") from None
+
+
+def _array(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, Any]]:
+    """The elements of a JSON array, each with the line where it begins."""
+    text = _Json(path, lines)
+    text.expect("[")
+    if text.next() != "]":
+        while True:
+            text.next()
+            yield text.line, text.value()
+            if text.next() == "]":
+                break
+            text.expect(",")
+    text.expect("]")
+    if text.next():
+        raise text.error("something stands behind the array")
+
+
+class _Json:
+    """JSON text read bit by bit: no more than one element and a block of lines is held. line: of the place reached."""
+
+    def __init__(self, path: str, lines: Iterator[tuple[int, str]]) -> None:
+        self.path, self.lines, self.decoder = path, lines, json.JSONDecoder()
+        self.text, self.at, self.line = "", 0, 1
+
+    def more(self) -> bool:
+        """Read another block; whether there was one."""
+        block, size = [], 0
+        for _, line in self.lines:
+            block.append(line + "\n")
+            if (size := size + len(line)) > BLOCK:
+                break
+        self.text, self.at = self.text[self.at :] + "".join(block), 0
+        return bool(block)
+
+    def go(self, end: int) -> None:
+        self.line += self.text.count("\n", self.at, end)
+        self.at = end
+
+    def next(self) -> str:
+        """The next character that is not white space, without taking it; "" at the end."""
+        while True:
+            self.go(JSON_SPACE.match(self.text, self.at).end())
+            if self.at < len(self.text) or not self.more():
+                return self.text[self.at : self.at + 1]
+
+    def expect(self, character: str) -> None:
+        if self.next() != character:
+            raise self.error(f"{character!r} was expected, not {shown(self.next()) if self.next() else 'the end'}")
+        self.go(self.at + 1)
+
+    def value(self) -> Any:
+        while True:
+            try:
+                value, end = self.decoder.raw_decode(self.text, self.at)
+            except RecursionError as error:  # from brackets without end
+                raise self.error(str(error)) from None
+            except ValueError as error:
+                if len(self.text) - self.at > LONGEST or not self.more():
+                    raise self.error(getattr(error, "msg", str(error))) from None
+                continue
+            self.go(end)
+            return value
+
+    def error(self, what: str) -> UserError:
+        return UserError(f"{self.path}, line {self.line:,}: not valid JSON: {what}")
+
+
+def _at(row: dict, column: str) -> Any:
+    """The value of a key, or of one within another; `row` itself where there is none."""
+    for keys in ([column] if column in row else column.split("."), ["translation", column]):
+        value: Any = row
+        for key in keys:
+            if not isinstance(value, dict) or key not in value:
+                break
+            value = value[key]
+        else:
+            return value
+    return row
+
+
+def _text_of(value: Any, column: str, place: str) -> str:
     if value is not None and not isinstance(value, str):
         raise UserError(f"{place}: {column!r} must be text, not {shown(value)}")
     try:

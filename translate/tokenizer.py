@@ -11,7 +11,7 @@ import os
 import re
 from itertools import chain, islice
 from pathlib import Path
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Iterable, Iterator, Sequence
 
 import sentencepiece
 
@@ -135,24 +135,38 @@ def train_tokenizer(
     return tokenizer
 
 
+class _Looked:
+    """Lines on their way to SentencePiece, which passes over long ones in silence: how many are not blank, how many long, where the first stands."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines, self.text, self.long, self.first = lines, 0, 0, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(self.lines, 1):
+            self.text += bool(line.strip())
+            if len(line) > LONGEST_LINE // 4 and len(line.encode()) > LONGEST_LINE:
+                self.long, self.first = self.long + 1, self.first or number
+            yield line
+
+
 def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     for symbol in config.symbols:
         if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
             raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must have no space in it and be none of {', '.join(SPECIAL)}")
-    written = io.BytesIO()
+    written, looked = io.BytesIO(), _Looked(lines)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines), model_writer=written, model_type=config.kind, vocab_size=config.vocabulary,
+            sentence_iterator=iter(looked), model_writer=written, model_type=config.kind, vocab_size=config.vocabulary,
             character_coverage=config.character_coverage, normalization_rule_name=config.normalization, byte_fallback=True,
             user_defined_symbols=config.symbols, pad_id=PAD, bos_id=BOS, eos_id=EOS, unk_id=UNK,
             max_sentence_length=LONGEST_LINE, num_threads=2, minloglevel=QUIET,
         )  # fmt: skip
     except RuntimeError as error:
-        raise UserError(_explained(str(error), config)) from None
+        raise UserError(_explained(str(error), config, looked)) from None
     return written.getvalue()
 
 
-def _explained(message: str, config: TokenizerConfig) -> str:
+def _explained(message: str, config: TokenizerConfig, looked: _Looked) -> str:
     high = re.search(r"Vocabulary size too high \((\d+)\).*value <= (\d+)", message)
     if high:
         return f"tokenizer.vocabulary is {config.vocabulary}, but the training text allows at most {high[2]}: set it to {high[2]} or less"
@@ -163,7 +177,12 @@ def _explained(message: str, config: TokenizerConfig) -> str:
             f"set a greater one, or lower tokenizer.character_coverage ({config.character_coverage})"
         )
     if "sentences_.empty()" in message or "all_chars_count" in message:
-        return "the tokenizer cannot be trained: the training text has no line that is not blank"
+        if not looked.long:
+            return "the tokenizer cannot be trained: the training text has no line that is not blank"
+        return (
+            f"the tokenizer cannot be trained: all {looked.text:,} lines that are not blank are longer than {LONGEST_LINE:,} bytes "
+            f"(the first: line {looked.first:,}): put one sentence in a line"
+        )
     return f"the tokenizer cannot be trained: {' '.join(message.split())}"
 
 

@@ -21,6 +21,7 @@ from translate.errors import UserError
 from translate.findings import is_loop
 from translate.forks import fork_count
 from translate.parallel import Engine, Search, Searches
+from translate.paths import expanded
 from translate.segments import split_line
 from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.torch_engine import TorchEngine
@@ -92,7 +93,7 @@ class Translator:
         faster than threads, and for programs that have none of their own. UserError for a missing or foreign bundle, an unknown engine, a
         device or a type that is not there.
         """
-        folder = os.path.expanduser(folder)
+        folder = expanded(folder)
         translator = cls(*apart(lambda: _parts(folder, device, precision, engine, compute_type, fork)))
         translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork)
         return translator
