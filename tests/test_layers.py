@@ -35,7 +35,7 @@ ray_translator evaluation checks
 runfolder model_checks
 training
 verify
-cli.explain cli.overrides
+cli.explain cli.overrides cli.completion
 cli.compose
 cli.sweep
 cli.train cli.file cli.score cli.evaluate cli.export
@@ -44,6 +44,7 @@ cli.main cli
 __main__
 """
 LIBRARIES = {  # where a library may be imported; every other file gets plain Python, numpy or torch values
+    "argcomplete": {"cli.completion"},
     "hydra": {"cli.overrides", "cli.compose"},
     "omegaconf": {"cli.compose", "cli.explain"},
     "sacrebleu": {"scoring"},
