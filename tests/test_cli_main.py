@@ -43,7 +43,7 @@ def test_help_shows_examples_and_imports_nothing_heavy(words):
 def test_help_names_every_command():
     said = command("--help").stdout.decode()
     for name in COMMANDS:
-        assert re.search(rf"^ +{name} +\w+", said, re.MULTILINE), name
+        assert re.search(rf"^ +{name}\s+\w+", said, re.MULTILINE), name
 
 
 def help_of(capsys, *words: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from translate.config import (
     ABOVE_0,
     AT_LEAST_0,
     AT_LEAST_1,
+    AT_MOST,
     BELOW_ONE,
     CHOICES,
     Config,
@@ -52,7 +54,7 @@ def test_the_defaults_are_possible():
 
 
 def test_the_tables_of_limits_name_keys_that_exist():
-    assert {*CHOICES, *LIMITS, *BELOW_ONE} <= set(DEFAULTS)
+    assert {*CHOICES, *LIMITS, *BELOW_ONE, *AT_MOST} <= set(DEFAULTS)
 
 
 def test_every_number_has_a_limit():
@@ -76,6 +78,24 @@ def test_a_number_below_its_limit_is_refused(key):
     with pytest.raises(ValueError) as caught:
         check(set_key(key, too_small))
     assert str(caught.value) == f"{key} is {too_small}: it must be {'above' if key in ABOVE_0 else 'at least'} {bound}"
+
+
+@pytest.mark.parametrize("key", AT_MOST)
+def test_a_number_that_can_t_be_meant_is_refused(key):
+    most = AT_MOST[key]
+    with pytest.raises(ValueError, match=f"{re.escape(key)} is .*: it must be at most "):
+        check(set_key(key, most * 1.01 if isinstance(DEFAULTS[key], float) else most + 1))
+    assert type(most) is type(DEFAULTS[key]) and DEFAULTS[key] <= most
+
+
+def test_the_greatest_dropout_leaves_a_byte_of_256_to_keep():
+    """Masks come from random bytes: a rate that rounds to 256 of 256 would divide by zero."""
+    import torch
+
+    from translate.model.layers import dropout_mask
+
+    mask = dropout_mask(torch.empty(1000), AT_MOST["model.dropout"], torch.Generator().manual_seed(1))
+    assert torch.isfinite(mask).all() and 0 < float((mask > 0).float().mean()) < 0.2
 
 
 @pytest.mark.parametrize("key", [key for key in LIMITS if isinstance(DEFAULTS[key], float)])
@@ -103,6 +123,7 @@ def test_a_share_of_one_or_more_is_refused(key):
         ({"data__validation": [{"kind": "xml"}]}, "'xml'"),
         ({"data__test": {"dev": {"kind": "sgm"}}}, "'sgm'"),
         ({"data__train": [{"source": "a.de", "weight": 0.0}]}, "weight of a corpus (a.de) is 0.0: it must be more than 0"),
+        ({"data__train": [{"source": "a.de", "weight": 1e12}]}, "weight of a corpus (a.de) is 1000000000000.0: it must be at most 1,000,000,000"),
         ({"data__train": [{"path": "b", "weight": math.nan}]}, "data.train.0.weight is nan"),
     ],
 )

@@ -41,7 +41,7 @@ runfolder model_checks validation
 selection
 training
 verify
-cli.explain cli.overrides cli.signals
+cli.explain cli.overrides cli.signals cli.completion
 cli.compose
 cli.sweep cli.paths
 cli.train cli.file cli.score cli.evaluate cli.export
@@ -50,6 +50,7 @@ cli.main cli
 __main__
 """
 LIBRARIES = {  # where a library may be imported; every other file gets plain Python, numpy or torch values
+    "argcomplete": {"cli.completion"},
     "hydra": {"cli.overrides", "cli.compose"},
     "omegaconf": {"cli.compose", "cli.explain"},
     "sacrebleu": {"scoring"},

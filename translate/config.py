@@ -192,13 +192,21 @@ AT_LEAST_1 = (
     "training.average", "training.keep", "training.log_every", "decoding.beam", "decoding.max_extra", "decoding.batch_tokens",
     "data.filters.max_tokens",
 )  # fmt: skip
-AT_MOST = {  # far beyond any use: what is greater would take memory or time without end before it failed
-    "model.encoder_layers": 1000, "model.decoder_layers": 1000, "model.width": 1 << 20, "model.feedforward": 1 << 24, "decoding.beam": 1000,
-    "training.validate_beam": 1000, "training.seed": 2**63 - 1,
+AT_MOST = {  # far beyond any use: what is greater is a slip, or would take memory or time without end before it failed
+    "data.filters.max_ratio": 1e6, "data.filters.min_ratio_tokens": 10**6, "data.workers": 4096,
+    "tokenizer.vocabulary": 10**6, "tokenizer.character_coverage": 1.0, "tokenizer.sampling": 0.9,
+    "model.encoder_layers": 1000, "model.decoder_layers": 1000, "model.width": 1 << 20, "model.heads": 1 << 16, "model.feedforward": 1 << 24,
+    "model.dropout": 0.9, "optim.rate": 1000.0, "optim.warmup": 10**9, "optim.epsilon": 0.1, "optim.weight_decay": 1000.0, "optim.clip": 1e9,
+    "optim.label_smoothing": 0.9, "optim.r_drop": 1000.0,
+    "training.steps": 10**12, "training.minutes": 1e7, "training.min_steps": 10**12, "training.batch_tokens": 10**8, "training.accumulate": 10**6,
+    "training.validate_every": 10**12, "training.validate_beam": 1000, "training.patience": 10**9, "training.average": 1000, "training.keep": 10**6,
+    "training.log_every": 10**9, "training.seed": 2**63 - 1, "training.threads": 4096,
+    "decoding.beam": 1000, "decoding.length_penalty": 10.0, "decoding.max_ratio": 1000.0, "decoding.max_extra": 10**6, "decoding.batch_tokens": 10**8,
 }  # fmt: skip
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
+MOST_PASSES = 10**9  # over a corpus in an epoch
 ABOVE_0 = ("tokenizer.character_coverage", "optim.rate", "optim.epsilon")
-BELOW_ONE = ("model.dropout", "optim.label_smoothing", "optim.beta1", "optim.beta2", "tokenizer.sampling")
+BELOW_ONE = ("optim.beta1", "optim.beta2")
 
 
 def check(config: Config) -> Config:
@@ -218,7 +226,7 @@ def check(config: Config) -> Config:
                 raise UserError(f"{key} is {shown(flat[key])}: it must be at least {least}")
     for key, most in AT_MOST.items():
         if flat[key] > most:
-            raise UserError(f"{key} is {shown(flat[key])}: it must be at most {most:,}")
+            raise UserError(f"{key} is {shown(flat[key])}: it must be at most {f'{most:,}' if isinstance(most, int) else f'{most:g}'}")
     for key in ABOVE_0:
         if not flat[key] > 0:
             raise UserError(f"{key} is {flat[key]}: it must be above 0")
@@ -245,8 +253,9 @@ def check(config: Config) -> Config:
     for corpus in corpora:
         if corpus.kind not in CORPUS_KINDS:
             raise UserError(f"kind of a corpus is {shown(corpus.kind)}: choose one of {', '.join(CORPUS_KINDS)}")
-        if not corpus.weight > 0:  # nor NaN
-            raise UserError(f"weight of a corpus ({corpus.path or corpus.source or corpus.kind}) is {corpus.weight}: it must be more than 0")
+        if not 0 < corpus.weight <= MOST_PASSES:  # nor NaN
+            limits = "more than 0" if not corpus.weight > 0 else f"at most {MOST_PASSES:,}"
+            raise UserError(f"weight of a corpus ({corpus.path or corpus.source or corpus.kind}) is {corpus.weight}: it must be {limits}")
     return config
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-import resource
 import statistics
 import sys
 import tempfile
@@ -31,6 +30,11 @@ from translate.objective import loss_sum
 from translate.ranks import Ranks
 from translate.tokenizer import UNK, Tokenizer, train_tokenizer
 from translate.update import Updater
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
 PAIRS = 100_000  # of a larger corpus, so many
@@ -183,6 +187,8 @@ def _loss(updater: Updater, batch: Batch) -> float:
 def _memory(device: torch.device, sampled: int, size: int) -> Finding:
     if device.type == "cuda":
         return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's at most")
+    if resource is None:
+        return Finding("ok", "memory", "not measured: this system does not tell the peak of a process")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return Finding("ok", "memory", f"{peak / 1e9:.1f} GB at most, this process in all")
 

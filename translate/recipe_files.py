@@ -49,5 +49,7 @@ def find(group: str, name: str, own: Path | None = None) -> Path | None:
 def unknown_choice(group: str, name: str, own: Path | None = None) -> str:
     """The message for a choice that does not exist."""
     known = choices(group, own)
+    if not known:
+        return f"there is no group {group}: {suggestion(group, GROUPS) or 'groups are ' + ', '.join(GROUPS)}"
     own_file = "; a file of your own: recipe=PATH/NAME.yaml" if group == "recipe" else ""
     return f"{group}={name} is unknown: {suggestion(name, known)} choose one of {', '.join(known)}{own_file}".replace(":  ", ": ")

@@ -70,7 +70,8 @@ def fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> Op
         return None
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union:  # Optional[X]
-        return None if values is None else fault(values, arguments[0], at)
+        found = None if values is None else fault(values, arguments[0], at)
+        return (found[0], f"{found[1]} or null") if found else None
     if origin is list:
         if not isinstance(values, list):
             start = "; start each item with `- `" if isinstance(values, dict) else ""

@@ -24,7 +24,8 @@ from translate.errors import UserError
 from translate.training import train
 
 STEPS = 60  # of both runs: their schedule is the recipe's over so many steps
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL)  # that the second one gets, each at a random step
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process, and SIGTERM is its name there
+SIGNALS = (KILL, signal.SIGTERM, KILL)  # that the second one gets, each at a random step
 SENTENCES = 50  # of the development set
 FILES = (WEIGHTS, "checkpoints/resume.safetensors")
 

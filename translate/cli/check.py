@@ -23,7 +23,11 @@ examples:
 
 
 def add_arguments(parser: Any) -> None:
-    """Nothing: the words of `translate check` are Hydra's, as those of `train`."""
+    """What tab completion offers: the words are those of `train`."""
+    from translate.cli import train
+
+    train.add_arguments(parser)
+    parser.add_argument("--json", action="store_true")
 
 
 def run(words: list[str]) -> int:
@@ -33,6 +37,8 @@ def run(words: list[str]) -> int:
         return 0
     from translate.cli.train import compose
 
+    if words.count("--json") > 1:
+        raise UserError("--json is given twice")
     configs = compose([word for word in words if word != "--json"])
     if len(configs) > 1:
         raise UserError("`translate check` takes one configuration at a time: leave out -m")

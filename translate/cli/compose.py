@@ -194,10 +194,11 @@ def name_folders(found: Sequence[Job], words: Words) -> None:
         return
     named = [[text for text in swept if not text.startswith(("run=",) if given else ("run=", "recipe="))] for swept in words.swept]
     names = [re.sub(r"[^\w.,=+-]", "_", ",".join(parts)) for parts in named]
-    for job, parts, name in zip(found, named, names):
-        if len(name) > NAME_LENGTH or names.count(name) > len({job.config.run for job in found}):
+    places = [(job.config.run, name) for job, name in zip(found, names)]
+    for job, parts, (folder, name) in zip(found, named, places):
+        if len(name) > NAME_LENGTH or places.count((folder, name)) > 1:
             name = f"{name[:NAME_LENGTH]},{hashlib.sha256(','.join(parts).encode()).hexdigest()[:8]}"
-        job.config.run += f",{name}" if name else ""
+        job.config.run = f"{folder},{name}" if name else folder
 
 
 def print_info(what: str, texts: list[str], files: dict[tuple[str, str], RecipeFile], words: Words) -> None:

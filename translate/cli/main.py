@@ -2,7 +2,7 @@
 
 Each subcommand is a module of this folder with `HELP` (one line), `add_arguments(parser)` and `run(arguments) -> exit code`. Only the
 module that is asked for is imported, and it must import nothing heavy before `run`, so that `translate --help` answers at once.
-`train` and `check` parse nothing here: their words go to Hydra untouched.
+`train` and `check` parse nothing here: they take their words apart themselves.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from translate.cli.parser import Parser, nearest
 from translate.cli.signals import Stopped, stopping
 from translate.errors import UserError
 
-COMMANDS = ("check", "train", "file", "score", "evaluate", "export")  # in the order of use
+COMMANDS = ("check", "train", "file", "score", "evaluate", "export", "completion")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 LONGEST = 2000  # characters of a message
@@ -40,6 +40,7 @@ examples:
   translate score reference.en -i output.en                BLEU, chrF++ and TER of it
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
   translate export -m runs/x --to ctranslate2 -o x.ct2     the model for a faster engine
+  translate completion bash                                tab completion; `translate completion --help` says where to put it
 
 `translate COMMAND --help` says more about each.
 
@@ -118,6 +119,8 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream, errors in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
+    if words is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what TAB may put in
+        importlib.import_module("translate.cli.completion").complete(build_parser())
     try:
         try:
             words = sys.argv[1:] if words is None else words

@@ -18,7 +18,7 @@ from translate.values import flatten, suggestion
 HELP = "train a model from a recipe"
 OPTIONS = {"--config-dir": "DIR", "--multirun": None, "--cfg": "job", "--package": "KEY", "--resolve": None, "--info": "defaults-tree"}
 SHORT = {"-m": "--multirun", "-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir"}
-INFOS = ("defaults-tree", "defaults", "searchpath", "config")
+SHOWS = {"--cfg": ("job",), "--info": ("defaults-tree", "defaults", "searchpath", "config")}
 
 USAGE = """\
 usage: translate train recipe=NAME [GROUP=CHOICE ...] [KEY=VALUE ...]
@@ -56,7 +56,13 @@ OFTEN_SET = {
 
 
 def add_arguments(parser: Any) -> None:
-    """Nothing: the words of `translate train` are Hydra's. `translate --help` lists the command through this module."""
+    """What tab completion offers: `run` takes the words apart by itself (`split`), since options may stand anywhere among them."""
+    from translate.cli.completion import complete_word
+
+    for name, metavar in OPTIONS.items():
+        short = [short for short, long in SHORT.items() if long == name]
+        parser.add_argument(name, *short, **({"metavar": metavar, "choices": SHOWS.get(name)} if metavar else {"action": "store_true"}))
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE").completer = complete_word
 
 
 def run(words: list[str]) -> int:
@@ -129,7 +135,7 @@ def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
 
 def checked(options: dict[str, str]) -> dict[str, str]:
     """The options, if each has an effect."""
-    for name, allowed in (("--cfg", ("job",)), ("--info", INFOS)):
+    for name, allowed in SHOWS.items():
         if name in options and options[name] not in allowed:
             raise UserError(f"{name} takes {' or '.join(allowed)}, not {options[name] or 'nothing'}")
     for name in ("--package", "--resolve"):
@@ -152,7 +158,8 @@ def describe() -> str:
     lines += ["", "groups and their choices (GROUP=CHOICE):"]
     lines += [f"  {group:<10} {', '.join(choices(group))}" for group in GROUPS]
     lines += ["", "keys most often set (KEY=VALUE), with their defaults; a recipe may say otherwise:"]
-    lines += [f"  {f'{key}={defaults[key]}':<32} {text}".rstrip() for key, text in OFTEN_SET.items()]
+    shown = {key: str(value).lower() if isinstance(value, bool) else value for key, value in defaults.items()}
+    lines += [f"  {f'{key}={shown[key]}':<32} {text}".rstrip() for key, text in OFTEN_SET.items()]
     lines += ["", "--cfg job shows all keys; --info defaults-tree shows which files they come from."]
     return "\n".join(lines) + "\n"
 

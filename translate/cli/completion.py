@@ -1,0 +1,81 @@
+"""`translate completion bash|zsh|fish`: tab completion, for commands, options, recipes, groups with their choices, and keys with their values.
+
+argcomplete brings the shells' side. At each TAB the shell starts `translate` anew, so nothing heavy may be imported here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from translate.config import CHOICES, Config
+from translate.recipe_files import GROUPS, SUFFIXES, choices
+from translate.values import flatten
+
+HELP = "print the code that makes tab completion work in bash, zsh or fish"
+SHELLS = ("bash", "zsh", "fish")
+EXAMPLES = """\
+examples:
+  translate completion bash >> ~/.bashrc
+  translate completion zsh >> ~/.zshrc                                           below the line with compinit
+  translate completion fish > ~/.config/fish/completions/translate.fish
+"""
+PATHS = ("run", "data.folder", "data.cache", "tokenizer.path")  # settings whose value is a path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EXAMPLES
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import argcomplete
+
+    print(argcomplete.shellcode(["translate"], shell=arguments.shell))
+    return 0
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell that asks for completions, and exit. Returns where none asks."""
+    import argcomplete
+
+    argcomplete.autocomplete(parser, always_complete_options=False)
+
+
+def complete_word(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """What a word of `train` or `check` may become: KEY= as long as no value has begun, then KEY=VALUE. argcomplete names the parameters."""
+    own = Path(parsed_args.config_dir).expanduser() if getattr(parsed_args, "config_dir", None) else None
+    defaults = flatten(dataclasses.asdict(Config()))
+    key, equals, value = prefix.partition("=")
+    if not equals:
+        keys = [key for key in defaults if not key.startswith(("data.train", "data.validation", "data.test"))]
+        return [f"{word}=" for word in ("recipe", *GROUPS, *keys)]
+    before, comma, _ = value.rpartition(",")  # of a sweep: model=tiny,sm
+    return [f"{key}={before}{comma}{each}" for each in values(key, value[len(before + comma) :], own, defaults)]
+
+
+def values(key: str, begun: str, own: Path | None, defaults: dict[str, Any]) -> list[str]:
+    if key == "recipe":
+        return [*choices("recipe", own), *paths(begun, SUFFIXES)]
+    if key in GROUPS:
+        return choices(key, own)
+    if key in PATHS:
+        return paths(begun)
+    if isinstance(defaults.get(key), bool):
+        return ["true", "false"]
+    return list(CHOICES.get(key, ["auto", "cpu", "cuda"] if key == "training.device" else []))
+
+
+def paths(begun: str, suffixes: tuple[str, ...] = ()) -> list[str]:
+    """Folders, and files with one of the suffixes, that begin so; a folder ends in `/`."""
+    folder = os.path.dirname(begun)
+    place = Path(folder or ".").expanduser()
+    try:
+        found = sorted(place.iterdir())
+    except OSError:
+        return []
+    shown = [path for path in found if not path.name.startswith(".") and (path.is_dir() or not suffixes or path.suffix in suffixes)]
+    return [os.path.join(folder, path.name) + ("/" if path.is_dir() else "") for path in shown]
