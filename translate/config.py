@@ -184,7 +184,7 @@ AT_LEAST_1 = (
 )  # fmt: skip
 AT_MOST = {  # far beyond any use: what is greater would take memory or time without end before it failed
     "model.encoder_layers": 1000, "model.decoder_layers": 1000, "model.width": 1 << 20, "model.feedforward": 1 << 24, "decoding.beam": 1000,
-    "training.validate_beam": 1000, "training.seed": 2**63 - 1,
+    "training.validate_beam": 1000, "training.seed": 2**63 - 1, "decoding.length_penalty": 3,
 }  # fmt: skip
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 ABOVE_0 = ("tokenizer.character_coverage", "optim.rate", "optim.epsilon")
