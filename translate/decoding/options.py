@@ -19,7 +19,7 @@ WHOLE = {
 }
 REAL = {
     "length_penalty": (0, AT_MOST["decoding.length_penalty"]),  # decoding/beam.py says what happens above 1
-    "temperature": (0.0001, 100),  # at the one end the likeliest token for certain, at the other any token, whatever the model says
+    "temperature": (1e-6, 100),  # at the one end the likeliest token for certain, at the other any token, whatever the model says
     "top_p": (0, 1),
 }
 FOR_SAMPLING = ("temperature", "top_k", "top_p", "seed")
