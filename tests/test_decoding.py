@@ -93,6 +93,15 @@ def test_search_looks_three_tokens_ahead_and_no_further(times, length, wins):
     assert len(log) == (length if wins else 1)
 
 
+def test_search_stops_once_twice_as_many_as_the_beam_have_ended():
+    # with alpha 2 each further token makes a better score, for ever
+    table = chain(*[{EOS: 0.3, 3: 0.7}] * 8)
+    log = []
+    ((best,),) = beam_search(step, start(table, log), torch.tensor([8]), BOS, EOS, beam=2, length_penalty=2.0)
+    assert best.ids == [3, 3, 3] and best.complete
+    assert len(log) == 4
+
+
 def test_several_are_waited_for_where_several_are_asked_for():
     table = chain({EOS: 0.9, 3: 0.1}, {EOS: 0.9, 3: 0.1}, {EOS: 0.9, 3: 0.1})
     log = []

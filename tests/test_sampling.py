@@ -113,6 +113,7 @@ def shares(probabilities: list[float], top_k: int, top_p: float) -> list[float]:
         (0, 0.86, [3, 1, 4, 2]),
         (0, 0.999, [0, 1, 2, 3, 4]),
         (0, 1e-9, [3]),
+        (0, 1e-300, [3]),
         (2, 0.56, [3]),  # top-p takes its share of what top-k left: 0.4 / 0.7 = 0.571
         (2, 0.58, [3, 1]),
     ],

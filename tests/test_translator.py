@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from translate.config import DecodingConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
+from translate.errors import UserError
 from translate.model import Transformer
 from translate.tokenizer import EOS, PAD, train_tokenizer
 from translate.torch_engine import TorchEngine
@@ -244,23 +246,88 @@ def test_batches_keep_to_the_budget_and_put_like_lengths_together():
     assert length_batches([], 100, 5) == []
 
 
+HUGE = 10**400
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
-        (Options(beam=0), "beam is 0"),
-        (Options(beam=2, n_best=3), r"n_best \(3\) is more than beam \(2\)"),
-        (Options(length_penalty=-1.0), "length_penalty is -1"),
-        (Options(length_penalty=float("nan")), "length_penalty is nan"),
-        (Options(batch_tokens=0), "batch_tokens is 0"),
-        (Options(sample=True, temperature=0.0), "temperature is 0"),
-        (Options(sample=True, top_p=0.0), "top_p is 0"),
-        (Options(sample=True, top_k=-1), "top_k is -1"),
-        (Options(sample=True, seed=-1), "seed is -1"),
+        ({"beam": 0}, "beam is 0: it must be at least 1"),
+        ({"beam": 1001}, "beam is 1001: it must be at most 1,000"),
+        ({"beam": 2.0}, "beam is 2.0: it must be a whole number"),
+        ({"beam": True}, "beam is True: it must be a whole number"),
+        ({"beam": "5"}, "beam is '5': it must be a whole number"),
+        ({"beam": 2, "n_best": 3}, r"n_best \(3\) is more than beam \(2\)"),
+        ({"n_best": None}, "n_best is None: it must be a whole number"),
+        ({"length_penalty": -1.0}, "length_penalty is -1.0: it must be at least 0"),
+        ({"length_penalty": float("nan")}, "length_penalty is nan: it must be at least 0"),
+        ({"length_penalty": float("inf")}, "length_penalty is inf: it must be at most 3"),
+        ({"length_penalty": 1000}, "length_penalty is 1000: it must be at most 3"),
+        ({"length_penalty": 3.01}, "length_penalty is 3.01: it must be at most 3"),
+        ({"length_penalty": HUGE}, "length_penalty is 1000.*: it must be at most 3"),
+        ({"length_penalty": False}, "length_penalty is False: it must be a number"),
+        ({"length_penalty": "1"}, "length_penalty is '1': it must be a number"),
+        ({"length_penalty": 1j}, "length_penalty is 1j: it must be a number"),
+        ({"batch_tokens": 0}, "batch_tokens is 0: it must be at least 1"),
+        ({"batch_tokens": HUGE}, "batch_tokens is 1000.*: it must be at most 10,000,000"),
+        ({"batch_tokens": float("inf")}, "batch_tokens is inf: it must be a whole number"),
+        ({"sample": True, "n_best": 10**9}, "n_best is 1000000000: it must be at most 1,000"),
+        ({"sample": True, "temperature": 0.0}, "temperature is 0.0: it must be at least 1e-06"),
+        ({"sample": True, "temperature": 1e-40}, "temperature is 1e-40: it must be at least 1e-06"),
+        ({"sample": True, "temperature": float("inf")}, "temperature is inf: it must be at most 100"),
+        ({"sample": True, "temperature": float("nan")}, "temperature is nan: it must be at least 1e-06"),
+        ({"sample": True, "top_p": 0.0}, "top_p is 0: it must be more than 0"),
+        ({"sample": True, "top_p": 1.1}, "top_p is 1.1: it must be at most 1"),
+        ({"sample": True, "top_k": -1}, "top_k is -1: it must be at least 0"),
+        ({"sample": True, "top_k": HUGE}, "top_k is 1000.*: it must be at most 1,000,000"),
+        ({"sample": True, "seed": -1}, "seed is -1: it must be at least 0"),
+        ({"sample": True, "seed": 2**63}, "seed is 9223372036854775808: it must be at most 9,223,372,036,854,775,807"),
+        ({"sample": True, "seed": None}, "seed is None: it must be a whole number"),
+        ({"sample": 1}, "sample is 1: it must be True or False"),
+        ({"sample": "no"}, "sample is 'no': it must be True or False"),
+        ({"sample": True, "beam": 4}, "beam is 4, but sampling keeps no beam: leave it out"),
+        ({"temperature": 0.5}, "temperature is 0.5, but only sampling uses it: sample as well, or leave it out"),
+        ({"temperature": float("nan")}, "temperature is nan, but only sampling uses it"),
+        ({"top_k": 5}, "top_k is 5, but only sampling uses it"),
+        ({"top_p": 0.9}, "top_p is 0.9, but only sampling uses it"),
+        ({"seed": 7}, "seed is 7, but only sampling uses it"),
     ],
 )
 def test_impossible_options_name_the_value(echo, options, words):
-    with pytest.raises(ValueError, match=words):
-        echo().translate_stream(["a"], options)
+    with pytest.raises(UserError, match=f"^{words}") as caught:
+        echo().translate_stream(["a"], Options(**options))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_options_at_their_bounds_give_translations(random_model):
+    lines = random_lines(3)
+    for options in (
+        Options(length_penalty=3), Options(length_penalty=0), Options(batch_tokens=10_000_000), Options(sample=True, temperature=100),
+        Options(sample=True, seed=2**63 - 1, n_best=3), Options(sample=True, top_k=1_000_000),
+    ):  # fmt: skip
+        results = list(random_model.translate_stream(lines, options))
+        assert len(results) == 3 and all(math.isfinite(result.score) for result in results)
+    ids = random_model.tokenizer.encode_source(lines)
+
+    def found(**options):
+        searched = random_model.engine.search(ids, [20] * 3, Options(**options).fill(random_model.decoding), [5, 6, 7])
+        return [hypotheses[0].ids for hypotheses in searched]
+
+    for options in ({"temperature": 1e-6}, {"top_k": 1}, {"top_p": 1e-300}):
+        assert found(sample=True, **options) == found(beam=1)
+
+
+def test_numbers_of_numpy_are_numbers(random_model):
+    numpy = pytest.importorskip("numpy")
+    lines = random_lines(3)
+    expected = random_model.translate(lines, beam=2, length_penalty=0.5, batch_tokens=50)
+    assert random_model.translate(lines, beam=numpy.int64(2), length_penalty=numpy.float32(0.5), batch_tokens=numpy.uint8(50)) == expected
+
+
+def test_filled_options_stay_as_they_are():
+    for options in (Options(), Options(beam=3, n_best=3, length_penalty=1), Options(sample=True, n_best=4, temperature=0.5, seed=3)):
+        filled = options.fill(DecodingConfig())
+        assert filled.fill(DecodingConfig(beam=1, length_penalty=0.0)) == filled
 
 
 def test_a_string_in_place_of_lines(echo):

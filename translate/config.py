@@ -201,7 +201,7 @@ AT_MOST = {  # far beyond any use: what is greater is a slip, or would take memo
     "training.steps": 10**12, "training.minutes": 1e7, "training.min_steps": 10**12, "training.batch_tokens": 10**8, "training.accumulate": 10**6,
     "training.validate_every": 10**12, "training.validate_beam": 1000, "training.patience": 10**9, "training.average": 1000, "training.keep": 10**6,
     "training.log_every": 10**9, "training.seed": 2**63 - 1, "training.threads": 4096,
-    "decoding.beam": 1000, "decoding.length_penalty": 10.0, "decoding.max_ratio": 1000.0, "decoding.max_extra": 10**6, "decoding.batch_tokens": 10**8,
+    "decoding.beam": 1000, "decoding.length_penalty": 3.0, "decoding.max_ratio": 1000.0, "decoding.max_extra": 10**6, "decoding.batch_tokens": 10**8,
 }  # fmt: skip
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 MOST_PASSES = 10**9  # over a corpus in an epoch

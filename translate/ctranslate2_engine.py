@@ -87,8 +87,9 @@ class CTranslate2Engine:
     def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
         """See `parallel.Engine`. UserError for sampling: its seeds are not ours.
 
-        It stops once beam x patience hypotheses have ended, where ours goes on while an open one may still win: of 500 Multi30k sentences 467
-        were the same with its default patience of 1, 500 with 2 (beam 5). All that have ended are asked for and ranked here.
+        It stops once beam x patience hypotheses have ended, where ours, up to alpha 1, goes on while an open one may still win: of 500
+        Multi30k sentences 467 were the same with its default patience of 1, 500 with 2 (beam 5). All that have ended are asked for and
+        ranked here.
         """
         if options.sample:
             raise UserError("sampling is not offered with engine ctranslate2: choose engine torch")

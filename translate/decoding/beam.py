@@ -1,7 +1,8 @@
 """Beam search with the length penalty of "Google's neural machine translation system" (Wu et al. 2016, equation 14), batched.
 
 A sentence's search ends when no open hypothesis can win within the next `HORIZON` tokens: log-probabilities only fall, so with alpha >= 0 the best
-that one can reach by then is its present log-probability over the penalty of that length. A sentence that has ended leaves the batch at once.
+that one can reach by then is its present log-probability over the penalty of that length. With alpha above 1 also when `PATIENCE` x beam
+hypotheses have ended. A sentence that has ended leaves the batch at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from translate.decoding.logits import ban, best_continuations, block_repeats, lo
 # alpha 1); 2 changes 17. To stop once as many hypotheses as the beam holds are complete ("first come, first served", Kasai et al. 2022) takes more
 # rows than this, and changed 84 of 2,000.
 HORIZON = 3
+# With alpha above 1 a search also ends once this many times `beam` hypotheses have ended, which is CTranslate2's rule. There a hypothesis of more
+# than 5 / (alpha - 1) tokens scores better the longer it gets, however bad it is, and one that can still win is never far: without this rule
+# alpha 2 and 3 gave 7% and 42% more tokens and 2.1 and 9.2 BLEU less (150 lines of Multi30k).
+PATIENCE = 2
 
 
 def beam_search(
@@ -73,6 +78,8 @@ def beam_search(
     tokens = last.new_empty((len(limits), 0))  # (B * R, T) what each open hypothesis consists of
     totals = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R) their log-probabilities
     worst = torch.full((len(limits),), float("-inf"), dtype=torch.float64, device=device)  # (B,) the n-th best complete score so far
+    endings = torch.zeros_like(limits)  # (B,) how many have ended
+    enough = PATIENCE * beam if length_penalty > 1 else beam * int(limits.max()) + 1  # which is never reached
     penalties = penalty(torch.arange(int(limits.max()) + 1, dtype=torch.float64, device=device), length_penalty)  # of each length
     length = 0
     while present:
@@ -85,6 +92,7 @@ def beam_search(
         totals, parents, ids = best_continuations(log_probabilities(logits, raw), totals, 2 * beam)  # (B, up to 2K), best first
         ended = ids == eos
         if ended.any():
+            endings = endings + ended[:, :beam].sum(1)
             # complete hypotheses that belong to the n best so far
             wins = (ended & (totals / penalty(length, length_penalty) > worst[:, None]))[:, :beam]
             sentences, ranks = wins.nonzero(as_tuple=True)
@@ -106,7 +114,7 @@ def beam_search(
             totals, parents, ids = totals[:, :beam], parents[:, :beam], ids[:, :beam]
 
         cut = limits == length
-        done = cut | (worst >= totals[:, 0] / penalties[limits.clamp(max=length + HORIZON)])
+        done = cut | (endings >= enough) | (worst >= totals[:, 0] / penalties[limits.clamp(max=length + HORIZON)])
         if done.any():
             for b in done.nonzero().squeeze(1).tolist():
                 best = results[present[b]]
@@ -120,7 +128,7 @@ def beam_search(
             present = [present[b] for b in keep.tolist()]
             if not present:
                 break
-            limits, worst = limits[keep], worst[keep]
+            limits, worst, endings = limits[keep], worst[keep], endings[keep]
             totals, parents, ids = totals[keep], parents[keep], ids[keep]
         else:
             keep = torch.arange(B, device=device)

@@ -1,11 +1,28 @@
-"""How to search, as a user says it: what is left open, the model's recipe decides."""
+"""How to search, as a user says it: what is left open, the model's recipe decides. The one place where its bounds stand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
-from translate.config import DecodingConfig
+from translate.config import AT_MOST, DecodingConfig
 from translate.errors import UserError
+from translate.values import shown
+
+# The least and the greatest value. What is greater than any use would take memory or time without end, overflow, or give noise.
+WHOLE = {
+    "beam": (1, AT_MOST["decoding.beam"]),
+    "batch_tokens": (1, 10_000_000),
+    "n_best": (1, AT_MOST["decoding.beam"]),
+    "top_k": (0, 1_000_000),
+    "seed": (0, 2**63 - 1),
+}
+REAL = {
+    "length_penalty": (0, AT_MOST["decoding.length_penalty"]),  # decoding/beam.py says what happens above 1
+    "temperature": (1e-6, 100),  # at the one end the likeliest token for certain, at the other any token, whatever the model says
+    "top_p": (0, 1),
+}
+FOR_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
 LENGTH_PENALTY = 1.0  # where none was chosen yet: while training, and where it makes no difference
 
@@ -14,36 +31,51 @@ LENGTH_PENALTY = 1.0  # where none was chosen yet: while training, and where it 
 class Options:
     """How to search; None stands for the bundle's `decoding` setting of that name."""
 
-    beam: int | None = None
+    beam: int | None = None  # not where `sample` is set
     length_penalty: float | None = None
     batch_tokens: int | None = None  # source tokens a batch, padding included, each counted `beam` times
     n_best: int = 1  # alternatives of a line: at most `beam`, or that many samples
-    sample: bool = False  # draw from the model's distribution in place of searching
+    sample: bool = False  # draw from the model's distribution in place of searching; what follows is for that alone
     temperature: float = 1.0
     top_k: int = 0  # draw among the k likeliest tokens; 0 = all
     top_p: float = 1.0  # draw among the likeliest tokens that share this probability
     seed: int = 1
 
     def fill(self, decoding: DecodingConfig) -> Options:
-        """These options with no None left. UserError for a value that cannot be."""
-        beam, length_penalty, batch_tokens = (
-            default if value is None else value
-            for value, default in (
-                (self.beam, decoding.beam),
-                (self.length_penalty, LENGTH_PENALTY if decoding.length_penalty is None else decoding.length_penalty),
-                (self.batch_tokens, decoding.batch_tokens),
-            )
-        )
-        for name, value, least in (
-            ("beam", beam, 1), ("length_penalty", length_penalty, 0), ("batch_tokens", batch_tokens, 1),
-            ("n_best", self.n_best, 1), ("top_k", self.top_k, 0), ("seed", self.seed, 0),
-        ):  # fmt: skip
-            if not value >= least:
-                raise UserError(f"{name} is {value}: it must be at least {least}")
-        if not self.temperature > 0:
-            raise UserError(f"temperature is {self.temperature}: it must be more than 0")
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"top_p is {self.top_p}: it must be more than 0 and at most 1")
-        if self.n_best > beam and not self.sample:
-            raise UserError(f"n_best ({self.n_best}) is more than beam ({beam}): a search keeps `beam` hypotheses, so raise beam as well")
-        return Options(beam, length_penalty, batch_tokens, self.n_best, self.sample, self.temperature, self.top_k, self.top_p, self.seed)
+        """These options as plain numbers, with no None left but `beam` where `sample` is set. UserError for a value that can't be meant, or that
+        has no effect beside the others."""
+        if not isinstance(self.sample, bool):
+            raise UserError(f"sample is {shown(self.sample)}: it must be True or False")
+        if self.sample and self.beam is not None:
+            raise UserError(f"beam is {shown(self.beam)}, but sampling keeps no beam: leave it out")
+        values: dict[str, int | float] = {}
+        for name in (*WHOLE, *REAL):
+            value = getattr(self, name)
+            if name in FOR_SAMPLING and not self.sample and value != getattr(Options, name):
+                raise UserError(f"{name} is {shown(value)}, but only sampling uses it: sample as well, or leave it out")
+            if name != "beam" or not self.sample:
+                values[name] = _number(name, _default(name, decoding) if value is None else value)
+        filled = replace(self, **values)
+        if not self.sample and filled.n_best > filled.beam:
+            raise UserError(f"n_best ({filled.n_best}) is more than beam ({filled.beam}): a search keeps `beam` hypotheses, so raise beam as well")
+        return filled
+
+
+def _default(name: str, decoding: DecodingConfig) -> object:
+    value = getattr(decoding, name, None)
+    return LENGTH_PENALTY if name == "length_penalty" and value is None else value
+
+
+def _number(name: str, value: object) -> int | float:
+    """`value` as int or float (numpy has numbers of its own). UserError unless it is a number within the bounds of `name`."""
+    kind, word = (Integral, "a whole number") if name in WHOLE else (Real, "a number")
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UserError(f"{name} is {shown(value)}: it must be {word}")
+    least, most = WHOLE[name] if name in WHOLE else REAL[name]
+    if not value >= least:  # this way round, so that NaN fails too
+        raise UserError(f"{name} is {shown(value)}: it must be at least {least}")
+    if value > most:
+        raise UserError(f"{name} is {shown(value)}: it must be at most {most:,}")
+    if name == "top_p" and value == 0:
+        raise UserError("top_p is 0: it must be more than 0, the share of the likeliest tokens to draw from")
+    return int(value) if name in WHOLE else float(value)

@@ -74,7 +74,7 @@ def pick(logits: Tensor, draws: Tensor, top_k: int, top_p: float) -> Tensor:
         logits, ids = largest(logits, top_k)  # (N, k)
     weights = logits.sub_(logits.amax(-1, keepdim=True)).exp_()  # probabilities, up to a factor
     if top_p < 1:
-        share = top_p * weights.sum(-1, keepdim=True)  # (N, 1)
+        share = (top_p * weights.sum(-1, keepdim=True)).clamp_(min=torch.finfo(weights.dtype).tiny)  # (N, 1); of 0 nothing would be left
         # sorting all of V is slow and seldom needed; which way a row goes depends on that row alone
         best, order = largest(weights, min(64, weights.shape[1]))
         places = order.gather(1, invert(keep_share(best, share), draws))
