@@ -15,7 +15,7 @@ PACKAGE = ROOT / "translate"
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
 errors
-values text text_warnings segments subwords findings device forks lock seal runlog phrasebook
+values text text_warnings resampling segments subwords findings device forks lock seal runlog phrasebook
 config
 cache resumable tokenizer pairfiles
 corpora
@@ -28,6 +28,7 @@ model.packed
 model
 batches optim objective decoding
 ranks bundle scoring
+score_warnings
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
 ray_translator evaluation checks
