@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import lzma
 import os
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import one_line
 from translate.cli.main import main
 from translate.cli.score import names_look_swapped, table
 from translate.scoring import METRICS, Score
@@ -112,9 +115,9 @@ def test_the_default_is_a_thousand_samples(folder, capsys):
 def test_the_table():
     rows = [Score("BLEU", 39.071, "nrefs:1|tok:13a", 38.0, 40.5), Score("chrF2++", 100.0, "nrefs:1|nw:2", 99.5, 100.25)]
     assert table(rows).splitlines() == [
-        "metric    score  95% interval  signature",
-        "BLEU      39.07  39.25 ± 1.25  nrefs:1|tok:13a",
-        "chrF2++  100.00  99.88 ± 0.38  nrefs:1|nw:2",
+        "metric    score     95% interval  signature",
+        "BLEU      39.07   [38.00, 40.50]  nrefs:1|tok:13a",
+        "chrF2++  100.00  [99.50, 100.25]  nrefs:1|nw:2",
     ]
     assert table([Score("TER", 5.0, "nrefs:1")]).splitlines() == ["metric  score  signature", "TER      5.00  nrefs:1"]
 
@@ -125,7 +128,7 @@ def test_text_is_the_table_and_nothing_else(folder, capsys):
     lines = out.splitlines()
     assert said == "" and len(lines) == 4
     assert len({line.index(mark) for line, mark in zip(lines, ["signature", "nrefs:1|", "nrefs:1|", "nrefs:1|"], strict=True)}) == 1
-    assert all(re.fullmatch(r"\S+ +\d+\.\d\d +\d+\.\d\d ± \d+\.\d\d  nrefs:1\|bs:1000\|seed:12345\|\S+", line) for line in lines[1:])
+    assert all(re.fullmatch(r"\S+ +\d+\.\d\d +\[\d+\.\d\d, \d+\.\d\d\]  nrefs:1\|bs:1000\|seed:12345\|\S+", line) for line in lines[1:])
 
 
 WARNED = {
@@ -137,6 +140,17 @@ WARNED = {
     "swapped, by a blank line": (["blank", "-i", "first.en"], ["are hypothesis and reference swapped?"]),
     "swapped, by name": (["output.en", "-i", "test.ref.en"], ["are hypothesis (test.ref.en) and reference (output.en) swapped?"]),
     "two": (["first.en", "second.en", "-i", "both"], ["looks tokenised", "HTML entities like &amp;"]),
+    "columns of --scores": (["first.en", "-i", "scored"], ["the hypothesis has numbers and a tab before the text"]),
+    "columns of --n-best": (["first.en", "-i", "nbest"], ["keep the text alone, such as with cut -f 3"]),
+    "JSONL": (["first.en", "-i", "jsonl"], ["the hypothesis is JSON in 5 of 5 lines"]),
+    "NFD": (["accents", "-i", "nfd"], ["the hypothesis has letters and accents as two characters (NFD)"]),
+    "NFD reference": (["nfd", "-i", "accents"], ["the reference has letters and accents as two characters (NFD)"]),
+    "capitals": (["first.en", "-i", "capitals"], ["the hypothesis is in capitals in 5 of 5 lines"]),
+    "capitals in places": (["first.en", "-i", "shouted"], ["in capitals in 2 of 5 lines (first: line 1) where the reference is not"]),
+    "SGML": (["first.sgm", "-i", "out.sgm"], ["the hypothesis is SGML, XML or HTML", "the reference is SGML, XML or HTML"]),
+    "words alone": (["words", "-i", "output.en"], ["BLEU is 0 on this set even for a perfect translation: no line has four tokens"]),
+    "Chinese": (["chinese", "-i", "output.en"], ["the reference is Chinese, and BLEU's tokenizer 13a does not cut it into words: use --tokenize zh"]),
+    "Japanese": (["japanese", "-i", "output.en"], ["is Japanese, and BLEU's tokenizer 13a does not cut it into words: use --tokenize ja-mecab"]),
 }
 
 
@@ -149,6 +163,19 @@ def test_warnings_go_to_stderr_and_into_the_json(case, folder, capsys):
     write(folder / "blank", [*HYPOTHESIS[:2], " ", *HYPOTHESIS[3:]])
     write(folder / "both", [line.replace(".", " .").replace("are", "&amp;") for line in HYPOTHESIS])
     write(folder / "test.ref.en", REFERENCE)
+    write(folder / "scored", [f"-0.{number}12\t{line}" for number, line in enumerate(HYPOTHESIS)])
+    write(folder / "nbest", [f"{number}\t-0.5\t{line}" for number, line in enumerate(HYPOTHESIS, 1)])
+    write(folder / "jsonl", [json.dumps({"en": line}) for line in HYPOTHESIS])
+    accents = ["Ein schöner Tag.", "Größe zählt.", "Über uns.", "Nein.", "Er grüßt."]
+    write(folder / "accents", accents)
+    write(folder / "nfd", [unicodedata.normalize("NFD", line) for line in accents])
+    write(folder / "capitals", [line.upper() for line in HYPOTHESIS])
+    write(folder / "shouted", [line.upper() if place < 2 else line for place, line in enumerate(HYPOTHESIS)])
+    write(folder / "first.sgm", ['<refset setid="a">', *(f'<seg id="1">{line}</seg>' for line in REFERENCE), "</refset>"])
+    write(folder / "out.sgm", ['<tstset setid="a">', *(f'<seg id="1">{line}</seg>' for line in HYPOTHESIS), "</tstset>"])
+    write(folder / "words", ["Dog", "the cat", "A house.", "tree", "no"])
+    write(folder / "chinese", ["今天很好。", "他去了北京。", "我爱你。", "谢谢。", "再见。"])
+    write(folder / "japanese", ["今日はいい。", "東京へ行った。", "ありがとう。", "さようなら。", "はい。"])
     assert main(["score", *words, "--format", "json", "--bootstrap", "0"]) == 0
     out, said = capsys.readouterr()
     warned = said.splitlines()
@@ -188,18 +215,48 @@ MISTAKES = {
     "not UTF-8": (["first.en", "-i", "latin1"], "latin1, line 2: invalid UTF-8 at byte 2 of the line"),
     "not packed": (["first.en", "-i", "plain.gz"], "plain.gz: damaged after line 0: "),
     "stdin twice": (["-", "-i", "-"], "standard input can be read once only"),
+    "no reference": (["-i", "output.en", "first.en"], "no REFERENCE is given; it comes before -i"),
+    "seed": (["first.en", "-i", "output.en"], "the environment variable SACREBLEU_SEED is 'abc': it must be a number from 0, or none"),
+    "metric": (["first.en", "-i", "output.en", "--metrics", "bleu,meteor"], "unknown metric 'meteor': --metrics takes bleu, chrf, ter"),
+    "metric twice": (["first.en", "-i", "output.en", "--metrics", "bleu,chrf", "bleu"], "--metrics names bleu twice"),
+    "no metric": (["first.en", "-i", "output.en", "--metrics", ","], "--metrics names no metric"),
+    "a hypothesis twice": (["first.en", "-i", "output.en", "output.en"], "output.en is given twice as a hypothesis"),
+    "paired with one": (["first.en", "-i", "output.en", "--paired", "bs"], "--paired compares systems: give several hypotheses"),
+    "paired without samples": (
+        ["first.en", "-i", "output.en", "second.en", "--paired", "bs", "--bootstrap", "0"],
+        "--paired bs needs",
+    ),
+    "bootstrap with ar": (
+        ["first.en", "-i", "output.en", "second.en", "--paired", "ar", "--bootstrap", "9"],
+        "--bootstrap has no effect",
+    ),
+    "second system shorter": (["first.en", "-i", "output.en", "short"], "short has 4 lines, first.en 5: hypothesis and reference must be"),
     "negative": (["first.en", "-i", "output.en", "--bootstrap", "-5"], "bootstrap (-5) must be 0 (no interval) or at least 2 samples"),
 }
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_line_and_exit_2(case, folder):
+def test_a_mistake_is_one_line_and_exit_2(case, folder, capsys, monkeypatch):
     words, message = MISTAKES[case]
     write(folder / "short", REFERENCE[:-1])
     write(folder / "empty", [])
     write(folder / "plain.gz", HYPOTHESIS)
     (folder / "latin1").write_bytes("one\nfünf\nthree\nfour\nfive\n".encode("latin-1"))
-    result = run("score", *words)
-    said = result.stderr.decode()
+    if case == "seed":
+        monkeypatch.setenv("SACREBLEU_SEED", "abc")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert main(["score", *words]) == 2
+    assert message in one_line(capsys)
+
+
+def test_a_mistake_as_a_process_leaves_with_2(folder):
+    result = run("score", "missing.en", "-i", "output.en")
     assert (result.returncode, result.stdout) == (2, b"")
-    assert said.startswith(f"translate: error: {message}") and said.endswith("\n") and said.count("\n") == 1
+    assert result.stderr.decode().startswith("translate: error: missing.en: cannot be read") and result.stderr.count(b"\n") == 1
+
+
+def test_files_of_another_length_are_told_with_what_may_be_why(folder, capsys):
+    write(folder / "nbest", [f"{number}\t-0.{best}\t{line}" for number, line in enumerate(HYPOTHESIS, 1) for best in (1, 2)])
+    assert main(["score", "first.en", "-i", "nbest"]) == 2
+    warning, error = capsys.readouterr().err.splitlines()
+    assert "nbest has numbers and a tab before the text" in warning and "nbest has 10 lines, first.en 5" in error

@@ -18,7 +18,7 @@ errors
 paths
 sniff
 files
-values text text_warnings segments subwords findings device forks lock seal runlog phrasebook cli.parser
+values text text_warnings resampling segments subwords findings device forks lock seal runlog phrasebook cli.parser
 windows
 config recipe_files
 recipe_reader
@@ -34,6 +34,7 @@ model.packed
 model
 batches optim objective decoding
 ranks bundle scoring parallel
+score_warnings
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
 ray_translator evaluation checks

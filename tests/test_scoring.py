@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import sacrebleu
 
-from translate.scoring import Score, corpus_bleu, score, warnings
+from translate.score_warnings import warnings
+from translate.scoring import Score, corpus_bleu, score
 
 HYPOTHESES = [
     "The cat sat on the mat, and it was happy.",
@@ -142,7 +143,10 @@ def test_white_space_at_a_lines_end_changes_nothing():
         (["a"], [["a"]], {"metrics": ["meteor"]}, "'meteor': choose from bleu, chrf, ter"),
         (["a"], [["a"]], {"bootstrap": -1}, r"bootstrap \(-1\) must be"),
         (["a"], [["a"]], {"bootstrap": 1}, r"bootstrap \(1\) must be"),
-        (["a"] * 1000, [["a"] * 1000], {"bootstrap": 1_000_000}, "take at most 50,000 samples"),
+        (["a"], [["a"]], {"bootstrap": 10**9}, "at most 1,000,000; 1000 is usual"),
+        (["a"], [["a"]], {"metrics": []}, "no metric is named"),
+        (["a"], [["a"]], {"metrics": ["bleu", "ter", "bleu"]}, "bleu is given twice"),
+        (["a"], [["a"]], {"tokenize": "moses"}, "unknown tokenizer 'moses': choose from 13a"),
     ],
 )
 def test_bad_input_is_refused(hypotheses, references, settings, message):

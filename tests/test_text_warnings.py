@@ -73,6 +73,7 @@ UNFIT = {
     "Moses bars": (each(lambda s: f"{s} ||| A translation."), "has columns, set apart by |||"),
     "scores": (each(lambda s: f"-0.8123\t{s}"), "in 10 of 10 lines (first: line 1): keep the text alone, such as with cut -f 2"),
     "n-best": (each(lambda s: f"3\t-1.2e-05\t{s}"), "such as with cut -f 3"),
+    "JSONL with escapes": (each(lambda s: json.dumps({"de": s})), "is JSON in 10 of 10 lines"),
     "JSONL": (each(lambda s: json.dumps({"de": s}, ensure_ascii=False)), "is JSON in 10 of 10 lines"),
     "a JSON array": (json.dumps([{"de": s} for s in PLAIN], ensure_ascii=False, indent=1).split("\n"), "is JSON in 10 of 32"),
     "header row": (["source", *PLAIN], "begins with source, which looks like the header row of a table (line 1 of 11): remove that line"),

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from translate.cli.paths import user_path
@@ -21,63 +21,148 @@ EXAMPLES = """\
 examples:
   translate score reference.en -i output.en
   translate score first.en second.en -i output.en        two reference translations of the same text
+  translate score reference.en -i a.en b.en c.en         three systems: is b or c better than a?
   translate file -m runs/quickstart input.de | translate score reference.en
-  translate score reference.en -i output.en --metrics bleu chrf --bootstrap 0 --format json
+  translate score reference.en -i output.en --metrics bleu,chrf --bootstrap 0 --format json
 
 Give detokenised, cased text as it is: sacreBLEU's tokenisation is part of the score, and the values are those of the `sacrebleu` command.
-TER counts edits: lower is better, and case does not count, as its signature says. The 95% interval comes from bootstrap resampling: the
-resamples' mean and half the interval's width.
+TER counts edits: lower is better, and case does not count, as its signature says. The 95% interval comes from bootstrap resampling. Of
+several systems each one is compared with the first: p is the chance of such a difference between two systems that are equally good.
 """
+METRICS = ("bleu", "chrf", "ter")
+TOKENIZERS = ("13a", "zh", "ja-mecab", "ko-mecab", "intl", "char", "flores101", "flores200", "none")
+BOOTSTRAP = 1000
+SIGNIFICANT = 0.05
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `translate score`."""
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "references", nargs="+", type=user_path, metavar="REFERENCE", help="reference translation, a line for each line scored; plain, .gz or .xz"
-    )
-    parser.add_argument("-i", "--input", default="-", type=user_path, metavar="HYPOTHESIS", help="the translation to score (default: standard input)")
-    parser.add_argument(
-        "--metrics", nargs="+", choices=("bleu", "chrf", "ter"), default=["bleu", "chrf", "ter"], help="which, and in which order (default: all)"
+        "references", nargs="*", type=user_path, metavar="REFERENCE", help="reference translation, a line for each line scored; plain, .gz or .xz"
     )
     parser.add_argument(
-        "--bootstrap", type=int, default=1000, metavar="N", help="resamples for the 95%% confidence interval; 0 for none (default: %(default)s)"
+        "-i", "--input", nargs="+", type=user_path, default=["-"], metavar="HYPOTHESIS",
+        help="the translation to score (default: standard input); of several, each one is compared with the first",
+    )  # fmt: skip
+    add_scoring(parser)
+    parser.add_argument("--bootstrap", type=int, metavar="N", help=f"resamples for the 95%% confidence interval; 0 for none (default: {BOOTSTRAP})")
+    parser.add_argument(
+        "--paired", choices=("bs", "ar"), help="test of several systems: paired bootstrap (default), or approximate randomisation with 10,000 trials"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print the result (default: %(default)s)")
 
 
+def add_scoring(parser: argparse.ArgumentParser | argparse._ArgumentGroup, language: str = "13a") -> None:
+    """The options on how to score, those of `translate evaluate` too. `language`: what to say of the default tokenizer."""
+    parser.add_argument(
+        "--metrics", nargs="+", metavar="{" + ",".join(METRICS) + "}", help="which, and in which order: bleu,chrf or bleu chrf (default: all)"
+    )
+    parser.add_argument("--tokenize", choices=TOKENIZERS, help=f"sacreBLEU's tokenizer for BLEU (default: {language})")
+    parser.add_argument("--lowercase", action="store_true", help="BLEU and chrF++ without regard to case")
+
+
+def metric_names(words: Sequence[str] | None) -> list[str] | None:
+    """The names in `--metrics bleu,chrf` or `--metrics bleu chrf`. UserError for an unknown one, or one given twice."""
+    if words is None:
+        return None
+    names = [name.strip().lower() for word in words for name in word.split(",") if name.strip()]
+    for place, name in enumerate(names):
+        if name not in METRICS:
+            raise UserError(f"unknown metric {name!r}: --metrics takes {', '.join(METRICS)}")
+        if name in names[:place]:
+            raise UserError(f"--metrics names {name} twice")
+    if not names:
+        raise UserError(f"--metrics names no metric: it takes {', '.join(METRICS)}")
+    return names
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Scores and prints. UserError for files that are empty or not line-aligned."""
-    from translate.scoring import score, warnings
-    from translate.text import read_lines
+    from translate.scoring import compare, long_lines, usual_metrics
 
-    if [arguments.input, *arguments.references].count("-") > 1:
-        raise UserError("standard input can be read once only: give the hypothesis with -i or the reference as a file")
-    references = [list(read_lines(path)) for path in arguments.references]
-    if arguments.input == "-" and sys.stdin.isatty():
-        print("translate: reading the translation from standard input; -i FILE reads a file", file=sys.stderr)
-    hypotheses = list(read_lines(arguments.input))
-    check_aligned(shown(arguments.input), hypotheses, arguments.references, references)
-
-    found = warnings(hypotheses, references)
-    if names_look_swapped(arguments.input, arguments.references):
-        found.append(f"are hypothesis ({arguments.input}) and reference ({', '.join(arguments.references)}) swapped? The reference comes first")
+    names, bootstrap, randomise = check(arguments)
+    references, systems = read(arguments)
+    found = list(dict.fromkeys(warning for path, lines in systems.items() for warning in warnings_of(path, lines, references, arguments)))
+    found += same_systems(systems)
+    if names is None:
+        names, left_out = usual_metrics(list(systems.values()), references)
+        found += [left_out] if left_out else []
     for warning in found:
-        print(f"translate: warning: {warning}", file=sys.stderr)
-
-    scores = score(hypotheses, references, metrics=arguments.metrics, bootstrap=arguments.bootstrap)
+        tell(f"warning: {warning}")
+    if arguments.metrics and "ter" in names and (long := [place for lines in systems.values() for place in long_lines(lines, references)]):
+        tell(f"TER of line {long[0][0]:,} ({long[0][1]:,} words) takes a while: up to 20 s for 1,000 words")
+    scores = compare(list(systems.values()), references, names, bootstrap, randomise, arguments.tokenize or "13a", arguments.lowercase, tell)
+    results = dict(zip(systems, scores))
     if arguments.format == "json":
-        answer = {
-            "hypothesis": arguments.input,
-            "references": arguments.references,
-            "lines": len(hypotheses),
-            "scores": [as_json(result) for result in scores],
-            "warnings": found,
-        }
-        print(json.dumps(answer, ensure_ascii=False, indent=2))
+        print(json.dumps(answer(arguments, results, len(references[0]), found), ensure_ascii=False, indent=2))
+    elif len(results) == 1:
+        print(table(scores[0]))
     else:
-        print(table(scores))
+        print(comparison(results, "ar" if randomise else "bs" if bootstrap else None))
     return 0
+
+
+def check(arguments: argparse.Namespace) -> tuple[list[str] | None, int, bool]:
+    """The metrics, the number of bootstrap samples, and whether to test by randomisation. UserError for what has no effect or can't be meant."""
+    if not arguments.references:
+        raise UserError("no REFERENCE is given; it comes before -i: translate score reference.en -i output.en")
+    if [*arguments.input, *arguments.references].count("-") > 1:
+        raise UserError("standard input can be read once only: give the hypothesis with -i or the reference as a file")
+    for place, path in enumerate(arguments.input):
+        if path in arguments.input[:place]:
+            raise UserError(f"{path} is given twice as a hypothesis")
+    if arguments.paired and len(arguments.input) == 1:
+        raise UserError("--paired compares systems: give several hypotheses, -i a.en b.en")
+    if arguments.paired == "ar" and arguments.bootstrap is not None:
+        raise UserError("--bootstrap has no effect with --paired ar: leave out one of the two")
+    if arguments.paired == "bs" and arguments.bootstrap == 0:
+        raise UserError("--paired bs needs bootstrap samples: leave out --bootstrap 0")
+    randomise = arguments.paired == "ar"
+    bootstrap = BOOTSTRAP if arguments.bootstrap is None else arguments.bootstrap
+    return metric_names(arguments.metrics), 0 if randomise else bootstrap, randomise
+
+
+def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list[str]]]:
+    """The references, and each system's lines by the name of its file."""
+    from translate.text import read_lines
+    from translate.text_warnings import text_warnings
+
+    references = [list(read_lines(path)) for path in arguments.references]
+    if "-" in arguments.input and sys.stdin.isatty():
+        print("translate: reading the translation from standard input; -i FILE reads a file", file=sys.stderr)
+    systems = {path: list(read_lines(path)) for path in arguments.input}
+    for path, lines in systems.items():
+        if any(len(texts) != len(lines) for texts in references):  # it may be why
+            for name, texts in [*zip(arguments.references, references), (path, lines)]:
+                for warning in text_warnings(shown(name), texts):
+                    tell(f"warning: {warning}")
+        check_aligned(shown(path), lines, arguments.references, references)
+    return references, systems
+
+
+def warnings_of(path: str, lines: Sequence[str], references: Sequence[Sequence[str]], arguments: argparse.Namespace) -> list[str]:
+    """What makes the scores of one system doubtful. Of several systems each is called by its file's name."""
+    from translate.score_warnings import tokenizer_warnings, warnings
+
+    found = [
+        text if len(arguments.input) == 1 else text.replace("the hypothesis", shown(path))
+        for text in warnings(lines, references, not arguments.lowercase)
+    ]
+    if "bleu" in (metric_names(arguments.metrics) or METRICS):
+        found += tokenizer_warnings(references, arguments.tokenize or "13a")
+    if names_look_swapped(path, arguments.references):
+        found.append(f"are hypothesis ({path}) and reference ({', '.join(arguments.references)}) swapped? The reference comes first")
+    return found
+
+
+def same_systems(systems: Mapping[str, Sequence[str]]) -> list[str]:
+    first, *others = systems
+    return [f"{shown(first)} and {shown(other)} are the same in every line: p says nothing" for other in others if systems[other] == systems[first]]
+
+
+def tell(text: str) -> None:
+    print(f"translate: {text}", file=sys.stderr, flush=True)
 
 
 def check_aligned(hypothesis: str, hypotheses: Sequence[str], names: Sequence[str], references: Sequence[Sequence[str]]) -> None:
@@ -108,11 +193,42 @@ def table(scores: Sequence[Score]) -> str:
     return "\n".join(f"{row[0]:{name}}  {row[1]:>{value}}  {row[2]:>{bounds}}  {row[3]}" for row in rows)
 
 
+def comparison(systems: Mapping[str, Sequence[Score]], test: str | None) -> str:
+    """An aligned table, a line a system: each metric with its interval and p; below it the test and the signatures."""
+    scores = next(iter(systems.values()))
+    heads = ["system", *(head for result in scores for head in (result.name, "95% interval", "p"))]
+    rows = [heads]
+    for path, results in systems.items():
+        rows.append([shown(path), *(cell for result in results for cell in (f"{result.value:.2f}", interval(result), chance(result)))])
+    columns = [column for column in zip(*rows, strict=True) if set(column[1:]) != {"-"}]
+    widths = [max(map(len, column)) for column in columns]
+    lines = [f"{row[0]:{widths[0]}}  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:])) for row in zip(*columns)]
+    lines += [""] + [f"{result.name}  {result.signature}" for result in scores]
+    if test:
+        name = {"bs": "paired bootstrap resampling", "ar": "paired approximate randomisation"}[test]
+        lines += ["", f"p: {name} against {shown(next(iter(systems)))}; * = below {SIGNIFICANT}"]
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def interval(result: Score) -> str:
-    """sacreBLEU's way to write it: the resamples' mean, and half the interval's width."""
-    if result.low is None or result.high is None:
-        return "-"
-    return f"{(result.low + result.high) / 2:.2f} ± {(result.high - result.low) / 2:.2f}"
+    """Lower and upper bound, as `translate evaluate` writes them."""
+    return "-" if result.low is None or result.high is None else f"[{result.low:.2f}, {result.high:.2f}]"
+
+
+def chance(result: Score) -> str:
+    return "-" if result.p_value is None else f"{result.p_value:.4f}{'*' if result.p_value < SIGNIFICANT else ' '}"
+
+
+def answer(arguments: argparse.Namespace, systems: Mapping[str, Sequence[Score]], lines: int, found: list[str]) -> dict[str, object]:
+    """The results as plain values: of one system its scores, of several a list, the first of which is the one that the others are compared with."""
+    about: dict[str, object] = {"references": arguments.references, "lines": lines}
+    if len(systems) == 1:
+        ((path, scores),) = systems.items()
+        return {"hypothesis": path, **about, "scores": [as_json(result) for result in scores], "warnings": found}
+    listed = [
+        {"hypothesis": path, "scores": [{**as_json(result), "p_value": result.p_value} for result in scores]} for path, scores in systems.items()
+    ]
+    return {**about, "systems": listed, "warnings": found}
 
 
 def as_json(result: Score) -> dict[str, object]:
