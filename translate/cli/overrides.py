@@ -61,7 +61,7 @@ def parse(word: str, words: Words, many: bool) -> Any:
         word = recipe_path(value, words)
     if value.startswith("~") and not re.search(r"['\",]", value):
         word = f"{key}='{value}'"
-    if not key:
+    if not key.strip("+~"):
         raise UserError(f"{word!r} is not KEY=VALUE")
     try:
         override = OverridesParser.create().parse_override(word)
@@ -73,6 +73,8 @@ def parse(word: str, words: Words, many: bool) -> Any:
     key = override.key_or_group
     if any(part in ("hydra", "_hydra_") for part in re.split(r"[/.@:]", f"{key}@{override.package or ''}")[:1] + (override.package or "").split(".")):
         raise UserError(f"{word}: settings of Hydra can't be given: {HYDRA}")
+    if override.package is not None:
+        raise UserError(f"{word}: a choice can't be put elsewhere: write {key}=CHOICE")
     if TARGET in key.split(".") or TARGET in keys_in(override.value()):
         raise UserError(f"{word}: `{TARGET}` names code to run: it is not allowed in a configuration")
     if override.is_sweep_override() and not many:
@@ -111,12 +113,12 @@ def fault_of(key: str, value: Any) -> str | None:
 def recipe_path(text: str, words: Words) -> str:
     """`recipe=NAME` for the path of a file, with or without .yaml."""
     path = Path(text).expanduser().absolute()
-    found = [each for each in (path, *(path.with_name(path.name + suffix) for suffix in SUFFIXES)) if each.suffix in SUFFIXES and each.is_file()]
+    found = [each for each in (path, *(Path(f"{path}{suffix}") for suffix in SUFFIXES)) if each.suffix in SUFFIXES and each.is_file()]
     if not found:
         name = path.stem
         known = choices("recipe", words.own)
         hint = f"did you mean recipe={name}?" if name in known else f"recipe=NAME takes one of {', '.join(known)}"
-        raise UserError(f"recipe={text}: there is no such file; {hint}")
+        raise UserError(f"recipe={text}: there is no such .yaml or .yml file; {hint}")
     name = re.sub(r"[^\w.+-]", "_", found[0].stem)
     while words.recipes.get(name, found[0]) != found[0]:
         name += "_"
@@ -149,6 +151,8 @@ def values_of(override: Any, own: Path | None) -> list[str]:
     if not override.is_discrete_sweep():
         raise UserError(f"{override.input_line}: an interval is not a list of values: write, {key}=VALUE,VALUE")
     words = [f"{key}={text}" for text in override.sweep_string_iterator()]
+    if not words:
+        raise UserError(f"{override.input_line} has no value")
     if twice := next((word for word in words if words.count(word) > 1), None):
         raise UserError(f"{override.input_line}: {twice} is given twice")
     return words
