@@ -140,6 +140,21 @@ def test_a_mistake_in_a_choice_of_ones_own_has_its_file(mine):
     assert "my/model/mini.yaml, line 3: unknown key model.widht: did you mean width?" in message(f"recipe={path}")
 
 
+def test_a_folder_with_the_name_of_a_setting_is_not_a_group(mine):
+    mine(HEAD + "training: {steps: 1}\n")
+    Path("my/run").mkdir()
+    Path("my/run/x.yaml").write_text("", encoding="utf-8")
+    assert compose(["--config-dir", "my", "recipe=mine", "run=x"])[0].run == "x"
+
+
+def test_a_group_of_ones_own(mine):
+    path = mine(HEAD + "training: {steps: 1}\n")
+    Path("my/language").mkdir()
+    Path("my/language/dutch.yaml").write_text("# @package data\ntarget_language: nl\n", encoding="utf-8")
+    for word in ("--config-dir=my recipe=mine", f"recipe={path}"):
+        assert compose([*word.split(), "+language=dutch"])[0].data.target_language == "nl"
+
+
 def test_two_files_of_one_name(mine):
     mine(HEAD)
     mine(HEAD, "mine.yml")

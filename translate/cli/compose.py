@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import hashlib
 import os
 import re
@@ -96,9 +97,11 @@ def gather(run: Sequence[Any], words: Words) -> dict[tuple[str, str], RecipeFile
         return words.recipes.get(name) or next((path for path in near if path.is_file()), None)
 
     add("", "train")
+    settings = [each.name for each in dataclasses.fields(Config)]
     for override in run:
         key, value = override.key_or_group, override.value()
-        if not key or not folders(key, words.own) or "." in key or override.is_delete():
+        setting = "." in key or (key in settings and key not in GROUPS)
+        if setting or override.is_delete() or not folders(key, words.own):
             continue
         if override.is_add() and key in (*GROUPS, "recipe"):
             raise UserError(f"{override.input_line}: {key} has a choice already, leave out the +")
