@@ -121,6 +121,7 @@ MISTAKES = [
     ("# @package _global_\ndefaults:\n  - quikstart\n", 3, "recipe=quikstart is unknown: did you mean quickstart?"),
     ("# @package _global_\ndefaults:\n  - [a, b]\n", 3, "an entry of defaults is"),
     ("# @package _global_\ndefaults: {override /model: tiny}\n", 2, "defaults must be a list, a line `- ...` for each file"),
+    (HEAD + "model:\n  width: 8\nrun: runs/${a\n", 6, "run has a `${` that is not a reference: write ${KEY}"),
     (HEAD + "model:\n\twidth: 8\n", 5, "not valid YAML"),
     (HEAD + "model: {width: !!float x}\n", 4, "not valid YAML: 'x' is not a float"),
 ]
@@ -139,6 +140,21 @@ def test_a_mistake_in_a_choice_of_ones_own_has_its_file(mine):
     assert "my/model/mini.yaml, line 3: unknown key model.widht: did you mean width?" in message(f"recipe={path}")
 
 
+def test_a_folder_with_the_name_of_a_setting_is_not_a_group(mine):
+    mine(HEAD + "training: {steps: 1}\n")
+    Path("my/run").mkdir()
+    Path("my/run/x.yaml").write_text("", encoding="utf-8")
+    assert compose(["--config-dir", "my", "recipe=mine", "run=x"])[0].run == "x"
+
+
+def test_a_group_of_ones_own(mine):
+    path = mine(HEAD + "training: {steps: 1}\n")
+    Path("my/language").mkdir()
+    Path("my/language/dutch.yaml").write_text("# @package data\ntarget_language: nl\n", encoding="utf-8")
+    for word in ("--config-dir=my recipe=mine", f"recipe={path}"):
+        assert compose([*word.split(), "+language=dutch"])[0].data.target_language == "nl"
+
+
 def test_two_files_of_one_name(mine):
     mine(HEAD)
     mine(HEAD, "mine.yml")
@@ -148,7 +164,7 @@ def test_two_files_of_one_name(mine):
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["recipe=my/mine.yaml"], "recipe=my/mine.yaml: there is no such file"),
+        (["recipe=my/mine.yaml"], "recipe=my/mine.yaml: there is no such .yaml or .yml file"),
         (["recipe=recipes/quickstart.yaml"], "did you mean recipe=quickstart?"),
         (["recipe=[quickstart,tatoeba_de_en]"], "give one recipe, recipe=NAME"),
         (["recipe="], "recipe= is unknown"),
@@ -167,6 +183,17 @@ def test_two_files_of_one_name(mine):
         (["recipe=quickstart", "+model=tiny"], "leave out the +"),
         (["recipe=quickstart", "+model.width=8"], "leave out the +"),
         (["recipe=quickstart", "=3"], "'=3' is not KEY=VALUE"),
+        (["recipe=quickstart", "~"], "'~' is not KEY=VALUE"),
+        (["recipe=/"], "there is no such .yaml or .yml file"),
+        (["recipe=quickstart", "model@optim=tiny"], "a choice can't be put elsewhere: write model=CHOICE"),
+        (["recipe=quickstart", "data.train.0=phrasebook"], "data.train.0=phrasebook: corpus must be a mapping of settings, not phrasebook"),
+        (["recipe=quickstart", "data.train.7.split=test"], "data.train.7.split=test: there is no such item in the list"),
+        (["recipe=quickstart", "run=${run}"], "run refers to itself"),
+        (["recipe=quickstart", "run=${model}"], "run refers to ${model}, which is not a value that can stand there"),
+        (["recipe=quickstart", "run=${now:}"], "run has a reference ${...} that can't be resolved"),
+        (["recipe=quickstart", "model.width=${optim.rate}"], "model.width refers to ${optim.rate}, which is 0.003: a whole number is needed"),
+        (["-m", "recipe=quickstart", "training.seed=range(0)"], "training.seed=range(0) has no value"),
+        (["recipe=quickstart", "--config-dir="], "--config-dir needs a value, --config-dir DIR"),
         (["recipe=quickstart", "--cfg", "job", "--cfg", "job"], "--cfg is given twice"),
         (["recipe=quickstart", "-m", "--multirun"], "--multirun is given twice"),
         (["recipe=quickstart", "--cfg", "jbo"], "--cfg takes job, not jbo"),

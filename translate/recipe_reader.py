@@ -20,6 +20,7 @@ from translate.recipe_files import GROUPS
 from translate.values import fault, shown
 
 VALUES = 100_000  # in a file; aliases of aliases make any number from a few lines
+BYTES = 1_000_000
 HYDRA = "Hydra's own settings could run code, write files or set the environment"
 TARGET = "_target_"  # Hydra's word for a class or function to call
 YAML = "tag:yaml.org,2002:"
@@ -86,6 +87,8 @@ class RecipeFile:
 def read(path: Path, group: str, name: str) -> RecipeFile:
     """The file at `path`. UserError, with its name and the line, for whatever is wrong with it."""
     file = RecipeFile(path, group, name)
+    if path.stat().st_size > BYTES:
+        raise UserError(f"{path} has more than {BYTES:,} bytes: it is not a recipe")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

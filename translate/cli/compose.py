@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import hashlib
 import os
 import re
@@ -96,9 +97,11 @@ def gather(run: Sequence[Any], words: Words) -> dict[tuple[str, str], RecipeFile
         return words.recipes.get(name) or next((path for path in near if path.is_file()), None)
 
     add("", "train")
+    settings = [each.name for each in dataclasses.fields(Config)]
     for override in run:
         key, value = override.key_or_group, override.value()
-        if not key or not folders(key, words.own) or "." in key or override.is_delete():
+        setting = "." in key or (key in settings and key not in GROUPS)
+        if setting or override.is_delete() or not folders(key, words.own):
             continue
         if override.is_add() and key in (*GROUPS, "recipe"):
             raise UserError(f"{override.input_line}: {key} has a choice already, leave out the +")
@@ -115,6 +118,7 @@ def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], d
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
     files = gather(run, words)
     with hydra.initialize(config_path=None, version_base="1.3", job_name="train"), closed_resolvers():
@@ -123,7 +127,12 @@ def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], d
         try:
             store.store(name="schema", node=Config)
             for (group, name), file in files.items():
-                store.store(group=group or None, name=name, node=OmegaConf.create(file.values), package=file.package)
+                try:
+                    node = OmegaConf.create(file.values)
+                except OmegaConfBaseException as error:  # the one thing that vetting leaves to it: the text of a reference
+                    key = str(error.full_key or "")
+                    raise UserError(f"{file.place(key)}: {key} has a `${{` that is not a reference: write ${{KEY}}") from None
+                store.store(group=group or None, name=name, node=node, package=file.package)
             yield GlobalHydra.instance().config_loader(), [each.input_line for each in run if not adds_test_set(each)], files
         finally:
             store.repo = whole
@@ -157,7 +166,7 @@ def composed(run: Sequence[Any], words: Words, number: int) -> Iterator[tuple[An
         try:
             config = hydra.compose("train", texts, return_hydra_config=True)
             with open_dict(config):
-                config.hydra.job.num = number
+                config.hydra.job.num = number - 1  # as in Hydra's own sweeps
                 HydraConfig.instance().set_config(config)
                 del config["hydra"]
                 for override in filter(adds_test_set, run):

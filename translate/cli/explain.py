@@ -13,6 +13,8 @@ from translate.recipe_files import GROUPS
 from translate.recipe_reader import RecipeFile
 from translate.values import shown, unknown_key
 
+KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}  # OmegaConf's names of types
+
 
 def explain(error: Exception, files: Mapping[tuple[str, str], RecipeFile], words: Sequence[str]) -> str:
     """`files`: those that were composed, by group and name; `words`: the overrides of the command line."""
@@ -32,9 +34,9 @@ def explain(error: Exception, files: Mapping[tuple[str, str], RecipeFile], words
         return one_line(text)
     section = re.search(r"(\w+) is not a subclass of (\w+)Config\. value: (.*)", str(cause))
     key = section[2].lower() if section else str(cause.full_key or "")
-    where = place_of(text, files, key) or word_of(text, words)
+    where = place_of(text, files, key) or word_of(text, words, always=bool(section))
     if section:
-        return f"{where}{key} must be a mapping of settings, not {section[3]}"
+        return f"{where}{key} must be a mapping of settings, not {section[3]}" if section[3] != "{}" else f"{where}there is no such item in the list"
     if isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and cause.key is not None:
         return where + unknown(cause)
     return where + about(cause)
@@ -51,10 +53,10 @@ def place_of(text: str, files: Mapping[tuple[str, str], RecipeFile], key: str = 
     return f"{file.place(inside)}: "
 
 
-def word_of(text: str, words: Sequence[str]) -> str:
+def word_of(text: str, words: Sequence[str], always: bool) -> str:
     """`WORD: ` for the word of the command line that Hydra's message names, unless the message will name its key and value anyway."""
     found = re.match(r"Error merging override (.*)", text)
-    return f"{found[1]}: " if found and found[1] in words and re.search(r"[{\[]", found[1]) else ""
+    return f"{found[1]}: " if found and found[1] in words and (always or re.search(r"[{\[]", found[1])) else ""
 
 
 def unknown(cause: Any) -> str:
@@ -84,7 +86,12 @@ def about(cause: Any) -> str:
     if found := re.search(r"Interpolation key '([^']*)' not found", said):
         return f"{key} refers to ${{{found[1]}}}, which does not exist"
     if isinstance(cause, InterpolationResolutionError):
-        return f"{key + ': ' if key else ''}the reference ${{...}} can't be resolved: {said}"
+        if "Recursive interpolation" in said:
+            return f"{key} refers to itself"
+        reference = re.search(r"\$\{[^']*\}", said)
+        value = re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", said)
+        why = f"which is {value[1]}: {KINDS.get(value[2], value[2])} is needed" if value else "which is not a value that can stand there"
+        return f"{key} refers to {reference[0]}, {why}" if reference else f"{key} has a reference ${{...}} that can't be resolved"
     if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type) and cause.key is not None and cause.value is not None:
         value = cause.value._content if isinstance(cause.value, ListConfig) else cause.value
         kind = type_name(cause.object_type, str(cause.key))

@@ -6,7 +6,9 @@ Sits under compose.py. A recipe may be given as a path to its file; test sets ma
 from __future__ import annotations
 
 import itertools
+import math
 import re
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from translate.recipe_files import GROUPS, SUFFIXES, choices, find
 from translate.recipe_reader import HYDRA, TARGET
 from translate.values import fault
 
+MOST_RUNS = 1000  # of a sweep
 TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
 
 
@@ -34,10 +37,12 @@ def take_apart(options: dict[str, str], overrides: list[str]) -> Words:
     """Parse the overrides and expand the sweep. UserError for words that can't be meant."""
     own = None
     if "--config-dir" in options:
-        own = Path(options["--config-dir"]).expanduser().absolute()
+        own = Path(options["--config-dir"]).expanduser()
         if not own.is_dir():
             raise UserError(f"--config-dir {options['--config-dir']}: the folder was not found")
     words = Words(own, [], [], {})
+    for word in filter(lambda word: word.startswith("recipe="), overrides):  # its folder may hold groups that other words choose from
+        parse(word, words, "--multirun" in options)
     parsed = [parse(word, words, "--multirun" in options) for word in overrides]
     keys = [override.key_or_group for override in parsed]
     if twice := next((key for key in keys if keys.count(key) > 1), None):
@@ -45,6 +50,8 @@ def take_apart(options: dict[str, str], overrides: list[str]) -> Words:
     if "recipe" not in keys:
         raise UserError(f"no recipe is given: add recipe=NAME, one of {', '.join(choices('recipe', own))}")
     values = [values_of(override, own) for override in parsed]
+    if (count := math.prod(map(len, values))) > MOST_RUNS:
+        raise UserError(f"the sweep has {'at least ' if max(map(len, values)) > MOST_RUNS else ''}{count:,} runs: at most {MOST_RUNS:,} go together")
     for chosen in itertools.product(*values):
         words.runs.append([parse(text, words, True) if len(each) > 1 else override for text, each, override in zip(chosen, values, parsed)])
         words.swept.append([text for text, each in zip(chosen, values) if len(each) > 1])
@@ -61,7 +68,7 @@ def parse(word: str, words: Words, many: bool) -> Any:
         word = recipe_path(value, words)
     if value.startswith("~") and not re.search(r"['\",]", value):
         word = f"{key}='{value}'"
-    if not key:
+    if not key.strip("+~"):
         raise UserError(f"{word!r} is not KEY=VALUE")
     try:
         override = OverridesParser.create().parse_override(word)
@@ -70,24 +77,8 @@ def parse(word: str, words: Words, many: bool) -> Any:
             raise UserError(f"{word!r} is not KEY=VALUE: write {word}=VALUE") from None
         hint = f"\"{key}='{value}'\"" if "'" not in value else "\"KEY='VALUE'\""
         raise UserError(f"{word!r} can't be read as KEY=VALUE: put a value with special characters in quotes, {hint}") from None
+    vet(word, override, words, many)
     key = override.key_or_group
-    if any(part in ("hydra", "_hydra_") for part in re.split(r"[/.@:]", f"{key}@{override.package or ''}")[:1] + (override.package or "").split(".")):
-        raise UserError(f"{word}: settings of Hydra can't be given: {HYDRA}")
-    if TARGET in key.split(".") or TARGET in keys_in(override.value()):
-        raise UserError(f"{word}: `{TARGET}` names code to run: it is not allowed in a configuration")
-    if override.is_sweep_override() and not many:
-        if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", value):
-            raise UserError(f"{word}: write the number without commas, {key}={value.replace(',', '')}; with -m it is a list, one run each")
-        hint = f"or, if the comma is part of the value, quote it: \"{key}='{value}'\""
-        raise UserError(f"{word} has a comma: add -m to train one after the other, {hint}" if "," in value else f"{word} is a sweep: add -m")
-    if re.search(r",0\d*(,|$)", value) and re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", value):
-        raise UserError(f"{word}: write the number without commas, {key}={value.replace(',', '')}")
-    if not override.is_sweep_override() and not override.is_delete() and (found := fault_of(key, override.value())):
-        raise UserError(found)
-    if override.is_delete() and "." in key and not TEST_SETS.match(key):
-        raise UserError(f"{word}: a setting can't be dropped, only given another value: {key}=VALUE; ~data.test.NAME drops a test set")
-    if override.is_delete() and key == "data.test":
-        raise UserError(f"{word}: ~data.test.NAME drops a test set, one at a time")
     if key == "recipe" and not override.is_sweep_override():
         chosen = override.value()
         if override.is_delete() or override.is_add() or not isinstance(chosen, str):
@@ -97,10 +88,38 @@ def parse(word: str, words: Words, many: bool) -> Any:
     return override
 
 
-def fault_of(key: str, value: Any) -> str | None:
+def vet(word: str, override: Any, words: Words, many: bool) -> None:
+    """UserError for a word that can't be meant, or that reaches beyond the settings. many: a sweep may be."""
+    key, value = override.key_or_group, word.partition("=")[2]
+    if re.split(r"[./]", key)[0] == "hydra" or "hydra" in (override.package or "").split("."):
+        raise UserError(f"{word}: settings of Hydra can't be given: {HYDRA}")
+    if override.package is not None:
+        raise UserError(f"{word}: a choice can't be put elsewhere: write {key}=CHOICE")
+    if TARGET in key.split(".") or TARGET in keys_in(override.value()):
+        raise UserError(f"{word}: `{TARGET}` names code to run: it is not allowed in a configuration")
+    if override.is_sweep_override() and not many:
+        if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", value):
+            raise UserError(f"{word}: write the number without commas, {key}={value.replace(',', '')}; with -m it is a list, one run each")
+        hint = f"or, if the comma is part of the value, quote it: \"{key}='{value}'\""
+        raise UserError(f"{word} has a comma: add -m to train one after the other, {hint}" if "," in value else f"{word} is a sweep: add -m")
+    if re.search(r",0\d*(,|$)", value) and re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", value):
+        raise UserError(f"{word}: write the number without commas, {key}={value.replace(',', '')}")
+    if not override.is_sweep_override() and not override.is_delete() and (found := fault_of(key, override.value(), words.own)):
+        raise UserError(found)
+    if override.is_delete() and "." in key and not TEST_SETS.match(key):
+        raise UserError(f"{word}: a setting can't be dropped, only given another value: {key}=VALUE; ~data.test.NAME drops a test set")
+    if override.is_delete() and key == "data.test":
+        raise UserError(f"{word}: ~data.test.NAME drops a test set, one at a time")
+
+
+def fault_of(key: str, value: Any, own: Path | None) -> str | None:
     """What is wrong with a value for this key, None where it may do: an item of a list, a group's choice."""
     parts = key.split(".")
-    if key in (*GROUPS, "recipe") or any(part.isdecimal() or not part.isidentifier() for part in parts):
+    if (
+        key in (*GROUPS, "recipe")
+        or (own and (own / key).is_dir() and key not in typing.get_type_hints(Config))
+        or any(part.isdecimal() or not part.isidentifier() for part in parts)
+    ):
         return None
     for part in reversed(parts):
         value = {part: value}
@@ -110,19 +129,20 @@ def fault_of(key: str, value: Any) -> str | None:
 
 def recipe_path(text: str, words: Words) -> str:
     """`recipe=NAME` for the path of a file, with or without .yaml."""
-    path = Path(text).expanduser().absolute()
-    found = [each for each in (path, *(path.with_name(path.name + suffix) for suffix in SUFFIXES)) if each.suffix in SUFFIXES and each.is_file()]
+    path = Path(text).expanduser()
+    found = [each for each in (path, *(Path(f"{path}{suffix}") for suffix in SUFFIXES)) if each.suffix in SUFFIXES and each.is_file()]
     if not found:
         name = path.stem
         known = choices("recipe", words.own)
         hint = f"did you mean recipe={name}?" if name in known else f"recipe=NAME takes one of {', '.join(known)}"
-        raise UserError(f"recipe={text}: there is no such file; {hint}")
+        raise UserError(f"recipe={text}: there is no such .yaml or .yml file; {hint}")
     name = re.sub(r"[^\w.+-]", "_", found[0].stem)
     while words.recipes.get(name, found[0]) != found[0]:
         name += "_"
     words.recipes[name] = found[0]
     if words.own is None:  # its neighbours are there to build on, as with --config-dir
-        words.own = found[0].parent.parent if found[0].parent.name == "recipe" else None
+        folder = found[0].absolute().parent
+        words.own = folder.parent if folder.name == "recipe" else None
     return f"recipe='{name}'"
 
 
@@ -148,7 +168,9 @@ def values_of(override: Any, own: Path | None) -> list[str]:
         return [f"{key}={name}" for name in names]
     if not override.is_discrete_sweep():
         raise UserError(f"{override.input_line}: an interval is not a list of values: write, {key}=VALUE,VALUE")
-    words = [f"{key}={text}" for text in override.sweep_string_iterator()]
+    words = [f"{key}={text}" for text in itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1)]
+    if not words:
+        raise UserError(f"{override.input_line} has no value")
     if twice := next((word for word in words if words.count(word) > 1), None):
         raise UserError(f"{override.input_line}: {twice} is given twice")
     return words

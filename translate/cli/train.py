@@ -127,6 +127,8 @@ def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
                 value = left.pop(0)
             elif not optional:
                 raise UserError(f"{name} needs a value, {name} {OPTIONS[name]}")
+        elif equals and OPTIONS[name] is not None and not value:
+            raise UserError(f"{name} needs a value, {name} {OPTIONS[name]}")
         elif equals and OPTIONS[name] is None:
             raise UserError(f"{name} takes no value")
         options[name] = value or ("defaults-tree" if name == "--info" else "")
