@@ -103,7 +103,7 @@ def check_schedule(config: Config, steps: int) -> Finding:
     peak = learning_rate(config.optim, config.model.width, max(1, min(warmup, steps)), 0.0)
     text = f"optim.warmup is {warmup:,} of {steps:,} steps, and the learning rate rises to {peak:.2g}"
     if share > 0.5:
-        hint = f"set optim=linear, which fits the budget, or optim.warmup={max(1, steps // 10)}, or train for longer"
+        hint = f"set optim.warmup={max(1, steps // 10)}, or train for longer"
         return Finding("warning", "schedule", f"{text}: {'most' if share < 1 else 'all'} of the training is warm-up", hint)
     if not RATES[0] <= peak <= RATES[1]:
         hint = "set optim.rate" + (", which is a factor in schedule noam (1 is the paper's)" if config.optim.schedule == "noam" else "")
