@@ -8,6 +8,7 @@ import os
 import random
 import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from translate.alignment import shifted
 from translate.checks import cheap_checks, check_data
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig
+from translate.model_checks import check_model
 from translate.training import train
 
 DATA = os.environ.get("TRANSLATE_DATA")
@@ -147,6 +149,39 @@ def test_clean_text_is_not_warned_of(name, tmp_path):
     corpus = CorpusConfig(source=files[0], target=files[1])
     found = check_data(Config(data=DataConfig(train=[corpus], cache=str(tmp_path))), cheap=True)
     assert [finding.line() for finding in found if finding.severity == "warning"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["optim=noam", "optim.warmup=4000", "training.steps=1000"], "optim.warmup is 4,000 of 1,000 steps"),
+        (["optim=noam", "training.steps=1000"], "which is a factor in schedule noam"),  # the recipe's rate is meant for another schedule
+        (["training.steps=300", "optim.warmup=200"], "most of the training is warm-up"),
+        (["training.steps=1000"], None),
+    ],
+)
+def test_a_schedule_that_does_not_fit_the_budget_is_told(words, told, tmp_path, corpus_folder, capsys, monkeypatch):
+    monkeypatch.setattr("translate.model_checks.check_model", lambda config: iter(()))
+    cache = f"data.cache={corpus_folder / 'cache'}"
+    main(["check", "recipe=quickstart", "data=text", "~data.test.test", f"data.folder={corpus_folder}", cache, *words])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line[9:].startswith("schedule")]
+    assert len(lines) == 1 and lines[0].startswith("warning" if told else "ok") and (told or "") in lines[0]
+
+
+def test_characters_that_hardly_occur_or_are_normalised_are_told(tmp_path, capsys):
+    sources, targets = corpora()["phrasebook"]
+    write(tmp_path, train_de=sources[:1000], train_en=[*targets[:990], *["Temperature … 25 m², x™ ∇∆ ღ ჟ"] * 4, *targets[994:1000]])
+    write(tmp_path, dev_de=sources[3000:3010], dev_en=targets[3000:3010])
+    config = tiny_config(tmp_path / "run", tmp_path)
+    found = {finding.name: finding for finding in check_model(config)}
+    assert "seen less than 10 times" in found["characters"].text and "tokenizer.character_coverage=0.9998" in found["characters"].way_out
+    count = int(found["characters"].text.split()[0])
+    seen = Counter("".join([*sources[:1000], *targets[:990], *["Temperature ... 25 m2, xTM ∇∆ ღ ჟ"] * 4, *targets[994:1000]]))
+    assert 4 <= count <= sum(0 < number < 10 for number in seen.values()) + 2
+    assert found["normalization"].text.startswith("12 characters of the target side") and "… as ..." in found["normalization"].text
+    assert "fixed at 1" in found["length penalty"].text
+    config.tokenizer.normalization, config.decoding.length_penalty = "identity", None  # null: it is tuned
+    assert not {"normalization", "length penalty"} & {finding.name for finding in check_model(config)}
 
 
 def test_training_says_at_every_start_what_the_quick_part_warns_of(tmp_path, corpus_folder, monkeypatch):

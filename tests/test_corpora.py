@@ -168,19 +168,28 @@ def test_folder_in_place_of_the_hub(tmp_path, data):
     )
 
 
-def test_a_hub_that_cannot_be_reached(tmp_path):
-    """Its own process, as `datasets` reads the offline switch when it is imported."""
+@pytest.mark.parametrize("setting", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}])
+def test_a_hub_that_cannot_be_reached(tmp_path, setting):
+    """Its own process, as `datasets` reads the offline switch when it is imported. It is announced before it is asked, and given up soon."""
     code = (
-        "import sys\nfrom translate.config import *\nfrom translate.data import load_corpus\n"
-        "try:\n    load_corpus(CorpusConfig('hub', 'bentrevett/multi30k', files='train'), DataConfig(cache=sys.argv[1]))\n"
-        "except ValueError as error:\n    print(error)"
+        "import sys, time\nfrom translate.config import *\nfrom translate.data import load_corpus\nbegan = time.monotonic()\n"
+        "for split in ('train', 'validation', 'test'):\n"
+        "    try:\n        load_corpus(CorpusConfig('hub', 'bentrevett/multi30k', files='train', split=split), DataConfig(cache=sys.argv[1]))\n"
+        "    except ValueError as error:\n        print(error)\n"
+        "assert time.monotonic() - began < 10"
     )
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, **setting, "HF_HOME": str(tmp_path / "home")}
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.startswith(
         "data set bentrevett/multi30k could not be loaded from the Hugging Face hub: set data.folder to a folder with train.de and train.en ("
     )
-    assert done.stdout.count("\n") == 1 and not done.stderr
+    assert done.stdout.count("\n") == 3
+    asked = done.stderr.splitlines()
+    if "HF_ENDPOINT" in setting:
+        assert asked[0] == "asking the Hugging Face hub for bentrevett/multi30k (train) ..." and len(asked) == 3
+        assert "http://127.0.0.1:9 does not answer" in done.stdout
+    else:
+        assert not asked
 
 
 def test_phrasebook(data):

@@ -17,6 +17,7 @@ from translate.config import Config, CorpusConfig, DataConfig
 from translate.corpora import Read, find_corpus
 from translate.data import Pairs
 from translate.errors import UserError
+from translate.optim import learning_rate
 from translate.tables import ROWS
 from translate.text_warnings import text_warnings
 from translate.tokenizer import LONGEST_LINE
@@ -24,6 +25,7 @@ from translate.tokenizer import LONGEST_LINE
 SAMPLE = 5_000  # lines of one block
 BLOCKS = 6  # of a corpus, spread evenly
 QUICK = 500_000  # pairs of training that the cheap part looks through for development and test sentences
+RATES = (3e-5, 2e-2)  # learning rates at their peak, for models of any size
 LOOKED = 3_000  # lines whose characters are looked at
 SHOWN = 3  # examples in a finding
 FUNCTION_WORDS = {
@@ -82,6 +84,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         yield from _texts(name, table, 2 if cheap else BLOCKS)
     tables = [read.table for _, read in training if not isinstance(read, Finding)]
     readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
+    if config.training.steps:
+        yield check_schedule(config, config.training.steps)
     if tables:
         yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
@@ -91,6 +95,20 @@ def cheap_checks(config: Config, say: Callable[[str], None]) -> None:
     for finding in check_data(config, cheap=True):
         if finding.severity in ("warning", "error"):
             say(finding.line())
+
+
+def check_schedule(config: Config, steps: int) -> Finding:
+    """Whether a run of `steps` has time for more than its warm-up, and a learning rate that a Transformer learns at."""
+    warmup, share = config.optim.warmup, config.optim.warmup / max(1, steps)
+    peak = learning_rate(config.optim, config.model.width, max(1, min(warmup, steps)), 0.0)
+    text = f"optim.warmup is {warmup:,} of {steps:,} steps, and the learning rate rises to {peak:.2g}"
+    if share > 0.5:
+        hint = f"set optim.warmup={max(1, steps // 10)}, or train for longer"
+        return Finding("warning", "schedule", f"{text}: {'most' if share < 1 else 'all'} of the training is warm-up", hint)
+    if not RATES[0] <= peak <= RATES[1]:
+        hint = "set optim.rate" + (", which is a factor in schedule noam (1 is the paper's)" if config.optim.schedule == "noam" else "")
+        return Finding("warning", "schedule", f"{text}: {RATES[0]:g} to {RATES[1]:g} are usual", hint)
+    return Finding("ok", "schedule", text)
 
 
 def _read(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple[str, Read | Finding]]:

@@ -131,7 +131,7 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     corpora = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in corpora]
     read = [corpus.read() for corpus in corpora]
-    fingerprint = digest([each.sha256 for each in read], tokenizer.digests(), dataclasses.asdict(data.filters))
+    fingerprint = fingerprint_of(data, tokenizer)
     fresh = []
 
     def build(folder: Path) -> dict:
@@ -156,6 +156,12 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
         weights=[corpus.weight for corpus in data.train],
         counts=counts, fingerprint=fingerprint, read=facts["read"] + skipped, kept=kept,
     )  # fmt: skip
+
+
+def fingerprint_of(data: DataConfig, tokenizer: Tokenizer) -> str:
+    """Of all that decides the training set: what the corpora hold, wherever they lie, the tokenizer and the filters. UserError as `find_corpus`."""
+    texts = [find_corpus(corpus, data).read().sha256 for corpus in data.train]
+    return digest(texts, tokenizer.digests(), dataclasses.asdict(data.filters))
 
 
 def _small_type(corpora: int) -> numpy.dtype:

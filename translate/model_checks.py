@@ -6,6 +6,7 @@ a temporary folder, and of a large corpus only a sample is used.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 import re
@@ -21,7 +22,7 @@ import torch
 
 from translate.batches import Batch, BatchStream
 from translate.bundle import build_model
-from translate.checks import Finding, check_data
+from translate.checks import SHOWN, Finding, check_data, check_schedule
 from translate.config import Config
 from translate.data import Prepared, load_pairs, prepare, save_sample, training_texts
 from translate.device import autocast, choose_device, choose_precision, keep_memory, set_threads
@@ -74,7 +75,11 @@ def check_model(config: Config) -> Iterator[Finding]:
         yield _filters(prepared, len(texts))
         yield _lengths(prepared, config)
         yield _pieces(prepared, tokenizer, config, len(texts))
+        yield from _characters(prepared, tokenizer, len(texts))
         yield from _unknown(tokenizer, config)
+        if config.decoding.length_penalty is not None:
+            text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}: it is not tuned on the development set"
+            yield Finding("note", "length penalty", text)
         yield from _training(prepared, tokenizer, config, len(texts), Path(temporary))
 
 
@@ -113,6 +118,32 @@ def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int)
     if rare > 0.3:
         return Finding("warning", "vocabulary", text, "lower tokenizer.vocabulary")
     return Finding("ok", "vocabulary", text)
+
+
+def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator[Finding]:
+    """Characters that take a place of the vocabulary and hardly occur, and those that the target's normalisation replaces."""
+    sides = {column: collections.Counter() for column in ("source", "target")}
+    for column, counts in sides.items():
+        for batch in prepared.dataset.data.column(column).chunks:
+            counts.update("".join(batch.to_pylist()))
+    used = sides["source"] + sides["target"] if tokenizer.joint else sides["target"]
+    single = {piece for piece in tokenizer.target_pieces() if len(piece) == 1}
+    rare = sorted(single & {character for character, count in used.items() if count * (size / prepared.read) < RARE})
+    if rare:
+        share = len(rare) / tokenizer.target_size
+        text = f"{len(rare):,} pieces ({share:.1%}) are characters seen less than {RARE} times{_of(prepared, size)}, such as {_listed(rare)}"
+        hint = "tokenizer.character_coverage=0.9998 leaves them to pieces for bytes, which lose nothing"
+        yield Finding("warning" if share > 0.02 else "note", "characters", text, hint)
+    replaced = {character: text for character in sides["target"] if (text := tokenizer.normalized_target([character])[0]) != character and text}
+    if lost := sum(sides["target"][character] for character in replaced):
+        shown = ", ".join(f"{character} as {replaced[character]}" for character in sorted(replaced, key=sides["target"].get, reverse=True)[:SHOWN])
+        text = f"{lost:,} characters of the target side are normalised, so that the model never writes them: {shown}"
+        share = lost / sides["target"].total()
+        yield Finding("warning" if share > 0.001 else "note", "normalization", text, "tokenizer.normalization=identity keeps them")
+
+
+def _listed(characters: list[str]) -> str:
+    return " ".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in characters[:SHOWN])
 
 
 def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
@@ -160,6 +191,9 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     speed = statistics.median(speeds)
     epoch = float(prepared.target_lengths.sum()) * size / prepared.read / speed
     budget = f", {settings.minutes * 60 / epoch:.1f} epochs in the {settings.minutes:g} minutes of the recipe" if settings.minutes else ""
+    if settings.minutes and not settings.steps:
+        tokens = statistics.mean(batch.tokens for batch in batches) * settings.accumulate
+        yield check_schedule(config, max(settings.min_steps, int(settings.minutes * 60 * speed / tokens)))
     yield Finding("ok", "time", f"about {speed:,.0f} target tokens/s on this machine: an epoch takes {_duration(epoch)}{budget}")
     yield _memory(device, prepared.read, size)
     yield _disk(updater, config, folder, size / prepared.read)

@@ -42,7 +42,8 @@ def hub_table(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset,
     except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not in the cache; no such name
         files = f"{corpus.files}.{data.source_language} and {corpus.files}.{data.target_language}"
         hint = f"set data.folder to a folder with {files}" if corpus.files else "use files of your own, with a corpus of kind text"
-        raise UserError(f"data set {corpus.path} could not be loaded from the Hugging Face hub: {hint} ({_in_a_line(error)})") from None
+        reason = _in_a_line(error) if _answers() else f"{datasets.config.HF_ENDPOINT} does not answer, and its local cache has not this set"
+        raise UserError(f"data set {corpus.path} could not be loaded from the Hugging Face hub: {hint} ({reason})") from None
     return table, table._fingerprint  # of the builder: its code, its settings and the state of its files
 
 
