@@ -160,7 +160,10 @@ def test_more_workers_than_gpus():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_ctrl_c_leaves_no_process_and_no_half_file(untrained, tmp_path):
+@pytest.mark.parametrize(
+    "number, code, line", [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"stopped by SIGTERM")], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_signal_leaves_no_process_and_no_half_file(untrained, tmp_path, number, code, line):
     (tmp_path / "in").write_text("\n".join(LINES * 5000), encoding="utf-8")
     words = file_words(untrained, tmp_path / "in", "--window", "50", "--report", tmp_path / "report", "--workers", "2")
     environment = {name: value for name, value in FILE_ENVIRONMENT.items() if not name.startswith("RAY_")}
@@ -169,9 +172,9 @@ def test_ctrl_c_leaves_no_process_and_no_half_file(untrained, tmp_path):
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **heard) as process:
         assert process.stdout.readline().endswith(b"\n")
         started = family(process.pid)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         _, told = process.communicate(timeout=60)
-    assert process.returncode == 130 and told == b"translate: interrupted\n"
+    assert process.returncode == code and told == b"translate: " + line + b"\n"
     assert len(started) > 4 and not any(os.path.exists(f"/proc/{one}") for one in started)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 

@@ -7,11 +7,13 @@ step: format, package version, SHA-256 of tokenizer and weights, the settings th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -236,16 +238,20 @@ def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dic
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
-    except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
+    with _reading(path), safetensors.safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
 
 
 def read_metadata(path: Path) -> dict[str, str]:
+    with _reading(path), safetensors.safe_open(path, "pt") as file:
+        return file.metadata() or {}
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except (safetensors.SafetensorError, OSError) as error:
+        yield
+    except safetensors.SafetensorError as error:
         raise UserError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from translate.bundle import put_weights, read_metadata, read_weights, weights_of, write_weights
 from translate.errors import UserError
+from translate.files import make_folder
 from translate.model import Transformer
 
 
@@ -55,7 +56,7 @@ class Checkpoints:
         self.resume, self.before = self.folder / "resume.safetensors", self.folder / "resume.before.safetensors"
 
     def save(self, model: Transformer, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         tensors = {f"weights.{name}": tensor for name, tensor in weights_of(model).items()}
         for name, parameter in model.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
@@ -92,7 +93,7 @@ class Checkpoints:
 
     def keep_weights(self, model: Transformer, progress: Progress) -> None:
         """Store the weights of this validation; drop those that neither averaging nor the choice of the best will need."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         write_weights(self.path(progress.step), weights_of(model))
         progress.kept = [*progress.kept, progress.step][-self.keep :]
 

@@ -25,6 +25,7 @@ from translate.device import searches_at_once
 from translate.errors import UserError
 from translate.files import check_folder, whole_folder
 from translate.model.layers import DecoderLayer
+from translate.paths import writing
 from translate.seal import MANIFEST_SIZE, content_of, file_digest, file_of, plain_json
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
 
@@ -156,7 +157,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     spec.register_target_vocabulary(tokenizer.target_pieces())
     spec.validate()
     spec.optimize(quantization=quantization)
-    with whole_folder(folder) as temporary:
+    with whole_folder(folder) as temporary, writing(str(folder)):
         spec.save(str(temporary))
         digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
         manifest = {**manifest_of(bundle.config, tokenizer, bundle.data), "files_sha256": digests}

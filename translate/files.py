@@ -102,6 +102,12 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """With those above it, unless it is there. UserError where it can't be made."""
+    with writing(expanded(path)):
+        os.makedirs(path, exist_ok=True)
+
+
 def check_file(path: str | os.PathLike[str]) -> None:
     """UserError where `written(path)` would fail: better now than after an hour's work."""
     given = expanded(path)
@@ -187,15 +193,20 @@ def _create(given: str, place: Path, temporary: Path) -> int:
 
 
 def _rename(temporary: Path, place: Path, before: Path | None) -> None:
-    if before is None or not place.exists():
-        os.replace(temporary, place)
-        return
-    os.replace(place, before)
-    try:
-        os.replace(temporary, place)
-    except OSError:
-        os.replace(before, place)
-        raise
+    """At every moment there is a whole file at `place`, and at `before`, if there was one."""
+    if before is not None and place.exists():
+        second = _temporary(before)
+        try:
+            os.link(place, second)
+        except OSError:  # a file system without hard links: for a moment there is none at `place`
+            os.replace(place, before)
+        else:
+            try:
+                os.replace(second, before)
+            finally:
+                with contextlib.suppress(FileNotFoundError):  # the two were one file already, and nothing was renamed
+                    os.unlink(second)
+    os.replace(temporary, place)
 
 
 def _sync(path: Path) -> None:

@@ -17,7 +17,7 @@ import sentencepiece
 
 from translate.config import TokenizerConfig
 from translate.errors import UserError
-from translate.files import written
+from translate.files import make_folder, written
 from translate.paths import expanded
 from translate.subwords import SPACE, Sampler
 
@@ -94,7 +94,7 @@ class Tokenizer:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write spm.model, and spm.target.model if the sides have one each, into `folder`."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for name, model in self.models.items():
             with written(Path(folder) / name) as file:
                 file.write(model)
