@@ -58,11 +58,11 @@ def answer(capsys, *words) -> dict:
 
 @pytest.mark.parametrize("test", ["bs", "ar"])
 def test_paired_tests_are_those_of_the_sacrebleu_command(test, folder, capsys):
-    systems = ["a.en", "b.en", "c.en"]
-    words = ["first.en", "second.en", "-i", *systems, "-m", "bleu", "chrf", "ter", "--chrf-word-order", "2", f"--paired-{test}", "-w", "4"]
+    systems, metrics = ["a.en", "b.en", "c.en"], ["bleu", "chrf"] + ["ter"] * (test == "bs")
+    words = ["first.en", "second.en", "-i", *systems, "-m", *metrics, "--chrf-word-order", "2", f"--paired-{test}", "-w", "4"]
     words += ["-f", "text", "--no-color", "-q"]
     truth = sacrebleu_command(*words)
-    own = answer(capsys, "first.en", "second.en", "-i", *systems, "--paired", test)
+    own = answer(capsys, "first.en", "second.en", "-i", *systems, "--paired", test, "--metrics", *metrics)
     assert [system["hypothesis"] for system in own["systems"]] == systems
     rows = [line for line in truth.splitlines() if line.startswith("│")][1:]
     values = [re.findall(r"\d+\.\d{4}(?: \(\d+\.\d{4} ± \d+\.\d{4}\))?", row) for row in rows if ".en" in row]

@@ -27,7 +27,7 @@ model.transformer
 model.packed
 model
 batches optim objective decoding
-ranks bundle scoring
+ranks bundle scoring testsets
 score_warnings
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
@@ -35,15 +35,15 @@ ray_translator evaluation checks
 runfolder model_checks
 training
 verify
-cli.train cli.file cli.score cli.evaluate cli.export
-cli.check
+cli.train cli.file cli.score cli.export
+cli.check cli.evaluate
 cli.main cli
 __main__
 """
 LIBRARIES = {  # where a library may be imported; every other file gets plain Python, numpy or torch values
     "hydra": {"cli.train"},
     "omegaconf": {"cli.train"},
-    "sacrebleu": {"scoring"},
+    "sacrebleu": {"scoring", "testsets"},
     "sentencepiece": {"tokenizer"},
     "datasets": {"data", "corpora"},
     "ctranslate2": {"ctranslate2_engine"},

@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     found += same_systems(systems)
     if names is None:
         names, left_out = usual_metrics(list(systems.values()), references)
-        found += [left_out] if left_out else []
+        found += [f"TER is left out: {left_out}"] if left_out else []
     for warning in found:
         tell(f"warning: {warning}")
     if arguments.metrics and "ter" in names and (long := [place for lines in systems.values() for place in long_lines(lines, references)]):
