@@ -281,7 +281,7 @@ MISTAKES = {
     "another pair": (["--testset", "mtnt2019"], "has no de-en, the languages of this model, only"),
     "set twice": (["--testset", "wmt14", "wmt14"], "two test sets are called wmt14"),
     "metric": (["--metrics", "bleu,x"], "unknown metric 'x'"),
-    "tokenizer without BLEU": (["--metrics", "chrf", "--tokenize", "char"], "--tokenize is BLEU's"),
+    "tokenizer without BLEU": (["--metrics", "chrf", "--tokenize", "char"], "--tokenize has no effect"),
 }
 
 

@@ -8,7 +8,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from translate.cli.score import add_scoring, metric_names
+from translate.cli.score import add_scoring, check_effects, metric_names
 from translate.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.translator import Translator
 
     metrics = metric_names(arguments.metrics)
+    check_effects(arguments, metrics)
     if arguments.test and len(arguments.test) < 2:
         raise UserError(f"--test takes SOURCE and REFERENCE, and got {arguments.test[0]} alone")
     config, _ = read_config(arguments.model)
@@ -86,19 +87,21 @@ def check_tokenizer_asked_for(arguments: argparse.Namespace, config: Config, met
     """UserError, before the work, for a tokenizer that can't be used: where it or BLEU is asked for. By default BLEU is then left out, and said."""
     from translate.scoring import check_tokenizer, tokenizer_of
 
-    if arguments.tokenize and metrics and "bleu" not in metrics:
-        raise UserError("--tokenize is BLEU's, and --metrics leaves BLEU out")
     if arguments.tokenize or (metrics and "bleu" in metrics):
         check_tokenizer(arguments.tokenize or tokenizer_of(config.data.target_language))
 
 
 def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sentences]:
-    from translate.testsets import check_files, file_set, published_set, recipe_sets
+    from translate.evaluation import tell
+    from translate.testsets import check_files, file_set, origin, published_set, recipe_sets
 
     sets: dict[str, Sentences] = {}
     if arguments.data or not (arguments.test or arguments.testset):
         if not arguments.data:
             check_files(config)
+        for name, corpus in config.data.test.items():
+            if corpus.kind == "hub" and not arguments.data and not config.data.folder:  # a download: told before
+                tell(f"test set {name}: {origin(corpus)}")
         try:
             sets |= recipe_sets(config, arguments.data)
         except UserError as error:
