@@ -231,6 +231,8 @@ MISTAKES = {
         "--bootstrap has no effect",
     ),
     "second system shorter": (["first.en", "-i", "output.en", "short"], "short has 4 lines, first.en 5: hypothesis and reference must be"),
+    "tokenizer without BLEU": (["first.en", "-i", "output.en", "--metrics", "ter", "--tokenize", "zh"], "--tokenize has no effect"),
+    "case of TER": (["first.en", "-i", "output.en", "--metrics", "ter", "--lowercase"], "--lowercase has no effect: TER never looks at case"),
     "negative": (["first.en", "-i", "output.en", "--bootstrap", "-5"], "bootstrap (-5) must be 0 (no interval) or at least 2 samples"),
 }
 

@@ -58,12 +58,12 @@ def answer(capsys, *words) -> dict:
 
 @pytest.mark.parametrize("test", ["bs", "ar"])
 def test_paired_tests_are_those_of_the_sacrebleu_command(test, folder, capsys):
-    systems = ["a.en", "b.en", "c.en"]
-    words = ["first.en", "second.en", "-i", *systems, "-m", "bleu", "chrf", "ter", "--chrf-word-order", "2", f"--paired-{test}", "-w", "4"]
+    systems, metrics = ["a.en", "b.en", "c.en"], ["bleu", "chrf"] + ["ter"] * (test == "bs")
+    words = ["first.en", "second.en", "-i", *systems, "-m", *metrics, "--chrf-word-order", "2", f"--paired-{test}", "-w", "4"]
     words += ["-f", "text", "--no-color", "-q"]
     truth = sacrebleu_command(*words)
-    own = answer(capsys, "first.en", "second.en", "-i", *systems, "--paired", test)
-    assert [system["hypothesis"] for system in own["systems"]] == systems
+    own = answer(capsys, "first.en", "second.en", "-i", *systems, "--paired", test, "--metrics", *metrics)
+    assert [system["hypothesis"] for system in own["systems"]] == systems and own["paired"] == test
     rows = [line for line in truth.splitlines() if line.startswith("│")][1:]
     values = [re.findall(r"\d+\.\d{4}(?: \(\d+\.\d{4} ± \d+\.\d{4}\))?", row) for row in rows if ".en" in row]
     chances = [re.findall(r"p = (\d\.\d{4})", row) for row in rows if "p = " in row]
@@ -208,19 +208,19 @@ def test_beyond_bleu():
 
 
 def test_memory_does_not_grow_with_the_resamples(folder):
-    """sacreBLEU's own way: 2,000 samples of 10,000 lines, an index and ten numbers each, 1 GB."""
+    """sacreBLEU's own way: 6,000 samples of 10,000 lines, an index and ten numbers each, 3 GB."""
     first, _, systems = corpus(1000)
     for name, lines in (("first.en", first), ("a.en", systems["a.en"])):
         Path(name).write_text("".join(f"{line}\n" for line in lines * 10))
     code = (
         "import resource; from translate.cli.main import main; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "assert main(['score', 'first.en', '-i', 'a.en', '--bootstrap', '2000', '--metrics', 'bleu']) == 0\n"
+        "assert main(['score', 'first.en', '-i', 'a.en', '--bootstrap', '6000', '--metrics', 'bleu']) == 0\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
     *_, signature, megabytes = done.stdout.decode().splitlines()
-    assert "|bs:2000|seed:12345|" in signature and int(megabytes) < 300
+    assert "|bs:6000|seed:12345|" in signature and int(megabytes) < 300
 
 
 def test_the_seed_is_sacrebleus(monkeypatch):

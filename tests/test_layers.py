@@ -33,7 +33,7 @@ model.transformer
 model.packed
 model
 batches optim objective decoding
-ranks bundle scoring parallel
+ranks bundle scoring testsets parallel
 score_warnings
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
@@ -45,8 +45,8 @@ verify
 cli.explain cli.overrides cli.signals cli.completion
 cli.compose
 cli.sweep cli.paths
-cli.train cli.file cli.score cli.evaluate cli.export
-cli.check
+cli.train cli.file cli.score cli.export
+cli.check cli.evaluate
 cli.main cli
 __main__
 """
@@ -54,7 +54,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "argcomplete": {"cli.completion"},
     "hydra": {"cli.overrides", "cli.compose"},
     "omegaconf": {"cli.compose", "cli.explain"},
-    "sacrebleu": {"scoring"},
+    "sacrebleu": {"scoring", "testsets"},
     "sentencepiece": {"tokenizer"},
     "datasets": {"data", "corpora", "tables"},
     "ctranslate2": {"ctranslate2_engine"},

@@ -225,7 +225,7 @@ def check(config: Config) -> Config:
             if flat[key] is not None and not flat[key] >= least:  # this way round, so that NaN fails too
                 raise UserError(f"{key} is {shown(flat[key])}: it must be at least {least}")
     for key, most in AT_MOST.items():
-        if flat[key] > most:
+        if flat[key] is not None and flat[key] > most:
             raise UserError(f"{key} is {shown(flat[key])}: it must be at most {f'{most:,}' if isinstance(most, int) else f'{most:g}'}")
     for key in ABOVE_0:
         if not flat[key] > 0:

@@ -129,12 +129,17 @@ def tokenizer_of(language: str) -> str:
     return LANGUAGES.get(language.replace("_", "-").split("-")[0].lower(), "13a")
 
 
+def check_tokenizer(tokenize: str) -> None:
+    """UserError where BLEU's tokenizer is unknown, or needs what isn't installed or can't be downloaded."""
+    _metric("bleu", tokenize, False)
+
+
 def usual_metrics(systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], str]:
-    """The metrics where none is asked for: all, without TER where a line is so long that it takes minutes; and a sentence that says so, or ""."""
+    """The metrics where none is asked for: all, without TER where a line is so long that it takes minutes; and why it is left out, or ""."""
     for hypotheses in systems:
         if long := long_lines(hypotheses, references):
             line, words = long[0]
-            return METRICS[:-1], f"TER is left out: line {line:,} has {words:,} words, and TER of such a line takes long; --metrics ter computes it"
+            return METRICS[:-1], f"line {line:,} has {words:,} words, and TER of such a line takes long; --metrics ter computes it"
     return METRICS, ""
 
 

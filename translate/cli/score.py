@@ -77,6 +77,14 @@ def metric_names(words: Sequence[str] | None) -> list[str] | None:
     return names
 
 
+def check_effects(arguments: argparse.Namespace, names: Sequence[str] | None) -> None:
+    """UserError for an option that the metrics asked for don't look at."""
+    if arguments.tokenize and names and "bleu" not in names:
+        raise UserError("--tokenize has no effect: it is BLEU's, and --metrics leaves BLEU out")
+    if arguments.lowercase and names == ["ter"]:
+        raise UserError("--lowercase has no effect: TER never looks at case")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Scores and prints. UserError for files that are empty or not line-aligned."""
     from translate.scoring import compare, long_lines, usual_metrics
@@ -87,19 +95,19 @@ def run(arguments: argparse.Namespace) -> int:
     found += same_systems(systems)
     if names is None:
         names, left_out = usual_metrics(list(systems.values()), references)
-        found += [left_out] if left_out else []
+        found += [f"TER is left out: {left_out}"] if left_out else []
     for warning in found:
         tell(f"warning: {warning}")
     if arguments.metrics and "ter" in names and (long := [place for lines in systems.values() for place in long_lines(lines, references)]):
         tell(f"TER of line {long[0][0]:,} ({long[0][1]:,} words) takes a while: up to 20 s for 1,000 words")
     scores = compare(list(systems.values()), references, names, bootstrap, randomise, arguments.tokenize or "13a", arguments.lowercase, tell)
-    results = dict(zip(systems, scores))
+    results, test = dict(zip(systems, scores)), "ar" if randomise else "bs" if bootstrap else None
     if arguments.format == "json":
-        print(json.dumps(answer(arguments, results, len(references[0]), found), ensure_ascii=False, indent=2))
+        print(json.dumps(answer(arguments, results, test, len(references[0]), found), ensure_ascii=False, indent=2))
     elif len(results) == 1:
         print(table(scores[0]))
     else:
-        print(comparison(results, "ar" if randomise else "bs" if bootstrap else None))
+        print(comparison(results, test))
     return 0
 
 
@@ -118,9 +126,11 @@ def check(arguments: argparse.Namespace) -> tuple[list[str] | None, int, bool]:
         raise UserError("--bootstrap has no effect with --paired ar: leave out one of the two")
     if arguments.paired == "bs" and arguments.bootstrap == 0:
         raise UserError("--paired bs needs bootstrap samples: leave out --bootstrap 0")
+    names = metric_names(arguments.metrics)
+    check_effects(arguments, names)
     randomise = arguments.paired == "ar"
     bootstrap = BOOTSTRAP if arguments.bootstrap is None else arguments.bootstrap
-    return metric_names(arguments.metrics), 0 if randomise else bootstrap, randomise
+    return names, 0 if randomise else bootstrap, randomise
 
 
 def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list[str]]]:
@@ -219,7 +229,9 @@ def chance(result: Score) -> str:
     return "-" if result.p_value is None else f"{result.p_value:.4f}{'*' if result.p_value < SIGNIFICANT else ' '}"
 
 
-def answer(arguments: argparse.Namespace, systems: Mapping[str, Sequence[Score]], lines: int, found: list[str]) -> dict[str, object]:
+def answer(
+    arguments: argparse.Namespace, systems: Mapping[str, Sequence[Score]], test: str | None, lines: int, found: list[str]
+) -> dict[str, object]:
     """The results as plain values: of one system its scores, of several a list, the first of which is the one that the others are compared with."""
     about: dict[str, object] = {"references": arguments.references, "lines": lines}
     if len(systems) == 1:
@@ -228,7 +240,7 @@ def answer(arguments: argparse.Namespace, systems: Mapping[str, Sequence[Score]]
     listed = [
         {"hypothesis": path, "scores": [{**as_json(result), "p_value": result.p_value} for result in scores]} for path, scores in systems.items()
     ]
-    return {**about, "systems": listed, "warnings": found}
+    return {**about, "paired": test, "systems": listed, "warnings": found}
 
 
 def as_json(result: Score) -> dict[str, object]:
