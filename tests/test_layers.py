@@ -16,9 +16,9 @@ PACKAGE = ROOT / "translate"
 LAYERS = """
 errors
 sniff
-values text segments subwords findings device forks lock seal runlog phrasebook cli.parser
+values text segments subwords findings device forks lock seal runlog phrasebook cli.parser cli.file_options cli.progress
 config
-cache resumable tokenizer pairfiles
+cache resumable tokenizer pairfiles records formats
 corpora
 data
 model.linear
@@ -31,7 +31,7 @@ batches optim objective decoding
 ranks bundle scoring
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
-ray_translator evaluation checks
+ray_translator evaluation checks cli.inputs cli.output cli.field
 runfolder model_checks
 training
 verify
