@@ -15,7 +15,7 @@ PACKAGE = ROOT / "translate"
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
 errors
-sniff
+sniff numerals
 values text segments subwords findings device forks lock seal runlog phrasebook cli.parser cli.file_options cli.progress
 config
 cache resumable tokenizer pairfiles records formats

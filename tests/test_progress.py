@@ -43,20 +43,19 @@ def test_a_long_job_says_how_far_it_is_and_how_fast_it_was(clock, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "translate: 40 of 400 lines, 4.0 lines/s, about 90 s left",  # after 10 s, then every 30
-        "translate: 160 of 400 lines, 4.0 lines/s, about 60 s left",
-        "translate: 280 of 400 lines, 4.0 lines/s, about 30 s left",
-        "translate: 400 of 400 lines, 4.0 lines/s, about 0 s left",
-        "translate: 400 lines in 100 s, 4.0 lines/s",
+        "translate: 40 of 400 lines, 4 lines/s, about 90 s left",  # after 10 s, then every 30
+        "translate: 160 of 400 lines, 4 lines/s, about 60 s left",
+        "translate: 280 of 400 lines, 4 lines/s, about 30 s left",
+        "translate: 400 lines in 100 s, 4 lines/s",
     ]
 
 
 def test_an_unknown_length_and_lines_that_were_there_before(clock, capsys):
-    follow(clock, None, 0.05, 300)
-    assert capsys.readouterr().err.splitlines() == ["translate: 200 lines, 20 lines/s", "translate: 300 lines in 15 s, 20 lines/s"]
+    follow(clock, None, 0.0625, 240)
+    assert capsys.readouterr().err.splitlines() == ["translate: 160 lines, 16 lines/s", "translate: 240 lines in 15 s, 16 lines/s"]
     follow(clock, 1000, 1, 12, done=988)
     told = capsys.readouterr().err.splitlines()
-    assert told == ["translate: 998 of 1,000 lines, 1.0 lines/s, about 2 s left", "translate: 12 lines in 12 s, 1.0 lines/s"]
+    assert told == ["translate: 998 of 1,000 lines, 1 lines/s, about 2 s left", "translate: 12 lines in 12 s, 1 lines/s"]
 
 
 def test_a_short_job_says_nothing(clock, capsys):
@@ -65,7 +64,7 @@ def test_a_short_job_says_nothing(clock, capsys):
 
 
 def test_words_for_speed_and_time():
-    assert [rate(value) for value in (0.04, 9.96, 1234.5)] == ["0.0 lines/s", "10.0 lines/s", "1,234 lines/s"]
+    assert [rate(value) for value in (0.042, 3.14, 1234.5)] == ["0.042 lines/s", "3.1 lines/s", "1,234 lines/s"]
     assert [duration(value) for value in (0, 119, 121, 7300)] == ["0 s", "119 s", "2 min", "2.0 h"]
 
 

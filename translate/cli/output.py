@@ -66,6 +66,7 @@ def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: Te
 
 
 def status_of(result: Translation) -> str:
+    """What became of a line, the first that holds: `ok` and `split` are those at which nothing looks wrong."""
     if not result.pieces:
         return "blank"
     if result.cut:
@@ -74,6 +75,8 @@ def status_of(result: Translation) -> str:
         return "looped"
     if is_copy(result.source, result.text):
         return "copied"
+    if not result.text.strip() or is_odd_length(result.tokens_in, result.tokens_out) or missing(result.source, result.text):
+        return "suspect"
     return "split" if result.pieces > 1 else "ok"
 
 

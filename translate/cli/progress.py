@@ -30,7 +30,7 @@ class Progress:
         for result in results:
             yield result
             self.count += 1
-            if not self.silent and (now := time.monotonic()) - told >= EVERY:
+            if not self.silent and self.count != self.total and (now := time.monotonic()) - told >= EVERY:
                 told = now
                 print(f"translate: {self._so_far(now)}", file=sys.stderr, flush=True)
 
@@ -50,7 +50,7 @@ class Progress:
 
 
 def rate(lines: float) -> str:
-    return f"{lines:,.0f} lines/s" if lines >= 10 else f"{lines:.1f} lines/s"
+    return f"{lines:,.0f} lines/s" if lines >= 10 else f"{lines:.2g} lines/s"
 
 
 def duration(seconds: float) -> str:
