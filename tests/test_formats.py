@@ -27,6 +27,7 @@ OTHER = {
     "comma-separated values": '"Titel";"Text"\n"Hallo";"Na; was?"\n"a";"b"\n',
     "comma-separated values ": "id,text,lang\n1,Hallo,de\n2,Na?,de\n",
     "tab-separated values": "id\ttext\n1\tHallo.\n2\tNa?\n",
+    "aligned text with |||": "Hallo. ||| Hello.\nNa? ||| Well?\n",
     "Markdown": "---\ntitle: Hallo\ndate: 2026-01-01\n---\n\nText.\n",
     "Markdown ": "# Titel\n\nSiehe [hier](https://example.org) und [da](/a/b.md).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
     "YAML": "de:\n  titel: Hallo\n  texte:\n    - eins\n",

@@ -20,22 +20,28 @@ HEAD_LINES, HEAD_CHARACTERS = 200, 200_000  # what is looked at
 class Format:
     what: str
     field: str = ""  # the option that translates one field of each record
+    command: str = ""  # that makes text of it, where it is not text itself
 
 
 CSV, TSV, JSONL = Format("comma-separated values", "--column"), Format("tab-separated values", "--column"), Format("JSON lines", "--key")
 JSON, XML, HTML, SRT, VTT = Format("JSON"), Format("XML"), Format("HTML"), Format("SubRip subtitles"), Format("WebVTT subtitles")
 PO, MARKDOWN, YAML, LATEX, SGML = Format("a gettext catalogue"), Format("Markdown"), Format("YAML"), Format("LaTeX"), Format("SGML")
 PROPERTIES, SUBTITLES, RTF, CODE = Format("key=value pairs"), Format("subtitles"), Format("an RTF document"), Format("program code")
-WORD, SHEET, SLIDES, XLIFF = Format("a Word document"), Format("a spreadsheet"), Format("a presentation"), Format("XLIFF")
+WORD, XLIFF = Format("a Word document", command="pandoc -t plain"), Format("XLIFF")
+SHEET = Format("a spreadsheet", command="libreoffice --headless --convert-to csv")
+SLIDES = Format("a presentation", command="libreoffice --headless --convert-to pdf, then pdftotext")
+PDF, ODT = Format("a PDF document", command="pdftotext"), Format("an OpenDocument text", command="pandoc -t plain")
+EBOOK = Format("an e-book", command="pandoc -t plain")
+MOSES = Format("aligned text with |||")
 BY_NAME = {
     CSV: "csv", TSV: "tsv tab", JSONL: "jsonl ndjson", JSON: "json json5 arb ipynb", HTML: "html htm xhtml shtml", SRT: "srt", VTT: "vtt",
     XML: "xml tmx tbx tei xsl xslt rss svg resx docbook dbk idml ttml dfxp", XLIFF: "xlf xliff mqxliff sdlxliff mxliff", SGML: "sgm sgml",
     PO: "po pot", MARKDOWN: "md markdown mdx", YAML: "yaml yml", LATEX: "tex latex ltx bib", PROPERTIES: "properties ini toml strings",
     SUBTITLES: "ass ssa sbv lrc smi", RTF: "rtf", WORD: "docx doc docm dotx", SHEET: "xlsx xls xlsm ods", SLIDES: "pptx ppt odp",
-    Format("an OpenDocument text"): "odt ott", Format("a PDF document"): "pdf", Format("an e-book"): "epub mobi",
+    ODT: "odt ott", PDF: "pdf", EBOOK: "epub mobi",
     Format("reStructuredText"): "rst", Format("AsciiDoc"): "adoc asciidoc", Format("a Qt or TypeScript file"): "ts",
-    Format("a compiled catalogue"): "mo qm", Format("an e-mail"): "eml mbox", Format("a calendar or address file"): "ics vcf",
-    Format("a data file"): "parquet arrow feather sqlite db npy npz pkl", Format("an archive"): "zip tar tgz 7z rar",
+    Format("a compiled catalogue", command="msgunfmt"): "mo qm", Format("an e-mail"): "eml mbox", Format("a calendar or address file"): "ics vcf",
+    Format("a data file"): "parquet arrow feather sqlite db npy npz pkl", Format("an archive", command="unzip or tar"): "zip tar tgz 7z rar",
     CODE: "php js jsx tsx py java css scss sql",
 }  # fmt: skip
 ENDINGS = {ending: known for known, endings in BY_NAME.items() for ending in endings.split()}
@@ -89,7 +95,7 @@ def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
             if pattern.fullmatch(line):
                 return found, number
     texts = [line for _, line in full]
-    for test in (_json, _po, _markup, _front_matter, _settings, _markdown, _yaml, _tabs, _separated):
+    for test in (_json, _po, _markup, _front_matter, _settings, _markdown, _yaml, _cells, _separated):
         if found := test(texts):
             return found, full[0][0]
     return None
@@ -99,7 +105,8 @@ def refusal(name: str, found: Format, by: str) -> str:
     """The message: `by` is what shows it."""
     field = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
     rest = f"; {field} and keeps the rest" if field else ""
-    return f"{name} is not plain text but {found.what} ({by}): its marks would be translated too{rest}; --as text translates each line as it is"
+    problem = f"convert it first ({found.command})" if found.command else "its marks would be translated too"
+    return f"{name} is not plain text but {found.what} ({by}): {problem}{rest}; --as text translates each line as it is"
 
 
 def _json(lines: list[str]) -> Format | None:
@@ -198,8 +205,10 @@ def _yaml(lines: list[str]) -> Format | None:
     return YAML if nested and shaped == len(body) and len(body) >= 3 else None
 
 
-def _tabs(lines: list[str]) -> Format | None:
-    """Every line has the same number of cells, none of them empty but perhaps the last."""
+def _cells(lines: list[str]) -> Format | None:
+    """Every line has the same number of cells, the first of them not empty; or two texts, as Moses parts them."""
+    if len(lines) >= 2 and all(" ||| " in line for line in lines):
+        return MOSES
     counts = {line.count("\t") for line in lines}
     if len(lines) < 3 or len(counts) > 1 or 0 in counts or not all(line.split("\t")[0].strip() for line in lines):
         return None
