@@ -16,13 +16,13 @@ PACKAGE = ROOT / "translate"
 LAYERS = """
 errors
 paths
-sniff
+sniff numerals
 files
-values text text_warnings resampling segments subwords findings device forks lock seal runlog phrasebook cli.parser
-windows
+values text text_warnings resampling segments subwords findings device forks lock seal runlog phrasebook cli.parser cli.paths cli.progress
+windows cli.file_options
 config recipe_files
 recipe_reader
-cache resumable tokenizer pairfiles
+cache resumable tokenizer pairfiles records formats
 pipes tables xmlpairs
 corpora
 data
@@ -37,14 +37,14 @@ ranks bundle scoring testsets parallel
 score_warnings
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
-ray_translator evaluation checks
+ray_translator evaluation checks cli.inputs cli.output cli.field
 runfolder model_checks validation
 selection
 training
 verify
 cli.explain cli.overrides cli.signals cli.completion
 cli.compose
-cli.sweep cli.paths
+cli.sweep
 cli.train cli.file cli.score cli.export
 cli.check cli.evaluate
 cli.main cli

@@ -57,6 +57,38 @@ def test_resume_goes_on_to_the_same_bytes(translate, tmp_path, capsys):
         out.unlink(), report.unlink()
 
 
+RECORDS = {
+    "in.csv": ("".join(f'{number};"Guten ""Morgen""!\nDer Hund.";x\r\n{number};;y\r\n' for number in range(9)), ["--column", "2"]),
+    "in.jsonl": ("".join(f'{{"n": {number}.0, "de": "Der Hund.\\n\\nDie Katze."}}\n\n' for number in range(12)), ["--key", "de"]),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_resume_of_one_field_of_records(translate, tmp_path, name):
+    """Cut at any byte, also within a cell that goes over two lines."""
+    text, words = RECORDS[name]
+    source, out, report = tmp_path / name, tmp_path / "out", tmp_path / "report"
+    source.write_text(text, encoding="utf-8", newline="")
+
+    def run(*more):
+        return translate(source, "--window", "7", *words, *more)
+
+    assert run("-o", tmp_path / "whole", "--report", tmp_path / "whole.report") == 0
+    whole = [(tmp_path / part).read_bytes() for part in ("whole", "whole.report")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("translate.resumable.ResumableFile.finish", interrupted)
+        assert run("-o", out, "--report", report, "--resume") == 130
+    parts = [Path(f"{path}.part") for path in (out, report)]
+    contents = [part.read_bytes() for part in parts]
+    chance = random.Random(5)
+    for _ in range(6):
+        for part, content in zip(parts, contents):
+            part.write_bytes(content[: chance.randint(content.index(b"\n") + 1, len(content))])
+        assert run("-o", out, "--report", report, "--resume") == 0
+        assert [out.read_bytes(), report.read_bytes()] == whole
+        out.unlink(), report.unlink()
+
+
 def test_resume_after_a_kill(untrained, tmp_path):
     (tmp_path / "in").write_text("\n".join(LINES * 1500), encoding="utf-8")
     words = [tmp_path / "in", "--window", "64", "-o"]

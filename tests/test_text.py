@@ -185,6 +185,9 @@ def test_what_is_packed_or_no_text_is_named_with_a_command(tmp_path, data, what,
 def test_beginnings_like_those_of_other_files_are_text(tmp_path):
     (tmp_path / "a").write_text("BZh ist kein Wort\nPKW\n", encoding="utf-8")
     assert list(read_lines(tmp_path / "a")) == ["BZh ist kein Wort", "PKW"]
+    for line in ("PAR1 heißt er.", "%PDF-Dateien", "PK", "Rar!", "7z ist ein Packer", "SQLite format 3", "\x1f", "ÿþ", "þÿ"):
+        (tmp_path / "a").write_text(line, encoding="utf-8")
+        assert list(read_lines(tmp_path / "a")) == [line]
 
 
 @pytest.mark.parametrize("ending", [".bz2", ".zst"])

@@ -26,8 +26,10 @@ def check_places(inputs: Sequence[str], output: str | None, report: str | None) 
             if written and path != "-" and os.path.isfile(written) and os.path.exists(path) and os.path.samefile(path, written):
                 raise UserError(f"{written} is an input as well as the {what}: give {option} another name")
     if report and _place(report) == _place(output or "-"):
-        raise UserError(f"{report} is the output as well as the report: give one of them another name")
-    for written in (output, report):
+        raise UserError(f"{report} is the output as well as the report: give --report another name")
+    for option, written in (("-o", output), ("--report", report)):
+        if written and written.endswith((".bz2", ".zst")):
+            raise UserError(f"{option} {written}: only .gz and .xz are packed when written: give {option} another name")
         if written:
             check_file(written)
 

@@ -1,0 +1,128 @@
+"""The options of `translate file`: what there is, and which of them have no effect together."""
+
+from __future__ import annotations
+
+import argparse
+
+from translate.cli.paths import user_path
+from translate.errors import UserError
+
+HELP = "Translate text files, or standard input to standard output: N lines in, N lines out."
+EPILOG = """\
+examples:
+  echo "Guten Morgen." | translate file -m runs/quickstart
+  translate file -m runs/quickstart input.de -o output.en
+  translate file -m runs/quickstart --beam 1 --scores news.de.gz > news.en
+  translate file -m runs/quickstart --format jsonl --n-best 5 --beam 5 input.de -o output.jsonl
+  translate file -m runs/quickstart --column text products.csv -o products.en.csv
+
+Output, a line for each line of input, also for a blank one:
+  (nothing else)   TRANSLATION
+  --scores         SCORE <tab> TRANSLATION
+  --n-best N       N lines for each line of input, best first: LINE NUMBER <tab> SCORE <tab> TRANSLATION
+  --format jsonl   a JSON object: line, source, translation, score, pieces, cut, alternatives
+SCORE is the natural logarithm of the probability, divided by the length penalty. A line longer than the model takes is split at sentence or
+clause ends, and its pieces' translations are joined with a space (their scores are added); how many is said on stderr.
+
+A file whose name or first lines show another format than plain text (subtitles, HTML, JSON, ...) is refused; --as text translates its lines as
+they are. Of CSV and TSV, --column N or --column NAME translates one column (NAME stands in the first row, which stays as it is; by number the
+first row is translated too), of JSON lines --key NAME, or --key a.b, one text; every other byte stays as it is, and there are as many records.
+
+-o appears when everything is translated, or not at all. With --resume, what is done so far is kept in OUT.part: the same command goes on
+there and ends with the same bytes. Invalid UTF-8 is told before anything is written: a pipe is therefore read to its end first. With
+--window or --errors replace it isn't, and translations come while it still runs.
+
+A translation that repeats itself past reason is searched again so that no three tokens come twice in it in the same order, and counted on
+stderr.
+
+--report FILE gets a JSON object for each line of input: line, status (the first that holds of: blank, truncated, looped, copied, suspect, split,
+ok), tokens_in, tokens_out, score, pieces (where each begins and ends in the line, in characters), odd_length, missing (placeholders, tags,
+e-mail addresses, URLs, paths, mentions, numbers, units and symbols of the source that the translation lacks; numbers count by value: 3,5 is
+3.5). suspect: something is missing, the length is odd, or nothing came out. What it flags is a hint, not a verdict.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
+    names = "text files, one sentence a line (also .gz, .xz, .bz2, .zst; - or none: standard input)"
+    parser.add_argument("input", nargs="*", type=user_path, metavar="INPUT", help=names)
+    parser.add_argument(
+        "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
+    )
+    parser.add_argument(
+        "-o", "--output", type=user_path, metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run with --resume left of OUT")
+    parser.add_argument("--report", type=user_path, metavar="FILE", help="write what became of each line, and what looks wrong, as JSON lines")
+    parser.add_argument("--as", choices=("text",), dest="format_in", help="text: every line of INPUT is a sentence, whatever it looks like")
+    parser.add_argument("--column", metavar="N|NAME", help="INPUT is CSV or TSV: translate this column and keep everything else")
+    parser.add_argument("--key", metavar="NAME", help="INPUT is JSON lines: translate the text under this key and keep everything else")
+    parser.add_argument("--errors", choices=("strict", "replace"), help="invalid UTF-8: stop, or put U+FFFD for it (default: strict)")
+    parser.add_argument("--format", choices=("text", "jsonl"), help="of the output (default: text)")
+    parser.add_argument("--scores", action="store_true", help="put the score before each translation")
+    search = parser.add_argument_group("search (default: as the model's recipe says)")
+    search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
+    search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
+    search.add_argument("--n-best", type=int, metavar="N", help="alternatives of each line, at most --beam; with --sample, N samples")
+    drawing = parser.add_argument_group("sampling")
+    drawing.add_argument("--sample", action="store_true", help="draw translations at random in place of searching the best")
+    drawing.add_argument("--temperature", type=float, metavar="T", help="below 1: closer to the likeliest (default: 1)")
+    drawing.add_argument("--top-k", type=int, metavar="K", help="draw among the K likeliest tokens (default: 0, all)")
+    drawing.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest tokens that share P (default: 1, all)")
+    drawing.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same samples (default: 1)")
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens a batch, times the beam: lower it if memory runs out")
+    machine.add_argument("--window", type=int, metavar="N", help="lines read ahead of the output (default: 2048; at a keyboard 1)")
+    machine.add_argument("--workers", type=int, default=0, metavar="N", help="translate on N Ray workers at once (default: 0, in this process)")
+    machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="of engine torch (default: auto, the fastest here)")
+    machine.add_argument("--engine", choices=("torch", "ctranslate2"), default="torch", help="what runs the model (default: torch)")
+    machine.add_argument("--compute-type", metavar="TYPE", help="of ctranslate2: int8, float32, ... (default: as the weights were exported)")
+
+
+DEFAULTS = {
+    "errors": "strict", "format": "text", "n_best": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 1,
+    "precision": "auto", "compute_type": "default",
+}  # fmt: skip
+
+
+def settle(arguments: argparse.Namespace) -> None:
+    """UserError for an option that would have no effect; then the defaults of what is not given."""
+    for option, reason in without_effect(arguments):
+        raise UserError(f"{option} has no effect {reason}")
+    if arguments.window is not None and arguments.window < 1:
+        raise UserError(f"--window is {arguments.window}: it must be at least 1")
+    if arguments.resume and not arguments.output:
+        raise UserError("--resume goes on with the file of -o: give -o OUT as well")
+    for name, value in DEFAULTS.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+
+
+def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
+    """Each given option that changes nothing beside the others, and why. What is not given is None, or False."""
+    given = {name for name, value in vars(arguments).items() if value is not None and value is not False}
+    several = (arguments.n_best or 1) > 1
+    scored = arguments.scores or several or arguments.format == "jsonl" or arguments.report
+    field = "--column" if "column" in given else "--key"
+    rules = [(f"--{name.replace('_', '-')}", name in given and not arguments.sample, "without --sample: give that as well, or leave it out")
+             for name in ("temperature", "top_k", "top_p", "seed")]  # fmt: skip
+    rules += [
+        ("--beam", arguments.sample and "beam" in given, "with --sample, which does not search: leave one of them out"),
+        ("--length-penalty", arguments.sample and "length_penalty" in given and not scored, "with --sample where no score is shown: leave it out"),
+        (
+            "--length-penalty",
+            arguments.beam == 1 and "length_penalty" in given and not scored,
+            "with --beam 1 where no score is shown: leave it out",
+        ),
+        ("--precision", arguments.engine == "ctranslate2" and "precision" in given, "with --engine ctranslate2: give --compute-type in its place"),
+        ("--compute-type", arguments.engine == "torch" and "compute_type" in given, "with --engine torch: give --precision in its place"),
+        ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),
+        ("--scores", arguments.scores and several, "with --n-best, which always shows the score: leave it out"),
+        ("--column", {"column", "key"} <= given, "with --key: a file is either CSV or JSON lines"),
+        ("--as", "format_in" in given and bool({"column", "key"} & given), f"with {field}, which says what INPUT is: leave it out"),
+    ]
+    if {"column", "key"} & given:
+        as_it_is = f"with {field}: the output is INPUT with one field translated"
+        rules += [("--format", "format" in given, as_it_is), ("--scores", arguments.scores, as_it_is), ("--n-best", several, as_it_is)]
+    return [(option, reason) for option, holds, reason in rules if holds]

@@ -1,0 +1,157 @@
+"""Numbers in text, by what they may mean: 3,5 is 3.5, 1.234,56 is 1,234.56, 14:30 is 2:30, XII is 12, and "three" is 3.
+
+How a number is written depends on the language, which isn't known here: each gets all the values that it may have. Used by findings.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+ROMAN = r"(?<![\w.])(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})(?!\w)"
+DATE = r"(?<![\d.,/-])\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}(?![\d/-]|[.,]\d)"
+DAY = r"(?<![\d.,])\d{1,2}\.\d{1,2}\.(?!\d)"  # 3.10., without a year
+NUMBER = r"\d{1,3}(?:['’\u00a0\u2009\u202f]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,:]\d+)*"
+TOKEN = re.compile(f"(?P<roman>{ROMAN})|(?P<date>{DATE})|(?P<day>{DAY})|(?P<number>{NUMBER})")
+
+ENGLISH = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+GERMAN = "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn"
+UNITS = {"en": ENGLISH.split(), "de": GERMAN.split()}
+TENS = {
+    "en": "twenty thirty forty fifty sixty seventy eighty ninety".split(),
+    "de": "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split(),
+}
+ORDINALS = {
+    1: "first once erste ersten erster erstes einmal ein eine einen einem einer eines", 2: "second twice both zweite zweiten zweiter zweimal beide",
+    3: "third dritte dritten dritter dreimal", 4: "fourth vierte vierten vierter", 5: "fifth fünfte fünften fünfter", 6: "sixth sechste sechsten",
+    7: "seventh siebte siebten", 8: "eighth achte achten", 9: "ninth neunte neunten", 10: "tenth zehnte zehnten", 11: "eleventh elfte elften",
+    12: "twelfth dozen zwölfte zwölften dutzend", 20: "twentieth zwanzigste", 100: "hundred hundredth hundert einhundert",
+    1000: "thousand tausend eintausend", 1_000_000: "million",
+}  # fmt: skip
+
+
+def _words() -> dict[str, int]:
+    found = {word: value for value, words in ORDINALS.items() for word in words.split()}
+    for language, units in UNITS.items():
+        found |= {word: value for value, word in enumerate(units)}
+        for ten, tens in enumerate(TENS[language], 2):
+            found[tens] = 10 * ten
+            for unit in range(1, 10):
+                name = units[unit].removesuffix("s") if language == "de" and unit == 1 else units[unit]
+                found[f"{tens}-{name}" if language == "en" else f"{name}und{tens}"] = 10 * ten + unit
+    return found
+
+
+WORDS = _words()
+
+
+class Found:
+    """The numbers of a text, each to be taken once, by their spelling or by a value; those in words by their value."""
+
+    def __init__(self, text: str) -> None:
+        self.alive: set[int] = set()
+        self.places: dict[Any, list[int]] = {}  # of a spelling, or of a value
+        for place, match in enumerate(TOKEN.finditer(text)):
+            self.alive.add(place)
+            for key in (match[0].rstrip("."), *meanings(match)):
+                self.places.setdefault(key, []).append(place)
+        self.words: Counter[int] = Counter()
+        for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", text.casefold()):
+            parts = [word] if word in WORDS else word.split("-")
+            self.words.update(WORDS[part] for part in parts if part in WORDS)
+
+    def take(self, keys: Iterable[Any]) -> bool:
+        for key in keys:
+            places = self.places.get(key, [])
+            while places:
+                place = places.pop(0)
+                if place in self.alive:
+                    self.alive.remove(place)
+                    return True
+        return False
+
+    def has(self, key: Any, count: int) -> bool:
+        return sum(place in self.alive for place in self.places.get(key, [])) >= count
+
+    def take_word(self, values: Iterable[Any]) -> bool:
+        for value in values:
+            if self.words.get(value, 0) > 0:
+                self.words[value] -= 1
+                return True
+        return False
+
+
+def missing_numbers(source: str, output: str) -> list[str]:
+    """Those of `source` that `output` has neither as they are nor by their value, each as often as it stands there."""
+    found = Found(output)
+    # as they are, before one is taken for another of the same value
+    rest = [match for match in TOKEN.finditer(source) if not found.take([match[0].rstrip(".")])]
+    lost = []
+    for match in rest:
+        values = sorted(meanings(match), key=repr)  # a set's order changes from process to process
+        if not (found.take(values) or found.take_word(values) or _take_parts(match, found)):
+            lost.append(match[0])
+    return lost
+
+
+def _take_parts(match: re.Match, found: Found) -> bool:
+    """27.11.2026 as 27 November 2026: day and year stand apart, the month may be a word."""
+    if not (match["date"] or match["day"]):
+        return False
+    numbers = [Decimal(part) for part in re.findall(r"\d+", match[0])]
+    needed = Counter([number for number in numbers if number > 12] or [numbers[0]])
+    if not all(found.has(number, count) for number, count in needed.items()):
+        return False
+    for number in needed.elements():
+        found.take([number])
+    return True
+
+
+def meanings(match: re.Match) -> frozenset:
+    """All values that what TOKEN has matched may have: numbers, and tuples for dates, times and the like."""
+    text = match[0]
+    if match["roman"]:
+        return frozenset({_roman(text)})
+    parts = [int(part) for part in re.findall(r"\d+", text)]
+    if match["date"]:
+        return frozenset({("date", *sorted(parts))} | {("date", *sorted([*parts[:2], parts[2] + century])) for century in (1900, 2000)})
+    if match["day"]:
+        return frozenset({("day", *sorted(parts))})
+    if ":" in text:
+        return _time(parts) if len(parts[1:]) and re.fullmatch(r"\d{1,2}:\d{2}(?::\d{2})?", text) else frozenset({("parts", *parts)})
+    if text.isdecimal() and int(text) < 25 and re.match(r"\s*Uhr\b", match.string[match.end() :]):
+        return _time([int(text)]) | {("literal", text)}
+    return _number(re.sub(r"['’\s]", "", text))
+
+
+def _time(parts: list[int]) -> frozenset:
+    """On both clocks, and by the hour alone where it is full."""
+    hour, minute = parts[0], parts[1:]
+    found = {("time", h, *minute) for h in {hour, hour % 12, hour % 12 or 12}}
+    return frozenset(found | ({hour, hour % 12 or 12} if not any(minute) else set()))
+
+
+def _number(text: str) -> frozenset:
+    whole = re.split(r"[.,]", text)
+    if len(whole) == 1:
+        return frozenset({("literal", text)} | (set() if text.startswith("0") and len(text) > 2 else {Decimal(text)}))
+    marks = re.findall(r"[.,]", text)
+    grouped = len(whole[0]) <= 3 and not whole[0].startswith("0")
+    found: set = {("parts", *map(int, whole))}
+    if grouped and len(set(marks)) == 1 and all(len(part) == 3 for part in whole[1:]):
+        found.add(Decimal("".join(whole)))
+    if len(marks) == 1 or (marks[-1] not in marks[:-1] and len(set(marks[:-1])) == 1 and grouped and all(len(part) == 3 for part in whole[1:-1])):
+        found.add(Decimal(f"{''.join(whole[:-1])}.{whole[-1]}"))
+    if len(whole) == 2 and len(whole[1]) == 2 and int(whole[0]) < 25 and int(whole[1]) < 60:  # 14.30 Uhr
+        found |= _time([int(whole[0]), int(whole[1])]) - {int(whole[0]), int(whole[0]) % 12 or 12}
+    if len(whole) == 3 and len(set(marks)) == 1:
+        found.add(("date", *sorted(map(int, whole))))
+    return frozenset(found)
+
+
+def _roman(text: str) -> int:
+    values = [{"I": 1, "V": 5, "X": 10}[letter] for letter in text]
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0]))

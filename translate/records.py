@@ -1,0 +1,273 @@
+"""Files of records of which one field is translated and every other byte stays as it is: a column of CSV or TSV, a key of JSON lines.
+
+A file comes as its lines with their ends. Each becomes a `Line`: what is to be translated in it, and how to put the translations in its place.
+As many lines come out as go in, whatever cells hold line ends. Sits above text.py; knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from translate.errors import UserError
+
+SEPARATORS = ",;\t|"
+JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # some programs end a line at them
+BLANKS = re.compile(r"(\A\s+|\s*\n\s*|\s+\Z)")  # around and between the lines of a field
+ENDS = "\r\n"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the file. `parts`: the field's text, at even places what is to be translated, at odd ones the white space between."""
+
+    before: str
+    parts: tuple[str, ...] = ()
+    after: str = ""
+    write: Callable[[str], str] = str  # the field's text -> how the file spells it
+
+    @property
+    def texts(self) -> list[str]:
+        return [part for part in self.parts[::2] if part]
+
+    def filled(self, translations: Sequence[str]) -> str:
+        """The line with `translations` in the place of `texts`; without any as it was."""
+        if not self.parts:
+            return self.before
+        rest = iter(translations)
+        return self.before + self.write(self.joined([next(rest) if part else "" for part in self.parts[::2]])) + self.after
+
+    def joined(self, translations: Sequence[str]) -> str:
+        """One translation, or "", for each even place of `parts`."""
+        parts = list(self.parts)
+        parts[::2] = translations
+        return "".join(parts)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a cell stands in its line, quotes left out; `closed`: its end is in this line."""
+
+    column: int
+    begin: int
+    end: int
+    quoted: bool
+    closed: bool = True
+
+
+class CsvColumn:
+    """One column of a CSV or TSV, by number from 1 or by the name that the first row gives it."""
+
+    def __init__(self, name: str, column: str, separator: str) -> None:
+        """name: of the file, for messages."""
+        self.name, self.column, self.separator = name, column, separator
+        self.lacking: list[int] = []  # lines of the records that have no such column
+
+    def lines(self, lines: Iterable[str]) -> Iterator[Line]:
+        """UserError for an unknown column, and at the end for a quote that is never closed and where no record has the column."""
+        header = not self.column.isdecimal()
+        wanted = -1 if header else int(self.column) - 1
+        names: list[str] = []
+        self.lacking, found, opened, number, begun = [], 0, None, 0, 1
+        for number, line in enumerate(lines, 1):
+            body = line.rstrip(ENDS)
+            cells = self._cells(body, 1 if number == 1 and line.startswith("\ufeff") else 0, opened)
+            begun = number if opened is None else begun
+            opened = cells[-1].column if not cells[-1].closed else None
+            if header:
+                self._name(names, cells, body)
+                if opened is None and any(name.strip() for name in names):
+                    wanted, header, found = self._place(names), False, 1
+                yield Line(line)
+                continue
+            cell = next((cell for cell in cells if cell.column == wanted), None)
+            if cell is None:
+                if body.strip() and opened is None and cells[-1].column < wanted:
+                    self.lacking.append(begun)
+                yield Line(line)
+            else:
+                found += 1
+                yield self._line(line, cell)
+        if opened is not None:
+            raise UserError(f"{self.name}, line {begun:,}: a quote is opened that is never closed")
+        if number and not found:
+            raise UserError(f"{self.name}: no record has column {self.column}; the separator was taken to be {self.separator!r}")
+
+    def _cells(self, body: str, place: int, opened: int | None) -> list[Cell]:
+        """The cells of a line, or their parts in it. opened: the column of a quoted cell that began in a line before."""
+        cells: list[Cell] = []
+        column, inside = (0, False) if opened is None else (opened, True)
+        while True:
+            begin = place
+            if not inside:
+                while body[begin : begin + 1] == " ":
+                    begin += 1
+                inside = body[begin : begin + 1] == '"'
+                begin = begin + 1 if inside else place
+            if inside:
+                end = self._closing(body, begin)
+                after = len(body) if end < 0 else end + 1 + len(body[end + 1 :]) - len(body[end + 1 :].lstrip(" "))
+                if end < 0 and self.separator != "\t":
+                    return [*cells, Cell(column, begin, len(body), True, closed=False)]
+                inside = end >= 0 and (after == len(body) or body.startswith(self.separator, after))
+                if inside:
+                    cells.append(Cell(column, begin, end, True))
+                    place = after
+                else:  # a quote of the text, as in "Ja", sagte er
+                    begin = place
+            if not inside:
+                end = body.find(self.separator, begin)
+                place = len(body) if end < 0 else end
+                cells.append(Cell(column, begin, place, False))
+            inside = False
+            if place >= len(body):
+                return cells
+            column, place = column + 1, place + 1
+
+    @staticmethod
+    def _closing(body: str, place: int) -> int:
+        """The place of the quote that ends the cell; -1 where it is not in this line. Two quotes stand for one."""
+        while (place := body.find('"', place)) >= 0 and body.startswith('""', place):
+            place += 2
+        return place
+
+    def _name(self, names: list[str], cells: list[Cell], body: str) -> None:
+        for cell in cells:
+            text = body[cell.begin : cell.end]
+            if cell.column < len(names):  # it goes on from the line before
+                names[cell.column] += "\n" + text
+            else:
+                names.append(text.replace('""', '"') if cell.quoted else text)
+
+    def _place(self, names: list[str]) -> int:
+        stripped = [name.strip() for name in names]
+        if stripped.count(self.column.strip()) == 1:
+            return stripped.index(self.column.strip())
+        problem = "no column" if self.column.strip() not in stripped else "more than one column"
+        shown = ", ".join(stripped)
+        raise UserError(f"{self.name}: there is {problem} {self.column!r} in its first row ({shown[:300]}); --column takes a number, too")
+
+    def _line(self, line: str, cell: Cell) -> Line:
+        text = line[cell.begin : cell.end]
+        separator = self.separator
+
+        def write(translation: str) -> str:
+            if cell.quoted:
+                return translation.replace('"', '""')
+            if separator == "\t":  # no quotes where there were none
+                return translation.replace("\t", " ")
+            if separator in translation or '"' in translation:
+                return '"' + translation.replace('"', '""') + '"'
+            return translation
+
+        parts = tuple(BLANKS.split(text.replace('""', '"') if cell.quoted else text))
+        return Line(line) if not any(parts[::2]) else Line(line[: cell.begin], parts, line[cell.end :], write)
+
+
+def find_separator(lines: Sequence[str], name: str, column: str) -> str:
+    """What parts the cells, from the first lines: tabs in a .tsv; else what gives rows of equal length, or a first row with that column's name."""
+    if re.search(r"\.(?:tsv|tab)(?:\.\w+)?\Z", name.lower()):
+        return "\t"
+
+    def rank(separator: str) -> tuple[bool, float, int]:
+        reader = CsvColumn(name, "1", separator)
+        counts, opened, names = [], None, []
+        for line in lines:
+            body = line.rstrip(ENDS).removeprefix("\ufeff")
+            cells = reader._cells(body, 0, opened)
+            opened = cells[-1].column if not cells[-1].closed else None
+            names = names or [body[cell.begin : cell.end].strip() for cell in cells]
+            if body.strip() and opened is None:
+                counts.append(cells[-1].column + 1)
+        usual = max(set(counts), key=counts.count, default=1)
+        return column.strip() in names and len(names) > 1, counts.count(usual) / len(counts) if usual > 1 else 0.0, usual
+
+    return max(SEPARATORS, key=rank)
+
+
+class JsonKey:
+    """The text under one key of each JSON object, one a line; `a.b` for a key within another."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self.name, self.key = name, key
+        self.lacking: list[int] = []
+        self.ascii = False  # whether the file spells what is not ASCII as \u escapes; the last such spelling counts
+        self.decoder = json.JSONDecoder()
+
+    def lines(self, lines: Iterable[str]) -> Iterator[Line]:
+        """UserError for a line that is not a JSON object, half a surrogate pair, and at the end where no object has text under the key."""
+        self.lacking, found, example = [], 0, None
+        for number, line in enumerate(lines, 1):
+            begin = 1 if number == 1 and line.startswith("\ufeff") else 0
+            if not line[begin:].strip():
+                yield Line(line)
+                continue
+            row = self._row(line[begin:].strip(), number)
+            example = example if example is not None else row
+            path = [self.key] if self.key in row else self.key.split(".")
+            span = self._span(line, line.index("{", begin), path)
+            if span is None or not isinstance(span[2], str):
+                self.lacking.append(number)
+                yield Line(line)
+                continue
+            found += 1
+            yield self._line(line, *span, number)
+        if example is not None and not found:
+            keys = ", ".join(map(str, example))[:300] or "no key at all"
+            raise UserError(f"{self.name}: no object has text under {self.key!r}; the first has {keys}")
+
+    def _row(self, text: str, number: int) -> dict[str, Any]:
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{self.name}, line {number:,}: not valid JSON: {error}; --key takes an object a line, as jq -c writes them") from None
+        if not isinstance(row, dict):
+            raise UserError(f"{self.name}, line {number:,}: not a JSON object; --key takes one a line, as jq -c '.[]' makes them of a list")
+        return row
+
+    def _span(self, line: str, place: int, path: list[str]) -> tuple[int, int, Any] | None:
+        """Begin, end and value of what stands under `path` in the object that begins at `place`, which is valid JSON; of equal keys the last."""
+        found = None
+        place = _skip(line, place + 1)
+        while line[place] != "}":
+            key, place = self.decoder.raw_decode(line, place)
+            begin = _skip(line, _skip(line, place) + 1)
+            value, end = self.decoder.raw_decode(line, begin)
+            if key == path[0]:
+                if len(path) == 1:
+                    found = begin, end, value
+                else:
+                    found = self._span(line, begin, path[1:]) if isinstance(value, dict) else None
+            place = _skip(line, end)
+            if line[place] == ",":
+                place = _skip(line, place + 1)
+        return found
+
+    def _line(self, line: str, begin: int, end: int, value: str, number: int) -> Line:
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise UserError(
+                f"{self.name}, line {number:,}: {self.key!r} has half a surrogate pair (\\ud800 to \\udfff), which is not a character"
+            ) from None
+        if not line.isascii():
+            self.ascii = False
+        elif re.search(r"\\u[0-9a-fA-F]{4}", line):
+            self.ascii = True
+        in_ascii = self.ascii
+
+        def write(translation: str) -> str:
+            return json.dumps(translation, ensure_ascii=in_ascii).translate(JSON_ESCAPES)
+
+        parts = tuple(BLANKS.split(value))
+        return Line(line) if not any(parts[::2]) else Line(line[:begin], parts, line[end:], write)
+
+
+def _skip(line: str, place: int) -> int:
+    """Past the white space of JSON."""
+    while line[place] in " \t\r\n":
+        place += 1
+    return place
