@@ -15,8 +15,8 @@ PACKAGE = ROOT / "translate"
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
 errors
-values text segments subwords findings device forks lock seal runlog phrasebook
-windows
+values text segments subwords findings device lock seal runlog phrasebook
+windows forks
 config
 cache resumable tokenizer pairfiles
 corpora
