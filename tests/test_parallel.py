@@ -140,6 +140,7 @@ OUT_OF_MEMORY = [
     RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 80 bytes. Error code 12"),
     RuntimeError("CUDA failed with error out of memory"),
     RuntimeError("std::bad_alloc"),
+    RuntimeError("could not create a primitive"),
 ]
 
 

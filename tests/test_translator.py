@@ -114,6 +114,21 @@ def test_a_long_line_is_translated_in_pieces_and_rejoined(echo, tokenizer):
     assert result.pieces < len(tokenizer.encode_source([line])[0]) / 10  # pieces are packed
 
 
+@pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0])
+def test_a_line_in_pieces_has_the_score_of_one_as_long(random_model, length_penalty):
+    """Log-probability over the penalty, both over all pieces; greedy search finds the same pieces whatever the penalty."""
+    whole, short = random_model.translate_stream([" ".join(TEXT), TEXT[0]], Options(beam=1, length_penalty=length_penalty))
+    parts = [whole.source[begin:end] for begin, end in whole.spans]
+    alone = list(random_model.translate_stream([*parts, TEXT[0]], Options(beam=1, length_penalty=0.0)))
+    assert whole.pieces == len(parts) > 2 and short.pieces == 1
+    for result, pieces in ((whole, alone[:-1]), (short, alone[-1:])):
+        tokens = sum(piece.tokens_out + (not piece.cut) for piece in pieces)
+        assert result.score == pytest.approx(sum(piece.score for piece in pieces) / ((5 + tokens) / 6) ** length_penalty, rel=1e-4)
+    best = next(random_model.translate_stream([whole.source], Options(beam=4, n_best=4, length_penalty=length_penalty)))
+    scores = [score for _, score in best.alternatives]
+    assert scores == sorted(scores, reverse=True) and scores[0] == best.score
+
+
 @pytest.mark.parametrize("line", ["x" * 300, "😀" * 50, "a " * 200, "Ja. " * 100, "  " + "Wort " * 100 + "\u2028"])
 def test_no_kind_of_long_line_loses_a_character(echo, line):
     result = next(echo(max_tokens=20).translate_stream([line]))

@@ -106,7 +106,7 @@ def compiled(model: nn.Module) -> nn.Module:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory, of the GPU or the machine, was too small: torch has a type for the former only, CTranslate2 for the latter."""
-    said = ("can't allocate memory", "std::bad_alloc", "out of memory", "ALLOC_FAILED")
+    said = ("can't allocate memory", "std::bad_alloc", "out of memory", "ALLOC_FAILED", "could not create a primitive")  # the last is oneDNN's
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and any(word in str(error) for word in said))
 
 
@@ -171,6 +171,14 @@ def keep_memory() -> None:
         trim_threshold, mmap_threshold = -1, -3
         libc.mallopt(mmap_threshold, 1 << 30)
         libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def release_memory() -> None:
+    """Give freed memory back, the GPU's too: after a search that ran out of it, for whoever asks elsewhere, such as oneDNN for its code."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def expect_random_reads(address: int, size: int) -> None:

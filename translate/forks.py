@@ -23,6 +23,8 @@ from typing import Any
 
 import torch
 
+from translate.device import release_memory
+
 MOST_FORKS = 16  # beyond it memory, 100 MB and more for each, was never measured
 
 
@@ -87,8 +89,11 @@ def _serve(function: Callable[..., Any], pipe: Connection, others: list[Connecti
             arguments = pipe.recv()
         except (EOFError, OSError):
             return
+        answer = _answer(function, arguments)
+        if isinstance(answer, Exception):
+            release_memory()
         try:
-            pipe.send(_answer(function, arguments))
+            pipe.send(answer)
         except OSError:
             return
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from translate.decoding import Hypothesis, Options
-from translate.device import crew, is_forked, is_out_of_memory
+from translate.device import crew, is_forked, is_out_of_memory, release_memory
 from translate.errors import UserError
 from translate.forks import Forks
 
@@ -121,5 +121,7 @@ def _fits(work: Work, batch: list[int], search: Search) -> bool:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        return False
-    return True
+    else:
+        return True
+    release_memory()
+    return False

@@ -15,7 +15,7 @@ from typing import Any
 from translate.bundle import load_bundle
 from translate.config import DecodingConfig
 from translate.ctranslate2_engine import load_ctranslate2
-from translate.decoding import Hypothesis, Options, sentence_seed
+from translate.decoding import Hypothesis, Options, penalty, sentence_seed
 from translate.device import apart, choose_device, choose_search_precision
 from translate.errors import UserError
 from translate.findings import is_loop
@@ -40,7 +40,7 @@ class Translation:
 
     source: str
     text: str
-    score: float  # of `text`: the search's score, added up over the pieces
+    score: float  # of `text`: its log-probability over the length penalty, both of all pieces together
     alternatives: list[tuple[str, float]]  # the n best, `text` first; of a line in pieces, the first joins the first of each piece, and so on
     pieces: int  # how many the line was split into; 0 = blank, and the model was not asked
     cut: bool  # an output reached the limit of its length before it ended, or a piece could not be made to fit
@@ -145,7 +145,7 @@ class Translator:
         for piece in pieces:
             piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
             of_line[piece.line].append(piece)
-        return [_join(line, number, own, options.n_best) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
+        return [_join(line, number, own, options) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
 
     def _split(self, lines: list[str]) -> list[_Piece]:
         lines = [line.translate(ONE_LINE) for line in lines]  # as long as before
@@ -237,12 +237,21 @@ def find_spans(line: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
     return spans
 
 
-def _join(line: str, number: int, pieces: list[_Piece], n_best: int) -> Translation:
-    """The pieces' translations, rank by rank. A piece that has fewer alternatives than others lends its last."""
-    alternatives = [("", 0.0)] * n_best
+def _join(line: str, number: int, pieces: list[_Piece], options: Options) -> Translation:
+    """The pieces' translations, rank by rank. A piece that has fewer alternatives than others lends its last.
+
+    The score is that of one output as long as all together. Alternatives are given the lengths of the first, or a longer one of one piece could
+    come before a better one.
+    """
+    alternatives = [("", 0.0)] * options.n_best
     if pieces:
-        columns = [[piece.ranked[min(rank, len(piece.ranked) - 1)] for piece in pieces] for rank in range(n_best)]
-        alternatives = [(" ".join(text for text, _ in column if text), sum(score for _, score in column)) for column in columns]
+        lengths = [len(piece.hypotheses[0].ids) + piece.hypotheses[0].complete for piece in pieces]
+        whole = penalty(sum(lengths), options.length_penalty)
+        shares = [penalty(length, options.length_penalty) / whole for length in lengths]
+        columns = [[piece.ranked[min(rank, len(piece.ranked) - 1)] for piece in pieces] for rank in range(options.n_best)]
+        alternatives = [
+            (" ".join(text for text, _ in column if text), sum(score * share for (_, score), share in zip(column, shares))) for column in columns
+        ]
     text, score = alternatives[0]
     return Translation(
         line, text, score, alternatives, len(pieces), any(piece.cut or not piece.hypotheses[0].complete for piece in pieces), number,
