@@ -144,3 +144,16 @@ def test_a_recipe_that_can_t_be_trained_is_told(words, severity, name, text, tmp
     code = main(["check", *usual, "training.threads=1", "training.batch_tokens=300", *words])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(severity) and line[9:].startswith(name)]
     assert any(text in line for line in lines) and code == (severity == "error")
+
+
+def test_a_set_without_a_line_of_four_tokens_and_a_test_set_that_chooses_are_told(tmp_path, capsys):
+    words = [(f"Wort {number}", f"word {number}") for number in range(30)]
+    sources, targets = corpora()["phrasebook"]
+    write(tmp_path, train_de=sources[:1000], train_en=targets[:1000])
+    write(tmp_path, dev_de=[source for source, _ in words], dev_en=[target for _, target in words])
+    write(tmp_path, test_de=["Wort 3", *sources[4000:4005]], test_en=["word 3", *targets[4000:4005]])
+    usual = ["check", "recipe=quickstart", "data=text", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}", "tokenizer.vocabulary=500"]
+    assert main([*usual, "training.threads=1", "training.batch_tokens=300"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert [line[9:].split()[0] for line in lines if "BLEU is 0 on this set: no line has four tokens" in line] == ["validation"]
+    assert any("1 of 6 pairs also stand in validation" in line and line[9:].startswith("test") for line in lines)

@@ -277,7 +277,8 @@ def test_the_name_of_a_set():
     assert set_name([CorpusConfig(source="my/dev.de", target="my/dev.en")]) == "dev"
     assert set_name([CorpusConfig(source="my/newstest2012.de.xz", target="x")]) == "newstest2012"
     assert set_name([CorpusConfig(kind="hub", path="a/b", split="test", files="val")]) == "val"
-    assert set_name([CorpusConfig(kind="phrasebook", split="validation"), CorpusConfig(kind="tsv", path="d/dev.tsv")]) == "validation, dev.tsv"
+    assert set_name([CorpusConfig(kind="phrasebook", split="validation"), CorpusConfig(kind="tsv", path="d/dev.tsv")]) == "validation; dev.tsv"
+    assert set_name([CorpusConfig(source="dev.de", target="dev.en", lines="1-1000")]) == "dev, lines 1-1000"
 
 
 def test_a_metric_that_is_not_one_is_refused(tmp_path, capsys):

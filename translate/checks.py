@@ -16,6 +16,7 @@ from translate.config import Config, CorpusConfig, DataConfig
 from translate.corpora import ROWS, load_corpus
 from translate.data import Pairs
 from translate.errors import UserError
+from translate.scoring import beyond_bleu
 
 SAMPLE = 5_000  # lines of one block
 BLOCKS = 6  # of a corpus, spread evenly
@@ -69,6 +70,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         yield from _languages(name, table, data)
     tables = [table for _, table in training if not isinstance(table, Finding)]
     readable = {name: list(Pairs([table])) for name, table in held_out if not isinstance(table, Finding)}
+    if not cheap:
+        yield from _choosing(readable)
     if tables:
         yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
@@ -127,6 +130,21 @@ def _languages(name: str, table, data: DataConfig) -> Iterator[Finding]:
         own, foreign = (sum(word in FUNCTION_WORDS[each] for word in words) for each in (language, other))
         if foreign > own:
             yield Finding("error", name, f"the {side} side looks like {other}, not {language}", "swap source and target of this corpus")
+
+
+def _choosing(held_out: dict[str, list[tuple[str, str]]]) -> Iterator[Finding]:
+    """Sets on which BLEU cannot be but 0; test sets that choose the checkpoint too, so that their figure is too good."""
+    chooses = {pair for name, pairs in held_out.items() if name.startswith("validation ") for pair in pairs}
+    for name, pairs in held_out.items():
+        if pairs and beyond_bleu(target for _, target in pairs):
+            way_out = "chrF++ decides in its place, as with training.metric=chrf" if name.startswith("validation ") else "read chrF++"
+            yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", way_out)
+        shared = 0 if name.startswith("validation ") else sum(pair in chooses for pair in pairs)
+        if shared:
+            yield Finding(
+                "note" if shared * 10 < len(pairs) else "warning", name, f"{shared:,} of {len(pairs):,} pairs also stand in validation",
+                "the weights are chosen on them, so their score is too good: use others to test",
+            )  # fmt: skip
 
 
 def _overlaps(held_out: dict[str, list[tuple[str, str]]], tables: list, limit: int) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from translate.cache import cache_folder, cached, digest, file_key
 from translate.config import CorpusConfig, DataConfig
 from translate.errors import UserError
 from translate.pairfiles import aligned_lines, jsonl_rows, one_line, tsv_rows
+from translate.values import line_range
 
 ROWS = 10_000  # pairs an Arrow batch
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
@@ -63,6 +64,26 @@ def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
 
 def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
     """What `load_corpus` would read, with its key; no text is read beyond hashing the files. UserError as there."""
+    whole = _find_whole(corpus, data)
+    return whole if corpus.lines is None else _lines_of(whole, corpus.lines)
+
+
+def _lines_of(whole: Corpus, lines: str) -> Corpus:
+    """Some of its pairs, and all of them are read: what is wrong further down is wrong with the corpus."""
+    first, last = line_range(lines)
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        number = 0
+        for number, pair in enumerate(whole.pairs(), 1):
+            if first <= number and (last is None or number <= last):
+                yield pair
+        if number < (last or first):
+            raise UserError(f"{whole.name} has {number:,} pairs, and lines {lines} are asked for")
+
+    return Corpus(f"{whole.name}, lines {lines}", digest("lines", whole.key, first, last), pairs, whole.cache)
+
+
+def _find_whole(corpus: CorpusConfig, data: DataConfig) -> Corpus:
     kind, cache = corpus.kind, cache_folder(data)
     if kind == "text" or (kind == "hub" and data.folder and corpus.files):
         files = _text_files(corpus, data)

@@ -129,8 +129,9 @@ def set_name(corpora: Sequence[CorpusConfig]) -> str:
             file = file.removesuffix(ending)
         if corpus.kind == "text":
             file = os.path.splitext(file)[0]
-        names.append(corpus.split if corpus.kind in ("hub", "saved", "phrasebook") and not corpus.files else file)
-    return ", ".join(dict.fromkeys(names))
+        name = corpus.split if corpus.kind in ("hub", "saved", "phrasebook") and not corpus.files else file
+        names.append(name if corpus.lines is None else f"{name}, lines {corpus.lines}")
+    return "; ".join(dict.fromkeys(names))
 
 
 def has_learnt(outputs: Sequence[str], references: Sequence[str], bleu: float) -> bool:
