@@ -30,9 +30,8 @@ batches optim objective decoding
 ranks bundle scoring
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
-ray_translator evaluation checks
-runfolder model_checks validation
-selection
+ray_translator evaluation checks validation
+runfolder model_checks selection
 training
 verify
 cli.train cli.file cli.score cli.evaluate cli.export
