@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import shutil
 
 import pytest
 import torch
 import yaml
 
-from tests.conftest import digest, metrics, tiny_config
+from tests.conftest import ROOT, digest, metrics, tiny_config
 from translate import selection
 from translate.bundle import load_bundle
 from translate.checkpoints import Progress
 from translate.cli.main import main
+from translate.cli.train import compose
+from translate.config import CorpusConfig, check, from_dict
 from translate.phrasebook import pairs
 from translate.tokenizer import BOS
 from translate.training import train
 from translate.translator import Translator
 from translate.validation import Result, Validation, has_learnt, note, set_name, spread
+from translate.values import line_range
 
 WORDS = "Haus house|Hund dog|Katze cat|Baum tree|Wasser water|Brot bread|Käse cheese|Tür door|Fenster window|Stuhl chair|Tisch table|Buch book"
 
@@ -272,8 +276,6 @@ def test_a_training_says_what_it_trains(bundle):
 
 
 def test_the_name_of_a_set():
-    from translate.config import CorpusConfig
-
     assert set_name([CorpusConfig(source="my/dev.de", target="my/dev.en")]) == "dev"
     assert set_name([CorpusConfig(source="my/newstest2012.de.xz", target="x")]) == "newstest2012"
     assert set_name([CorpusConfig(kind="hub", path="a/b", split="test", files="val")]) == "val"
@@ -294,3 +296,14 @@ def test_blank_and_over_long_lines_of_a_development_set_count(trained):
     validation = Validation(bundle, [("", ""), (long, long), ("Hund", "dog")], "", torch.device("cpu"), torch.float32, None, None)
     outputs, result = validation.measure()
     assert len(outputs) == 3 and outputs[0] == "" and math.isfinite(result.loss)
+
+
+def test_the_commands_and_the_settings_of_its_page_are_valid():
+    page = (ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
+    commands = [line.split()[2:] for line in page.splitlines() if line.startswith("translate train")]
+    assert len(commands) == 2
+    for words in commands:
+        assert compose(words)
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    data = check(from_dict(yaml.safe_load(example))).data
+    assert line_range(data.validation[0].lines)[1] < line_range(data.test["test"].lines)[0]
