@@ -220,7 +220,7 @@ def test_a_sound_recipe_passes_and_says_what_training_will_be_like(tmp_path, cap
     assert before == pytest.approx(math.log(600), abs=1.5) and after < 0.7 * before
     assert found["validation", "ok"].startswith("0.00% of the source's tokens are bytes")
     assert "are bytes of characters that training has not" in found["test", "warning"]
-    for name in ("vocabulary", "time", "memory", "disk"):
+    for name in ("vocabulary", "validations", "time", "memory", "disk"):
         assert (name, "ok") in found, name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "dev.de", "dev.en", "test.de", "test.en", "train.de", "train.en"]
 
@@ -243,3 +243,27 @@ def test_a_recipe_that_can_t_be_trained_is_told(words, severity, name, text, tmp
     code = main(["check", *usual, "training.threads=1", "training.batch_tokens=300", *words])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(severity) and line[9:].startswith(name)]
     assert any(text in line for line in lines) and code == (severity == "error")
+
+
+def test_a_set_without_a_line_of_four_tokens_and_a_test_set_that_chooses_are_told(tmp_path, capsys):
+    words = [(f"Wort {number}", f"word {number}") for number in range(30)]
+    sources, targets = corpora()["phrasebook"]
+    write(tmp_path, train_de=sources[:1000], train_en=targets[:1000])
+    write(tmp_path, dev_de=[source for source, _ in words], dev_en=[target for _, target in words])
+    write(tmp_path, test_de=["Wort 3", *sources[4000:4005]], test_en=["word 3", *targets[4000:4005]])
+    usual = ["check", "recipe=quickstart", "data=text", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}", "tokenizer.vocabulary=500"]
+    assert main([*usual, "training.threads=1", "training.batch_tokens=300"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert [line[9:].split()[0] for line in lines if "BLEU is 0 on this set: no line has four tokens" in line] == ["validation"]
+    assert any("1 of 6 pairs also stand in validation" in line and line[9:].startswith("test") for line in lines)
+
+
+def test_validations_that_will_take_most_of_the_time_are_told(tmp_path, capsys):
+    sources, targets = corpora()["phrasebook"]
+    write(tmp_path, train_de=sources[:1000], train_en=targets[:1000], dev_de=sources[3000:3200], dev_en=targets[3000:3200])
+    write(tmp_path, test_de=sources[4000:4005], test_en=targets[4000:4005])
+    usual = ["recipe=quickstart", "data=text", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}", "tokenizer.vocabulary=500"]
+    assert main(["check", *usual, "training.threads=1", "training.batch_tokens=300", "training.validate_every=1", "--json"]) == 0
+    (found,) = [each for each in json.loads(capsys.readouterr().out)["findings"] if each["name"] == "validations"]
+    assert found["severity"] == "warning" and "every 1 steps, on 200 sentences: " in found["text"]
+    assert "set training.validate_every=" in found["way_out"]

@@ -20,15 +20,17 @@ from translate.config import (
     CHOICES,
     Config,
     CorpusConfig,
+    DataConfig,
     ModelConfig,
     check,
     check_budget,
     first_difference,
     from_dict,
 )
+from translate.errors import UserError
 from translate.values import flatten, unknown_key
 
-DEFAULTS = flatten(dataclasses.asdict(Config()))
+DEFAULTS = {**flatten(dataclasses.asdict(Config())), "decoding.length_penalty": 1.0}  # where it isn't left open
 LIMITS = {**dict.fromkeys((*AT_LEAST_0, *ABOVE_0), 0), **dict.fromkeys(AT_LEAST_1, 1)}
 
 
@@ -229,3 +231,9 @@ def test_first_difference_names_key_and_both_values():
 def test_the_nearest_key_is_named():
     assert unknown_key("model", "drop_out", ["dropout", "width"]) == "unknown key model.drop_out: did you mean dropout?"
     assert unknown_key("", "qqq", ["run", "data"]) == "unknown key qqq: known are run, data"
+
+
+@pytest.mark.parametrize("lines", ["", "8", "0-8", "9-8", "-8", "1-8-9", "a-b", "1 - 8"])
+def test_lines_that_are_none(lines):
+    with pytest.raises(UserError, match=r"lines of a corpus is .*: give the first and the last, such as 1-1000"):
+        check(Config(data=DataConfig(train=[CorpusConfig(kind="phrasebook", lines=lines)])))

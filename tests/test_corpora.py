@@ -285,3 +285,22 @@ def test_what_a_killed_run_left_is_removed_in_time(tmp_path, data):
     os.utime(old, (0, 0))
     load_corpus(text_corpus(tmp_path, PAIRS[:3]), data)
     assert new.exists() and not old.exists()
+
+
+def test_some_lines_of_a_corpus(tmp_path, data):
+    """Two parts of one file share no pair, and what is wrong beyond them is still found."""
+    for language in ("de", "en"):
+        (tmp_path / f"dev.{language}").write_text("".join(f"{language} {number}\n" for number in range(1, 21)), encoding="utf-8")
+
+    def of(lines):
+        return load_pairs([CorpusConfig(source=str(tmp_path / "dev.de"), target=str(tmp_path / "dev.en"), lines=lines)], data)
+
+    assert of("1-8") == [(f"de {number}", f"en {number}") for number in range(1, 9)]
+    assert of("1-8") + of("9-20") == of("1-8") + of("9-") == of(None) and of("20-20") == [("de 20", "en 20")]
+    for lines in ("9-21", "21-"):
+        with pytest.raises(ValueError, match=rf"dev\.en has 20 pairs, and lines {lines} are asked for"):
+            of(lines)
+    with (tmp_path / "dev.en").open("a", encoding="utf-8") as file:
+        file.write("one more\n")
+    with pytest.raises(ValueError, match="source has 20 lines, target 21"):
+        of("1-8")

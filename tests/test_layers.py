@@ -37,9 +37,8 @@ ranks bundle scoring testsets parallel
 score_warnings
 alignment update checkpoints torch_engine ctranslate2_engine
 translator
-ray_translator evaluation checks cli.inputs cli.output cli.field
-runfolder model_checks validation
-selection
+ray_translator evaluation checks validation cli.inputs cli.output cli.field
+runfolder model_checks selection
 training
 verify
 cli.explain cli.overrides cli.signals cli.completion

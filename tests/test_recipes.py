@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import yaml
 
 from translate.cli.train import GROUPS, compose
 from translate.config import CorpusConfig, check_budget
+from translate.values import line_range
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
@@ -118,3 +121,13 @@ def test_the_papers_settings(name):
     assert (decoding.beam, decoding.length_penalty, decoding.max_ratio, decoding.max_extra) == (4, 0.6, 1.0, 50)
     assert (config.tokenizer.kind, config.tokenizer.vocabulary, config.tokenizer.joint) == ("bpe", 37_000, True)
     assert [corpus.path for corpus in config.data.train] == ["wmt/wmt14"]
+
+
+def test_no_test_set_chooses_the_checkpoint():
+    """Of sets that lie in one file, the lines are apart."""
+    for path in RECIPES:
+        data = of(f"recipe={path.stem}").data
+        for corpus, other in itertools.product(data.validation, data.test.values()):
+            same = dataclasses.replace(corpus, lines=None) == dataclasses.replace(other, lines=None)
+            if same:
+                assert line_range(corpus.lines)[1] < line_range(other.lines)[0], path.stem

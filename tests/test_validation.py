@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 import random
-import shutil
+import re
 
 import pytest
 import torch
 import yaml
 
-from tests.conftest import digest, metrics, tiny_config
-from translate import selection
+from tests.conftest import metrics, tiny_config
 from translate.bundle import load_bundle
 from translate.checkpoints import Progress
 from translate.cli.main import main
+from translate.config import CorpusConfig
 from translate.phrasebook import pairs
 from translate.tokenizer import BOS
 from translate.training import train
@@ -71,38 +71,31 @@ def test_the_loss_as_the_metric(words):
     assert "BLEU is 0" not in log_of(words / "run")
 
 
-def test_the_development_loss_is_the_mean_over_the_references_tokens(trained, corpus_folder):
+@pytest.mark.parametrize("metric", ["chrf", "loss"])
+def test_the_average_is_compared_by_the_same_metric(metric, words):
+    run = words / "run"
+    train(of_words(words, "run", metric=metric, steps=60, average=3, keep=3))
+    validations = [line for line in metrics(run) if "bleu" in line]
+    line = next(line for line in log_of(run).splitlines() if "with the average of the last 3 checkpoints" in line)
+    average = {"chrf": float(re.search(r"chrF\+\+ ([\d.]+)", line)[1]), "loss": -float(re.search(r"loss ([\d.]+)", line)[1])}
+    best = {"chrf": max(line["chrf"] for line in validations), "loss": -min(line["dev_loss"] for line in validations)}
+    taken = average[metric] > round(best[metric], 2 if metric == "chrf" else 3)
+    report = report_of(run)
+    assert report["weights"].startswith("the average of steps 30, 45, 60") == taken
+    expected = average if taken else best
+    assert (report["dev_chrf"], -report["dev_loss"])[metric == "loss"] == pytest.approx(expected[metric], abs=0.01)
+
+
+def test_the_development_loss_is_the_mean_over_the_references_tokens(bundle, corpus_folder):
     """By the model one sentence at a time, with torch's own cross-entropy."""
-    bundle = load_bundle(trained)
+    loaded = load_bundle(bundle)
     sides = [(corpus_folder / f"dev.{language}").read_text().splitlines() for language in ("de", "en")]
     total, tokens = 0.0, 0
-    for source, target in zip(bundle.tokenizer.encode_source(sides[0]), bundle.tokenizer.encode_target(sides[1])):
-        hidden = bundle.model(torch.tensor([source]), torch.tensor([[BOS, *target[:-1]]]))
-        total += float(torch.nn.functional.cross_entropy(bundle.model.logits(hidden)[0], torch.tensor(target), reduction="sum"))
+    for source, target in zip(loaded.tokenizer.encode_source(sides[0]), loaded.tokenizer.encode_target(sides[1])):
+        hidden = loaded.model(torch.tensor([source]), torch.tensor([[BOS, *target[:-1]]]))
+        total += float(torch.nn.functional.cross_entropy(loaded.model.logits(hidden)[0], torch.tensor(target), reduction="sum"))
         tokens += len(target)
-    assert report_of(trained)["dev_loss"] == pytest.approx(total / tokens, abs=1e-4)
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """24 sentences, which a tiny model learns by heart, more or less."""
-    folder = tmp_path_factory.mktemp("few")
-    for name in ("train", "dev"):
-        for language, lines in zip(("de", "en"), zip(*pairs("train")[:24])):
-            (folder / f"{name}.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return folder
-
-
-def of_few(few, run):
-    config = tiny_config(run, few, steps=180, validate_every=90, batch_tokens=150)
-    config.tokenizer.vocabulary, config.optim.rate, config.model.dropout = 400, 0.01, 0.0
-    return config
-
-
-@pytest.fixture(scope="module")
-def learnt(few):
-    assert train(of_few(few, few / "run")) == 0
-    return few / "run"
+    assert report_of(bundle)["dev_loss"] == pytest.approx(total / tokens, abs=1e-4)
 
 
 ORDER = [  # of metric bleu, each better than the one before
@@ -185,78 +178,6 @@ def test_a_model_that_learnt_nothing_is_called_so_and_the_loss_chooses(tmp_path,
     assert yaml.safe_load((run / "config.yaml").read_text())["decoding"]["length_penalty"] == 1.0
 
 
-def test_a_model_that_learnt_is_not_called_so(learnt):
-    assert report_of(learnt)["learnt"] is True and "LEARNT NOTHING" not in log_of(learnt)
-
-
-def copied(learnt, run):
-    """A run that has learnt and not yet chosen."""
-    shutil.copytree(learnt, run)
-    (run / "report.json").unlink()
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(
-        config.replace(f"length_penalty: {yaml.safe_load(config)['decoding']['length_penalty']}", "length_penalty: null")
-    )
-    return run
-
-
-def test_the_length_penalty_that_is_written_is_the_best_of_the_search(learnt, few):
-    sacrebleu = pytest.importorskip("sacrebleu")
-    report = report_of(learnt)["length_penalty"]
-    assert set(report["BLEU"]) == {"0.5", "0.75", "1.0", "1.25", "1.5"} and report["sentences"] == 24 and report["beam"] == 2
-    sources, references = ((few / f"dev.{language}").read_text().splitlines() for language in ("de", "en"))
-    translator = Translator.load(learnt, "cpu", "fp32")
-    for alpha, bleu in report["BLEU"].items():
-        outputs = translator.translate(sources, length_penalty=float(alpha))
-        assert sacrebleu.corpus_bleu(outputs, [references]).score == pytest.approx(bleu, abs=0.01)
-    assert report["BLEU"][str(report["chosen"])] == max(report["BLEU"].values())
-    assert yaml.safe_load((learnt / "config.yaml").read_text())["decoding"]["length_penalty"] == report["chosen"]
-    assert load_bundle(learnt).config.decoding.length_penalty == report["chosen"] == translator.decoding.length_penalty
-    assert f"length penalty {report['chosen']:g}: of 24 sentences of dev, beam 2, BLEU is " in log_of(learnt)
-
-
-def test_a_length_penalty_that_was_given_is_kept(tmp_path, few, monkeypatch):
-    monkeypatch.setattr(selection, "_best_alpha", lambda validation: 1 / 0)
-    config = of_few(few, tmp_path / "run")
-    config.training.steps, config.decoding.length_penalty = 2, 0.6
-    assert train(config) == 0
-    assert "length_penalty" not in report_of(tmp_path / "run")
-    assert load_bundle(tmp_path / "run").config.decoding.length_penalty == 0.6
-
-
-@pytest.mark.parametrize("at", ["_best_alpha", "write_config", "write_model"])
-def test_killed_while_it_chooses_it_chooses_the_same(at, learnt, tmp_path, few, monkeypatch):
-    """Before the search, between config.yaml and the weights, and in the writing of these: the run is loadable and goes on."""
-    run = copied(learnt, tmp_path / "run")
-    config = of_few(few, run)
-    with monkeypatch.context() as patch:
-        calls, plain = [], getattr(selection, at)
-
-        def killed(*arguments):
-            calls.append(arguments)
-            if at == "write_model" and len(calls) == 1:  # that of the chosen weights
-                return plain(*arguments)
-            raise KeyboardInterrupt
-
-        patch.setattr(selection, at, killed)
-        with pytest.raises(KeyboardInterrupt):
-            train(config)
-    assert not (run / "report.json").exists()
-    assert Translator.load(run, "cpu").translate(["Guten Morgen."])
-    assert train(config) == 0
-    for name in ("model.safetensors", "config.yaml"):
-        assert digest(run / name) == digest(learnt / name), name
-    assert report_of(run)["length_penalty"] == report_of(learnt)["length_penalty"]
-    assert train(config) == 0  # finished: the length penalty that it chose is not another configuration
-
-
-def test_another_length_penalty_than_the_run_s_is_another_configuration(learnt, few):
-    config = of_few(few, learnt)
-    config.decoding.length_penalty = 0.1
-    with pytest.raises(ValueError, match=r"decoding\.length_penalty is 0\.1 now"):
-        train(config)
-
-
 def test_validations_that_take_most_of_the_time_are_told_once(tmp_path, corpus_folder):
     train(tiny_config(tmp_path / "often", corpus_folder, steps=4, validate_every=1, average=1, validate_beam=2))
     log = log_of(tmp_path / "often")
@@ -272,12 +193,11 @@ def test_a_training_says_what_it_trains(bundle):
 
 
 def test_the_name_of_a_set():
-    from translate.config import CorpusConfig
-
     assert set_name([CorpusConfig(source="my/dev.de", target="my/dev.en")]) == "dev"
     assert set_name([CorpusConfig(source="my/newstest2012.de.xz", target="x")]) == "newstest2012"
     assert set_name([CorpusConfig(kind="hub", path="a/b", split="test", files="val")]) == "val"
-    assert set_name([CorpusConfig(kind="phrasebook", split="validation"), CorpusConfig(kind="tsv", path="d/dev.tsv")]) == "validation, dev.tsv"
+    assert set_name([CorpusConfig(kind="phrasebook", split="validation"), CorpusConfig(kind="tsv", path="d/dev.tsv")]) == "validation; dev.tsv"
+    assert set_name([CorpusConfig(source="dev.de", target="dev.en", lines="1-1000")]) == "dev, lines 1-1000"
 
 
 def test_a_metric_that_is_not_one_is_refused(tmp_path, capsys):
@@ -285,11 +205,10 @@ def test_a_metric_that_is_not_one_is_refused(tmp_path, capsys):
     assert "training.metric is 'rouge': choose one of bleu, chrf, loss" in capsys.readouterr().err
 
 
-def test_blank_and_over_long_lines_of_a_development_set_count(trained):
-    bundle = load_bundle(trained)
-    config = tiny_config(trained, trained)
-    bundle.config = config
+def test_blank_and_over_long_lines_of_a_development_set_count(bundle):
+    loaded = load_bundle(bundle)
+    loaded.config = tiny_config(bundle, bundle)
     long = " ".join(["Haus"] * 500)
-    validation = Validation(bundle, [("", ""), (long, long), ("Hund", "dog")], "", torch.device("cpu"), torch.float32, None, None)
+    validation = Validation(loaded, [("", ""), (long, long), ("Hund", "dog")], "", torch.device("cpu"), torch.float32, None, None)
     outputs, result = validation.measure()
     assert len(outputs) == 3 and outputs[0] == "" and math.isfinite(result.loss)

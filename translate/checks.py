@@ -18,6 +18,7 @@ from translate.corpora import Read, find_corpus
 from translate.data import Pairs
 from translate.errors import UserError
 from translate.optim import learning_rate
+from translate.scoring import beyond_bleu
 from translate.tables import ROWS
 from translate.text_warnings import text_warnings
 from translate.tokenizer import LONGEST_LINE
@@ -84,6 +85,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         yield from _texts(name, table, 2 if cheap else BLOCKS)
     tables = [read.table for _, read in training if not isinstance(read, Finding)]
     readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
+    if not cheap:
+        yield from _choosing(readable)
     if config.training.steps:
         yield check_schedule(config, config.training.steps)
     if tables:
@@ -201,6 +204,21 @@ class _Seen:
         found = set(exact)
         keys = [(number, self.near(text)) for number, text in enumerate(texts, 1) if number not in found]
         return exact, [number for number, key in keys if key not in EMPTY and self.alike[key]]
+
+
+def _choosing(held_out: dict[str, list[tuple[str, str]]]) -> Iterator[Finding]:
+    """Sets on which BLEU cannot be but 0; test sets that choose the checkpoint too, so that their figure is too good."""
+    chooses = {pair for name, pairs in held_out.items() if name.startswith("validation ") for pair in pairs}
+    for name, pairs in held_out.items():
+        if pairs and beyond_bleu(target for _, target in pairs):
+            way_out = "chrF++ decides in its place, as with training.metric=chrf" if name.startswith("validation ") else "read chrF++"
+            yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", way_out)
+        shared = 0 if name.startswith("validation ") else sum(pair in chooses for pair in pairs)
+        if shared:
+            yield Finding(
+                "note" if shared * 10 < len(pairs) else "warning", name, f"{shared:,} of {len(pairs):,} pairs also stand in validation",
+                "the weights are chosen on them, so their score is too good: use others to test",
+            )  # fmt: skip
 
 
 def _overlaps(held_out: dict[str, list[tuple[str, str]]], tables: list, limit: int) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from translate.errors import UserError
-from translate.values import build, flatten, shown
+from translate.values import build, flatten, line_range, shown
 
 FORMAT = 2  # of a run folder's bundle
 SEALED = 2  # the first format with a manifest (see bundle.py)
@@ -47,6 +47,7 @@ class CorpusConfig:
     split: str = "train"
     # `data.folder=DIR` reads DIR/<files>.<language> in place of the hub
     files: str = ""
+    lines: Optional[str] = None  # its pairs from one to another, such as 1-1000, or 1001- to the last; null = all
     # passes over this corpus in an epoch: 2 = every pair twice, 0.5 = another half of the pairs each time
     weight: float = 1.0
 
@@ -253,6 +254,8 @@ def check(config: Config) -> Config:
     for corpus in corpora:
         if corpus.kind not in CORPUS_KINDS:
             raise UserError(f"kind of a corpus is {shown(corpus.kind)}: choose one of {', '.join(CORPUS_KINDS)}")
+        if corpus.lines is not None:
+            line_range(corpus.lines)
         if not 0 < corpus.weight <= MOST_PASSES:  # nor NaN
             limits = "more than 0" if not corpus.weight > 0 else f"at most {MOST_PASSES:,}"
             raise UserError(f"weight of a corpus ({corpus.path or corpus.source or corpus.kind}) is {corpus.weight}: it must be {limits}")

@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Iterator
 
 import datasets
 from datasets.arrow_writer import ArrowWriter
@@ -26,6 +26,7 @@ from translate.pipes import held
 from translate.tables import ROWS, column_of, hub_table, parquet_columns, parquet_files, parquet_rows, saved_table, table_rows
 from translate.text import PACKED
 from translate.tokenizer import LONGEST_LINE
+from translate.values import line_range
 from translate.xmlpairs import sgm_pairs, tmx_pairs, wmt_pairs
 
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
@@ -98,6 +99,26 @@ def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
 
 def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
     """What `load_corpus` would read, with its key; no text is read beyond hashing the files. UserError as there."""
+    whole = _find_whole(corpus, data)
+    return whole if corpus.lines is None else _lines_of(whole, corpus.lines)
+
+
+def _lines_of(whole: Corpus, lines: str) -> Corpus:
+    """Some of its pairs, and all of them are read: what is wrong further down is wrong with the corpus."""
+    first, last = line_range(lines)
+
+    def pairs(skipped: Skipped) -> Iterator[tuple[str, str]]:
+        number = 0
+        for number, pair in enumerate(whole.pairs(skipped), 1):
+            if first <= number and (last is None or number <= last):
+                yield pair
+        if number < (last or first):
+            raise UserError(f"{whole.name} has {number:,} pairs, and lines {lines} are asked for")
+
+    return Corpus(f"{whole.name}, lines {lines}", digest("lines", whole.key, first, last), pairs, whole.cache, whole.sparse)
+
+
+def _find_whole(corpus: CorpusConfig, data: DataConfig) -> Corpus:
     kind, cache = corpus.kind, cache_folder(data)
     languages = [data.source_language, data.target_language]
     keys = [corpus.source or languages[0], corpus.target or languages[1]]

@@ -7,6 +7,7 @@ a temporary folder, and of a large corpus only a sample is used.
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import math
 import re
@@ -25,12 +26,17 @@ from translate.bundle import build_model
 from translate.checks import SHOWN, Finding, check_data, check_schedule
 from translate.config import Config
 from translate.data import Prepared, load_pairs, prepare, save_sample, training_texts
-from translate.device import autocast, choose_device, choose_precision, keep_memory, set_threads
+from translate.decoding import Options
+from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_memory, set_threads
 from translate.errors import UserError
+from translate.model import Transformer
 from translate.objective import loss_sum
 from translate.ranks import Ranks
 from translate.tokenizer import UNK, Tokenizer, train_tokenizer
+from translate.torch_engine import TorchEngine
+from translate.translator import length_batches
 from translate.update import Updater
+from translate.validation import TOO_MUCH, DevelopmentSet, spread, way_to_fewer
 
 try:
     import resource
@@ -41,6 +47,7 @@ BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
 PAIRS = 100_000  # of a larger corpus, so many
 RARE = 10  # a piece that is seen less often is hardly learnt
 MEASURED = 3  # batches
+SEARCHED = 200  # development sentences, at most, to measure a validation
 OVERFITTED = 16  # sentences of the batch that is learnt by heart
 STEPS, SECONDS = 60, 10.0  # for it, at most
 RATE = 1e-3
@@ -179,17 +186,20 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
         batches = [next(coming) for _ in range(MEASURED)]
     yield _first_loss(updater, batches[0], tokenizer)
     try:
-        speeds = []
+        times = []
         for batch in batches:
             updater.update([batch], 0, 0.0, lambda _: None)  # a shape's first time is slow: its kernels are made
             began = time.perf_counter()
             updater.update([batch], 0, 0.0, lambda _: None)
-            speeds.append(batch.tokens / (time.perf_counter() - began))
+            times.append(time.perf_counter() - began)
     except UserError as error:  # out of memory
         yield Finding("error", "memory", str(error))
         return
-    speed = statistics.median(speeds)
-    epoch = float(prepared.target_lengths.sum()) * size / prepared.read / speed
+    speed = statistics.median(batch.tokens / seconds for batch, seconds in zip(batches, times))
+    share = 0.0
+    for share, finding in _validations(config, tokenizer, updater.model, device, statistics.median(times) * settings.accumulate):
+        yield finding
+    epoch = float(prepared.target_lengths.sum()) * size / prepared.read / speed / (1 - share)
     budget = f", {settings.minutes * 60 / epoch:.1f} epochs in the {settings.minutes:g} minutes of the recipe" if settings.minutes else ""
     if settings.minutes and not settings.steps:
         tokens = statistics.mean(batch.tokens for batch in batches) * settings.accumulate
@@ -198,6 +208,34 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     yield _memory(device, prepared.read, size)
     yield _disk(updater, config, folder, size / prepared.read)
     yield _overfits(config, tokenizer, batches[0], device, precision)
+
+
+def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, device: torch.device, step: float) -> Iterator[tuple[float, Finding]]:
+    """The share of the time that validations will take, where there is a development set; `step`: seconds of a step.
+
+    Part of the set is searched, each output as long as its reference: those of an untrained model go on to their limit.
+    """
+    settings = config.training
+    try:
+        pairs = load_pairs(config.data.validation, config.data)
+    except UserError:  # checks.py has said so
+        return
+    if not pairs:
+        return
+    engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(settings.precision, device))
+    options = Options(beam=settings.validate_beam).fill(config.decoding)
+    few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, options.beam, tokenizer, config.model.max_tokens)
+    sources, targets = few.ids
+    began = time.perf_counter()
+    for places in length_batches(list(map(len, sources)), options.batch_tokens, options.beam):
+        engine.search([sources[place] for place in places], [len(targets[place]) for place in places], options, [])
+    seconds = (time.perf_counter() - began) * few.whole / len(few)
+    share = seconds / (seconds + step * settings.validate_every)
+    text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {few.whole:,} sentences: {share:.0%} of the time"
+    if share > TOO_MUCH:
+        yield share, Finding("warning", "validations", text, way_to_fewer(share, settings.validate_every))
+    else:
+        yield share, Finding("ok", "validations", text)
 
 
 def _first_loss(updater: Updater, batch: Batch, tokenizer: Tokenizer) -> Finding:

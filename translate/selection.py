@@ -6,6 +6,7 @@ Sits above validation.py and below training.py. Nothing here moves the run on: s
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from translate.bundle import put_weights, write_config, write_model
@@ -26,6 +27,9 @@ def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]
     """
     model, checkpoints, development, metric = validation.bundle.model, validation.checkpoints, validation.development, validation.metric
     steps, best, chosen = progress.kept[-validation.settings.average :], best_result(progress), f"of step {progress.best_step:,}"
+    if len(development) and math.isinf(best.loss):  # of a save by a version that measured BLEU alone
+        put_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
+        best = validation.measure()[1]
     if len(development) and len(steps) > 1:
         put_weights(model, checkpoints.average(steps), "the average")
         average = validation.measure()[1]

@@ -6,7 +6,6 @@ Sits above translator.py and checkpoints.py and below selection.py, which makes 
 from __future__ import annotations
 
 import copy
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -129,8 +128,9 @@ def set_name(corpora: Sequence[CorpusConfig]) -> str:
             file = file.removesuffix(ending)
         if corpus.kind == "text":
             file = os.path.splitext(file)[0]
-        names.append(corpus.split if corpus.kind in ("hub", "saved", "phrasebook") and not corpus.files else file)
-    return ", ".join(dict.fromkeys(names))
+        name = corpus.split if corpus.kind in ("hub", "saved", "phrasebook") and not corpus.files else file
+        names.append(name if corpus.lines is None else f"{name}, lines {corpus.lines}")
+    return "; ".join(dict.fromkeys(names))
 
 
 def has_learnt(outputs: Sequence[str], references: Sequence[str], bleu: float) -> bool:
@@ -248,9 +248,11 @@ class Validation:
 
 def too_much(share: float, seconds: float, every: int, development: DevelopmentSet) -> str:
     """That validations take this share of the time, and what would mend it."""
-    steps = every * share / (1 - share) * (1 - USUAL) / USUAL if share < 1 else math.inf
-    steps = f"{round(steps, 1 - len(str(int(steps)))):,.0f}" if math.isfinite(steps) else "more"
-    return (
-        f"validations take {share:.0%} of the time ({seconds:.1f} s every {every:,} steps, on {development}): "
-        f"set training.validate_every={steps.replace(',', '')} for {USUAL:.0%}, or lower training.validate_sentences"
-    )
+    times = f"{seconds:.1f} s every {every:,} steps, on {development}"
+    return f"validations take {share:.0%} of the time ({times}): {way_to_fewer(share, every)}"
+
+
+def way_to_fewer(share: float, every: int) -> str:
+    """Validations every `every` steps that take this share of the time: the settings that lower it."""
+    steps = round(every * share / max(1 - share, 1e-6) * (1 - USUAL) / USUAL)
+    return f"set training.validate_every={round(steps, 1 - len(str(steps)))} for {USUAL:.0%}, or lower training.validate_sentences"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import typing
 from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
@@ -100,6 +101,15 @@ def _fits(value: Any, kind: type) -> bool:
     except ValueError:
         return False
     return True
+
+
+def line_range(text: str) -> tuple[int, Optional[int]]:
+    """First and last line, from 1, of "1-1000"; of "1001-" the last is None. UserError for anything else."""
+    found = re.fullmatch(r"([0-9]{1,12})-([0-9]{1,12})?", text)
+    first, last = (int(found[1]), int(found[2]) if found[2] else None) if found else (0, None)
+    if first < 1 or (last is not None and last < first):
+        raise UserError(f"lines of a corpus is {shown(text)}: give the first and the last, such as 1-1000, or 1001- for all from there on")
+    return first, last
 
 
 def shown(value: Any) -> str:
