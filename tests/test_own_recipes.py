@@ -122,6 +122,11 @@ MISTAKES = [
     ("# @package _global_\ndefaults:\n  - [a, b]\n", 3, "an entry of defaults is"),
     ("# @package _global_\ndefaults: {override /model: tiny}\n", 2, "defaults must be a list, a line `- ...` for each file"),
     (HEAD + "model:\n  width: 8\nrun: runs/${a\n", 6, "run has a `${` that is not a reference: write ${KEY}"),
+    (HEAD + "  - override /model@optim: tiny\n", 4, "`override /model@optim`: a choice can't be put elsewhere with @"),
+    (HEAD + "  - override /model: null\n", 4, "model takes one choice: write `- override /model: CHOICE`"),
+    (HEAD + "  - override /model: [tiny, small]\n", 4, "model takes one choice: write `- override /model: CHOICE`"),
+    (HEAD + "  - override /data: text\n", 4, "data is given twice, first in line 3"),
+    (HEAD + "training.steps: 3\n", 4, "unknown key training.steps: in a file it is training: {steps: ...}"),
     (HEAD + "model:\n\twidth: 8\n", 5, "not valid YAML"),
     (HEAD + "model: {width: !!float x}\n", 4, "not valid YAML: 'x' is not a float"),
 ]

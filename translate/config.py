@@ -1,6 +1,6 @@
 """Every setting of a run, as dataclasses: the one place where a default stands.
 
-A recipe (YAML) is laid over these by Hydra in ``cli/train.py``; ``from_dict`` reads them back from a run folder's ``config.yaml``.
+A recipe (YAML) is laid over these by Hydra in ``cli/compose.py``; ``from_dict`` reads them back from a run folder's ``config.yaml``.
 Both end in ``check``, so an impossible combination fails at once, whichever way it came in.
 """
 

@@ -104,7 +104,7 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
         where = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{where}: not valid YAML: {' '.join(filter(None, (error.context, error.problem)))}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(file.values, dict):
         raise UserError(f"{path} must be a mapping of settings (KEY: VALUE), not {shown(file.values)}")
     entries = file.values.pop("defaults", [])
@@ -115,7 +115,10 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
     root = Config if file.package == "_global_" else typing.get_type_hints(Config).get(group) if file.package is None else None
     if root and (found := fault(file.values, root, "" if root is Config else group)):
         key, message = found
-        raise UserError(f"{file.place(key if root is Config else key.partition('.')[2])}: {message}")
+        section, _, rest = key.partition(".")
+        if root is Config and rest and key in file.values:  # written as on the command line
+            message = f"unknown key {key}: in a file it is {section}: {{{rest}: ...}}"
+        raise UserError(f"{file.place(key if root is Config else rest)}: {message}")
     if entries:
         file.values = {"defaults": entries, **file.values}
     return file
@@ -219,12 +222,24 @@ def _default(file: RecipeFile, entry: Any, number: int, entries: list[Any]) -> N
         names = [name]
     elif file.group == "recipe" and group == "recipe":
         raise UserError(f"{where}: to build on another recipe, write `- {names[0] if names else 'NAME'}`")
-    elif file.group and group in GROUPS and not package and not (override and absolute):
-        choice = names[0] if names else "null"
-        raise UserError(f"{where}: `- {key}: {choice}` must read `- override /{group}: {choice}`: {group} has a choice already, which this replaces")
+    elif file.group and group in GROUPS:
+        _choice(file, where, key, names, group, bool(package), override and absolute)
     elif file.group and not absolute:
         group = f"{file.group}/{group}"
     if not override and any(isinstance(before, dict) and next(iter(before)).startswith("override ") for before in entries[:number]):
         raise UserError(f"{where}: `- {entry if isinstance(entry, str) else key}` must stand before the `override` lines")
     for name in names:
         file.defaults.append(Entry(group.strip("/"), name.removesuffix(".yaml"), line, "optional" in words[:-1]))
+
+
+def _choice(file: RecipeFile, where: str, key: str, names: list[str], group: str, placed: bool, right: bool) -> None:
+    """UserError unless an entry replaces the choice of a group as it should: `override /GROUP: CHOICE`, once."""
+    if placed:
+        raise UserError(f"{where}: `{key}`: a choice can't be put elsewhere with @: write `- override /{group}: CHOICE`")
+    if len(names) != 1:
+        raise UserError(f"{where}: {group} takes one choice: write `- override /{group}: CHOICE`")
+    if not right:
+        right_line = f"- override /{group}: {names[0]}"
+        raise UserError(f"{where}: `- {key}: {names[0]}` must read `{right_line}`: {group} has a choice already, which this replaces")
+    if first := next((entry.line for entry in file.defaults if entry.group == group), None):
+        raise UserError(f"{where}: {group} is given twice, first in line {first}")

@@ -22,10 +22,14 @@ SEED = "training.seed="
 def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
     """Train each. Returns the greatest exit code; what a user can mend about a run is told with the run's name."""
     codes: list[int] = []
+    first = os.environ.get("RANK", "0") == "0"  # under torchrun every process comes here
     for job in jobs:
-        print(f"{job.label}: {job.config.run}", file=sys.stderr)
+        if first:
+            print(f"{job.label}: {job.config.run}", file=sys.stderr)
         try:
             codes.append(train(job.config))
+        except BrokenPipeError:  # whoever read the output has left
+            raise
         except (UserError, OSError) as error:
             if os.environ.get("TRANSLATE_DEBUG") == "1":
                 traceback.print_exc()
@@ -33,7 +37,8 @@ def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
             codes.append(2)
         if codes[-1] in INTERRUPTED:
             break
-    print(table(jobs, codes))
+    if first:
+        print(table(jobs, codes))
     return max(codes)
 
 
