@@ -286,6 +286,10 @@ def test_evaluate_refuses_what_has_no_effect(bundle, capsys):
 def test_standard_input_twice_and_names_that_clash(translate, tmp_path, source, capsys):
     assert translate("-", source, "-") == 2
     one_line(capsys, "standard input (-) is given twice")
+    os.mkfifo(tmp_path / "pipe")
+    assert translate(tmp_path / "pipe", tmp_path / "pipe") == 2
+    one_line(capsys, f"{tmp_path / 'pipe'} is given twice")
+    (tmp_path / "pipe").unlink()
     assert translate(source, "--report", source) == 2
     one_line(capsys, "is an input as well as the report: give --report another name")
     assert translate(source, "-o", source) == 2
