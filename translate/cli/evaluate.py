@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from translate.errors import UserError
-
 HELP = "Translate and score the test sets of a run's recipe."
 EPILOG = """\
 examples:
@@ -36,8 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.evaluation import REPORT, evaluate_tests, samples, table, write_report
     from translate.translator import Translator
 
-    if arguments.beam == 1 and arguments.length_penalty is not None:
-        raise UserError("--length-penalty has no effect with --beam 1, which ranks nothing: leave it out")
     config, _ = read_config(arguments.model)
     translator = Translator.load(arguments.model, arguments.device, arguments.precision, fork=True)
     tests = evaluate_tests(translator, config, Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens))

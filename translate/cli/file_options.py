@@ -111,7 +111,7 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
             "with --beam 1 where no score is shown: leave it out",
         ),
         ("--precision", arguments.engine == "ctranslate2" and "precision" in given, "with --engine ctranslate2: give --compute-type in its place"),
-        ("--compute-type", arguments.engine == "torch" and "compute_type" in given, "with --engine torch: give --precision in its place"),
+        ("--compute-type", arguments.engine == "torch" and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
         ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),
         ("--scores", arguments.scores and several, "with --n-best, which always shows the score: leave it out"),
         ("--column", {"column", "key"} <= given, "with --key: a file is either CSV or JSON lines"),
