@@ -20,6 +20,7 @@ import random
 import resource
 import sys
 import tempfile
+from bz2 import compress as pack_bz2
 from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -177,6 +178,60 @@ def xz(folder: Path) -> Case:
     return reader(folder / "a.xz", read_lines, lzma.compress("\n".join(NUMBERED).encode()), NUMBERED)
 
 
+def bz2(folder: Path) -> Case:
+    from translate.text import read_lines
+
+    return reader(folder / "a.bz2", read_lines, pack_bz2("\n".join(NUMBERED).encode()), NUMBERED)
+
+
+def zst(folder: Path) -> Case:
+    """Without a checksum in it, as the `zstd` library writes by default."""
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # the other ones reserve more than a case may take
+    import pyarrow
+
+    from translate.text import read_lines
+
+    return reader(folder / "a.zst", read_lines, pyarrow.Codec("zstd").compress("\n".join(NUMBERED).encode(), asbytes=True))
+
+
+def column(folder: Path) -> Case:
+    """A column of a CSV: refused, or as many lines, which are the same bytes where each text is its own translation."""
+    from translate.records import CsvColumn, find_separator
+
+    def lines(rows: list[str]) -> list:
+        return list(CsvColumn("a", "2", find_separator(rows, "a", "2")).lines(rows))
+
+    text = "".join(f'{number};"{line} ""{number}""\n{line}";{line}\r\n' for number, line in enumerate(LINES * 3))
+    return unchanged(folder / "a.csv", lines, text.encode())
+
+
+def key(folder: Path) -> Case:
+    """A key of JSON lines, likewise."""
+    from translate.records import JsonKey
+
+    rows = [{"n": 1.5, "t": {"de": f"{line}\n{line}", "x": [line, None]}} for line in LINES * 3]
+    text = "\n".join(json.dumps(row, ensure_ascii=number % 2 > 0) for number, row in enumerate(rows))
+    return unchanged(folder / "a.jsonl", lambda lines: list(JsonKey("a", "t.de").lines(lines)), text.encode())
+
+
+def unchanged(path: Path, read: Callable[[list[str]], list], data: bytes) -> Case:
+    from translate.text import read_lines
+
+    def case(rng: random.Random) -> str:
+        path.write_bytes(mutated(data, rng))
+        before = list(read_lines(path, ends=True))
+        after = read(before)
+        filled = [line.filled(line.texts) for line in after]
+        different = [(old, new) for old, new in zip(before, filled) if old != new]
+        if path.suffix == ".jsonl":  # \\u00e4 may come back as ä
+            different = [(old, new) for old, new in different if json.loads(old.removeprefix("\ufeff")) != json.loads(new.removeprefix("\ufeff"))]
+        if len(before) != len(after) or different:
+            raise AssertionError(f"{len(before)} lines in, {len(after)} out; {different[:1]}")
+        return "read"
+
+    return case
+
+
 def reader(path: Path, read: Callable[[Path], Iterator], data: bytes, expected: list[str] | None = None) -> Case:
     """Read to its end; what has a checksum must be as `expected`."""
 
@@ -190,7 +245,7 @@ def reader(path: Path, read: Callable[[Path], Iterator], data: bytes, expected: 
     return case
 
 
-KINDS = {kind.__name__: kind for kind in (bundle, hostile, config, recipe, tsv, jsonl, gz, xz)}
+KINDS = {kind.__name__: kind for kind in (bundle, hostile, config, recipe, tsv, jsonl, gz, xz, bz2, zst, column, key)}
 
 
 def serve(pipe: Any) -> None:

@@ -278,14 +278,13 @@ def test_no_window(translate, source, capsys, size):
     one_line(capsys, f"--window is {size}")
 
 
-def test_evaluate_refuses_what_has_no_effect(bundle, capsys):
-    assert main(["evaluate", "-m", str(bundle), "--beam", "1", "--length-penalty", "1"]) == 2
-    one_line(capsys, "--length-penalty has no effect with --beam 1")
-
-
 def test_standard_input_twice_and_names_that_clash(translate, tmp_path, source, capsys):
     assert translate("-", source, "-") == 2
     one_line(capsys, "standard input (-) is given twice")
+    os.mkfifo(tmp_path / "pipe")
+    assert translate(tmp_path / "pipe", tmp_path / "pipe") == 2
+    one_line(capsys, f"{tmp_path / 'pipe'} is given twice")
+    (tmp_path / "pipe").unlink()
     assert translate(source, "--report", source) == 2
     one_line(capsys, "is an input as well as the report: give --report another name")
     assert translate(source, "-o", source) == 2

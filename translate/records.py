@@ -159,7 +159,7 @@ class CsvColumn:
                 return translation.replace('"', '""')
             if separator == "\t":  # no quotes where there were none
                 return translation.replace("\t", " ")
-            if separator in translation or '"' in translation:
+            if separator in translation or ('"' in translation and '"' not in text):
                 return '"' + translation.replace('"', '""') + '"'
             return translation
 

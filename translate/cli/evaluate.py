@@ -62,8 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
     check_effects(arguments, metrics)
     if arguments.test and len(arguments.test) < 2:
         raise UserError(f"--test takes SOURCE and REFERENCE, and got {arguments.test[0]} alone")
-    if arguments.beam == 1 and arguments.length_penalty is not None:
-        raise UserError("--length-penalty has no effect with --beam 1, which ranks nothing: leave it out")
     folder = model_folder(arguments.model)
     config, _ = read_config(folder)
     # never the cache of whoever made the bundle: this machine's

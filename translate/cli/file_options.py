@@ -107,6 +107,7 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     field = "--column" if "column" in given else "--key"
     rules = [(f"--{name.replace('_', '-')}", name in given and not arguments.sample, "without --sample: give that as well, or leave it out")
              for name in ("temperature", "top_k", "top_p", "seed")]  # fmt: skip
+    torch, other = arguments.engine == "torch", arguments.engine == "ctranslate2"
     rules += [
         ("--beam", arguments.sample and "beam" in given, "with --sample, which does not search: leave one of them out"),
         ("--length-penalty", arguments.sample and "length_penalty" in given and not scored, "with --sample where no score is shown: leave it out"),
@@ -115,8 +116,8 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
             arguments.beam == 1 and "length_penalty" in given and not scored,
             "with --beam 1 where no score is shown: leave it out",
         ),
-        ("--precision", arguments.engine == "ctranslate2" and "precision" in given, "with --engine ctranslate2: give --compute-type in its place"),
-        ("--compute-type", arguments.engine == "torch" and "compute_type" in given, "with --engine torch: give --precision in its place"),
+        ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type in its place"),
+        ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
         ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),
         ("--scores", arguments.scores and several, "with --n-best, which always shows the score: leave it out"),
         ("--column", {"column", "key"} <= given, "with --key: a file is either CSV or JSON lines"),

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from translate.errors import UserError
 from translate.formats import HEAD_CHARACTERS, HEAD_LINES, JSON, JSONL, Format, kind_by_name, kind_by_text, refusal
 from translate.records import CsvColumn, JsonKey, find_separator
-from translate.text import STANDARD_INPUT, held_pipe, read_lines
+from translate.text import STANDARD_INPUT, held_pipe, is_pipe, read_lines
 
 FIRST_LINES = 20  # of a pipe that is translated as it comes
 
@@ -44,8 +44,9 @@ class Input:
 def open_inputs(arguments: argparse.Namespace) -> list[Input]:
     """UserError for standard input twice. Pipes are held, so that invalid UTF-8 is told first, unless --window or --errors replace says no."""
     paths = arguments.input or ["-"]
-    if paths.count("-") > 1:
-        raise UserError("standard input (-) is given twice: it can be read once only")
+    for path in paths:
+        if paths.count(path) > 1 and (path == "-" or is_pipe(path)):
+            raise UserError(f"{'standard input (-)' if path == '-' else path} is given twice: it can be read once only")
     field = arguments.column is not None or arguments.key is not None
     if field and len(paths) > 1:
         raise UserError(f"{'--column' if arguments.column is not None else '--key'} takes one file at a time, not {len(paths)}")
