@@ -121,6 +121,7 @@ def test_a_share_of_one_or_more_is_refused(key):
         ({"model__max_tokens": 1, "data__filters__max_tokens": 1}, "model.max_tokens is 1: it must be at least 2"),
         ({"data__filters__max_tokens": 300}, "data.filters.max_tokens (300) must be at most model.max_tokens (256)"),
         ({"run": " "}, "run is empty"),
+        ({"decoding__length_penalty": 3.5}, "decoding.length_penalty is 3.5: it must be at most 3"),
         ({"data__train": [{"kind": "xlsx"}]}, "'xlsx': choose one of text, tsv, csv, jsonl"),
         ({"data__validation": [{"kind": "xml"}]}, "'xml'"),
         ({"data__test": {"dev": {"kind": "sgm"}}}, "'sgm'"),

@@ -332,6 +332,13 @@ def test_options_at_their_bounds_give_translations(random_model):
         assert found(sample=True, **options) == found(beam=1)
 
 
+def test_the_limit_of_an_output_is_the_model_s_whatever_the_recipe_allows(echo):
+    for decoding in ({"max_ratio": 1e308}, {"max_extra": 10**400}, {"max_ratio": 1e308, "max_extra": 10**400}):
+        assert echo(max_tokens=50, **decoding).limit(20) == 50
+    assert [echo(max_tokens=50, max_ratio=1.5, max_extra=3).limit(tokens) for tokens in (1, 2, 3, 40)] == [4, 6, 7, 50]
+    assert echo(max_ratio=0.0, max_extra=1).limit(9) == 1
+
+
 def test_numbers_of_numpy_are_numbers(random_model):
     numpy = pytest.importorskip("numpy")
     lines = random_lines(3)

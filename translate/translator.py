@@ -191,7 +191,8 @@ class Translator:
 
     def limit(self, tokens: int) -> int:
         """Most tokens of an output, end mark included, for a source of `tokens`."""
-        return max(1, min(int(self.decoding.max_ratio * tokens) + self.decoding.max_extra, self.max_tokens))
+        ratio = int(min(self.decoding.max_ratio * tokens, self.max_tokens))  # it may be as great as a float gets
+        return max(1, min(ratio + self.decoding.max_extra, self.max_tokens))
 
 
 def _parts(folder: str, device: str, precision: str, engine: str, compute_type: str, fork: bool) -> tuple[Engine, Tokenizer, DecodingConfig, int]:
