@@ -48,10 +48,12 @@ _NUMBER_COLUMN = re.compile(r"(?:\d+\t)?-?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf|nan
 _CSV_ROW = re.compile(r"\"[,;]\"")
 _QUOTED = re.compile(r"\s*\"(.*)\"\s*$")
 _HEADER = frozenset(  # a whole first line, small letters, other characters as _
-    "id source src target tgt trg reference ref hypothesis hyp translation translated translation_de translation_en text sentence sentence1 "
-    "sentence2 sentences source_text target_text src_text tgt_text source_sentence target_sentence source_language target_language source_lang target_lang "
-    "de en fr es it nl pt pl cs ru zh ja ko ar tr deu ger eng de_de en_us en_gb german english deutsch englisch german_sentence english_sentence "
-    "source_segment target_segment quelle ziel quelltext zieltext".split()
+    (
+        "id source src target tgt trg reference ref hypothesis hyp translation translated translation_de translation_en text sentence sentence1 "
+        "sentence2 sentences source_text target_text src_text tgt_text source_sentence target_sentence source_language target_language source_lang "
+        "target_lang de en fr es it nl pt pl cs ru zh ja ko ar tr deu ger eng de_de en_us en_gb german english deutsch englisch german_sentence "
+        "english_sentence source_segment target_segment quelle ziel quelltext zieltext"
+    ).split()
 )
 
 # Letters and marks of European text in UTF-8, as they look when read in another encoding: "RÃ¶m", "R√∂m", "R├Âm".

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.bundle import read_config
     from translate.decoding import Options
     from translate.evaluation import REPORT, Measures, evaluate, read_report, samples, table, tell, write_report
+    from translate.resampling import seed
     from translate.translator import Translator
 
     metrics = metric_names(arguments.metrics)
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     # never the cache of whoever made the bundle: this machine's
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))
     options = Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens).fill(config.decoding)
+    seed()  # SACREBLEU_SEED, too
     check_tokenizer_asked_for(arguments, config, metrics)
     read_report(arguments.model)  # a damaged one is told before the work
     sets = chosen_sets(arguments, config)
