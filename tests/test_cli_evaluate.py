@@ -368,3 +368,6 @@ def test_a_download_that_fails_is_one_line(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", offline)
     assert evaluate(run, "--testset", "wmt14") == 2
     one_line(capsys, "test set wmt14 could not be downloaded to ", "Name or service not known")
+    (tmp_path / "published" / "wmt14" / "wmt14.de-en.src").unlink()
+    assert evaluate(run, "--testset", "wmt14") == 2
+    assert capsys.readouterr().err.startswith(f"translate: test set wmt14: downloading it to {tmp_path / 'published' / 'wmt14'}\n")

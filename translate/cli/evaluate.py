@@ -111,7 +111,7 @@ def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sent
                 raise
             raise UserError(f"{error}; for `translate evaluate` that is --data FOLDER") from None
     found = [file_set(arguments.test[0], arguments.test[1:])] if arguments.test else []
-    found += [(name, published_set(name, config)) for name in arguments.testset or ()]
+    found += [(name, published_set(name, config, tell)) for name in arguments.testset or ()]
     for name, sentences in found:
         if name in sets:
             raise UserError(f"two test sets are called {name}: evaluate them one after the other")
