@@ -37,6 +37,7 @@ SIGNIFICANT = 0.05
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `translate score`."""
     parser.epilog = EXAMPLES
+    parser.usage = "translate score REFERENCE [REFERENCE ...] [-i HYPOTHESIS [HYPOTHESIS ...]] [OPTION ...]"  # the order matters
     parser.add_argument("references", nargs="*", metavar="REFERENCE", help="reference translation, a line for each line scored; plain, .gz or .xz")
     parser.add_argument(
         "-i", "--input", nargs="+", default=["-"], metavar="HYPOTHESIS",
