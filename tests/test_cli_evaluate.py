@@ -142,6 +142,17 @@ def test_a_recipe_without_test_sets(run):
         evaluate_tests(translator, Config())
 
 
+def test_a_wrong_seed_is_told_before_the_work_and_never_takes_the_report_of_a_training(run, echo, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SACREBLEU_SEED", "abc")
+    assert evaluate(run) == 2
+    one_line(capsys, "the environment variable SACREBLEU_SEED is 'abc'")
+    corpus = CorpusConfig(source=str(tmp_path / "own.de"), target=str(tmp_path / "own.en"))
+    config = Config(data=DataConfig(test={"own": corpus}, cache=str(tmp_path / "cache")))
+    tests = evaluate_tests(Translator.load(run, "cpu", "fp32"), config)
+    assert tests["own"]["scores"]["BLEU"]["value"] == 100 and "low" not in tests["own"]["scores"]["BLEU"]
+    assert "the scores have no intervals" in capsys.readouterr().err
+
+
 def test_a_report_of_a_training_says_what_made_it(tmp_path, run, echo):
     corpus = CorpusConfig(source=str(tmp_path / "own.de"), target=str(tmp_path / "own.en"))
     config = Config(data=DataConfig(test={"own": corpus}, cache=str(tmp_path / "cache")))
@@ -357,3 +368,6 @@ def test_a_download_that_fails_is_one_line(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", offline)
     assert evaluate(run, "--testset", "wmt14") == 2
     one_line(capsys, "test set wmt14 could not be downloaded to ", "Name or service not known")
+    (tmp_path / "published" / "wmt14" / "wmt14.de-en.src").unlink()
+    assert evaluate(run, "--testset", "wmt14") == 2
+    assert capsys.readouterr().err.startswith(f"translate: test set wmt14: downloading it to {tmp_path / 'published' / 'wmt14'}\n")

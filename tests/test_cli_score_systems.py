@@ -236,7 +236,8 @@ def test_the_seed_is_sacrebleus(monkeypatch):
     for wrong in ("abc", "-1", "1.5", ""):
         monkeypatch.setenv("SACREBLEU_SEED", wrong)
         with pytest.raises(ValueError, match="SACREBLEU_SEED"):
-            score(systems["a.en"], [first], ["bleu"])
+            score(systems["a.en"], [first], ["bleu"], 10)
+        assert score(systems["a.en"], [first], ["bleu"])[0].value == usual.value  # without resamples it plays no part
 
 
 def test_ter_of_a_line_that_takes_minutes_is_left_out_and_said(folder, capsys):

@@ -78,6 +78,7 @@ UNFIT = {
     "a JSON array": (json.dumps([{"de": s} for s in PLAIN], ensure_ascii=False, indent=1).split("\n"), "is JSON in 10 of 32"),
     "header row": (["source", *PLAIN], "begins with source, which looks like the header row of a table (line 1 of 11): remove that line"),
     "header row, a language": (["de_DE", *PLAIN], "begins with de_DE"),
+    "header row, two words in quotes": (['"Source text"', *PLAIN], 'begins with "Source text"'),
     "soft hyphens": (each(lambda s: s.replace("er", "e\u00adr")), "has soft hyphens like U+00AD"),
     "zero-width spaces": (each(lambda s: s.replace(" ", " \u200b")), "has invisible characters like U+200B in 10 of 10 lines"),
     "direction marks": (each(lambda s: f"\u202a{s}\u202c"), "has invisible characters like U+202A"),

@@ -18,6 +18,7 @@ from typing import Any
 from translate.config import Config
 from translate.decoding import Options
 from translate.errors import UserError
+from translate.resampling import seed
 from translate.scoring import check_tokenizer, score, tokenizer_of, usual_metrics
 from translate.testsets import Sentences, recipe_sets
 from translate.text import written_whole
@@ -44,7 +45,15 @@ class Measures:
 
 
 def evaluate_tests(translator: Translator, config: Config, options: Options = Options(), bootstrap: int = BOOTSTRAP) -> dict[str, dict[str, Any]]:
-    """`evaluate` on the test sets of the recipe. UserError where it has none, or one that is not there or empty: before any is translated."""
+    """`evaluate` on the test sets of the recipe, for a training that has ended: what can't be computed is left out, and said.
+
+    UserError where the recipe has no test set, or one that is not there or empty: before any is translated.
+    """
+    try:
+        seed()
+    except UserError as error:
+        tell(f"the scores have no intervals: {error}")
+        bootstrap = 0
     return evaluate(translator, config, recipe_sets(config), options, Measures(bootstrap=bootstrap))
 
 

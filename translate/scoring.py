@@ -75,7 +75,7 @@ def compare(
     for hypotheses in systems:
         _check_texts(hypotheses, references)
     _check_settings(metrics, bootstrap, randomise)
-    shown_seed = seed()[1]
+    shown_seed = seed()[1] if bootstrap or randomise else ""
     measures = [_metric(name, tokenize, lowercase) for name in metrics]
     tables, results = [], []
     for hypotheses in systems:

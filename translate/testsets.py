@@ -11,6 +11,7 @@ import http.client
 import os
 import tarfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sacrebleu.dataset import DATASETS
@@ -107,9 +108,10 @@ def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
     return name, Sentences(texts, lists, ", ".join(map(_absolute, [source, *references])))
 
 
-def published_set(name: str, config: Config) -> Sentences:
+def published_set(name: str, config: Config, say: Callable[[str], None]) -> Sentences:
     """A test set of sacreBLEU's list for the recipe's languages, with all of its references: downloaded to sacreBLEU's folder unless it is there.
 
+    say: is told of a download.
     UserError for an unknown name, a language pair that it lacks, and a download that fails.
     """
     source, target = (language.replace("_", "-").split("-")[0].lower() for language in (config.data.source_language, config.data.target_language))
@@ -122,6 +124,8 @@ def published_set(name: str, config: Config) -> Sentences:
     dataset = DATASETS[name]
     if pair not in dataset.langpairs:
         raise UserError(f"test set {name} has no {pair}, the languages of this model, only {', '.join(sorted(dataset.langpairs))}")
+    if not os.path.exists(dataset._get_txt_file_path(pair, "src")):
+        say(f"test set {name}: downloading it to {dataset._outdir}")
     try:
         files = [dataset.get_source_file(pair), *dataset.get_reference_files(pair)]
     except (OSError, SystemExit, EOFError, tarfile.TarError, zipfile.BadZipFile, http.client.HTTPException) as error:

@@ -47,10 +47,13 @@ _JSON_MEMBER = re.compile(r"\s*\"[^\"]+\"\s*:\s")
 _NUMBER_COLUMN = re.compile(r"(?:\d+\t)?-?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf|nan)\t", re.IGNORECASE)
 _CSV_ROW = re.compile(r"\"[,;]\"")
 _QUOTED = re.compile(r"\s*\"(.*)\"\s*$")
-_HEADER = frozenset(
-    "source src target tgt trg reference ref hypothesis hyp translation translated translation.de translation.en source_text target_text src_text "
-    "tgt_text source_sentence target_sentence source_language target_language sentence sentence1 sentence2 sentences text "
-    "de en fr es it nl pt pl cs ru zh ja ko ar tr deu ger eng german english deutsch englisch de_de de-de en_us en-us en_gb en-gb quelle ziel".split()
+_HEADER = frozenset(  # a whole first line, small letters, other characters as _
+    (
+        "id source src target tgt trg reference ref hypothesis hyp translation translated translation_de translation_en text sentence sentence1 "
+        "sentence2 sentences source_text target_text src_text tgt_text source_sentence target_sentence source_language target_language source_lang "
+        "target_lang de en fr es it nl pt pl cs ru zh ja ko ar tr deu ger eng de_de en_us en_gb german english deutsch englisch german_sentence "
+        "english_sentence source_segment target_segment quelle ziel quelltext zieltext"
+    ).split()
 )
 
 # Letters and marks of European text in UTF-8, as they look when read in another encoding: "RÃ¶m", "R√∂m", "R├Âm".
@@ -179,9 +182,13 @@ def _structure(place: _Place) -> Iterator[str]:
     if place.share(objects) > 0.5 or place.share(members) > 0.3:
         yield f"is JSON {place.where(sorted({*objects, *members}))}: write the field that holds the text, one a line"
     yield from _columns(place)
-    if place.number(0) == 1 and len(texts) >= 3 and (first := texts[0].strip().strip('"').casefold()) in _HEADER:
-        if not any(text.strip().strip('"').casefold() == first for text in texts[1:]):
+    if place.number(0) == 1 and len(texts) >= 3 and (first := _header(texts[0])) in _HEADER:
+        if not any(len(text) <= len(texts[0]) + 4 and _header(text) == first for text in texts[1:]):
             yield f"begins with {shown(texts[0].strip())}, which looks like the header row of a table (line 1 of {len(texts):,}): remove that line"
+
+
+def _header(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "_", text.lower()).strip("_") if re.fullmatch(r"[\w\s\"'.-]+", text) else ""
 
 
 def _columns(place: _Place) -> Iterator[str]:

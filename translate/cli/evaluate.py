@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.bundle import model_folder, read_config
     from translate.decoding import Options
     from translate.evaluation import REPORT, Measures, evaluate, read_report, samples, table, tell, write_report
+    from translate.resampling import seed
     from translate.translator import Translator
 
     metrics = metric_names(arguments.metrics)
@@ -67,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     # never the cache of whoever made the bundle: this machine's
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))
     options = Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens).fill(config.decoding)
+    seed()  # SACREBLEU_SEED, too
     check_tokenizer_asked_for(arguments, config, metrics)
     read_report(folder)  # a damaged one is told before the work
     sets = chosen_sets(arguments, config)
@@ -115,7 +117,7 @@ def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sent
                 raise
             raise UserError(f"{error}; for `translate evaluate` that is --data FOLDER") from None
     found = [file_set(arguments.test[0], arguments.test[1:])] if arguments.test else []
-    found += [(name, published_set(name, config)) for name in arguments.testset or ()]
+    found += [(name, published_set(name, config, tell)) for name in arguments.testset or ()]
     for name, sentences in found:
         if name in sets:
             raise UserError(f"two test sets are called {name}: evaluate them one after the other")

@@ -38,6 +38,7 @@ SIGNIFICANT = 0.05
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `translate score`."""
     parser.epilog = EXAMPLES
+    parser.usage = "translate score REFERENCE [REFERENCE ...] [-i HYPOTHESIS [HYPOTHESIS ...]] [OPTION ...]"  # the order matters
     parser.add_argument(
         "references", nargs="*", type=user_path, metavar="REFERENCE", help="reference translation, a line for each line scored; plain, .gz or .xz"
     )
