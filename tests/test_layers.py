@@ -15,7 +15,7 @@ PACKAGE = ROOT / "translate"
 # A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
 LAYERS = """
 errors
-values text segments subwords findings device forks lock seal runlog phrasebook
+values text segments subwords findings device forks lock seal runlog stopping phrasebook
 config
 cache resumable tokenizer pairfiles
 corpora
@@ -29,7 +29,7 @@ model
 batches optim objective decoding
 ranks bundle scoring
 alignment update checkpoints torch_engine ctranslate2_engine
-translator
+translator budget
 ray_translator evaluation checks
 runfolder model_checks
 training

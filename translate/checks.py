@@ -73,11 +73,15 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
 
-def cheap_checks(config: Config, say: Callable[[str], None]) -> None:
-    """Say what is a warning or an error, a line each; at every start of training."""
+def cheap_checks(config: Config, say: Callable[[str], None]) -> list[Finding]:
+    """Say what is a warning, a line each, at every start of training; returns what is an error."""
+    errors = []
     for finding in check_data(config, cheap=True):
-        if finding.severity in ("warning", "error"):
+        if finding.severity == "warning":
             say(finding.line())
+        elif finding.severity == "error":
+            errors.append(finding)
+    return errors
 
 
 def _tables(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple]:

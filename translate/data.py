@@ -129,7 +129,7 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     log = log or (lambda line: print(line, file=sys.stderr, flush=True))
     corpora = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in corpora]
-    fingerprint = digest([corpus.key for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters))
+    fingerprint = fingerprint_of(data, tokenizer)
     fresh = []
 
     def build(folder: Path) -> dict:
@@ -150,6 +150,11 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
         weights=[corpus.weight for corpus in data.train],
         counts=counts, fingerprint=fingerprint, read=facts["read"], kept=kept,
     )  # fmt: skip
+
+
+def fingerprint_of(data: DataConfig, tokenizer: Tokenizer) -> str:
+    """Of all that decides the training set: what the corpora hold, wherever they lie, the tokenizer and the filters. UserError as `find_corpus`."""
+    return digest([find_corpus(corpus, data).key for corpus in data.train], tokenizer.digests(), dataclasses.asdict(data.filters))
 
 
 def _small_type(corpora: int) -> numpy.dtype:

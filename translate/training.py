@@ -9,7 +9,6 @@ import contextlib
 import copy
 import itertools
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,40 +16,40 @@ from typing import Optional
 
 import torch
 
+from translate import budget
 from translate.batches import Batch, BatchStream
 from translate.bundle import Bundle, build_model, put_weights, write_model
+from translate.cache import digest
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
 from translate.data import Prepared
 from translate.device import choose_device, choose_precision, choose_search_precision, keep_memory, set_threads
 from translate.errors import UserError
-from translate.evaluation import DevelopmentSet, evaluate_tests, samples, table, write_report
+from translate.evaluation import REPORT, DevelopmentSet, evaluate_tests, samples, table, write_report
 from translate.optim import learning_rate
 from translate.ranks import Ranks, join_ranks
 from translate.runfolder import claim, open_run
-from translate.runlog import RunLog
+from translate.runlog import Meter, RunLog
+from translate.stopping import Stop, marking_signals
 from translate.torch_engine import TorchEngine
 from translate.translator import Translator
 from translate.update import Updater
 
 SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run goes back
 EXPLODED = 1.5  # times the lowest loss and 1 nat more: so far a loss does not rise while it learns
-RETURNS = 3  # to the last save before the run gives up
+RETURNS = 3  # to the save of the last validation before the run gives up
 
 
 def train(config: Config) -> int:
     """Train until the budget of `config.training` is used up, then evaluate on the test sets.
 
     Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
-    Returns 0, or 128 + the signal's number where SIGINT or SIGTERM stopped it (saved). UserError for settings or data that can't be used.
+    Returns 0, or 128 + the number of the signal that stopped it (saved). UserError for settings or data that can't be used.
     """
     folder, device = Path(config.run), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         if ranks.from_first(lambda: claim(folder, config, stack)):
-            if ranks.first:
-                ways = f"translate with `translate file -m {folder}`, choose another folder with run=FOLDER, or begin anew with resume=false"
-                print(f"{folder} is finished: {ways}", file=sys.stderr)
             return 0
         set_threads(config.training.threads)
         keep_memory()
@@ -67,6 +66,7 @@ def train(config: Config) -> int:
         chosen = run.choose()
         log.say(f"the model is in {folder}: its weights are {chosen['weights']}")
         tests = evaluate_tests(run.translator(), config) if config.data.test else {}
+        (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
         write_report(folder, run.report(chosen), tests)
     if tests:
         print(f"{table(tests)}\n\n{samples(tests)}\n")
@@ -87,82 +87,97 @@ class Run:
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
         sentences = self.settings.validate_sentences or len(validation)
         self.development = DevelopmentSet(validation[:sentences], self.settings.validate_beam)
-        self.validation_seconds = 0.0
-        self.stop_signal, self.late = 0, False
-        self.before, self.started = 0.0, time.perf_counter()  # seconds of earlier starts; of this one
+        self.meter, self.stop = Meter(), Stop()
         self.restore()
-        self.before = self.progress.seconds
-        self.told_seconds += self.before
-        if self.progress.data != data.fingerprint:
-            raise UserError(
-                f"the training data changed since {bundle.folder} was started: its fingerprint is {data.fingerprint}, it was {self.progress.data};"
-                " restore the data, choose another folder with run=FOLDER, or begin anew with resume=false"
-            )
+        self.meter = Meter(self.progress.seconds)
+        self.meter.forget(self.progress.tokens, device)
         log.forget_after(self.progress.step)
         if self.progress.step:
             self.log.say(f"resumed at step {self.progress.step:,}")
+        self.take_limits()
 
-    @property
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.started
-
-    def restore(self) -> None:
-        """The model, its optimizer and where the run stands, as they were saved last; of a run that begins, as they are."""
-        self.progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.say) or Progress(data=self.data.fingerprint)
-        self.unlogged = torch.zeros((), device=self.device)
-        self.told_tokens, self.told_seconds = self.progress.tokens, self.seconds
+    def restore(self, validated: bool = False) -> None:
+        """The model, its optimizer and where the run stands, as saved last, or at the last validation; of a run that begins, as they are."""
+        progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.say, validated)
+        self.progress = progress or Progress(data=self.data.fingerprint)
+        self.ranks.wait()  # before the first writes the next save in place of what another still reads
+        self.measure_again()
+        self.meter.forget(self.progress.tokens, self.device)
         self.skipped_in_a_row = 0
         self.batches: Optional[Iterator[Batch]] = None  # the coming ones, once the loop has asked for them
 
+    def measure_again(self) -> None:
+        """The best checkpoint, where the development set is no longer the one that its BLEU was measured on."""
+        progress, best = self.progress, self.progress.best_step
+        before, progress.development = progress.development, digest(self.development.sources, self.development.references, self.development.beam)
+        if not (before and best and before != progress.development):
+            return
+        old, progress.best_bleu = progress.best_bleu, 0.0
+        if len(self.development):
+            weights = self.checkpoints.weights(best)
+            progress.best_bleu = self.ranks.from_first(lambda: self.development.bleu(self.translator(weights))[1])
+        scores = f"BLEU {progress.best_bleu:.2f} on this one, {old:.2f} on the one before"
+        self.log.say(f"the development set has changed since the last start: the best checkpoint, of step {best:,}, has {scores}")
+
+    def take_limits(self) -> None:
+        """Those of this start, which may be others than before: a larger budget goes on where the smaller one ended."""
+        progress = self.progress
+        before, now = progress.limits, budget.limits(self.settings)
+        if before and before != now:
+            progress.finished, used = False, self.used()
+            rate = self.rate(used)
+            self.log.say(budget.change(before, now, used, f"the {self.config.optim.schedule} schedule goes on from there, at a rate of {rate:.3g}"))
+
     def used(self) -> float:
-        """The share of the budget that is used up, 0 to 1, by the first rank's clock. Of the minutes, the two last validations are held back."""
-        settings, step, limit = self.settings, self.progress.step, self.settings.minutes * 60
-        shares = [step / settings.steps if settings.steps else 0.0]
-        if limit:
-            # unknown before the first validation: a twentieth
-            reserve = 2.5 * self.validation_seconds + 1 if self.validation_seconds else limit / 20
-            share = self.seconds / max(limit - reserve, limit / 2)
-            if share >= 1 and step < settings.min_steps and not self.late:
-                self.late = True
-                self.log.say(f"the {settings.minutes:g} minutes are over at step {step:,}: on to step {settings.min_steps:,} (training.min_steps)")
-            shares.append(min(share, step / settings.min_steps) if settings.min_steps else share)
-        return self.ranks.from_first(lambda: min(1.0, max(shares)))
+        """The share of the budget that is used up, 0 to 1, by the first rank's clock."""
+        settings, progress, meter = self.settings, self.progress, self.meter
+        if not meter.overtime_told and (line := budget.overtime(settings, progress, meter.seconds)):
+            meter.overtime_told = True
+            self.log.say(line)
+        return self.ranks.from_first(lambda: budget.used(settings, progress, meter.seconds))
 
     def loop(self) -> int:
         """Step until the budget, the patience or a signal ends it. Returns the signal's number, or 0."""
         sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
         stream = BatchStream(self.data, self.bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest)
-        with stream, _marking_signals(self):
+        with stream, marking_signals(alone=self.ranks.size == 1) as self.stop:
             if not self.progress.step:
                 self.save()  # to go back to
-            while (used := self.used()) < 1 and not self.out_of_patience():
+            while not self.progress.finished and (used := self.used()) < 1 and not budget.out_of_patience(self.settings, self.progress):
                 if self.batches is None:  # at first, and where the run went back
                     self.batches = stream.batches_from(self.progress.epoch, self.progress.position)
                 self.step(list(itertools.islice(self.batches, self.settings.accumulate)), used)
                 if self.progress.step > self.progress.validated and self.progress.step % self.settings.validate_every == 0:
                     self.validate()
-                if stop := self.ranks.greatest(self.stop_signal):
+                if self.ranks.greatest(self.stop.number):
                     self.save()
-                    name = signal.Signals(stop).name
-                    self.log.say(f"stopped by {name} at step {self.progress.step:,} and saved; the same command goes on from here")
-                    return stop
-            if self.progress.validated < self.progress.step:
-                self.validate()
-        return 0
+                    return self.stopped()
+                if self.ranks.first and self.checkpoints.due():
+                    self.save()
+            if not self.progress.finished:
+                self.progress.finished = True  # whatever happens from here on, there is no further step
+                self.validate() if self.progress.validated < self.progress.step else self.save()
+            return self.stopped() if self.ranks.greatest(self.stop.number) else 0
 
-    def out_of_patience(self) -> bool:
-        return 0 < self.settings.patience <= self.progress.worse
+    def stopped(self) -> int:
+        """Say so; returns the number of the signal."""
+        number = self.ranks.greatest(self.stop.number)
+        self.log.say(f"stopped by {signal.Signals(number).name} at step {self.progress.step:,} and saved; the same command goes on from here")
+        return number
+
+    def rate(self, used: float) -> float:
+        return self.progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, self.progress.step + 1, used)
 
     def step(self, batches: list[Batch], used: float) -> None:
         """One update at `used` of the budget; counts and tells it. Where training has gone wrong, back to the last save."""
         progress = self.progress
-        rate = progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, progress.step + 1, used)
+        rate = self.rate(used)
         done = self.updater.update(batches, progress.step, rate, self.log.say)
         progress.step += 1
         progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
         if done.finite:
             progress.tokens += done.tokens
-            self.unlogged += done.likelihood
+            self.meter.add(done.likelihood)
             self.skipped_in_a_row = 0
         else:
             progress.skipped += 1
@@ -170,33 +185,33 @@ class Run:
             self.log.say(f"step {progress.step:,}: the gradient is not finite, so this step is left out")
         if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
             self.go_back(f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite")
-        elif progress.step % self.settings.log_every == 0 and progress.tokens > self.told_tokens:
+        elif progress.step % self.settings.log_every == 0 and progress.tokens > self.meter.told_tokens:
             self.tell(done.norm, rate, used)
 
     def go_back(self, reason: str) -> None:
-        """To the last save, at half the rate. UserError, with the way out, where that has been tried often enough."""
+        """To the save of the last validation, at half the rate. UserError, with a hint, where that has been tried often enough."""
         returns, factor, wrong = self.progress.returns, self.progress.rate_factor, self.progress.step
         if returns >= RETURNS:
             raise UserError(
                 f"{reason}, at step {wrong:,}, and going back to the last save at half the rate did not help {RETURNS} times: "
                 "lower optim.rate, set optim.clip=1 or training.precision=fp32"
             )
-        self.restore()
-        self.progress.returns, self.progress.rate_factor = returns + 1, factor / 2
+        self.restore(validated=True)
+        self.progress.returns, self.progress.rate_factor, self.progress.finished = returns + 1, factor / 2, False
         self.log.say(f"{reason}, at step {wrong:,}: going back to step {self.progress.step:,}, on with {factor / 2:g} of the recipe's rate")
         self.log.forget_after(self.progress.step)
         self.save()
 
     def tell(self, norm: float, rate: float, used: float) -> None:
         """Log the mean loss and the speed since the last time; validations don't count as time here."""
-        progress, seconds = self.progress, self.seconds
-        tokens = progress.tokens - self.told_tokens
-        loss, speed = float(self.ranks.total(self.unlogged)) / tokens, tokens / max(seconds - self.told_seconds, 1e-9)
+        progress, meter = self.progress, self.meter
+        loss = float(self.ranks.total(meter.unlogged)) / (progress.tokens - meter.told_tokens)
+        speed, seconds = meter.speed(progress.tokens), meter.seconds
         if loss > EXPLODED * progress.lowest_loss + 1:
             self.go_back(f"the loss rose from {progress.lowest_loss:.2f} to {loss:.2f}")
             return
         progress.lowest_loss = min(progress.lowest_loss, loss)
-        self.told_tokens, self.told_seconds, self.unlogged = progress.tokens, seconds, torch.zeros((), device=self.device)
+        meter.forget(progress.tokens, self.device)
         best = f", BLEU {progress.best_bleu:.1f}" if progress.best_step else ""
         self.log.progress(used, f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s")
         values = {"loss": loss, "gradient_norm": norm, "rate": rate, "tokens_per_second": speed, "epoch": progress.epoch, "seconds": seconds}
@@ -223,27 +238,30 @@ class Run:
         if better:
             progress.best_bleu, progress.best_step = bleu, progress.step
             write_model(self.bundle, self.data.fingerprint)
-        progress.validated = progress.step
+        progress.validated, progress.validation_seconds = progress.step, time.perf_counter() - began
         self.checkpoints.keep_weights(self.model, progress)
         self.save()
         self.checkpoints.drop_unneeded(progress)
-        self.validation_seconds = time.perf_counter() - began
-        self.told_seconds += self.validation_seconds
+        self.meter.pause(time.perf_counter() - began)
         if not len(self.development):
             self.log.say(f"step {progress.step:,}: saved; there is no development set")
             return
-        self.log.record(progress.step, bleu=bleu, best_bleu=progress.best_bleu, validation_seconds=self.validation_seconds, seconds=self.seconds)
+        times = {"validation_seconds": progress.validation_seconds, "seconds": self.meter.seconds}
+        self.log.record(progress.step, bleu=bleu, best_bleu=progress.best_bleu, **times)
         self.log.say(f"step {progress.step:,}: BLEU {bleu:.2f} on the development set, best {progress.best_bleu:.2f} at step {progress.best_step:,}")
 
-    def translator(self) -> Translator:
-        """Of the present weights, as users will have it."""
-        precision = choose_search_precision(self.settings.precision, self.device)
-        return Translator(TorchEngine.owning(copy.deepcopy(self.model), self.device, precision), self.bundle.tokenizer, self.config.decoding)
+    def translator(self, weights: Optional[dict[str, torch.Tensor]] = None) -> Translator:
+        """Of the present weights, or of others, as users will have it."""
+        precision, model = choose_search_precision(self.settings.precision, self.device), copy.deepcopy(self.model)
+        if weights is not None:
+            put_weights(model, weights, "the best checkpoint")
+        return Translator(TorchEngine.owning(model, self.device, precision), self.bundle.tokenizer, self.config.decoding)
 
     def save(self) -> None:
-        self.progress.seconds = self.seconds
+        self.progress.seconds, self.progress.limits = self.meter.seconds, budget.limits(self.settings)
         if self.ranks.first:
-            self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
+            with self.stop.put_off():
+                self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
 
     def choose(self) -> dict:
         """Put the best weights in place: those of the best validation or the average of the last few, by development BLEU."""
@@ -260,7 +278,7 @@ class Run:
             else:
                 put_weights(self.model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
         write_model(self.bundle, self.data.fingerprint)
-        progress.seconds = self.seconds
+        progress.seconds = self.meter.seconds
         return chosen
 
     def report(self, chosen: dict) -> dict:
@@ -280,20 +298,3 @@ class Run:
             "processes": self.ranks.size,
             "data": {"fingerprint": self.data.fingerprint, "read": self.data.read, "kept": self.data.kept, "left_out": self.data.counts},
         }
-
-
-@contextlib.contextmanager
-def _marking_signals(run: Run) -> Iterator[None]:
-    """While the loop runs, SIGINT and SIGTERM only set a mark, so that the step under way ends and is saved. A second one acts at once."""
-
-    def mark(number: int, _: object) -> None:
-        run.stop_signal = number
-        if run.ranks.size == 1:  # torchrun hands on what every process of a terminal has got already
-            signal.signal(number, old[number])
-
-    old = {number: signal.signal(number, mark) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
