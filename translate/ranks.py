@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,7 +40,11 @@ class Ranks:
         """`model`, its gradients averaged over the ranks as the backward pass goes along."""
         if self.size == 1:
             return model
-        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+        parallel = nn.parallel.DistributedDataParallel
+        # the table of positions is the same in all; the option's name changed with torch 2.13, which warns of the old one
+        names = inspect.signature(parallel).parameters
+        option = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+        return parallel(model, gradient_as_bucket_view=True, **{option: False})
 
     def apart(self, model: nn.Module) -> contextlib.AbstractContextManager:
         """While it holds, gradients of `parallel`'s model add up in each rank alone."""

@@ -219,9 +219,7 @@ class Run:
 
     def validate(self) -> None:
         """The first rank validates and saves; the others learn how it went."""
-        if self.ranks.first:
-            self._validate()
-        self.progress = self.ranks.from_first(lambda: self.progress)
+        self.progress = self.ranks.from_first(lambda: self._validate() or self.progress)
 
     def _validate(self) -> None:
         """BLEU of the development set by the real decoder; keep these weights, note whether they are the best, save.
