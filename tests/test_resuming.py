@@ -269,7 +269,7 @@ def test_minutes_may_follow_steps_and_patience_may_grow(tmp_path, corpus_folder,
     seconds = json.loads((tmp_path / "run" / "report.json").read_text())["seconds"]
     config.training.steps, config.training.minutes, config.training.patience = 0, (seconds + 3) / 60, 0
     train(config)
-    assert "500 steps, a patience of 4 validations and is 0.0" in said(tmp_path / "run")
+    assert "the budget was 500 steps, a patience of 4 validations and is 0." in said(tmp_path / "run")
     assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] > 25
 
 
@@ -387,3 +387,13 @@ def test_another_development_set_measures_the_best_again(stopped, tmp_path, corp
     outputs = Translator.load(tmp_path / "best", "cpu", "fp32").translate((folder / "dev.de").read_text().splitlines(), beam=1)
     bleu = corpus_bleu(outputs, (folder / "dev.en").read_text().splitlines())[0]
     assert f"has BLEU {bleu:.2f} on this one" in told
+
+
+def test_a_copied_bundle_is_not_trained_over(whole, tmp_path, corpus_folder):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("config.yaml", "spm.model", "model.safetensors"):
+        shutil.copy(whole / name, run / name)
+    with pytest.raises(ValueError, match="holds a model without the checkpoints of its training, which cannot go on"):
+        train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")

@@ -15,14 +15,12 @@ import time
 import pytest
 
 from tests.conftest import ROOT, digest, metrics, tiny_config
-from tests.test_checkpoints import start, wait_for_step
 from tests.test_recovery import spoiled
 from translate import checkpoints, update
 from translate.bundle import read_metadata
 from translate.training import train
 
 SETTINGS = {"steps": 30, "validate_every": 30, "log_every": 5}
-OFTEN = "import translate.checkpoints as c; c.SAVE_EVERY, c.SAVE_SHARE = 0, 1e9\n"
 
 
 @pytest.fixture(scope="module")
@@ -137,20 +135,28 @@ def test_a_save_that_fails_anywhere_leaves_the_one_before(fails, whole, tmp_path
     assert not list(run.rglob("*.tmp")) and not (run / "checkpoints" / "resume.new.safetensors").exists()
 
 
-def test_killed_between_two_validations_it_goes_on_from_the_save_by_the_clock(tmp_path, corpus_folder):
-    settings = {"steps": 120, "validate_every": 1000, "log_every": 1}
+def test_killed_between_two_validations_it_goes_on_from_the_save_by_the_clock(tmp_path, corpus_folder, monkeypatch):
+    """Killed by SIGKILL after such a save: test_checkpoints.py."""
 
     def config(name):
-        made = tiny_config(tmp_path / name, corpus_folder, **settings)
+        made = tiny_config(tmp_path / name, corpus_folder, steps=50, validate_every=1000, log_every=1)
         made.tokenizer.sampling, made.training.accumulate = 0.1, 2
         return made
 
     train(config("whole"))
-    process = start(config("parts"), tmp_path, OFTEN)
-    wait_for_step(tmp_path / "parts", 40, process)
-    process.kill()
-    process.wait()
-    assert saved_step(tmp_path / "parts") >= 38
+    plain = update.Updater.update
+
+    def killed(self, batches, at, rate, say):
+        if at == 30:
+            raise ZeroDivisionError
+        return plain(self, batches, at, rate, say)
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(update.Updater, "update", killed)
+        patch.setattr(checkpoints, "SAVE_EVERY", 0.0)
+        patch.setattr(checkpoints, "SAVE_SHARE", 1e9)
+        train(config("parts"))
+    assert saved_step(tmp_path / "parts") == 30
     train(config("parts"))
     assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
 

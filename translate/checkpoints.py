@@ -118,7 +118,7 @@ class Checkpoints:
             self._leave_out_damaged(progress, say)
             return progress
         if saves:
-            raise UserError(f"{self.folder} holds no whole save: remove it to begin anew, or choose another folder with run=FOLDER")
+            raise UserError(f"{self.folder} holds no whole save: begin anew with resume=false, or choose another folder with run=FOLDER")
         return None
 
     def _saves(self) -> list[Path]:

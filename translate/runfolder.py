@@ -88,14 +88,21 @@ class _Standing:
         self.difference = self._difference()
         if self.difference and begun:
             raise UserError(self.difference)
+        if (folder / WEIGHTS).exists() and not (self.report or self.progress or (folder / "checkpoints").exists()):
+            raise UserError(
+                f"{folder} holds a model without the checkpoints of its training, which cannot go on: translate with `translate file -m {folder}`, "
+                "choose another folder with run=FOLDER, or begin anew with resume=false"
+            )
         # a tokenizer without a save may be of data that have changed since
         self.must_begin_anew = not begun and bool(self.difference or not self.progress)
         self.finished = self._finished()
         self.new = dataclasses.replace(config, run=self.old.run, resume=True)
+        if config.decoding.length_penalty is None:  # the run has chosen it, or will
+            self.new.decoding = dataclasses.replace(config.decoding, length_penalty=self.old.decoding.length_penalty)
         if self.finished:  # with the limits that it had
             kept = {name: getattr(self.old.training, name) for name in budget.LIMITS}
             self.new.training = dataclasses.replace(config.training, **kept)
-        self.outdated = bool(differences(self.old, self.new)) or _manifest(folder, config) is not None
+        self.outdated = bool(differences(self.old, self.new)) or _manifest(folder, self.new) is not None
 
     def _difference(self) -> str:
         """What the command would have had to say otherwise from the beginning; nothing where it goes on with this run."""
@@ -188,7 +195,8 @@ def _manifest(folder: Path, config: Config) -> Optional[dict[str, str]]:
     if "manifest" not in metadata:
         return None
     manifest, values = plain_json(metadata["manifest"], f"the manifest of {path}"), dataclasses.asdict(config)
-    settings = {name: values[name] for name in manifest.get("settings", {}) if name in values}
+    known = [name for name in manifest.get("settings", {}) if name in values]
+    settings = {name: {key: value for key, value in values[name].items() if value is not None} for name in known}
     if all(settings[name].get(key) == value for name in settings for key, value in manifest["settings"][name].items()):
         return None
     return {**metadata, "manifest": json.dumps({**manifest, "settings": settings})}

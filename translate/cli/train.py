@@ -54,7 +54,7 @@ OFTEN_SET = {
     "training.batch_tokens": "target tokens a batch",
     "training.validate_every": "steps from one validation to the next",
     "training.patience": "validations without a better BLEU before the end (0: go on)",
-    "training.seed": "the same seed gives the same weights",
+    "training.seed": "the same seed and training.steps give the same weights; minutes follow the clock",
     "training.device": "auto, cpu, cuda",
     "optim.rate": "learning rate at its peak (noam: factor of the paper's formula)",
     "model.dropout": "",
