@@ -397,3 +397,15 @@ def test_a_copied_bundle_is_not_trained_over(whole, tmp_path, corpus_folder):
     with pytest.raises(ValueError, match="holds a model without the checkpoints of its training, which cannot go on"):
         train(tiny_config(run, corpus_folder, **SETTINGS))
     assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
+
+
+def test_settings_that_cannot_be_used_are_not_written_down(whole, stopped, tmp_path, corpus_folder):
+    for number, run in enumerate((whole, stopped)):
+        (tmp_path / str(number)).mkdir()
+        run = copy_of(run, tmp_path / str(number))
+        before = digest(run / "config.yaml")
+        config = tiny_config(run, corpus_folder, **SETTINGS)
+        config.data.test["dev"].source = str(tmp_path / "missing.de")
+        with pytest.raises(ValueError, match="missing.de: cannot be read"):
+            train(config)
+        assert digest(run / "config.yaml") == before

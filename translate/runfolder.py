@@ -136,6 +136,8 @@ class _Standing:
     def update(self) -> None:
         """Write into the folder what this command says otherwise, and may."""
         if new := differences(self.old, self.new):
+            if any(key.startswith("data.") for key, _, _ in new):
+                load_held_out(self.config)  # what cannot be read is not written down
             told = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
             more = [f"{len(new) - SHOWN} more"] if len(new) > SHOWN else []
             print(f"settings of {self.folder} that changed: {'; '.join([*told, *more])}", file=sys.stderr)
@@ -219,15 +221,20 @@ def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prep
     """
     resumed = (folder / CONFIG).exists()
     errors = cheap_checks(config, log.say)
-    validation = load_pairs(config.data.validation, config.data)  # again what cannot be read, by itself
-    for corpus in config.data.test.values():
-        load_pairs([corpus], config.data)
+    validation = load_held_out(config)
     for error in errors if resumed else errors[1:]:
         log.say(error.line())
     if errors and not resumed:
         raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].way_out))))
     tokenizer = open_tokenizer(folder, config, log)
     return tokenizer, prepare(config.data, tokenizer, log.say), validation
+
+
+def load_held_out(config: Config) -> list[tuple[str, str]]:
+    """The development pairs. UserError if they or a test set cannot be read."""
+    for corpus in config.data.test.values():
+        load_pairs([corpus], config.data)
+    return load_pairs(config.data.validation, config.data)
 
 
 def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
