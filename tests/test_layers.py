@@ -18,7 +18,7 @@ errors
 paths
 sniff numerals
 files
-values text text_warnings resampling segments subwords findings device lock seal runlog phrasebook cli.parser cli.paths cli.progress
+values text text_warnings resampling segments subwords findings device lock seal runlog stopping phrasebook cli.parser cli.paths cli.progress
 windows forks cli.file_options
 config recipe_files
 recipe_reader
@@ -36,7 +36,7 @@ batches optim objective decoding
 ranks bundle scoring testsets parallel
 score_warnings
 alignment update checkpoints torch_engine ctranslate2_engine
-translator
+translator budget
 ray_translator evaluation checks validation cli.inputs cli.output cli.field
 runfolder model_checks selection
 training

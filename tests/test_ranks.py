@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import os
 import signal
@@ -17,7 +18,8 @@ from tests.conftest import ROOT, metrics, tiny_config
 from tests.test_checkpoints import wait_for_step
 from translate.batches import Batch
 from translate.bundle import read_weights
-from translate.ranks import Ranks
+from translate.device import choose_device
+from translate.ranks import Ranks, join_ranks
 from translate.tokenizer import PAD
 from translate.training import train
 
@@ -42,9 +44,10 @@ def config_for(run: Path, folder: Path, **training):
     return config
 
 
-def torchrun(config, folder: Path, processes: int = 2) -> subprocess.Popen:
+def torchrun(config, folder: Path, processes: int = 2, first: str = "") -> subprocess.Popen:
+    """The run as `torchrun` starts it; every process executes `first` before it trains."""
     (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
-    (folder / "program.py").write_text(PROGRAM)
+    (folder / "program.py").write_text(first + PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([*command, str(folder / "program.py"), str(folder / "config.json")], stderr=subprocess.PIPE, env=environment)
@@ -72,6 +75,7 @@ def test_two_processes_learn_what_one_does(tmp_path, corpus_folder):
     errors = finished(torchrun(config_for(tmp_path / "two", corpus_folder, **settings), tmp_path))
     assert_alike(tmp_path / "one", tmp_path / "two")
     assert errors.count("tokenizer: 500 pieces") == 1  # one rank speaks
+    assert "Warning" not in errors
     losses, bleu = ([[line[key] for line in metrics(tmp_path / run) if key in line] for run in ("one", "two")] for key in ("loss", "bleu"))
     assert losses[0] == pytest.approx(losses[1], rel=1e-4) and losses[0][-1] < losses[0][0] - 0.5
     assert bleu[0] == bleu[1]
@@ -104,6 +108,66 @@ def test_a_mistake_is_told_once_and_ends_every_rank(tmp_path, corpus_folder):
     process = torchrun(config, tmp_path)
     errors = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 1 and errors.count("told: ") == 1 and "missing.de" in errors
+
+
+FAULTS = """
+import os, time, torch
+from translate import checkpoints, training, update
+
+load, plain, spoiled = checkpoints.Checkpoints.load, update.Updater.update, []
+
+def slow(self, *rest, **options):
+    time.sleep(1.5 * int(os.environ["RANK"]))
+    progress = load(self, *rest, **options)
+    if progress:
+        os.write(2, f"process {os.environ['RANK']} reads returns={progress.returns}\\n".encode())
+    return progress
+
+def spoil(self, batches, step, rate, say):
+    if step == 12 and not spoiled:
+        spoiled.append(step)
+        with torch.no_grad():
+            self.model.target_embedding.weight.mul_(30)
+    return plain(self, batches, step, rate, say)
+
+def bug(self):
+    raise RuntimeError("a bug of ours")
+
+checkpoints.Checkpoints.load, update.Updater.update = slow, spoil
+if os.environ["RANK"] == "0":
+    training.Run._validate = bug
+"""
+
+
+def test_ranks_go_back_together_and_a_bug_in_the_first_holds_up_none(tmp_path, corpus_folder):
+    """The second reads the save slowly: the first must not write the next one over it."""
+    process = torchrun(config_for(tmp_path / "run", corpus_folder, log_every=5, steps=25), tmp_path, first=FAULTS)
+    errors = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 1
+    assert sorted(line for line in errors.splitlines() if "reads returns" in line) == [f"process {rank} reads returns=0" for rank in range(2)]
+    assert errors.count("RuntimeError: a bug of ours") == 1 == errors.count("RuntimeError: ")
+
+
+def test_each_rank_has_a_device_of_its_own_and_waits_for_hours(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert str(choose_device("cuda")) == "cuda" and str(choose_device("auto")) == "cuda:0"
+    for name, value in {"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert str(choose_device("cuda")) == str(choose_device("auto")) == "cuda:1" and str(choose_device("cuda:0")) == "cuda:0"
+    started, taken = [], []
+    monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda backend, timeout: started.append((backend, timeout)))
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    with pytest.raises(ValueError, match="cuda:0 gives every process the same GPU: set training.device=cuda"), join_ranks(torch.device("cuda:0")):
+        pass
+    with join_ranks(choose_device("cuda")) as ranks:
+        assert ranks == Ranks(1, 2)
+    assert taken == [torch.device("cuda:1")]
+    assert started[0][0] == "cpu:gloo,cuda:nccl" and started[0][1] >= datetime.timedelta(hours=6)
 
 
 def test_the_shares_of_all_ranks_are_the_batch():

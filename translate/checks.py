@@ -18,7 +18,7 @@ from translate.corpora import Read, find_corpus
 from translate.data import Pairs
 from translate.errors import UserError
 from translate.optim import learning_rate
-from translate.scoring import beyond_bleu
+from translate.scoring import beyond_bleu, check_tokenizer, tokenizer_of
 from translate.tables import ROWS
 from translate.text_warnings import text_warnings
 from translate.tokenizer import LONGEST_LINE
@@ -86,18 +86,22 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
     tables = [read.table for _, read in training if not isinstance(read, Finding)]
     readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
     if not cheap:
-        yield from _choosing(readable)
+        yield from _choosing(readable, tokenizer_of(data.target_language))
     if config.training.steps:
         yield check_schedule(config, config.training.steps)
     if tables:
         yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
 
-def cheap_checks(config: Config, say: Callable[[str], None]) -> None:
-    """Say what is a warning or an error, a line each; at every start of training."""
+def cheap_checks(config: Config, say: Callable[[str], None]) -> list[Finding]:
+    """Say what is a warning, a line each, at every start of training; returns what is an error."""
+    errors = []
     for finding in check_data(config, cheap=True):
-        if finding.severity in ("warning", "error"):
+        if finding.severity == "warning":
             say(finding.line())
+        elif finding.severity == "error":
+            errors.append(finding)
+    return errors
 
 
 def check_schedule(config: Config, steps: int) -> Finding:
@@ -206,11 +210,16 @@ class _Seen:
         return exact, [number for number, key in keys if key not in EMPTY and self.alike[key]]
 
 
-def _choosing(held_out: dict[str, list[tuple[str, str]]]) -> Iterator[Finding]:
+def _choosing(held_out: dict[str, list[tuple[str, str]]], tokenize: str) -> Iterator[Finding]:
     """Sets on which BLEU cannot be but 0; test sets that choose the checkpoint too, so that their figure is too good."""
+    try:
+        check_tokenizer(tokenize)
+    except UserError as error:
+        yield Finding("error", "scores", str(error))
+        return
     chooses = {pair for name, pairs in held_out.items() if name.startswith("validation ") for pair in pairs}
     for name, pairs in held_out.items():
-        if pairs and beyond_bleu(target for _, target in pairs):
+        if pairs and beyond_bleu([target for _, target in pairs], tokenize):
             way_out = "chrF++ decides in its place, as with training.metric=chrf" if name.startswith("validation ") else "read chrF++"
             yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", way_out)
         shared = 0 if name.startswith("validation ") else sum(pair in chooses for pair in pairs)

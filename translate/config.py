@@ -277,10 +277,15 @@ def from_dict(values: Any) -> Config:
     return build(values, Config)
 
 
-def first_difference(old: Config, new: Config, ignore: Sequence[str] = ()) -> Optional[str]:
-    """The first key on which the two differ and is not in `ignore`, with both values; None if there is none."""
+def differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
+    """(key, old value, new value) of all settings on which the two differ; None for what is not there."""
     a, b = flatten(dataclasses.asdict(old)), flatten(dataclasses.asdict(new))
-    for key in [*b, *(key for key in a if key not in b)]:
-        if key not in ignore and a.get(key) != b.get(key):
-            return f"{key} is {b.get(key)!r} now and was {a.get(key)!r}"
+    return [(key, a.get(key), b.get(key)) for key in dict.fromkeys([*b, *a]) if a.get(key) != b.get(key)]
+
+
+def first_difference(old: Config, new: Config, ignore: Sequence[str] = ()) -> Optional[str]:
+    """The first key on which the two differ and that is not in `ignore` nor under one there, with both values; None if there is none."""
+    for key, before, now in differences(old, new):
+        if not any(key == name or key.startswith(f"{name}.") for name in ignore):
+            return f"{key} is {now!r} now and was {before!r}"
     return None

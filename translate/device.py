@@ -28,12 +28,15 @@ T = TypeVar("T")
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is a CUDA device if there is one, else the CPU: the first, or under torchrun one for each process of this machine.
+    """`auto` is a CUDA device if there is one, else the CPU. `auto` and `cuda`: the first device, or under torchrun one for each process of this
+    machine.
 
     UserError for a device that is not there.
     """
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    elif name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -224,7 +224,7 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, devic
         return
     engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(settings.precision, device))
     options = Options(beam=settings.validate_beam).fill(config.decoding)
-    few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, options.beam, tokenizer, config.model.max_tokens)
+    few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, options.beam, tokenizer, config.model.max_tokens, "none")
     sources, targets = few.ids
     began = time.perf_counter()
     for places in length_batches(list(map(len, sources)), options.batch_tokens, options.beam):

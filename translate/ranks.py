@@ -7,6 +7,9 @@ gradients up. What depends on a clock, a signal or a file is decided by one rank
 from __future__ import annotations
 
 import contextlib
+import datetime
+import inspect
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +22,8 @@ from translate.errors import UserError
 from translate.tokenizer import PAD
 
 T = TypeVar("T")
+# for the first rank, which prepares the corpus, validates and saves; that a rank has died torchrun notices at once
+LONGEST_WAIT = datetime.timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,11 @@ class Ranks:
         """`model`, its gradients averaged over the ranks as the backward pass goes along."""
         if self.size == 1:
             return model
-        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+        parallel = nn.parallel.DistributedDataParallel
+        # the table of positions is the same in all; the option's name changed with torch 2.13, which warns of the old one
+        names = inspect.signature(parallel).parameters
+        option = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+        return parallel(model, gradient_as_bucket_view=True, **{option: False})
 
     def apart(self, model: nn.Module) -> contextlib.AbstractContextManager:
         """While it holds, gradients of `parallel`'s model add up in each rank alone."""
@@ -65,20 +74,24 @@ class Ranks:
         distributed.all_reduce(shared := torch.tensor(value), distributed.ReduceOp.MAX)
         return int(shared)
 
+    def wait(self) -> None:
+        """Until all ranks are here."""
+        if self.size > 1:
+            distributed.all_reduce(torch.zeros(()))
+
     def from_first(self, make: Callable[[], T]) -> T:
-        """What `make` returns in the first rank, where alone it runs. Its UserError there ends the others without a word of their own."""
+        """What `make` returns in the first rank, where alone it runs. An exception there ends the others at once, without a word of their own."""
         if self.size == 1:
             return make()
-        outcome: list = [None, None]
-        if self.first:
-            try:
-                outcome[0] = make()
-            except UserError as error:
-                outcome[1] = error
-        distributed.broadcast_object_list(outcome, src=0, device=torch.device("cpu"))
-        if outcome[1]:
-            raise outcome[1] if self.first else SystemExit(2)
-        return outcome[0]
+        outcome: list = [False, None]
+        try:
+            if self.first:
+                outcome = [True, make()]
+        finally:  # also with an exception: else the others would wait for it
+            distributed.broadcast_object_list(outcome, src=0, device=torch.device("cpu"))
+        if not outcome[0]:
+            raise SystemExit(2)
+        return outcome[1]
 
     def after_first(self, make: Callable[[], T]) -> T:
         """What `make` returns in every rank; the others run it once it has returned in the first, and find what that wrote."""
@@ -94,8 +107,10 @@ def join_ranks(device: torch.device) -> Iterator[Ranks]:
         yield Ranks()
         return
     if device.type == "cuda":
+        if device.index != int(os.environ["LOCAL_RANK"]) and int(os.environ["LOCAL_WORLD_SIZE"]) > 1:
+            raise UserError(f"training.device={device} gives every process the same GPU: set training.device=cuda, and each takes its own")
         torch.cuda.set_device(device)
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size())
     finally:

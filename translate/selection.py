@@ -94,7 +94,10 @@ def _best_alpha(validation: Validation) -> tuple[float, dict[str, Any]]:
     tried = {}
     for alpha in ALPHAS:
         outputs = translator.translate(sources, length_penalty=alpha)
-        tried[alpha] = {metric: round(scored.value, 2) for metric, scored in zip(order, score(outputs, [references], metrics=order))}
+        tried[alpha] = {
+            metric: round(scored.value, 2)
+            for metric, scored in zip(order, score(outputs, [references], metrics=order, tokenize=validation.development.tokenize))
+        }
     alpha = max(ALPHAS, key=lambda alpha: (*tried[alpha].values(), -abs(alpha - LENGTH_PENALTY)))  # BLEU may be 0 throughout
     metric = order[0]
     shown = {alpha: values[metric] for alpha, values in tried.items()}

@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import signal
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Optional
 
 import torch
 
+from translate import budget
 from translate.batches import Batch, BatchStream
 from translate.bundle import Bundle, build_model
 from translate.checkpoints import Checkpoints, Progress
@@ -23,34 +22,32 @@ from translate.config import Config
 from translate.data import Prepared
 from translate.device import choose_device, choose_precision, keep_memory, set_threads
 from translate.errors import UserError
-from translate.evaluation import evaluate_tests, samples, table, write_report
+from translate.evaluation import REPORT, evaluate_tests, samples, table, write_report
 from translate.optim import learning_rate
 from translate.paths import expanded
 from translate.ranks import Ranks, join_ranks
 from translate.runfolder import claim, open_run
-from translate.runlog import RunLog
+from translate.runlog import Meter, RunLog
 from translate.selection import choose_length_penalty, choose_weights
+from translate.stopping import Stop, marking_signals
 from translate.update import Updater
 from translate.validation import Validation
 
 SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run goes back
 EXPLODED = 1.5  # times the lowest loss and 1 nat more: so far a loss does not rise while it learns
-RETURNS = 3  # to the last save before the run gives up
+RETURNS = 3  # to the save of the last validation before the run gives up
 
 
 def train(config: Config) -> int:
     """Train until the budget of `config.training` is used up, then evaluate on the test sets.
 
     Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
-    Returns 0, or 128 + the signal's number where SIGINT or SIGTERM stopped it (saved). UserError for settings or data that can't be used.
+    Returns 0, or 128 + the number of the signal that stopped it (saved). UserError for settings or data that can't be used.
     """
     folder, device = Path(expanded(config.run)), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         if ranks.from_first(lambda: claim(folder, config, stack)):
-            if ranks.first:
-                ways = f"translate with `translate file -m {folder}`, choose another folder with run=FOLDER, or begin anew with resume=false"
-                print(f"{folder} is finished: {ways}", file=sys.stderr)
             return 0
         set_threads(config.training.threads)
         keep_memory()
@@ -67,6 +64,7 @@ def train(config: Config) -> int:
         chosen = run.choose()
         log.say(f"the model is in {folder}: its weights are {chosen['weights']}")
         tests = evaluate_tests(run.validation.translator(), config) if config.data.test else {}
+        (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
         write_report(folder, run.report(chosen), tests)
     if tests:
         print(f"{table(tests)}\n\n{samples(tests)}\n")
@@ -86,21 +84,15 @@ class Run:
         self.updater = Updater(self.model, self.config, device, self.precision, ranks)
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
         self.validation = Validation(bundle, validation, data.fingerprint, device, self.precision, self.checkpoints, log)
-        self.validation_seconds = 0.0
-        self.stop_signal, self.late = 0, False
-        self.before, self.started = 0.0, time.perf_counter()  # seconds of earlier starts; of this one
+        self.meter, self.stop = Meter(), Stop()
         self.restore()
-        self.before = self.progress.seconds
-        self.told_seconds += self.before
-        if self.progress.data != data.fingerprint:
-            raise UserError(
-                f"the training data changed since {bundle.folder} was started: its fingerprint is {data.fingerprint}, it was {self.progress.data};"
-                " restore the data, choose another folder with run=FOLDER, or begin anew with resume=false"
-            )
+        self.meter = Meter(self.progress.seconds)
+        self.meter.forget(self.progress.tokens, device)
         log.forget_after(self.progress.step)
         if self.progress.step:
             self.log.say(f"resumed at step {self.progress.step:,}")
         self.introduce()
+        self.take_limits()
 
     def introduce(self) -> None:
         """What is trained, on what, and for how long."""
@@ -115,67 +107,75 @@ class Run:
         )
         self.log.say(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
 
-    @property
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.started
-
-    def restore(self) -> None:
-        """The model, its optimizer and where the run stands, as they were saved last; of a run that begins, as they are."""
-        self.progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.say) or Progress(data=self.data.fingerprint)
-        self.unlogged = torch.zeros((), device=self.device)
-        self.told_tokens, self.told_seconds = self.progress.tokens, self.seconds
+    def restore(self, validated: bool = False) -> None:
+        """The model, its optimizer and where the run stands, as saved last, or at the last validation; of a run that begins, as they are."""
+        progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.say, validated)
+        self.progress = progress or Progress(data=self.data.fingerprint)
+        self.ranks.wait()  # before the first writes the next save in place of what another still reads
+        self.progress = self.ranks.from_first(lambda: self.validation.measured_again(self.progress))
+        self.meter.forget(self.progress.tokens, self.device)
         self.skipped_in_a_row = 0
         self.batches: Optional[Iterator[Batch]] = None  # the coming ones, once the loop has asked for them
 
+    def take_limits(self) -> None:
+        """Those of this start, which may be others than before: a larger budget goes on where the smaller one ended."""
+        progress = self.progress
+        before, now = progress.limits, budget.limits(self.settings)
+        if before and before != now:
+            progress.finished, used = False, self.used()
+            rate = self.rate(used)
+            self.log.say(budget.change(before, now, used, f"the {self.config.optim.schedule} schedule goes on from there, at a rate of {rate:.3g}"))
+
     def used(self) -> float:
-        """The share of the budget that is used up, 0 to 1, by the first rank's clock. Of the minutes, the two last validations are held back."""
-        settings, step, limit = self.settings, self.progress.step, self.settings.minutes * 60
-        shares = [step / settings.steps if settings.steps else 0.0]
-        if limit:
-            # unknown before the first validation: a twentieth
-            reserve = 2.5 * self.validation_seconds + 1 if self.validation_seconds else limit / 20
-            share = self.seconds / max(limit - reserve, limit / 2)
-            if share >= 1 and step < settings.min_steps and not self.late:
-                self.late = True
-                self.log.say(f"the {settings.minutes:g} minutes are over at step {step:,}: on to step {settings.min_steps:,} (training.min_steps)")
-            shares.append(min(share, step / settings.min_steps) if settings.min_steps else share)
-        return self.ranks.from_first(lambda: min(1.0, max(shares)))
+        """The share of the budget that is used up, 0 to 1, by the first rank's clock."""
+        settings, progress, meter = self.settings, self.progress, self.meter
+        if not meter.overtime_told and (line := budget.overtime(settings, progress, meter.seconds)):
+            meter.overtime_told = True
+            self.log.say(line)
+        return self.ranks.from_first(lambda: budget.used(settings, progress, meter.seconds))
 
     def loop(self) -> int:
         """Step until the budget, the patience or a signal ends it. Returns the signal's number, or 0."""
         sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
         stream = BatchStream(self.data, self.bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest)
-        with stream, _marking_signals(self):
+        with stream, marking_signals(alone=self.ranks.size == 1) as self.stop:
             if not self.progress.step:
                 self.save()  # to go back to
-            while (used := self.used()) < 1 and not self.out_of_patience():
+            while not self.progress.finished and (used := self.used()) < 1 and not budget.out_of_patience(self.settings, self.progress):
                 if self.batches is None:  # at first, and where the run went back
                     self.batches = stream.batches_from(self.progress.epoch, self.progress.position)
                 self.step(list(itertools.islice(self.batches, self.settings.accumulate)), used)
                 if self.progress.step > self.progress.validated and self.progress.step % self.settings.validate_every == 0:
                     self.validate()
-                if stop := self.ranks.greatest(self.stop_signal):
+                if self.ranks.greatest(self.stop.number):
                     self.save()
-                    name = signal.Signals(stop).name
-                    self.log.say(f"stopped by {name} at step {self.progress.step:,} and saved; the same command goes on from here")
-                    return stop
-            if self.progress.validated < self.progress.step:
-                self.validate()
-        return 0
+                    return self.stopped()
+                if self.ranks.first and self.checkpoints.due():
+                    self.save()
+            if not self.progress.finished:
+                self.progress.finished = True  # whatever happens from here on, there is no further step
+                self.validate() if self.progress.validated < self.progress.step else self.save()
+            return self.stopped() if self.ranks.greatest(self.stop.number) else 0
 
-    def out_of_patience(self) -> bool:
-        return 0 < self.settings.patience <= self.progress.worse
+    def stopped(self) -> int:
+        """Say so; returns the number of the signal."""
+        number = self.ranks.greatest(self.stop.number)
+        self.log.say(f"stopped by {signal.Signals(number).name} at step {self.progress.step:,} and saved; the same command goes on from here")
+        return number
+
+    def rate(self, used: float) -> float:
+        return self.progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, self.progress.step + 1, used)
 
     def step(self, batches: list[Batch], used: float) -> None:
         """One update at `used` of the budget; counts and tells it. Where training has gone wrong, back to the last save."""
         progress = self.progress
-        rate = progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, progress.step + 1, used)
+        rate = self.rate(used)
         done = self.updater.update(batches, progress.step, rate, self.log.say)
         progress.step += 1
         progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
         if done.finite:
             progress.tokens += done.tokens
-            self.unlogged += done.likelihood
+            self.meter.add(done.likelihood)
             self.skipped_in_a_row = 0
         else:
             progress.skipped += 1
@@ -183,33 +183,33 @@ class Run:
             self.log.say(f"step {progress.step:,}: the gradient is not finite, so this step is left out")
         if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
             self.go_back(f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite")
-        elif progress.step % self.settings.log_every == 0 and progress.tokens > self.told_tokens:
+        elif progress.step % self.settings.log_every == 0 and progress.tokens > self.meter.told_tokens:
             self.tell(done.norm, rate, used)
 
     def go_back(self, reason: str) -> None:
-        """To the last save, at half the rate. UserError, with the way out, where that has been tried often enough."""
+        """To the save of the last validation, at half the rate. UserError, with a hint, where that has been tried often enough."""
         returns, factor, wrong = self.progress.returns, self.progress.rate_factor, self.progress.step
         if returns >= RETURNS:
             raise UserError(
                 f"{reason}, at step {wrong:,}, and going back to the last save at half the rate did not help {RETURNS} times: "
                 "lower optim.rate, set optim.clip=1 or training.precision=fp32"
             )
-        self.restore()
-        self.progress.returns, self.progress.rate_factor = returns + 1, factor / 2
+        self.restore(validated=True)
+        self.progress.returns, self.progress.rate_factor, self.progress.finished = returns + 1, factor / 2, False
         self.log.say(f"{reason}, at step {wrong:,}: going back to step {self.progress.step:,}, on with {factor / 2:g} of the recipe's rate")
         self.log.forget_after(self.progress.step)
         self.save()
 
     def tell(self, norm: float, rate: float, used: float) -> None:
         """Log the mean loss and the speed since the last time; validations don't count as time here."""
-        progress, seconds = self.progress, self.seconds
-        tokens = progress.tokens - self.told_tokens
-        loss, speed = float(self.ranks.total(self.unlogged)) / tokens, tokens / max(seconds - self.told_seconds, 1e-9)
+        progress, meter = self.progress, self.meter
+        loss = float(self.ranks.total(meter.unlogged)) / (progress.tokens - meter.told_tokens)
+        speed, seconds = meter.speed(progress.tokens), meter.seconds
         if loss > EXPLODED * progress.lowest_loss + 1:
             self.go_back(f"the loss rose from {progress.lowest_loss:.2f} to {loss:.2f}")
             return
         progress.lowest_loss = min(progress.lowest_loss, loss)
-        self.told_tokens, self.told_seconds, self.unlogged = progress.tokens, seconds, torch.zeros((), device=self.device)
+        meter.forget(progress.tokens, self.device)
         best = f", {best}" if (best := self.validation.best(progress)) else ""
         self.log.progress(used, f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s")
         values = {"loss": loss, "gradient_norm": norm, "rate": rate, "tokens_per_second": speed, "epoch": progress.epoch, "seconds": seconds}
@@ -217,20 +217,23 @@ class Run:
 
     def validate(self) -> None:
         """The first rank validates and saves; the others learn how it went."""
-        if self.ranks.first:
-            self.validation_seconds = self.validation.validate(self.progress, self.save)
-            self.told_seconds += self.validation_seconds
-        self.progress = self.ranks.from_first(lambda: self.progress)
+
+        def measure() -> Progress:
+            self.meter.pause(self.validation.validate(self.progress, self.save))
+            return self.progress
+
+        self.progress = self.ranks.from_first(measure)
 
     def save(self) -> None:
-        self.progress.seconds = self.seconds
+        self.progress.seconds, self.progress.limits = self.meter.seconds, budget.limits(self.settings)
         if self.ranks.first:
-            self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
+            with self.stop.put_off():
+                self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
 
     def choose(self) -> dict:
         """Put the best weights in place, and the length penalty with which they search best."""
         chosen = choose_weights(self.validation, self.progress)
-        self.progress.seconds = self.seconds  # as of the budget: the length penalty and the tests come after it
+        self.progress.seconds = self.meter.seconds  # as of the budget: the length penalty and the tests come after it
         return {**chosen, **choose_length_penalty(self.validation, chosen.get("learnt", False))}
 
     def report(self, chosen: dict) -> dict:

@@ -6,6 +6,7 @@ Sits above translator.py and checkpoints.py and below selection.py, which makes 
 from __future__ import annotations
 
 import copy
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -16,14 +17,15 @@ from pathlib import Path
 import torch
 
 from translate.batches import pad
-from translate.bundle import Bundle, write_model
+from translate.bundle import Bundle, put_weights, write_model
+from translate.cache import digest
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config, CorpusConfig
 from translate.device import autocast, choose_search_precision
 from translate.model import Transformer
 from translate.objective import loss_sum
 from translate.runlog import RunLog
-from translate.scoring import beyond_bleu, score
+from translate.scoring import beyond_bleu, check_tokenizer, score, tokenizer_of
 from translate.tokenizer import BOS, Tokenizer
 from translate.torch_engine import TorchEngine
 from translate.translator import Translator, length_batches
@@ -64,8 +66,10 @@ class DevelopmentSet:
     Of more than `most` pairs (0 = no limit) so many, spread evenly over the set: neighbours are often of one text.
     """
 
-    def __init__(self, pairs: Sequence[tuple[str, str]], name: str, most: int, beam: int, tokenizer: Tokenizer, max_tokens: int) -> None:
-        self.name, self.whole, self.beam = name, len(pairs), beam
+    def __init__(
+        self, pairs: Sequence[tuple[str, str]], name: str, most: int, beam: int, tokenizer: Tokenizer, max_tokens: int, tokenize: str
+    ) -> None:
+        self.name, self.whole, self.beam, self.tokenize = name, len(pairs), beam, tokenize
         self.tokenizer, self.max_tokens = tokenizer, max_tokens
         pairs = spread(pairs, most)
         self.sources = [source for source, _ in pairs]
@@ -101,7 +105,7 @@ class DevelopmentSet:
         return translator.translate(self.sources, beam=self.beam)
 
     def result(self, outputs: list[str], loss: float) -> Result:
-        bleu, chrf = (metric.value for metric in score(outputs, [self.references], metrics=("bleu", "chrf")))
+        bleu, chrf = (metric.value for metric in score(outputs, [self.references], metrics=("bleu", "chrf"), tokenize=self.tokenize))
         return Result(bleu, chrf, loss, has_learnt(outputs, self.references, bleu))
 
     def write_samples(self, path: Path, step: int, outputs: list[str]) -> None:
@@ -178,23 +182,41 @@ class Validation:
         self.bundle, self.data, self.device, self.precision, self.checkpoints, self.log = bundle, data, device, precision, checkpoints, log
         config: Config = bundle.config
         self.pairs, self.settings, self.metric = pairs, config.training, config.training.metric
+        tokenize = tokenizer_of(config.data.target_language)
+        check_tokenizer(tokenize)
         name, most = set_name(config.data.validation), self.settings.validate_sentences
-        self.development = DevelopmentSet(pairs, name, most, self.settings.validate_beam, bundle.tokenizer, config.model.max_tokens)
-        self.without_bleu = len(self.development) > 0 and beyond_bleu(self.development.references)
+        self.development = DevelopmentSet(pairs, name, most, self.settings.validate_beam, bundle.tokenizer, config.model.max_tokens, tokenize)
+        self.without_bleu = len(self.development) > 0 and beyond_bleu(self.development.references, tokenize)
         if self.without_bleu and self.metric == "bleu":
             self.metric = "chrf"
         self.ended, self.told = 0.0, False  # the last validation of this start; that they take too long
 
-    def translator(self) -> Translator:
-        """Of the present weights, as users will have it."""
-        model, precision = copy.deepcopy(self.bundle.model), choose_search_precision(self.settings.precision, self.device)
+    def translator(self, model: Transformer | None = None) -> Translator:
+        """Of the present weights, or of another model's, as users will have it."""
+        model, precision = copy.deepcopy(model or self.bundle.model), choose_search_precision(self.settings.precision, self.device)
         return Translator(TorchEngine.owning(model, self.device, precision), self.bundle.tokenizer, self.bundle.config.decoding)
 
-    def measure(self) -> tuple[list[str], Result]:
-        """The development set's translations by the present weights, and how good they are."""
-        loss = self.development.loss(self.bundle.model, self.device, self.precision, self.settings.batch_tokens)
-        outputs = self.development.translate(self.translator())
+    def measure(self, model: Transformer | None = None) -> tuple[list[str], Result]:
+        """The development set's translations by the present weights, or by another model, and how good they are."""
+        loss = self.development.loss(model or self.bundle.model, self.device, self.precision, self.settings.batch_tokens)
+        outputs = self.development.translate(self.translator(model))
         return outputs, self.development.result(outputs, loss)
+
+    def measured_again(self, progress: Progress) -> Progress:
+        """`progress`, with new figures of the best checkpoint where it was chosen on another development set or by another metric."""
+        now = digest(self.development.sources, self.development.references, self.development.beam, self.metric)
+        before, progress.development = progress.development, now
+        if not before or before == now or not progress.best_step:
+            return progress
+        result = Result(-1.0, -1.0, math.inf, True)
+        if len(self.development):
+            model = copy.deepcopy(self.bundle.model)
+            put_weights(model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
+            result = self.measure(model)[1]
+        progress.best_bleu, progress.best_chrf, progress.best_loss, progress.best_learnt = result.bleu, result.chrf, result.loss, result.learnt
+        best = f"the best checkpoint, of step {progress.best_step:,}, has {result.shown()}"
+        self.log.say(f"the development set, or what decides on it, has changed since the last start: {best}")
+        return progress
 
     def best(self, progress: Progress) -> str:
         """The best figure so far by the metric that decides, or nothing."""
@@ -220,7 +242,7 @@ class Validation:
             best, progress.best_step = True, progress.step
         if best:
             write_model(self.bundle, self.data)
-        progress.validated = progress.step
+        progress.validated, progress.validation_seconds = progress.step, time.perf_counter() - began
         self.checkpoints.keep_weights(self.bundle.model, progress)
         save()
         self.checkpoints.drop_unneeded(progress)

@@ -46,7 +46,7 @@ OFTEN_SET = {
     "training.validate_every": "steps from one validation to the next",
     "training.metric": "what makes a checkpoint the best on the development set: bleu, chrf or loss",
     "training.patience": "validations in a row that are no better before the end (0: go on)",
-    "training.seed": "the same seed gives the same weights",
+    "training.seed": "the same seed and training.steps give the same weights; minutes follow the clock",
     "training.device": "auto, cpu, cuda",
     "optim.rate": "learning rate at its peak (noam: factor of the paper's formula)",
     "model.dropout": "",

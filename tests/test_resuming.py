@@ -1,0 +1,411 @@
+"""What may differ between two starts of a run, and what must not: damaged saves, other settings, moved or changed data, another budget."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.conftest import digest, metrics, tiny_config
+from tests.test_recovery import spoiled
+from translate import checkpoints, training
+from translate.bundle import load_bundle, read_metadata, read_weights, write_weights
+from translate.cli.main import main
+from translate.config import CorpusConfig
+from translate.training import train
+
+SETTINGS = {"steps": 60, "keep": 3, "average": 3}
+
+
+class Killed(Exception):
+    """Stands for whatever ends a process."""
+
+
+def killed(*_, **__):
+    raise Killed
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, corpus_folder) -> Path:
+    """A run that did all of its steps and was killed before it chose its weights."""
+    run = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.Run, "choose", killed)
+        with pytest.raises(Killed):
+            train(tiny_config(run, corpus_folder, **SETTINGS))
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, stopped, corpus_folder) -> Path:
+    run = copy_of(stopped, tmp_path_factory.mktemp("whole"))
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    return run
+
+
+def copy_of(run: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(run, folder / "run"))
+
+
+def invert(path: Path, share: float, size: int = 4000) -> None:
+    content = bytearray(path.read_bytes())
+    start = int(share * (len(content) - size))
+    content[start : start + size] = bytes(byte ^ 255 for byte in content[start : start + size])
+    path.write_bytes(content)
+
+
+def said(run: Path) -> str:
+    return (run / "train.log").read_text()
+
+
+def weights_equal(first: Path, second: Path) -> bool:
+    one, other = (read_weights(run / "model.safetensors") for run in (first, second))
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_save_with_inverted_bytes_is_found(share, stopped, whole, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    invert(run / "checkpoints" / "resume.safetensors", share)
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert "damaged" in said(run) and "going on from the save before" in said(run) and "resumed at step 40" in said(run)
+    assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
+
+
+def test_one_bit_of_the_metadata_is_found(stopped, whole, tmp_path, corpus_folder):
+    """A counter that is another number, or the checksum under another name."""
+    for number, (old, new) in enumerate([(b'\\"position\\": ', b'\\"position\\":1'), (b'"sha256"', b'"sha257"')]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        run = copy_of(stopped, folder)
+        save = run / "checkpoints" / "resume.safetensors"
+        assert save.read_bytes().count(old) == 1
+        save.write_bytes(save.read_bytes().replace(old, new))
+        train(tiny_config(run, corpus_folder, **SETTINGS))
+        assert "resumed at step 40" in said(run)
+        assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
+
+
+@pytest.mark.parametrize("step", [40, 60])
+def test_damaged_weights_of_a_validation_are_left_out(step, stopped, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    invert(run / "checkpoints" / f"step-{step:08d}.safetensors", 0.5)
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert f"step-{step:08d}.safetensors is damaged" in said(run) and "it is left out" in said(run)
+    assert json.loads((run / "report.json").read_text())["steps"] == 60
+    load_bundle(run)
+
+
+def test_a_save_of_a_newer_version_is_refused_and_kept(stopped, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    save = run / "checkpoints" / "resume.safetensors"
+    progress = {**json.loads(read_metadata(save)["progress"]), "mood": 3}
+    write_weights(save, read_weights(save), {"progress": json.dumps(progress)})
+    before = digest(save)
+    with pytest.raises(ValueError, match=r"newer version of translate-nmt \(it has a field 'mood'\): install that version"):
+        train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert digest(save) == before
+
+
+@pytest.mark.parametrize("progress", [None, "[1", "[]", '{"step": "many"}'])
+def test_a_save_whose_metadata_are_gone_or_unreadable(progress, stopped, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    save = run / "checkpoints" / "resume.safetensors"
+    write_weights(save, read_weights(save), {"progress": progress} if progress else {})
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert "resume.safetensors is damaged" in said(run) and "resumed at step 40" in said(run)
+
+
+def test_a_save_of_the_first_version_is_read(stopped, whole, tmp_path, corpus_folder):
+    """Without checksum, and with the fields that there were."""
+    run = copy_of(stopped, tmp_path)
+    for save in (run / "checkpoints").glob("*.safetensors"):
+        progress = json.loads(read_metadata(save).get("progress", "{}"))
+        for key in ("validation_seconds", "development", "limits", "finished"):
+            progress.pop(key, None)
+        write_weights(save, read_weights(save), {"progress": json.dumps(progress)} if progress else None)
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
+    assert "damaged" not in said(run)
+
+
+def test_an_explosion_before_the_first_validation_goes_back_to_fresh_moments(tmp_path, corpus_folder, monkeypatch):
+    """From there on the run is the one that began at half the rate."""
+    configs = [tiny_config(tmp_path / name, corpus_folder, steps=30, log_every=5, validate_every=30, average=1) for name in ("fresh", "exploded")]
+    for config in configs:
+        config.optim.schedule = "inverse_sqrt"
+    configs[0].optim.rate /= 2
+    train(configs[0])
+    load, moments = checkpoints.Checkpoints.load, []
+
+    def loading(self, model, optimizer, *rest, **options):
+        progress = load(self, model, optimizer, *rest, **options)
+        moments.append(len(optimizer.state))
+        return progress
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "load", loading)
+    spoiled(monkeypatch, 1, at=12)
+    train(configs[1])
+    assert "going back to step 0, on with 0.5 of the recipe's rate" in said(tmp_path / "exploded") and moments == [0, 0]
+    losses = [[line["loss"] for line in metrics(tmp_path / name) if "loss" in line] for name in ("fresh", "exploded")]
+    assert losses[0] == losses[1]
+    assert weights_equal(tmp_path / "fresh", tmp_path / "exploded")
+
+
+def test_killed_in_its_final_tests_a_run_in_minutes_takes_no_further_step(tmp_path, corpus_folder, monkeypatch):
+    config = tiny_config(tmp_path / "run", corpus_folder, steps=0, minutes=0.03, log_every=1, validate_every=10)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "evaluate_tests", killed)
+        with pytest.raises(Killed):
+            train(config)
+    before = digest(tmp_path / "run" / "model.safetensors"), (tmp_path / "run" / "metrics.jsonl").read_text()
+    config.training.minutes = 0.03
+    assert train(config) == 0
+    assert before == (digest(tmp_path / "run" / "model.safetensors"), (tmp_path / "run" / "metrics.jsonl").read_text())
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == metrics(tmp_path / "run")[-1]["step"]
+
+
+def test_samples_and_metrics_of_steps_that_are_undone_are_dropped(stopped, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    (run / "checkpoints" / "resume.safetensors").unlink()  # back to step 40
+    with open(run / "metrics.jsonl", "a") as file:
+        file.write('{"damaged\n{"step": 50, "lo')
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    heads = [line for line in (run / "samples.txt").read_text().splitlines() if line.startswith("# step")]
+    assert heads == ["# step 20", "# step 40", "# step 60"]
+    assert [line["step"] for line in metrics(run) if "bleu" in line] == [20, 40, 60]
+
+
+def moved(run: Path, corpus_folder: Path, folder: Path, **settings):
+    """The same corpus elsewhere and in another spelling, and all else that touches no weight."""
+    shutil.copytree(corpus_folder, folder, ignore=shutil.ignore_patterns("cache"))
+    config = tiny_config(run, folder, **{**SETTINGS, **settings})
+    config.data.train[0].source = str(folder / "." / "train.de").replace("train.de", "./train.de")
+    config.data.test = {"other": CorpusConfig(source=str(folder / "dev.de"), target=str(folder / "dev.en"))}
+    config.data.cache = str(corpus_folder / "cache")
+    config.decoding.beam, config.decoding.length_penalty = 3, 0.6
+    return config
+
+
+def test_what_touches_no_weight_may_differ(stopped, whole, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    (run / "checkpoints" / "resume.safetensors").unlink()  # twenty steps are left
+    config = moved(run, corpus_folder, tmp_path / "elsewhere", keep=4, patience=50, log_every=4, validate_every=30)
+    assert train(config) == 0
+    assert torch.equal(
+        *(read_weights(each / "checkpoints" / "step-00000060.safetensors")["encoder.0.feedforward.inner.bias"] for each in (run, whole))
+    )
+    made = yaml.safe_load((run / "config.yaml").read_text())
+    assert made["training"]["log_every"] == 4 and made["decoding"]["beam"] == 3 and list(made["data"]["test"]) == ["other"]
+    report = json.loads((run / "report.json").read_text())
+    assert list(report["test"]) == ["other"] and report["test"]["other"]["decoding"] == {"beam": 3, "length_penalty": 0.6}
+    assert load_bundle(run).config.decoding.beam == 3
+
+
+def test_of_a_finished_run_too_and_the_bundle_stays_whole(whole, tmp_path, corpus_folder, capsys):
+    run = copy_of(whole, tmp_path)
+    before = read_weights(run / "model.safetensors")
+    assert train(moved(run, corpus_folder, tmp_path / "elsewhere")) == 0
+    errors = capsys.readouterr().err
+    assert "is finished" in errors and "training.steps" in errors and "resumed" not in said(run)[len(said(whole)) :]
+    loaded = load_bundle(run)
+    assert loaded.config.decoding.beam == 3 and "elsewhere" in loaded.config.data.test["other"].source
+    assert all(torch.equal(tensor, before[name]) for name, tensor in read_weights(run / "model.safetensors").items())
+    source = tmp_path / "source.de"
+    source.write_text("Guten Tag.\n")
+    assert main(["file", "-m", str(run), str(source), "-o", str(tmp_path / "out.en"), "--device", "cpu"]) == 0
+
+
+def test_settings_half_written_are_mended_by_the_next_start(whole, tmp_path, corpus_folder):
+    """Killed between config.yaml and the manifest."""
+    run = copy_of(whole, tmp_path)
+    config = tiny_config(run, corpus_folder, **SETTINGS)
+    config.decoding.beam = 3
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace("decoding:\n  beam: 2", "decoding:\n  beam: 3"))
+    with pytest.raises(ValueError, match=r"decoding\.beam"):
+        load_bundle(run)
+    assert train(config) == 0
+    assert load_bundle(run).config.decoding.beam == 3
+
+
+def test_a_larger_budget_extends_a_finished_run(whole, tmp_path, corpus_folder, monkeypatch, capsys):
+    run = copy_of(whole, tmp_path)
+    config = tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 80})
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "evaluate_tests", killed)
+        with pytest.raises(Killed):
+            train(config)
+    assert "resumed at step 60" in said(run)
+    assert "the budget was 60 steps and is 80 steps now, of which 75% are used up; the linear schedule goes on" in said(run)
+    assert json.loads((run / "report.json").read_text())["steps"] == 60
+    assert train(config) == 0  # not taken for finished because the old report is there
+    report = json.loads((run / "report.json").read_text())
+    assert report["steps"] == 80 and metrics(run)[-1]["step"] == 80
+    rates = {line["step"]: line["rate"] for line in metrics(run) if "rate" in line}
+    assert rates[60] == pytest.approx(0.005 / 60) and rates[70] == pytest.approx(0.005 * 11 / 80)
+    capsys.readouterr()
+    for steps in (80, 70):
+        config.training.steps = steps
+        assert train(config) == 0
+        assert "is finished" in capsys.readouterr().err
+    assert json.loads((run / "report.json").read_text()) == report
+    assert yaml.safe_load((run / "config.yaml").read_text())["training"]["steps"] == 80
+
+
+def test_minutes_may_follow_steps_and_patience_may_grow(tmp_path, corpus_folder, capsys):
+    config = tiny_config(tmp_path / "run", corpus_folder, steps=500, validate_every=5, patience=2, average=1)
+    config.optim.rate = 1e-9
+    train(config)
+    assert train(config) == 0
+    assert "train on with training.patience above 2" in capsys.readouterr().err
+    config.training.patience = 4
+    train(config)
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == 25
+    seconds = json.loads((tmp_path / "run" / "report.json").read_text())["seconds"]
+    config.training.steps, config.training.minutes, config.training.patience = 0, (seconds + 3) / 60, 0
+    train(config)
+    assert "the budget was 500 steps, a patience of 4 validations and is 0." in said(tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] > 25
+
+
+def test_a_smaller_budget_ends_a_run_where_it_is(stopped, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    assert train(tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 50})) == 0
+    assert "the budget was 60 steps and is 50 steps now, all of it used up" in said(run)
+    assert json.loads((run / "report.json").read_text())["steps"] == 60
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda config: setattr(config.training, "seed", 2), r"training\.seed is 2 now and was 1; to continue that run, set it back"),
+        (lambda config: setattr(config.data.train[0], "weight", 2.0), r"data\.train\.0\.weight is 2\.0 now and was 1\.0"),
+        (lambda config: setattr(config.data.filters, "max_ratio", 2.0), r"data\.filters\.max_ratio is 2\.0"),
+        (lambda config: setattr(config.data.train[0], "target", config.data.train[0].source), "training data changed"),
+        (lambda config: setattr(config.tokenizer, "path", config.data.train[0].source), "tokenizer.path is "),
+    ],
+)
+def test_what_decided_the_weights_may_not_differ(change, message, whole, stopped, corpus_folder, tmp_path):
+    for number, run in enumerate((whole, stopped)):
+        (tmp_path / str(number)).mkdir()
+        run = copy_of(run, tmp_path / str(number))
+        before = {path: digest(path) for path in run.rglob("*") if path.is_file()}
+        config = tiny_config(run, corpus_folder, **SETTINGS)
+        change(config)
+        with pytest.raises(ValueError, match=message + ".*run=FOLDER.*resume=false"):
+            train(config)
+        assert before == {path: digest(path) for path in run.rglob("*") if path.is_file()}
+
+
+def test_the_run_s_own_tokenizer_may_be_named(whole, tmp_path, corpus_folder, capsys):
+    run = copy_of(whole, tmp_path)
+    config = tiny_config(run, corpus_folder, **SETTINGS)
+    config.tokenizer.path = str(whole / "spm.model")
+    assert train(config) == 0
+    assert "is finished" in capsys.readouterr().err
+
+
+def test_a_report_of_evaluate_alone_finishes_no_run(stopped, whole, tmp_path, corpus_folder):
+    run = copy_of(stopped, tmp_path)
+    (run / "report.json").write_text('{"test": {"old": {"scores": {}}}}')
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    report = json.loads((run / "report.json").read_text())
+    assert report["steps"] == 60 and list(report["test"]) == ["dev"]
+
+
+@pytest.mark.parametrize("where", ["translate.runfolder.prepare", "translate.training.Run.step"])
+def test_a_run_without_a_step_gives_way_to_the_corrected_command(where, tmp_path, corpus_folder, monkeypatch):
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(where, killed)
+        with pytest.raises(Killed):
+            train(tiny_config(run, corpus_folder, steps=10, validate_every=10))
+    assert (run / "config.yaml").exists()
+    config = tiny_config(run, corpus_folder, steps=10, validate_every=10)
+    config.tokenizer.vocabulary, config.model.width = 400, 48
+    assert train(config) == 0
+    assert len(load_bundle(run).tokenizer.target_pieces()) == 400
+
+
+def test_a_tokenizer_of_data_that_were_corrected_since_is_made_anew(tmp_path, corpus_folder, monkeypatch):
+    folder = tmp_path / "data"
+    shutil.copytree(corpus_folder, folder)
+    config = tiny_config(tmp_path / "run", folder, steps=5, validate_every=5)
+    with monkeypatch.context() as patch:
+        patch.setattr("translate.runfolder.prepare", killed)
+        with pytest.raises(Killed):
+            train(config)
+    old = digest(tmp_path / "run" / "spm.model")
+    (folder / "train.de").write_text((folder / "train.de").read_text().replace("e", "é"))
+    train(config)
+    assert digest(tmp_path / "run" / "spm.model") != old
+
+
+@pytest.mark.parametrize("which", ["swapped", "missing", "empty"])
+def test_errors_of_the_quick_check_stop_the_start(which, tmp_path, corpus_folder):
+    config = tiny_config(tmp_path / "run", corpus_folder)
+    if which == "swapped":
+        corpus = config.data.validation[0]
+        corpus.source, corpus.target = corpus.target, corpus.source
+    else:
+        config.data.test["dev"].target = str(tmp_path / "other.en")
+        if which == "empty":
+            (tmp_path / "other.en").touch()
+    messages = {"swapped": "validation 1: the source side looks like en", "missing": "other.en", "empty": "other.en"}
+    with pytest.raises(ValueError, match=messages[which]):
+        train(config)
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"train.log", "metrics.jsonl"}
+    assert train(tiny_config(tmp_path / "run", corpus_folder, steps=2, validate_every=2)) == 0
+
+
+def test_another_development_set_measures_the_best_again(stopped, tmp_path, corpus_folder):
+    folder = tmp_path / "data"
+    shutil.copytree(corpus_folder, folder)
+    run = copy_of(stopped, tmp_path)
+    for language in ("de", "en"):
+        lines = (folder / f"dev.{language}").read_text().splitlines(keepends=True)
+        (folder / f"dev.{language}").write_text("".join(lines[:10]))
+    best = max((line for line in metrics(run) if "bleu" in line), key=lambda line: line["bleu"])
+    train(tiny_config(run, folder, **SETTINGS))
+    told = next(line for line in said(run).splitlines() if "the development set has changed since the last start" in line)
+    assert f"of step {best['step']}, has BLEU" in told and f"{best['bleu']:.2f} on the one before" in told
+    # independently: the weights of that step on those ten sentences
+    shutil.copytree(run, tmp_path / "best")
+    bundle = load_bundle(run)
+    from translate.bundle import put_weights, write_model
+    from translate.scoring import corpus_bleu
+    from translate.translator import Translator
+
+    put_weights(bundle.model, read_weights(run / "checkpoints" / f"step-{best['step']:08d}.safetensors"), "best")
+    bundle.folder = tmp_path / "best"
+    write_model(bundle, bundle.data)
+    outputs = Translator.load(tmp_path / "best", "cpu", "fp32").translate((folder / "dev.de").read_text().splitlines(), beam=1)
+    bleu = corpus_bleu(outputs, (folder / "dev.en").read_text().splitlines())[0]
+    assert f"has BLEU {bleu:.2f} on this one" in told
+
+
+def test_a_copied_bundle_is_not_trained_over(whole, tmp_path, corpus_folder):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("config.yaml", "spm.model", "model.safetensors"):
+        shutil.copy(whole / name, run / name)
+    with pytest.raises(ValueError, match="holds a model without the checkpoints of its training, which cannot go on"):
+        train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
+
+
+def test_settings_that_cannot_be_used_are_not_written_down(whole, stopped, tmp_path, corpus_folder):
+    for number, run in enumerate((whole, stopped)):
+        (tmp_path / str(number)).mkdir()
+        run = copy_of(run, tmp_path / str(number))
+        before = digest(run / "config.yaml")
+        config = tiny_config(run, corpus_folder, **SETTINGS)
+        config.data.test["dev"].source = str(tmp_path / "missing.de")
+        with pytest.raises(ValueError, match="missing.de: cannot be read"):
+            train(config)
+        assert digest(run / "config.yaml") == before
