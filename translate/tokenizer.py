@@ -11,7 +11,7 @@ import os
 import re
 from itertools import chain, islice
 from pathlib import Path
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Iterable, Iterator, Sequence
 
 import sentencepiece
 
@@ -128,15 +128,24 @@ def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     for symbol in config.symbols:
         if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
             raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must have no space in it and be none of {', '.join(SPECIAL)}")
-    written = io.BytesIO()
+    written, text = io.BytesIO(), False
+
+    def noted() -> Iterator[str]:
+        nonlocal text
+        for line in lines:
+            text = text or bool(line.strip())
+            yield line
+
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines), model_writer=written, model_type=config.kind, vocab_size=config.vocabulary,
+            sentence_iterator=noted(), model_writer=written, model_type=config.kind, vocab_size=config.vocabulary,
             character_coverage=config.character_coverage, normalization_rule_name=config.normalization, byte_fallback=True,
             user_defined_symbols=config.symbols, pad_id=PAD, bos_id=BOS, eos_id=EOS, unk_id=UNK,
             max_sentence_length=LONGEST_LINE, num_threads=2, minloglevel=QUIET,
         )  # fmt: skip
     except RuntimeError as error:
+        if not text:  # which SentencePiece says in one way or another, as its version has it
+            raise UserError("the tokenizer cannot be trained: the training text has no line that is not blank") from None
         raise UserError(_explained(str(error), config)) from None
     return written.getvalue()
 
@@ -151,8 +160,6 @@ def _explained(message: str, config: TokenizerConfig) -> str:
             f"tokenizer.vocabulary is {config.vocabulary}, but special pieces, bytes and characters alone are {low[2]}: "
             f"set a greater one, or lower tokenizer.character_coverage ({config.character_coverage})"
         )
-    if "sentences_.empty()" in message or "all_chars_count" in message:
-        return "the tokenizer cannot be trained: the training text has no line that is not blank"
     return f"the tokenizer cannot be trained: {' '.join(message.split())}"
 
 
