@@ -13,6 +13,7 @@ from translate.checks import cheap_checks
 from translate.config import Config, first_difference
 from translate.data import Prepared, load_pairs, prepare, training_texts
 from translate.errors import UserError
+from translate.files import remove_unfinished
 from translate.lock import alone
 from translate.runlog import RunLog
 from translate.tokenizer import Tokenizer, train_tokenizer
@@ -52,6 +53,7 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
         if foreign:
             raise UserError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
     stack.enter_context(lock)
+    remove_unfinished(folder)
     return False
 
 
