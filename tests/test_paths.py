@@ -56,7 +56,8 @@ def test_other_descriptors_and_substituted_processes(tmp_path):
     done = shell('"$@" /dev/fd/7 7> seven; "$@" /dev/stderr; "$@" >(cat > sub); mkfifo pipe; cat pipe > fifo & "$@" pipe; wait', tmp_path)
     assert (done.stderr, done.stdout) == (b"one\ntwo\n", b"")
     deadline = time.monotonic() + 20
-    while not (tmp_path / "sub").read_text() and time.monotonic() < deadline:  # the shell does not wait for it
+    sub = tmp_path / "sub"
+    while not (sub.exists() and sub.read_text().endswith("two\n")) and time.monotonic() < deadline:  # the shell does not wait for it
         time.sleep(0.02)
     for name in ("seven", "sub", "fifo"):
         assert (tmp_path / name).read_text() == "one\ntwo\n"
