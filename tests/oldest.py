@@ -2,7 +2,7 @@
 
     python -m venv /tmp/oldest
     python -m tests.oldest > /tmp/oldest/requirements.txt
-    /tmp/oldest/bin/pip install -r /tmp/oldest/requirements.txt
+    /tmp/oldest/bin/pip install -r /tmp/oldest/requirements.txt -e .
     /tmp/oldest/bin/python -m pytest
 
 What those packages bring with them is the newest that fits. A floor that fails is raised.

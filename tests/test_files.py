@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 import threading
@@ -9,8 +11,9 @@ import threading
 import pytest
 import torch
 
-from tests.conftest import LINES, make_untrained
-from translate.bundle import load_bundle, write_model
+import translate.bundle
+from tests.conftest import LINES, make_untrained, tiny_config
+from translate.bundle import load_bundle, load_tokenizer, write_config, write_model
 from translate.checkpoints import Checkpoints, Progress
 from translate.cli.main import main
 from translate.config import CorpusConfig, DataConfig
@@ -18,6 +21,7 @@ from translate.corpora import load_corpus
 from translate.errors import UserError
 from translate.evaluation import write_report
 from translate.files import whole_file, whole_folder, written
+from translate.runfolder import claim
 
 
 @pytest.fixture
@@ -111,6 +115,35 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     with pytest.raises(UserError, match="a/b: cannot be written: Directory not empty$"), whole_folder(tmp_path / "a" / "b"):
         pass
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_what_killed_processes_left_is_removed(tmp_path, corpus_folder, source, translate):
+    """Of a run by the next start, of a resumed job by the command that goes on; nothing else that begins with a dot."""
+    run, stack = tmp_path / "run", contextlib.ExitStack()
+    (run / "checkpoints").mkdir(parents=True)
+    for name in (".model.safetensors.0a1b2c3d.tmp", ".tmpAb3xYz", "checkpoints/.resume.safetensors.0a1b2c3d.tmp", "checkpoints/.tmpAb3xYz", ".mine"):
+        (run / name).write_text("x")
+    make_untrained(run)
+    config = tiny_config(run, corpus_folder)
+    write_config(run, config, load_tokenizer(run)[1])
+    with stack:
+        assert not claim(run, config, stack)
+        found = {path.name for path in run.rglob("*") if path.is_file() and path.name.startswith(".")}
+        assert found == {".lock", ".mine"}
+    left = tmp_path / ".out.0a1b2c3d.tmp"
+    for path in (left, tmp_path / ".out.tmp", tmp_path / ".out2.0a1b2c3d.tmp"):
+        path.write_text("x")
+    assert translate(source, "-o", tmp_path / "out", "--resume") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.tmp", ".out2.0a1b2c3d.tmp", "out", "run", "source.de"]
+
+
+def test_weights_that_may_not_be_read_are_not_called_damaged(untrained, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(translate.bundle.safetensors, "safe_open", refuse)
+    with pytest.raises(UserError, match=r"model\.safetensors: cannot be read: Permission denied$"):
+        load_bundle(untrained)
 
 
 def test_names_as_long_as_a_file_system_takes(tmp_path):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,12 @@ def test_standard_output_is_written_to_and_not_replaced(tmp_path, name):
 
 
 def test_other_descriptors_and_substituted_processes(tmp_path):
-    done = shell('"$@" /dev/fd/7 7> seven; "$@" /dev/stderr; "$@" >(cat > sub); mkfifo pipe; cat pipe > fifo & "$@" pipe; wait; sleep 0.2', tmp_path)
+    done = shell('"$@" /dev/fd/7 7> seven; "$@" /dev/stderr; "$@" >(cat > sub); mkfifo pipe; cat pipe > fifo & "$@" pipe; wait', tmp_path)
     assert (done.stderr, done.stdout) == (b"one\ntwo\n", b"")
+    deadline = time.monotonic() + 20
+    sub = tmp_path / "sub"
+    while not (sub.exists() and sub.read_text().endswith("two\n")) and time.monotonic() < deadline:  # the shell does not wait for it
+        time.sleep(0.02)
     for name in ("seven", "sub", "fifo"):
         assert (tmp_path / name).read_text() == "one\ntwo\n"
     done = shell('"$@" /dev/fd/9', tmp_path)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from itertools import islice
 
 import pytest
@@ -175,6 +176,9 @@ def test_a_signal_leaves_no_process_and_no_half_file(untrained, tmp_path, number
         os.killpg(process.pid, number)
         _, told = process.communicate(timeout=60)
     assert process.returncode == code and told == b"translate: " + line + b"\n"
+    deadline = time.monotonic() + 10  # older versions of Ray end a moment after
+    while any(os.path.exists(f"/proc/{one}") for one in started) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert len(started) > 4 and not any(os.path.exists(f"/proc/{one}") for one in started)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 

@@ -162,6 +162,13 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
                 found.unlink()
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove the weights in a run folder that a killed process was writing: they may be gigabytes. For who holds the folder's lock."""
+    for place in (folder, folder / "checkpoints"):
+        for found in [*place.glob(f".*.safetensors.*{SUFFIX}"), *place.glob(".tmp??????")]:  # the second is safetensors' own
+            found.unlink(missing_ok=True)
+
+
 def _temporary(place: Path) -> Path:
     return place.parent / f"{_shortened(place.name)}{secrets.token_hex(4)}{SUFFIX}"
 

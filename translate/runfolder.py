@@ -25,6 +25,7 @@ from translate.config import Config, TrainingConfig, differences, first_differen
 from translate.data import Prepared, fingerprint_of, load_pairs, prepare, training_texts
 from translate.errors import UserError
 from translate.evaluation import REPORT
+from translate.files import remove_unfinished
 from translate.lock import alone
 from translate.paths import expanded
 from translate.runlog import SAMPLES, RunLog
@@ -63,10 +64,12 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
         if foreign:
             raise UserError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
         stack.enter_context(lock)
+        remove_unfinished(folder)
         return False
     run = _Standing(folder, config) if _report(folder) else None
     if not (run and run.finished) or run.outdated:  # else there is nothing to write, and it may lie where nobody can
         stack.enter_context(lock)
+        remove_unfinished(folder)
         run = _Standing(folder, config)
         if run.must_begin_anew:
             run.clear()

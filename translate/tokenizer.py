@@ -176,7 +176,7 @@ def _explained(message: str, config: TokenizerConfig, looked: _Looked) -> str:
             f"tokenizer.vocabulary is {config.vocabulary}, but special pieces, bytes and characters alone are {low[2]}: "
             f"set a greater one, or lower tokenizer.character_coverage ({config.character_coverage})"
         )
-    if "sentences_.empty()" in message or "all_chars_count" in message:
+    if not looked.text or "sentences_.empty()" in message or "all_chars_count" in message:  # one way or another, as its version has it
         if not looked.long:
             return "the tokenizer cannot be trained: the training text has no line that is not blank"
         return (
