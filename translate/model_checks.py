@@ -26,7 +26,7 @@ from translate.bundle import build_model
 from translate.checks import SHOWN, Finding, check_data, check_schedule
 from translate.config import Config
 from translate.data import Prepared, load_pairs, prepare, save_sample, training_texts
-from translate.device import autocast, choose_device, choose_precision, keep_memory, set_threads
+from translate.device import autocast, choose_device, choose_precision, keep_few_kernels, keep_memory, set_threads
 from translate.errors import UserError
 from translate.objective import loss_sum
 from translate.ranks import Ranks
@@ -167,6 +167,7 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     precision = choose_precision(config.training.precision, device)
     set_threads(config.training.threads)
     keep_memory()
+    keep_few_kernels()
     torch.manual_seed(config.training.seed)
     updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
     settings = config.training
