@@ -153,17 +153,35 @@ def recipe(folder: Path) -> Case:
 
 
 def tsv(folder: Path) -> Case:
-    from translate.pairfiles import tsv_rows
-
-    return reader(folder / "a.tsv", lambda path: tsv_rows(str(path), [0, 1]), "\n".join(f"{line}\t{line}" for line in LINES * 5).encode())
+    return pairs(folder / "a.tsv", "\n".join(f"{line}\t{line}" for line in LINES * 5))
 
 
 def jsonl(folder: Path) -> Case:
-    from translate.pairfiles import jsonl_rows
-
     rows = [{"translation": {"de": line, "en": line}, "score": 0.5} for line in LINES * 5]
-    text = "\n".join(json.dumps(row, ensure_ascii=number % 2 > 0) for number, row in enumerate(rows)).encode()
-    return reader(folder / "a.jsonl", lambda path: jsonl_rows(str(path), ["translation.de", "translation.en"]), text)
+    return pairs(folder / "a.jsonl", "\n".join(json.dumps(row, ensure_ascii=number % 2 > 0) for number, row in enumerate(rows)))
+
+
+def array(folder: Path) -> Case:
+    return pairs(folder / "a.jsonl", json.dumps([{"de": line, "en": line} for line in LINES * 5], indent=1))
+
+
+def quoted(folder: Path) -> Case:
+    return pairs(folder / "a.csv", "\n".join(["de;en", *(f'"{line}";"{line}"' for line in LINES * 5)]))
+
+
+def tmx(folder: Path) -> Case:
+    unit = '<tu><tuv xml:lang="de"><seg>ä &amp; <ph>b</ph></seg></tuv><tuv xml:lang="en"><seg>a</seg></tuv></tu>\n'
+    return pairs(folder / "a.tmx", f'<?xml version="1.0"?><!DOCTYPE tmx [<!ELEMENT x ANY>]><tmx><body>{unit * 9}</body></tmx>')
+
+
+def pairs(path: Path, text: str) -> Case:
+    """A corpus file of the kind that its ending says."""
+    from translate.config import CorpusConfig, DataConfig
+    from translate.corpora import find_corpus
+    from translate.pairfiles import Skipped
+
+    corpus = CorpusConfig(kind=path.suffix[1:], path=str(path))
+    return reader(path, lambda _: find_corpus(corpus, DataConfig(cache=str(path.parent))).pairs(Skipped("corpus")), text.encode())
 
 
 def gz(folder: Path) -> Case:
@@ -245,7 +263,7 @@ def reader(path: Path, read: Callable[[Path], Iterator], data: bytes, expected: 
     return case
 
 
-KINDS = {kind.__name__: kind for kind in (bundle, hostile, config, recipe, tsv, jsonl, gz, xz, bz2, zst, column, key)}
+KINDS = {kind.__name__: kind for kind in (bundle, hostile, config, recipe, tsv, jsonl, array, quoted, tmx, gz, xz, bz2, zst, column, key)}
 
 
 def serve(pipe: Any) -> None:

@@ -27,7 +27,15 @@ from translate.checks import SHOWN, Finding, check_data, check_schedule
 from translate.config import Config
 from translate.data import Prepared, load_pairs, prepare, save_sample, training_texts
 from translate.decoding import Options
-from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_memory, set_threads
+from translate.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    choose_search_precision,
+    keep_few_kernels,
+    keep_memory,
+    set_threads,
+)
 from translate.errors import UserError
 from translate.model import Transformer
 from translate.objective import loss_sum
@@ -178,6 +186,7 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     precision = choose_precision(config.training.precision, device)
     set_threads(config.training.threads)
     keep_memory()
+    keep_few_kernels()
     torch.manual_seed(config.training.seed)
     updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
     settings = config.training

@@ -20,7 +20,7 @@ from translate.bundle import Bundle, build_model
 from translate.checkpoints import Checkpoints, Progress
 from translate.config import Config
 from translate.data import Prepared
-from translate.device import choose_device, choose_precision, keep_memory, set_threads
+from translate.device import choose_device, choose_precision, keep_few_kernels, keep_memory, set_threads
 from translate.errors import UserError
 from translate.evaluation import REPORT, evaluate_tests, samples, table, write_report
 from translate.optim import learning_rate
@@ -51,6 +51,7 @@ def train(config: Config) -> int:
             return 0
         set_threads(config.training.threads)
         keep_memory()
+        keep_few_kernels()
         log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
         tokenizer, data, validation = ranks.after_first(lambda: open_run(folder, config, log))
         torch.manual_seed(config.training.seed)
