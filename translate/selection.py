@@ -61,9 +61,9 @@ def _nothing_learnt(validation: Validation, best: Result) -> str:
     elif 10 * kinds < len(outputs) or kinds == 1:
         seen = f"{len(outputs):,} sentences have {kinds:,} different translation{'s' if kinds > 1 else ''}"
     else:
-        seen = "they fit their references no better than those of other sentences"
+        seen = "they fit their references hardly better than those of other sentences"
     return (
-        f"THE MODEL HAS LEARNT NOTHING: its translations of the development set do not depend on their sources ({seen}; {best.shown()}), so the "
+        f"THE MODEL HAS LEARNT NOTHING: its translations of the development set hardly depend on their sources ({seen}; {best.shown()}), so the "
         "loss chose its weights; train for longer, look at the data with `translate check`, or try another optim.rate"
     )
 
