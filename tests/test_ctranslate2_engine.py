@@ -14,6 +14,7 @@ from translate.cli.main import main
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
 from translate.ctranslate2_engine import export
 from translate.decoding import Options
+from translate.errors import UserError
 from translate.tokenizer import train_tokenizer
 from translate.translator import Translator
 
@@ -44,7 +45,7 @@ def made(folder, norm="pre", joint=True, **decoding):
 
 
 def both(folder):
-    return [Translator.load(folder, "cpu", engine=engine, precision="fp32") for engine in ("torch", "ctranslate2")]
+    return [Translator.load(folder, "cpu", "fp32"), Translator.load(folder, "cpu", engine="ctranslate2")]
 
 
 @pytest.mark.parametrize("norm, joint", [("pre", True), ("post", True), ("pre", False)])
@@ -182,6 +183,14 @@ def test_an_export_is_sealed(tmp_path):
     refused("manifest.json")
     (exported / "manifest.json").write_text(json.dumps(manifest))
     assert Translator.load(exported, "cpu", engine="ctranslate2").translate(LINES)
+
+
+def test_a_setting_of_the_other_engine_is_refused(tmp_path):
+    run = made(tmp_path / "run")
+    with pytest.raises(UserError, match="^precision fp16 is for engine torch: choose it, or use compute_type"):
+        Translator.load(run, "cpu", "fp16", "ctranslate2")
+    with pytest.raises(UserError, match="^compute type int8 is for engine ctranslate2: choose it, or use precision"):
+        Translator.load(run, "cpu", compute_type="int8")
 
 
 def test_an_unknown_engine_is_refused(tmp_path):

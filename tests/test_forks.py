@@ -113,6 +113,24 @@ time.sleep(60)
 """
 
 
+FORKED = """
+import os, sys
+from translate.forks import Forks
+
+forks = Forks(os.getpid, 2)
+before = {forks.call() for _ in range(2)}
+if not (child := os.fork()):
+    sys.exit(0)  # a worker of gunicorn ends like this
+assert os.waitpid(child, 0)[1] == 0
+assert {forks.call() for _ in range(2)} == before
+"""
+
+
+def test_a_process_forked_by_hand_leaves_the_copies_alone_when_it_exits():
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_copies_end_with_the_process(number):
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)

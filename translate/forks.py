@@ -28,6 +28,18 @@ from translate.device import release_memory
 MOST_FORKS = 16  # beyond it memory, 100 MB and more for each, was never measured
 
 
+def _disown() -> None:
+    """In a process made by os.fork: the copies that the first one made are not its own, but multiprocessing would end them when it exits.
+
+    In processes that multiprocessing makes, it sees to that itself; there is no public way to say so.
+    """
+    getattr(multiprocessing.process, "_children", set()).clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_disown)
+
+
 def fork_count() -> int:
     """How many copies serve in place of torch's threads; 0 where there is only one, or fork is not safe."""
     threads = torch.get_num_threads()

@@ -199,6 +199,8 @@ def _parts(folder: str, device: str, precision: str, engine: str, compute_type: 
     """What `Translator.load` makes one of."""
     chosen = choose_device(device)
     if engine == "ctranslate2":
+        if precision != "auto":
+            raise UserError(f"precision {precision} is for engine torch: choose it, or use compute_type with engine ctranslate2")
         return *load_ctranslate2(folder, chosen, compute_type), 0
     if engine != "torch":
         raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
