@@ -104,9 +104,12 @@ def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
 def refusal(name: str, found: Format, by: str) -> str:
     """The message: `by` is what shows it."""
     field = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
+    if found.command:  # as it is it can't be read at all
+        return (
+            f"{name} is not plain text but {found.what} ({by}): convert it first ({found.command}); if it is plain text all the same, give --as text"
+        )
     rest = f"; {field} and keeps the rest" if field else ""
-    problem = f"convert it first ({found.command})" if found.command else "its marks would be translated too"
-    return f"{name} is not plain text but {found.what} ({by}): {problem}{rest}; --as text translates each line as it is"
+    return f"{name} is not plain text but {found.what} ({by}): its marks would be translated too{rest}; --as text translates each line as it is"
 
 
 def _json(lines: list[str]) -> Format | None:
