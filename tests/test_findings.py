@@ -118,6 +118,12 @@ def test_human_translations_lack_hardly_anything(name, share):
         assert sum(bool(missing(*pair)) for pair in zip(source, target)) <= share * len(source)
 
 
+def test_a_number_of_thousands_of_digits_is_taken_as_it_is():
+    digits = "9" * 6000
+    assert missing(digits, digits) == missing(f"1.{digits}", f"1.{digits}") == {}
+    assert missing(digits, digits[1:]) == {"numbers": [digits]}
+
+
 def test_long_lines_take_little_time():
     for text in ("1." * 10_000, "<a " * 10_000, "{" * 10_000, "/a" * 10_000, "XI " * 500, "%" * 10_000, "a@" * 10_000, "a-" * 10_000,
                  " ".join(map(str, range(10_000)))):  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from itertools import islice
 from pathlib import Path
 
@@ -107,3 +108,11 @@ def test_no_corpus_is_refused():
             for begin in range(0, len(lines), max(100, size)):
                 head = lines[begin : begin + size]
                 assert kind_by_text(head) is None, (path, begin, size)
+
+
+def test_strange_lines_take_little_time():
+    strange = ["[a](", "<a ", "{", '{"a":', "-", "a,", "|-", "[", '"', "a: ", "\\t", "---|"]
+    for text in (*(part * 40_000 for part in strange), "<a b" + " b" * 50_000, " " * 100_000 + "x"):
+        start = time.perf_counter()
+        assert kind_by_text([text, "a", text]) is None or "{" in text
+        assert time.perf_counter() - start < 3, text[:10]

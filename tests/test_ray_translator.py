@@ -122,6 +122,13 @@ def test_the_command_writes_the_same_bytes_and_goes_on_with_resume(translate, tm
     assert captured.out == "" and "going on at line 29" in captured.err
 
 
+def test_one_column_on_several_workers(translate, tmp_path):
+    (tmp_path / "in.csv").write_text("".join(f'{number};"{line}\n{line}"\r\n' for number, line in enumerate(LINES * 3)), encoding="utf-8", newline="")
+    for name, words in (("one", []), ("two", ["--workers", "2"])):
+        assert translate(tmp_path / "in.csv", "--column", "2", "--window", "5", "-o", tmp_path / name, *words) == 0
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
 def interrupted(*_):
     raise KeyboardInterrupt
 

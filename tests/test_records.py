@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translate.errors import UserError
-from translate.records import CsvColumn, JsonKey, find_separator
+from translate.records import CsvColumn, JsonKey, find_separator, split_field
 
 
 def with_ends(text):
@@ -103,6 +104,23 @@ def test_what_is_wrong_with_a_csv(text, column, said):
 )  # fmt: skip
 def test_the_separator_is_found(text, name, column, separator):
     assert find_separator(with_ends(text), name, column) == separator
+
+
+@given(st.text(st.sampled_from("a \n\r\t\u2028b"), max_size=12))
+def test_a_field_is_put_together_again(text):
+    parts = split_field(text)
+    assert "".join(parts) == text and len(parts) % 2 == 1
+    assert not any(part.strip() for part in parts[1::2]) and all(part == part.strip() and "\n" not in part for part in parts[::2])
+    assert [part for part in parts[::2] if part] == [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def test_long_cells_take_little_time():
+    for cell in (" " * 200_000 + "a", "a" + " " * 200_000 + "a", "\n " * 50_000, '""' * 100_000, "'" * 100_000):
+        start = time.perf_counter()
+        text = f'1,"{cell}"\n'
+        replaced(CsvColumn("t", "2", ","), text)
+        replaced(JsonKey("t", "a"), json.dumps({"a": cell + "b", "b": [cell] * 3}) + "\n")
+        assert time.perf_counter() - start < 3, cell[:10]
 
 
 JSON = st.recursive(

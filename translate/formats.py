@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from translate.text import PACKED
 
 HEAD_LINES, HEAD_CHARACTERS = 200, 200_000  # what is looked at
+LONGEST = 5_000  # characters of each line, so that no pattern takes long
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,17 @@ def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
         return None
     number, first = full[0]
     for pattern, found in FIRST:
-        if pattern.fullmatch(first.strip()):
+        if pattern.fullmatch(first.strip()[:LONGEST]):
             return found, number
     for number, line in full:
         for pattern, found in SURE:
-            if pattern.fullmatch(line):
+            if pattern.fullmatch(line[:LONGEST]):
                 return found, number
     texts = [line for _, line in full]
-    for test in (_json, _po, _markup, _front_matter, _settings, _markdown, _yaml, _cells, _separated):
+    if found := _json(texts):
+        return found, full[0][0]
+    texts = [line[:LONGEST] for line in texts]
+    for test in (_po, _markup, _front_matter, _settings, _markdown, _yaml, _cells, _separated):
         if found := test(texts):
             return found, full[0][0]
     return None
@@ -104,9 +108,10 @@ def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
 def refusal(name: str, found: Format, by: str) -> str:
     """The message: `by` is what shows it."""
     field = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
+    if found.command:  # as it is it can't be read at all
+        return f"{name} is not plain text but {found.what} ({by}): convert it first ({found.command}), or give --as text if it is text all the same"
     rest = f"; {field} and keeps the rest" if field else ""
-    problem = f"convert it first ({found.command})" if found.command else "its marks would be translated too"
-    return f"{name} is not plain text but {found.what} ({by}): {problem}{rest}; --as text translates each line as it is"
+    return f"{name} is not plain text but {found.what} ({by}): its marks would be translated too{rest}; --as text translates each line as it is"
 
 
 def _json(lines: list[str]) -> Format | None:
@@ -173,9 +178,9 @@ def _settings(lines: list[str]) -> Format | None:
     return PROPERTIES if pairs >= 3 else None
 
 
-MARKS = [  # of Markdown: one alone may be prose
+LINK = re.compile(r"\[[^\[\]\n]+\]\((?:https?://|\.{0,2}/|#|mailto:|\w[\w./-]*\.\w+)[^)\s]*(?: +\"[^\"]*\")?\)")
+MARKS = [  # of Markdown, of which one alone may be prose: heading, fence, table, item, _, reference, image
     re.compile(r"#{1,6} +\S.*"),
-    re.compile(r".*\[[^\]\n]+\]\((?:https?://|\.{0,2}/|#|mailto:|\w[\w./-]*\.\w+)[^)\s]*(?: +\"[^\"]*\")?\).*"),
     re.compile(r"\s*(?:```|~~~)[\w-]*\s*"),
     re.compile(r"\s*\|?\s*:?-{3,}:?\s*(?:\|\s*:?-{3,}:?\s*)+\|?\s*"),
     re.compile(r"\s*(?:[*+-]|\d+\.) +\S.*"),
@@ -187,11 +192,11 @@ MARKS = [  # of Markdown: one alone may be prose
 
 def _markdown(lines: list[str]) -> Format | None:
     """Headings beside links, tables, fences or lists, in a good share of the lines."""
-    kinds = [next((place for place, mark in enumerate(MARKS) if mark.fullmatch(line)), None) for line in lines]
-    counts = [kinds.count(place) for place in range(len(MARKS))]
-    heading, link, fence, table, item, _, reference, image = counts
+    kinds = [next((place for place, mark in enumerate(MARKS) if mark.fullmatch(line)), -1) for line in lines]
+    heading, fence, table, item, _, reference, image = (kinds.count(place) for place in range(len(MARKS)))
+    link = sum(kind < 0 and bool(LINK.search(line)) for kind, line in zip(kinds, lines))
     strong = (fence >= 2) + (table > 0) + (link > 1) + (reference > 1) + (image > 0)
-    share = sum(counts) / len(lines)
+    share = (sum(kind >= 0 for kind in kinds) + link) / len(lines)
     return MARKDOWN if (heading and strong and share >= 0.15) or (heading >= 2 and item >= 2 and share >= 0.4) else None
 
 

@@ -32,6 +32,8 @@ ORDINALS = {
     1000: "thousand tausend eintausend", 1_000_000: "million",
 }  # fmt: skip
 
+LONGEST = 100  # characters of a number that has a value
+
 
 def _words() -> dict[str, int]:
     found = {word: value for value, words in ORDINALS.items() for word in words.split()}
@@ -115,6 +117,8 @@ def meanings(match: re.Match) -> frozenset:
     text = match[0]
     if match["roman"]:
         return frozenset({_roman(text)})
+    if len(text) > LONGEST:  # not a number that anybody reads; and Python takes no integer of thousands of digits
+        return frozenset({("literal", text)})
     parts = [int(part) for part in re.findall(r"\d+", text)]
     if match["date"]:
         return frozenset({("date", *sorted(parts))} | {("date", *sorted([*parts[:2], parts[2] + century])) for century in (1900, 2000)})

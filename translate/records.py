@@ -16,7 +16,6 @@ from translate.errors import UserError
 
 SEPARATORS = ",;\t|"
 JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # some programs end a line at them
-BLANKS = re.compile(r"(\A\s+|\s*\n\s*|\s+\Z)")  # around and between the lines of a field
 ENDS = "\r\n"
 
 
@@ -45,6 +44,21 @@ class Line:
         parts = list(self.parts)
         parts[::2] = translations
         return "".join(parts)
+
+
+def split_field(text: str) -> tuple[str, ...]:
+    """`parts` of a field: at even places its lines without white space around them, or "", at odd ones what stands between."""
+    parts, gap = [""], ""
+    for number, line in enumerate(text.split("\n")):
+        gap += "\n" if number else ""
+        core = line.strip()
+        if core:
+            begin = line.index(core)
+            parts += [gap + line[:begin], core]
+            gap = line[begin + len(core) :]
+        else:
+            gap += line
+    return (*parts, gap, "")
 
 
 @dataclass(frozen=True)
@@ -163,7 +177,7 @@ class CsvColumn:
                 return '"' + translation.replace('"', '""') + '"'
             return translation
 
-        parts = tuple(BLANKS.split(text.replace('""', '"') if cell.quoted else text))
+        parts = split_field(text.replace('""', '"') if cell.quoted else text)
         return Line(line) if not any(parts[::2]) else Line(line[: cell.begin], parts, line[cell.end :], write)
 
 
@@ -262,7 +276,7 @@ class JsonKey:
         def write(translation: str) -> str:
             return json.dumps(translation, ensure_ascii=in_ascii).translate(JSON_ESCAPES)
 
-        parts = tuple(BLANKS.split(value))
+        parts = split_field(value)
         return Line(line) if not any(parts[::2]) else Line(line[:begin], parts, line[end:], write)
 
 
