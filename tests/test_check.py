@@ -241,8 +241,7 @@ def test_a_recipe_that_can_t_be_trained_is_told(words, severity, name, text, tmp
     write(tmp_path, train_de=sources[:1000], train_en=targets[:1000], dev_de=sources[3000:3005], dev_en=targets[3000:3005])
     write(tmp_path, test_de=sources[4000:4005], test_en=targets[4000:4005])
     usual = ["recipe=quickstart", "data=text", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}"]
-    if not any(word.startswith("tokenizer.vocabulary=") for word in words):
-        usual.append("tokenizer.vocabulary=500")
+    usual += [] if "tokenizer.vocabulary" in words[0] else ["tokenizer.vocabulary=500"]
     code = main(["check", *usual, "training.threads=1", "training.batch_tokens=300", *words])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(severity) and line[9:].startswith(name)]
     assert any(text in line for line in lines) and code == (severity == "error")

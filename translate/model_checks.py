@@ -27,15 +27,7 @@ from translate.checks import SHOWN, Finding, check_data, check_schedule
 from translate.config import Config
 from translate.data import Prepared, load_pairs, prepare, save_sample, training_texts
 from translate.decoding import Options
-from translate.device import (
-    autocast,
-    choose_device,
-    choose_precision,
-    choose_search_precision,
-    keep_few_kernels,
-    keep_memory,
-    set_threads,
-)
+from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_few_kernels, keep_memory, set_threads
 from translate.errors import UserError
 from translate.model import Transformer
 from translate.objective import loss_sum
