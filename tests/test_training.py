@@ -206,7 +206,7 @@ def test_gradients_that_are_not_finite_are_left_out_and_end_the_run(tmp_path, co
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: (run / "config.yaml").unlink(), "is no model"),
+        (lambda run: (run / "config.yaml").unlink(), "is not a model"),
         (lambda run: (run / "config.yaml").write_text("a: [1"), "not readable as YAML"),
         (lambda run: (run / "config.yaml").write_text("learning: true"), "no `format` entry"),
         (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 2", "format: 9")), "has format 9"),

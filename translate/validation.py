@@ -208,13 +208,13 @@ class Validation:
         before, progress.development = progress.development, now
         if not before or before == now or not progress.best_step:
             return progress
-        result = Result(-1.0, -1.0, math.inf, True)
+        old, result = best_result(progress), Result(-1.0, -1.0, math.inf, True)
         if len(self.development):
             model = copy.deepcopy(self.bundle.model)
             put_weights(model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
             result = self.measure(model)[1]
         progress.best_bleu, progress.best_chrf, progress.best_loss, progress.best_learnt = result.bleu, result.chrf, result.loss, result.learnt
-        best = f"the best checkpoint, of step {progress.best_step:,}, has {result.shown()}"
+        best = f"the best checkpoint, of step {progress.best_step:,}, has {result.shown()} (before: {old.shown()})"
         self.log.say(f"the development set, or what decides on it, has changed since the last start: {best}")
         return progress
 
