@@ -41,8 +41,8 @@ def save(run) -> None:
     sum(parameter.sum() for parameter in model.parameters()).backward()
     optimizer.step()
     checkpoints = Checkpoints(run, 2)
-    checkpoints.save(model, optimizer, Progress(step=1))
-    checkpoints.save(model, optimizer, Progress(step=2))
+    checkpoints.save(model, optimizer, Progress(step=1, validated=1))
+    checkpoints.save(model, optimizer, Progress(step=2, validated=2))
     checkpoints.keep_weights(model, Progress(step=2))
 
 

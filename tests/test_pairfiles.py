@@ -104,8 +104,8 @@ def test_old_mac_line_ends_are_named(tmp_path, data):
 def test_lines_that_the_tokenizer_does_not_take_are_told(tmp_path, data, capsys):
     from translate.cli.main import main
 
-    document = " ".join(source for source, _ in PAIRS) * 3
-    sides = {"de": ["kurz", document, "auch kurz"], "en": ["short", document, "short too"]}
+    documents = [" ".join(side) * 3 for side in zip(*PAIRS)]
+    sides = {"de": ["kurz", documents[0], "auch kurz"], "en": ["short", documents[1], "short too"]}
     for language, lines in sides.items():
         (tmp_path / f"train.{language}").write_text("\n".join(lines), encoding="utf-8")
         (tmp_path / f"dev.{language}").write_text("kurz\n", encoding="utf-8")
@@ -113,7 +113,7 @@ def test_lines_that_the_tokenizer_does_not_take_are_told(tmp_path, data, capsys)
     main(["check", *words])
     told = "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence in a line"
     assert told in capsys.readouterr().out
-    for language in sides:
+    for language, document in zip(sides, documents):
         (tmp_path / f"train.{language}").write_text(document + "\n", encoding="utf-8")
     assert main(["train", *words, f"run={tmp_path / 'run'}"]) == 2
     error = capsys.readouterr().err

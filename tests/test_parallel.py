@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import pickle
 import re
@@ -170,19 +171,13 @@ def test_what_fits_only_when_nothing_else_runs_is_searched_last(trained, monkeyp
     translator.engine.at_once = 2
     lines = ["Guten Morgen!", "Der Hund schläft."]
     expected = translator.translate(lines, beam=1, batch_tokens=1)
-    at_work, both, real = [], threading.Barrier(2, timeout=30), TorchEngine.search
+    calls, both, real = itertools.count(1), threading.Barrier(2, timeout=30), TorchEngine.search
 
-    def search(self, sources, *rest):
-        at_work.append(sources)
-        try:
-            if len(at_work) <= 2 and not both.broken:
-                both.wait()
-                raise MemoryError
-            return real(self, sources, *rest)
-        finally:
-            at_work.remove(sources)
-            if not at_work:
-                both.abort()
+    def search(self, *rest):
+        if next(calls) <= 2:  # the first two run at the same time, and then there is too little memory
+            both.wait()
+            raise MemoryError
+        return real(self, *rest)
 
     monkeypatch.setattr(TorchEngine, "search", search)
     assert translator.translate(lines, beam=1, batch_tokens=1) == expected

@@ -112,7 +112,7 @@ def test_a_mistake_is_told_once_and_ends_every_rank(tmp_path, corpus_folder):
 
 FAULTS = """
 import os, time, torch
-from translate import checkpoints, training, update
+from translate import checkpoints, update, validation
 
 load, plain, spoiled = checkpoints.Checkpoints.load, update.Updater.update, []
 
@@ -130,12 +130,12 @@ def spoil(self, batches, step, rate, say):
             self.model.target_embedding.weight.mul_(30)
     return plain(self, batches, step, rate, say)
 
-def bug(self):
+def bug(self, progress, save):
     raise RuntimeError("a bug of ours")
 
 checkpoints.Checkpoints.load, update.Updater.update = slow, spoil
 if os.environ["RANK"] == "0":
-    training.Run._validate = bug
+    validation.Validation.validate = bug
 """
 
 

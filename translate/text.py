@@ -153,6 +153,9 @@ def _packed(raw: BinaryIO, name: str, at_once: bool) -> Iterator[TextIO]:
     try:
         yield text
         text.flush()
+    except BaseException:
+        raw.raw.discarding = True  # detaching writes what is in the buffers: to a pipe that nobody reads it would wait for ever
+        raise
     finally:
         with contextlib.suppress(OSError, UserError):  # after an error what is left in the buffer is of no use
             text.detach()

@@ -10,6 +10,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from translate.cli.parser import once
 from translate.config import Config
 from translate.errors import UserError
 from translate.recipe_files import GROUPS, choices, shipped
@@ -105,6 +106,7 @@ def train_one(config: Config) -> int:
 def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
     """Options with their values, in whatever order they stand, and the rest. UserError for an option that is unknown, given twice or alone."""
     options: dict[str, str] = {}
+    spelt: dict[str, str] = {}
     rest: list[str] = []
     left = list(words)
     while left:
@@ -115,12 +117,11 @@ def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
             rest.append(word)
             continue
         name, equals, value = word.partition("=")
-        name = SHORT.get(name, name)
+        spelling, name = name, SHORT.get(name, name)
         if name not in OPTIONS:
             hint = suggestion(name, OPTIONS)
             raise UserError(f"unknown option {word}: {hint + ' ' if hint else ''}see `translate train --help`")
-        if name in options:
-            raise UserError(f"{name} is given twice")
+        spelt[name] = once(spelt.get(name, ""), spelling)
         if not equals and OPTIONS[name] is not None:
             optional = name == "--info"
             if left and not (optional and ("=" in left[0] or left[0].startswith("-"))):

@@ -75,7 +75,7 @@ def _number(name: str, value: object) -> int | float:
     if not value >= least:  # this way round, so that NaN fails too
         raise UserError(f"{name} is {shown(value)}: it must be at least {least}")
     if value > most:
-        raise UserError(f"{name} is {shown(value)}: it must be at most {most:,}")
+        raise UserError(f"{name} is {shown(value)}: it must be at most {most:{',' if isinstance(most, int) else 'g'}}")
     if name == "top_p" and value == 0:
         raise UserError("top_p is 0: it must be more than 0, the share of the likeliest tokens to draw from")
     return int(value) if name in WHOLE else float(value)
