@@ -213,6 +213,8 @@ def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: cannot be read as a SentencePiece model: it is not a file")
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read as a SentencePiece model: {error.strerror}") from None
