@@ -198,7 +198,7 @@ def _foreign(path: Path, joint: bool) -> Tokenizer:
 def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    except RuntimeError:
+    except (RuntimeError, UnicodeDecodeError):  # the second where its own message quotes bytes of a damaged model
         processor = None
     if not processor:  # or without a single piece, which is how SentencePiece reads an empty file
         raise UserError(f"{name} is no SentencePiece model, or a damaged one")
