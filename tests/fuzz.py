@@ -25,12 +25,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from tests.mutations import HYDRA_WORDS, RAN, altered, altered_header, altered_yaml, mutated
+from tests.mutations import HYDRA_WORDS, RAN, altered, altered_header, altered_save, altered_yaml, mutated
 
 SECONDS, MEMORY = 20, 1 << 30  # of a case: time, bytes beyond those at the start
 SLOW = {"recipe": 10}  # one case where the others have so many
 LINES = ["Der Hund schläft.", "Guten Morgen!", "😀 \x00 漢"]
 NUMBERED = [f"{number * number} {line}" for number in range(100) for line in LINES]
+LINKS = ("/etc/passwd", "/dev/zero", "nowhere", ".", "/")  # to what has nothing to do with the file
 Case = Callable[[random.Random], str]
 
 
@@ -61,10 +62,21 @@ def damage(folder: Path, whole: dict[str, bytes], rng: random.Random) -> None:
         if rng.random() < 0.02:
             (folder / name).unlink()
             if rng.random() < 0.5:
-                (folder / name).symlink_to(rng.choice(("/etc/passwd", "/dev/zero", "config.yaml", name, "nowhere")))
+                (folder / name).symlink_to(rng.choice((*LINKS, "config.yaml", name)))
             continue
         structured = {"config.yaml": altered_yaml, "model.safetensors": altered_header}.get(name, mutated)
         (folder / name).write_bytes((structured if rng.random() < 0.5 else mutated)(whole[name], rng))
+
+
+def put(path: Path, data: bytes, rng: random.Random, change: Callable[[bytes, random.Random], bytes] = mutated) -> None:
+    """`data` with faults at `path`; sometimes a link there instead: to nothing, out of the folder, to itself, to a device, or to whole `data`."""
+    path.unlink(missing_ok=True)
+    if rng.random() > 0.03:
+        path.write_bytes(change(data, rng))
+        return
+    whole = path.with_name(f"whole{path.suffix}")
+    whole.write_bytes(data)
+    path.symlink_to(rng.choice((*LINKS, path.name, whole.name)))
 
 
 def hostile(folder: Path) -> Case:
@@ -117,7 +129,7 @@ def config(folder: Path) -> Case:
                 changed = altered(changed, rng)
             check(from_dict(changed))
         else:
-            (folder / "config.yaml").write_bytes(rng.choice((mutated, altered_yaml))(text, rng))
+            put(folder / "config.yaml", text, rng, rng.choice((mutated, altered_yaml)))
             read_config(folder)
         return "read"
 
@@ -133,14 +145,16 @@ def recipe(folder: Path) -> Case:
     text = (ROOT / "recipes" / "multi30k_de_en.yaml").read_bytes()
 
     def case(rng: random.Random) -> str:
+        mine = folder / "recipe" / "mine.yaml"
         words = ["--config-dir", str(folder), "recipe=mine"]
         if rng.random() < 0.3:
             word = rng.choice(("model.width=256", "+data.train=[{kind: tsv, path: a}]", "optim=adam", "data.test.mine={source: a}", *HYDRA_WORDS))
             words.append(word if rng.random() < 0.2 else mutated(word.encode(), rng).decode("utf-8", "replace"))
             words += ["-m"] if rng.random() < 0.2 else []
-            (folder / "recipe" / "mine.yaml").write_bytes(text)
+            mine.unlink(missing_ok=True)
+            mine.write_bytes(text)
         else:
-            (folder / "recipe" / "mine.yaml").write_bytes(rng.choice((mutated, altered_yaml))(text, rng))
+            put(mine, text, rng, rng.choice((mutated, altered_yaml)))
         before = {*os.listdir("."), *os.listdir(folder)}
         configs = compose(words)
         if {*os.listdir("."), *os.listdir(folder)} != before or "LD_PRELOAD" in os.environ:
@@ -148,6 +162,54 @@ def recipe(folder: Path) -> Case:
         if "_target_" in str(configs) or os.environ["HOME"] in str(configs):
             raise AssertionError("composed, with what should be refused")
         return "read"
+
+    return case
+
+
+def save(folder: Path) -> Case:
+    """The last save of a training, and sometimes the one before it: refused, or one of the two, whole: weights, moments and all numbers."""
+    import dataclasses
+
+    import torch
+
+    from tests.conftest import make_untrained
+    from translate.bundle import load_bundle
+    from translate.checkpoints import Checkpoints, Progress
+
+    model = load_bundle(make_untrained(folder)).model.requires_grad_()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    checkpoints, saved = Checkpoints(folder, 1), []
+
+    def state() -> list[Any]:
+        moments = [value.clone() for parameter in model.parameters() for value in optimizer.state.get(parameter, {}).values()]
+        return [*(parameter.detach().clone() for parameter in model.parameters()), *moments]
+
+    for step in (1, 2):
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, 0.1 * step)
+        optimizer.step()
+        progress = Progress(step=step, validated=step, seconds=0.5, best_bleu=3.5, limits=[1.5])
+        checkpoints.save(model, optimizer, progress)
+        saved.append((state(), dataclasses.asdict(progress)))
+    whole = {path.name: path.read_bytes() for path in (checkpoints.resume, checkpoints.before)}
+
+    def case(rng: random.Random) -> str:
+        for name in whole:
+            put(checkpoints.folder / name, whole[name], rng, altered_save if rng.random() < 0.5 else mutated)
+            if rng.random() < 0.7:  # the save before is mostly whole
+                (checkpoints.before).unlink(missing_ok=True)
+                checkpoints.before.write_bytes(whole[checkpoints.before.name])
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(7)
+        loaded = checkpoints.load(model, optimizer, lambda _: None)
+        if loaded is None:
+            return "no save"
+        for (tensors, numbers), name in zip(saved, ("save before", "last save")):
+            found = state()
+            if numbers == dataclasses.asdict(loaded) and len(found) == len(tensors) and all(map(torch.equal, found, tensors)):
+                return name
+        raise AssertionError("loaded, and neither of the saves")
 
     return case
 
@@ -236,7 +298,7 @@ def unchanged(path: Path, read: Callable[[list[str]], list], data: bytes) -> Cas
     from translate.text import read_lines
 
     def case(rng: random.Random) -> str:
-        path.write_bytes(mutated(data, rng))
+        put(path, data, rng)
         before = list(read_lines(path, ends=True))
         after = read(before)
         filled = [line.filled(line.texts) for line in after]
@@ -254,7 +316,7 @@ def reader(path: Path, read: Callable[[Path], Iterator], data: bytes, expected: 
     """Read to its end; what has a checksum must be as `expected`."""
 
     def case(rng: random.Random) -> str:
-        path.write_bytes(mutated(data, rng))
+        put(path, data, rng)
         rows = list(read(path))
         if expected and rows != expected:
             raise AssertionError(f"read, and {len(rows)} lines are not the {len(expected)} that were written")
@@ -263,7 +325,7 @@ def reader(path: Path, read: Callable[[Path], Iterator], data: bytes, expected: 
     return case
 
 
-KINDS = {kind.__name__: kind for kind in (bundle, hostile, config, recipe, tsv, jsonl, array, quoted, tmx, gz, xz, bz2, zst, column, key)}
+KINDS = {kind.__name__: kind for kind in (bundle, hostile, save, config, recipe, tsv, jsonl, array, quoted, tmx, gz, xz, bz2, zst, column, key)}
 
 
 def serve(pipe: Any) -> None:

@@ -92,6 +92,27 @@ def altered_yaml(data: bytes, rng: random.Random) -> bytes:
     return "\n".join(lines).encode()
 
 
+def altered_save(data: bytes, rng: random.Random) -> bytes:
+    """A checkpoint with other keys or numbers in its `progress`, or an entry of its header altered; some with the tensors' names exchanged."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    chance = rng.random()
+    if chance < 0.6:
+        progress = json.loads(header["__metadata__"]["progress"])
+        if rng.random() < 0.5:
+            progress[rng.choice(list(progress))] = rng.choice(VALUES)
+        else:
+            progress = altered(progress, rng)
+        header["__metadata__"]["progress"] = json.dumps(progress)
+    elif chance < 0.8:
+        first, second = rng.sample([name for name in header if name != "__metadata__"], 2)
+        header[first], header[second] = header[second], header[first]
+    else:
+        header = altered(header, rng)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
+
+
 def altered_header(data: bytes, rng: random.Random) -> bytes:
     """safetensors with an entry of its header altered: a shape, an offset, a name, the manifest; its length made to fit, mostly."""
     size = int.from_bytes(data[:8], "little")

@@ -18,8 +18,8 @@ errors
 paths
 sniff numerals
 files
-values text text_warnings resampling segments subwords findings device lock seal runlog stopping phrasebook cli.parser cli.paths cli.progress
-windows forks cli.file_options
+values text text_warnings resampling segments subwords findings device lock runlog stopping phrasebook cli.parser cli.paths cli.progress
+windows forks seal cli.file_options
 config recipe_files
 recipe_reader
 cache resumable tokenizer pairfiles records formats

@@ -133,7 +133,7 @@ def test_files_that_declare_entities_are_refused(tmp_path, data, doctype):
 def test_memory_is_bounded(tmp_path, data, monkeypatch):
     monkeypatch.setattr("translate.xmlpairs.LONGEST", 1000)
     endless = tmx(unit(("de", "a\n" * 600), ("en", "b\n" * 600)))
-    assert ": a <tu> of more than 0 million characters is no document" in failure(data, tmp_path / "a.tmx", endless)
+    assert ": a <tu> of more than 0 MiB is not a document" in failure(data, tmp_path / "a.tmx", endless)
     monkeypatch.undo()
     path = tmp_path / "b.tmx"
     path.write_text(tmx(*(unit(("de", f"Satz {number}" + "ä" * 200), ("en", "b" * 200)) for number in range(20_000))), encoding="utf-8")

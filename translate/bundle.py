@@ -249,6 +249,8 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise UserError(f"{path}: cannot be read: it is not a file")
     try:
         yield
     except safetensors.SafetensorError as error:

@@ -28,7 +28,7 @@ from translate.bundle import put_weights, read_metadata, read_weights, weights_o
 from translate.errors import UserError
 from translate.files import make_folder
 from translate.model import Transformer
-from translate.seal import digest_of
+from translate.seal import digest_of, file_of
 from translate.values import build
 
 PROGRESS, CHECKSUM = "progress", "sha256"  # keys of the metadata
@@ -122,8 +122,8 @@ class Checkpoints:
         return None
 
     def _saves(self) -> list[Path]:
-        """The newest first."""
-        return [path for path in (self.resume, self.before) if path.exists()]
+        """The newest first. UserError for a link out of their folder: what it names would be replaced by the next save."""
+        return [file_of(self.folder, path.name) for path in (self.resume, self.before) if path.exists() or path.is_symlink()]
 
     def _leave_out_damaged(self, progress: Progress, say: Callable[[str], None]) -> None:
         """Of the weights that are kept. Where the best are damaged, the next validation begins to look for them anew."""
@@ -178,6 +178,7 @@ def _checksum(tensors: dict[str, Tensor], text: str = "") -> str:
 def _read(path: Path) -> tuple[dict[str, Tensor], str]:
     """The tensors of a checkpoint, and its Progress as text, if it has one. Those of the first version had no checksum."""
     try:
+        file_of(path.parent, path.name)
         tensors, metadata = read_weights(path), read_metadata(path)
     except UserError as error:
         raise _Damaged(str(error)) from None

@@ -30,6 +30,7 @@ from translate.values import line_range
 from translate.xmlpairs import sgm_pairs, tmx_pairs, wmt_pairs
 
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
+CHARACTERS = 1 << 24  # of the pairs written at once
 UNTAR = "unpack it first (tar xf FILE)"
 NOT_LINES = {  # endings of files that are not lines of text, and what to do
     ".zip": "unpack it first (unzip -p FILE > TEXT)", ".7z": "unpack it first", ".tar": UNTAR, ".tgz": UNTAR, ".tar.gz": UNTAR, ".tar.xz": UNTAR,
@@ -69,7 +70,7 @@ class Corpus:
         skipped = Skipped(self.name, *([1.0] if self.sparse else []))
         pairs, count, returns, long, first_long, sha = iter(self.pairs(skipped)), 0, 0, 0, 0, hashlib.sha256()
         with ArrowWriter(path=str(folder / "pairs.arrow"), features=TEXTS, writer_batch_size=ROWS) as writer:
-            while batch := list(islice(pairs, ROWS)):
+            while batch := _some(pairs):
                 sources, targets = zip(*batch)
                 writer.write_batch({"source": sources, "target": targets})
                 text = "".join(f"{source}\n{target}\n" for source, target in batch)  # no text has a line end
@@ -86,6 +87,17 @@ class Corpus:
                 raise UserError(f"{self.name}: the corpus is empty{f' ({skipped.told()})' if skipped.rows else ''}")
             writer.finalize()
         return {"sha256": sha.hexdigest(), "skipped": skipped.rows, "told": skipped.told(), "long": long, "first_long": first_long}
+
+
+def _some(pairs: Iterator[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The next `ROWS` pairs, or fewer that are long: any number of lines of megabytes would not fit in memory."""
+    batch, size = [], 0
+    for pair in islice(pairs, ROWS):
+        batch.append(pair)
+        size += len(pair[0]) + len(pair[1])
+        if size > CHARACTERS:
+            break
+    return batch
 
 
 def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:

@@ -28,6 +28,7 @@ from translate.model.layers import DecoderLayer
 from translate.paths import writing
 from translate.seal import MANIFEST_SIZE, content_of, file_digest, file_of, plain_json
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
+from translate.values import shown
 
 MANIFEST = "manifest.json"
 PATIENCE = 2
@@ -60,9 +61,10 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
 
 def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
     """UserError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's own reader is made for sound files."""
-    for path in folder.iterdir():
-        if path.is_symlink():
-            file_of(folder, path.name)
+    present = {path.name: path for path in folder.iterdir()}
+    for name, path in present.items():
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):  # CTranslate2 looks for files of some names, and would wait for a pipe
+            file_of(folder, name)
     if not (folder / MANIFEST).exists():
         if sealed["format"] < SEALED:
             return
@@ -72,6 +74,8 @@ def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
     digests = manifest.get("files_sha256")
     if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
         raise UserError(f"{folder / MANIFEST} is damaged, or not this toolkit's")
+    if missing := digests.keys() - present:
+        raise UserError(f"{folder} has no {shown(min(missing))}, which {MANIFEST} lists: copy it again, or export again")
     for name, digest in digests.items():
         if file_digest(file_of(folder, name)) != digest:
             raise UserError(f"{folder / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")

@@ -66,6 +66,16 @@ def aligned_lines(source: str, target: str) -> Iterator[tuple[str, str]]:
     raise UserError(misaligned(source, target))
 
 
+def text_block(lines: Iterator[str], size: int) -> str:
+    """The next lines, each with its end, up to the one with which they are more than `size` characters; "" at the end."""
+    block = []
+    for line in lines:
+        block.append(line + "\n")
+        if (size := size - len(line) - 1) < 0:
+            break
+    return "".join(block)
+
+
 def misaligned(source: str, target: str) -> str:
     """The message about two files of different length, with the first suspicious line.
 
@@ -124,7 +134,7 @@ def csv_rows(path: str, columns: Sequence[str], skipped: Skipped) -> Iterator[tu
 
     The delimiter is told from the first rows. A cell in double quotes may hold it, and line ends.
     """
-    head = list(islice(read_lines(path), DIALECT))
+    head = text_block(islice(read_lines(path), DIALECT), BLOCK).split("\n")[:-1]
     if returns := "".join(head).count("\r"):
         raise UserError(mac_line_ends(path, returns, len(head)))
     delimiter = _delimiter(head)
@@ -219,13 +229,10 @@ class _Json:
         self.text, self.at, self.line = "", 0, 1
 
     def more(self) -> bool:
-        """Read another block; whether there was one."""
-        block, size = [], 0
-        for _, line in self.lines:
-            block.append(line + "\n")
-            if (size := size + len(line)) > BLOCK:
-                break
-        self.text, self.at = self.text[self.at :] + "".join(block), 0
+        """Read another block; whether there was one. It doubles what is held: an element that goes on is read again from its beginning."""
+        held = self.text[self.at :]
+        block = text_block((line for _, line in self.lines), max(BLOCK, len(held)))
+        self.text, self.at = held + block, 0
         return bool(block)
 
     def go(self, end: int) -> None:

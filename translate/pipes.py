@@ -18,12 +18,14 @@ _HELD: dict[tuple[int, int], str] = {}  # names of the temporary files by device
 def held(path: str) -> str:
     """The path of what came through the pipe at `path`; of anything else `path` itself.
 
-    Waits for the pipe's end. UserError where there is no room.
+    Waits for the pipe's end. UserError where there is no room, and for a device: it may have no end.
     """
     try:
         state = os.stat(path)
     except OSError:  # whoever opens it says what is wrong
         return path
+    if stat.S_ISCHR(state.st_mode) or stat.S_ISBLK(state.st_mode):
+        raise UserError(f"{path}: it is a device: give a file, or a pipe")
     if not stat.S_ISFIFO(state.st_mode):
         return path
     key = (state.st_dev, state.st_ino)

@@ -24,7 +24,7 @@ from translate.checks import cheap_checks
 from translate.config import Config, TrainingConfig, differences, first_difference
 from translate.data import Prepared, fingerprint_of, load_pairs, prepare, training_texts
 from translate.errors import UserError
-from translate.evaluation import REPORT
+from translate.evaluation import read_report
 from translate.files import remove_unfinished
 from translate.lock import alone
 from translate.paths import expanded
@@ -176,10 +176,10 @@ def _room(settings: TrainingConfig, progress: Optional[Progress]) -> str:
 def _report(folder: Path) -> Optional[dict[str, Any]]:
     """report.json of a finished training; None where there is none, or it has nothing but what `translate evaluate` wrote."""
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        report = read_report(folder)
+    except UserError:
         return None
-    return report if isinstance(report, dict) and "steps" in report else None
+    return report if "steps" in report else None
 
 
 def _same_tokenizer(folder: Path, config: Config) -> bool:

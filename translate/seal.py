@@ -12,6 +12,7 @@ import yaml
 from torch import Tensor
 
 from translate.errors import UserError
+from translate.values import shown
 
 MANIFEST_SIZE = CONFIG_SIZE = 1 << 20  # bytes; both take a few thousand
 TOKENIZER_SIZE = 1 << 28  # bytes; a million pieces take 24 MB
@@ -27,6 +28,8 @@ def file_of(folder: Path, name: str) -> Path:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not inside:
         raise UserError(f"{path} is a link to {target}, out of its folder: put the file itself there")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is not a file: copy it from the run folder that the others are from")
     if not path.is_file():
         raise UserError(f"{folder} has no {name}: copy it from the run folder that the others are from")
     return path
@@ -55,6 +58,14 @@ class _PlainLoader(yaml.SafeLoader):
         if getattr(event, "tag", None) is not None:
             raise yaml.composer.ComposerError(None, None, "tags are not allowed", event.start_mark)
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:  # the last would count, and the first be what a reader sees
+                raise yaml.constructor.ConstructorError(None, None, f"{shown(key.value)} is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def plain_yaml(content: bytes, origin: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
 import os
 import socket
@@ -29,7 +30,9 @@ from translate.paths import expanded
 from translate.values import shown
 
 ROWS = 10_000  # rows read at once
+MUCH = 1 << 26  # bytes of a column of them: its texts are made one by one
 HUB_SECONDS = 5  # that the hub has to answer
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pyarrow.ArrowException)  # of readers made for sound files
 
 
 def hub_table(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset, Any]:
@@ -88,11 +91,12 @@ def _offline() -> Iterator[None]:
 def saved_table(corpus: CorpusConfig, cache: Path) -> tuple[datasets.Dataset, Any]:
     if not corpus.path:
         raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
+    _check_saved(Path(expanded(corpus.path)))
     try:
         table = datasets.load_from_disk(expanded(corpus.path))
     except IndexError:  # `datasets` fails so where there is no row
         raise UserError(f"{corpus.path}: the corpus is empty") from None
-    except (OSError, ValueError) as error:
+    except DAMAGED as error:
         raise UserError(f"{corpus.path} cannot be read as a folder written by save_to_disk: {_in_a_line(error)}") from None
     if isinstance(table, datasets.DatasetDict):
         if corpus.split not in table:
@@ -101,10 +105,31 @@ def saved_table(corpus: CorpusConfig, cache: Path) -> tuple[datasets.Dataset, An
     return table, [file_key(file["filename"], cache) for file in table.cache_files]
 
 
+def _check_saved(folder: Path) -> None:
+    """UserError where files of a saved set lie outside its folder, or one is a pipe or a device, which might have no end."""
+    _check_regular(folder)
+    for path in [*folder.rglob("state.json"), *folder.glob("dataset_dict.json")]:
+        try:
+            values = json.loads(path.read_bytes())
+            names = values["splits"] if path.name == "dataset_dict.json" else [file["filename"] for file in values["_data_files"]]
+        except DAMAGED as error:
+            raise UserError(f"{path} cannot be read as written by save_to_disk: {_in_a_line(error)}") from None
+        for name in names:
+            if not isinstance(name, str) or Path(name).name != name:
+                raise UserError(f"{path} names {shown(name)}, which is not in its folder")
+
+
+def _check_regular(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UserError(f"{path}: it is a pipe or a device: files are needed")
+
+
 def parquet_files(corpus: CorpusConfig) -> list[Path]:
     """One file, or all .parquet files of a folder, in the order of their names. UserError if there is none, or one is damaged."""
     path = Path(expanded(corpus.path))
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    _check_regular(path)
     if not corpus.path or not files:
         raise UserError(f"a corpus of kind parquet needs `path`: a Parquet file, or a folder with some ({corpus.path or 'none was given'})")
     for file in files:
@@ -127,6 +152,7 @@ def parquet_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tupl
             tops = [column if column in opened.schema_arrow.names else column.split(".")[0] for column in columns]
             try:
                 for batch in opened.iter_batches(ROWS, columns=sorted(set(tops))):
+                    batch.validate(full=True)
                     yield from zip(*(_texts(batch.column(top), top, column, file) for column, top in zip(columns, tops)))
             except (OSError, KeyError, pyarrow.ArrowException) as error:
                 raise UserError(f"{file}: cannot be read: {_in_a_line(error)}") from None
@@ -134,13 +160,13 @@ def parquet_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tupl
 
 def _texts(cells: pyarrow.Array, top: str, column: str, name: object) -> Iterator[str]:
     """One side of a batch of rows, of `column`, which may be within the column `top`."""
-    values = cells.to_pylist()
-    for key in column[len(top) + 1 :].split(".") if column != top else []:
-        values = [None if value is None else value[key] for value in values]
-    for value in values:
+    few = cells.nbytes < MUCH and "dictionary" not in str(cells.type)  # of which a few bytes may name the same long text again and again
+    for value in cells.to_pylist() if few else (cell.as_py() for cell in cells):
+        for key in column[len(top) + 1 :].split(".") if column != top else []:
+            value = None if value is None else value[key]
         if value is not None and not isinstance(value, str):
             raise UserError(f"{name}: column {column} must hold strings, not {shown(value)}")
-    return map(one_line, values)
+        yield one_line(value)
 
 
 def column_of(features: datasets.Features, given: str, language: str, name: str) -> str:
@@ -169,7 +195,13 @@ def table_rows(table: datasets.Dataset, columns: Sequence[str], name: str) -> It
     if not len(table):
         return
     tops = [column if column in table.column_names else column.split(".")[0] for column in columns]
-    for batch in table.select_columns(sorted(set(tops))).with_format("arrow").iter(batch_size=ROWS):
+    table = table.select_columns(sorted(set(tops)))
+    try:
+        for batch in table.data.to_batches():  # offsets that lead out of the file would end the process
+            batch.validate(full=True)
+    except pyarrow.ArrowException as error:
+        raise UserError(f"{name} is damaged: {_in_a_line(error)}") from None
+    for batch in table.with_format("arrow").iter(batch_size=ROWS):
         yield from zip(*(_texts(batch[top], top, column, name) for column, top in zip(columns, tops)))
 
 

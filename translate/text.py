@@ -125,6 +125,8 @@ def _decoded(stream: BinaryIO, name: str, errors: str, ends: bool, close: Binary
         if error.errno is None:  # of bz2 and zstd
             raise UserError(f"{name}: damaged after line {number}: {error}") from None
         raise UserError(f"{name}: cannot be read: {_reason(error)}") from None
+    except MemoryError:  # how much is needed is said by the packed file itself
+        raise UserError(f"{name}: too little memory to read line {number + 1}, or to unpack it") from None
     finally:
         if close is not None:
             close.close()

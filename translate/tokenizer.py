@@ -198,7 +198,7 @@ def _foreign(path: Path, joint: bool) -> Tokenizer:
 def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    except RuntimeError:
+    except (RuntimeError, UnicodeDecodeError):  # the second where its own message quotes bytes of a damaged model
         processor = None
     if not processor:  # or without a single piece, which is how SentencePiece reads an empty file
         raise UserError(f"{name} is no SentencePiece model, or a damaged one")
@@ -213,6 +213,8 @@ def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: cannot be read as a SentencePiece model: it is not a file")
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read as a SentencePiece model: {error.strerror}") from None

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import html
 import re
-from itertools import chain, islice, zip_longest
+from itertools import chain, zip_longest
 from typing import Callable, Container, Iterator, Optional, Sequence
 from xml.parsers import expat
 
 from translate.errors import UserError
-from translate.pairfiles import Skipped, one_line
+from translate.pairfiles import Skipped, one_line, text_block
 from translate.text import read_lines
 
-LINES = 1000  # given to the parser at once
-LONGEST = 1 << 26  # characters of a document or translation unit
+DEEPEST = 1000  # elements in elements
+BLOCK = 1 << 16  # characters given to the parser at once
+LONGEST = 1 << 24  # bytes of a document or translation unit, its markup included
+TOKEN = 1 << 22  # bytes of a tag or a comment: the parser reads it again with every block until it ends
 CODES = {"bpt", "ept", "it", "ph", "ut", "sub"}  # elements of TMX whose content is formatting, no text
-SEGMENT = re.compile(r"<\s*(/?)\s*(\w+)([^<>]*)>")
-ATTRIBUTE = re.compile(r"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+# none of these takes longer than in proportion to the text, whatever stands in it
+TAG = re.compile(r"<([^<>]*)>")
+NAME = re.compile(r"\w+")
+ATTRIBUTE = re.compile(r"""(?<![\w:])([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+HUGE_REFERENCE = re.compile("&#(x[0-9a-f]{20,}|[0-9]{20,});?", re.IGNORECASE)  # of no character
 
 
 def tmx_pairs(path: str, languages: Sequence[str], skipped: Skipped) -> Iterator[tuple[str, str]]:
@@ -83,7 +88,8 @@ class _Elements:
         self.path, self.root, self.unit, self.close, self.dropped = path, root, unit, close, dropped
         self.opened: list[tuple[str, dict, int]] = []
         self.text: list[str] = []
-        self.size = self.within = self.without = 0  # characters of this unit; whether in a <seg>, and in how many dropped elements
+        self.fed = self.began = 0  # bytes given to the parser; those before this unit
+        self.within = self.without = 0  # whether in a <seg>, and in how many dropped elements
         self.found: list[tuple[str, str]] = []
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
@@ -93,18 +99,31 @@ class _Elements:
     def pairs(self) -> Iterator[tuple[str, str]]:
         lines = read_lines(self.path)
         try:
-            while block := list(islice(lines, LINES)):
-                self.parser.Parse("".join(line + "\n" for line in block), False)
+            while block := text_block(lines, BLOCK):
+                data = block.encode()
+                self.fed += len(data)
+                self.parser.Parse(data, False)
                 yield from self.found
                 self.found.clear()
+                self.check_size(self.fed)
             self.parser.Parse("", True)
             yield from self.found
         except expat.ExpatError as error:
             raise UserError(f"{self.path}, line {error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}") from None
 
+    def check_size(self, read: int) -> None:
+        """Nothing without an end fills the memory: no unit, no tag, no comment. read: bytes, up to the end of the unit or block."""
+        line = self.parser.CurrentLineNumber
+        if read - self.began > LONGEST:
+            raise UserError(f"{self.path}, line {line}: a <{self.unit}> of more than {LONGEST >> 20} MiB is not a document")
+        if read - self.parser.CurrentByteIndex > TOKEN:
+            raise UserError(f"{self.path}, line {line}: a tag or comment of more than {TOKEN >> 20} MiB: is its end missing?")
+
     def start(self, name: str, attributes: dict) -> None:
         if not self.opened and name != self.root:
             raise UserError(f"{self.path}: its outermost element is <{name}>, not <{self.root}>: another kind of corpus?")
+        if len(self.opened) >= DEEPEST:
+            raise UserError(f"{self.path}, line {self.parser.CurrentLineNumber}: elements in elements, more than {DEEPEST:,} deep")
         self.opened.append((name, attributes, self.parser.CurrentLineNumber))
         if not self.within:
             self.text = []
@@ -114,10 +133,6 @@ class _Elements:
     def data(self, text: str) -> None:
         if self.within and not self.without:
             self.text.append(text)
-            self.size += len(text)
-            if self.size > LONGEST:
-                line = self.parser.CurrentLineNumber
-                raise UserError(f"{self.path}, line {line}: a <{self.unit}> of more than {LONGEST >> 20} million characters is no document")
 
     def end(self, name: str) -> None:
         _, attributes, line = self.opened.pop()
@@ -126,7 +141,8 @@ class _Elements:
         pairs = self.close(name, attributes, "".join(self.text), line)
         if pairs is not None:
             self.found += pairs
-            self.size = 0
+            self.check_size(self.parser.CurrentByteIndex)
+            self.began = self.parser.CurrentByteIndex
 
     def entity(self, name: str, *_: object) -> None:
         line = self.parser.CurrentLineNumber
@@ -153,23 +169,25 @@ def _segments(path: str) -> Iterator[tuple[str, str, str, int]]:
     count = 0
     for line_number, line in enumerate(read_lines(path), 1):
         at = 0
-        for tag in chain(SEGMENT.finditer(line), [None]):
+        for tag in chain(TAG.finditer(line), [None]):
             if text is not None:
                 text.append(line[at : tag.start() if tag else len(line)])
                 size += len(text[-1])
                 if size > LONGEST:
-                    raise UserError(f"{path}, line {began}: a <seg> of more than {LONGEST >> 20} million characters is no sentence")
+                    raise UserError(f"{path}, line {began}: a <seg> of more than {LONGEST >> 20} million characters is not a sentence")
             if tag is None:
                 break
-            at, name = tag.end(), tag[2].casefold()
-            attributes = {key.casefold(): first or second for key, first, second in ATTRIBUTE.findall(tag[3])}
-            if name == "doc" and not tag[1]:
+            at, inside = tag.end(), tag[1].strip()
+            closing, named = inside.startswith("/"), NAME.match(inside.removeprefix("/").lstrip())
+            name = named[0].casefold() if named else ""
+            attributes = {key.casefold(): first or second for key, first, second in ATTRIBUTE.findall(inside)} if name in ("doc", "seg") else {}
+            if name == "doc" and not closing:
                 document, count = attributes.get("docid", attributes.get("id", "")), 0
-            elif name == "seg" and not tag[1]:
+            elif name == "seg" and not closing:
                 count += 1
                 number, text, began, size = attributes.get("id", str(count)), [], line_number, 0
             elif name == "seg" and text is not None:
-                yield document, number, " ".join(html.unescape(" ".join(text)).split()), began
+                yield document, number, " ".join(html.unescape(HUGE_REFERENCE.sub("\ufffd", " ".join(text))).split()), began
                 text = None
     if text is not None:
         raise UserError(f"{path}, line {began}: a <seg> has no end")
