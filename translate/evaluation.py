@@ -20,13 +20,11 @@ from translate.decoding import Options
 from translate.errors import UserError
 from translate.resampling import seed
 from translate.scoring import check_tokenizer, score, tokenizer_of, usual_metrics
-from translate.seal import content_of
 from translate.testsets import Sentences, recipe_sets
 from translate.text import written_whole
 from translate.translator import Translator
 
 REPORT = "report.json"
-REPORT_SIZE = 1 << 24  # bytes; it takes some thousand
 SAMPLES = 5  # translations of each test set that the report shows
 BOOTSTRAP = 1000  # resamples for the confidence intervals
 PACKAGES = ("translate-nmt", "torch", "sentencepiece", "datasets", "sacrebleu")
@@ -166,11 +164,12 @@ def write_report(folder: str | Path, values: Mapping[str, Any], tests: Mapping[s
 def read_report(folder: str | Path) -> dict[str, Any]:
     """What the folder's report.json holds, nothing where there is none. UserError for a damaged one."""
     path = Path(folder) / REPORT
-    if not path.exists() and not path.is_symlink():
+    if not path.exists():
         return {}
-    content = content_of(Path(folder), REPORT, REPORT_SIZE)
+    if not path.is_file():  # a pipe would be waited for
+        raise UserError(f"{path} is not a file: move it away")
     try:
-        report = json.loads(content)
+        report = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(report, dict) or not isinstance(report.get("test", {}), dict):
             raise ValueError(path)
     except (ValueError, RecursionError):

@@ -177,7 +177,7 @@ def _report(folder: Path) -> Optional[dict[str, Any]]:
     """report.json of a finished training; None where there is none, or it has nothing but what `translate evaluate` wrote."""
     try:
         report = read_report(folder)
-    except UserError:
+    except (UserError, OSError):
         return None
     return report if "steps" in report else None
 
