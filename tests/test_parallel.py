@@ -167,10 +167,8 @@ def test_where_memory_runs_out_batches_are_halved(trained, corpus_folder, monkey
 
 
 def test_what_fits_only_when_nothing_else_runs_is_searched_last(trained, monkeypatch):
-    translator = Translator.load(trained, "cpu", "fp32")
-    translator.engine.at_once = 2
     lines = ["Guten Morgen!", "Der Hund schläft."]
-    expected = translator.translate(lines, beam=1, batch_tokens=1)
+    expected = Translator.load(trained, "cpu", "fp32").translate(lines, beam=1, batch_tokens=1)
     calls, both, real = itertools.count(1), threading.Barrier(2, timeout=30), TorchEngine.search
 
     def search(self, *rest):
@@ -180,7 +178,9 @@ def test_what_fits_only_when_nothing_else_runs_is_searched_last(trained, monkeyp
         return real(self, *rest)
 
     monkeypatch.setattr(TorchEngine, "search", search)
-    assert translator.translate(lines, beam=1, batch_tokens=1) == expected
+    translator = Translator.load(trained, "cpu", "fp32")
+    translator.engine.at_once = 2
+    assert translator.translate(lines, beam=1, batch_tokens=1) == expected and next(calls) >= 5
 
 
 def test_the_command_says_which_line(translate, tmp_path, capsys, monkeypatch):

@@ -188,7 +188,7 @@ def test_an_evaluation_that_could_not_be_written_is_told_first(untrained, tmp_pa
     shutil.copytree(untrained, tmp_path / "run")
     (tmp_path / "run" / "report.json").mkdir()
     assert main(["evaluate", "-m", str(tmp_path / "run")]) == 2
-    one_line(capsys, "report.json: Is a directory")
+    one_line(capsys, "report.json is not a file")
 
 
 def test_paths_that_are_none(capsys):
