@@ -26,6 +26,7 @@ from translate.model import Transformer
 from translate.objective import loss_sum
 from translate.runlog import RunLog
 from translate.scoring import beyond_bleu, check_tokenizer, score, tokenizer_of
+from translate.text import PACKED
 from translate.tokenizer import BOS, Tokenizer
 from translate.torch_engine import TorchEngine
 from translate.translator import Translator, length_batches
@@ -127,10 +128,11 @@ def set_name(corpora: Sequence[CorpusConfig]) -> str:
     """What to call the development set: the names of its files, without language and packing, or of its splits."""
     names = []
     for corpus in corpora:
-        file = os.path.basename(corpus.source if corpus.kind == "text" else corpus.files or corpus.path)
-        for ending in (".gz", ".xz"):
+        pair = not (corpus.files or corpus.path)
+        file = os.path.basename(corpus.source if pair else corpus.files or corpus.path)
+        for ending in PACKED:
             file = file.removesuffix(ending)
-        if corpus.kind == "text":
+        if pair:
             file = os.path.splitext(file)[0]
         name = corpus.split if corpus.kind in ("hub", "saved", "phrasebook") and not corpus.files else file
         names.append(name if corpus.lines is None else f"{name}, lines {corpus.lines}")

@@ -22,7 +22,7 @@ Output, a line for each line of input, also for a blank one:
   --n-best N       N lines for each line of input, best first: LINE NUMBER <tab> SCORE <tab> TRANSLATION
   --format jsonl   a JSON object: line, source, translation, score, pieces, cut, alternatives
 SCORE is the natural logarithm of the probability, divided by the length penalty. A line longer than the model takes is split at sentence or
-clause ends, and its pieces' translations are joined with a space (their scores are added); how many is said on stderr.
+clause ends, and its pieces' translations are joined with a space (they have one score together); how many is said on stderr.
 
 A file whose name or first lines show another format than plain text (subtitles, HTML, JSON, ...) is refused; --as text translates its lines as
 they are. Of CSV and TSV, --column N or --column NAME translates one column (NAME stands in the first row, which stays as it is; by number the

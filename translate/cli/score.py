@@ -40,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.usage = "translate score REFERENCE [REFERENCE ...] [-i HYPOTHESIS [HYPOTHESIS ...]] [OPTION ...]"  # the order matters
     parser.add_argument(
-        "references", nargs="*", type=user_path, metavar="REFERENCE", help="reference translation, a line for each line scored; plain, .gz or .xz"
+        "references",
+        nargs="*",
+        type=user_path,
+        metavar="REFERENCE",
+        help="reference translation, a line for each line scored (also .gz, .xz, .bz2, .zst)",
     )
     parser.add_argument(
         "-i", "--input", nargs="+", type=user_path, default=["-"], metavar="HYPOTHESIS",

@@ -15,7 +15,7 @@ from translate.cli.compose import Job
 from translate.config import Config
 from translate.errors import UserError
 
-INTERRUPTED = (130, 143)  # exit codes after which a sweep doesn't go on: Ctrl-C, SIGTERM
+SIGNAL = 128  # plus its number: the exit code of a run that a signal stopped, after which a sweep does not go on
 SEED = "training.seed="
 
 
@@ -35,7 +35,7 @@ def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
                 traceback.print_exc()
             print(f"translate: error: {job.label}: {' '.join(str(error).split())}", file=sys.stderr)
             codes.append(2)
-        if codes[-1] in INTERRUPTED:
+        if codes[-1] > SIGNAL:
             break
     if first:
         print(table(jobs, codes))
