@@ -1,10 +1,11 @@
-"""Training throughput beside JoeyNMT, Eole, Hugging Face and torch.nn.Transformer: the same pairs, pieces, dimensions, threads and machine.
+"""Training throughput and memory beside JoeyNMT, Eole, Hugging Face and torch.nn.Transformer: the same pairs, pieces, dimensions, threads.
 
     python benchmarks/training_speed.py --data DIR --json training_speed.json      (DIR/train.de and DIR/train.en, such as Multi30k)
 
-Width 256, 3+3 layers, 4 heads, feedforward 1,024, 8,000 joint pieces, about 4,500 target tokens a step, dropout 0.1, label smoothing 0.1,
-Adam. The contestants run one after the other, `--rounds` times over; the table gives the median of the rounds and their spread, in target
-tokens a second without padding. Each of JoeyNMT, Eole and ours runs its own command and its own data pipeline, and its own log is read;
+Width 256, 3+3 layers, 4 heads, feedforward 1,024, 8,000 joint pieces, about 4,500 target tokens a step (--tokens: so many), dropout 0.1, label
+smoothing 0.1, Adam. The contestants run one after the other, `--rounds` times over; the table gives the median of the rounds and their spread,
+in target tokens a second without padding, and the greatest memory of the process (--steps 5: of five times as many steps, as memory may grow
+with each new shape of a batch). Each of JoeyNMT, Eole and ours runs its own command and its own data pipeline, and its own log is read;
 the plain loops are given our batches. "of the peak" is the share of the matrix-product rate (4096x512x512, measured in each round, in bf16 where the
 CPU multiplies it, else in fp32), with the floating-point operations counted from the shapes of real steps, padding included. Without bf16 products
 the bf16 contestants are left out: torch then emulates them, ten times slower than fp32.
@@ -30,7 +31,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 from rivals.environments import add_options, chosen, multiplies_bf16
 
-WIDTH, HEADS, FEEDFORWARD, LAYERS, VOCABULARY, TOKENS = 256, 4, 1024, 3, 8000, 4500
+WIDTH, HEADS, FEEDFORWARD, LAYERS, VOCABULARY = 256, 4, 1024, 3, 8000
 CONTESTANTS = {  # name -> (environment, steps that are measured, steps before them)
     "translate-nmt bf16": ("", 40, 20),
     "translate-nmt fp32": ("", 20, 10),
@@ -45,6 +46,8 @@ CONTESTANTS = {  # name -> (environment, steps that are measured, steps before t
 def main() -> None:
     parser = argparse.ArgumentParser(description="Training throughput beside other toolkits.")
     parser.add_argument("--data", type=Path, required=True, help="folder with train.de and train.en")
+    parser.add_argument("--tokens", type=int, default=4500, help="target tokens a step (default: 4500)")
+    parser.add_argument("--steps", type=int, default=1, help="times the usual number of steps")
     add_options(parser, list(CONTESTANTS))
     arguments = parser.parse_args()
     pythons = chosen(arguments, {name: environment for name, (environment, *_) in CONTESTANTS.items()})
@@ -52,31 +55,41 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        operations, padding = prepare(arguments.data, work)
+        operations, padding = prepare(arguments.data, work, arguments.tokens, arguments.steps)
         rates: dict[str, list[float]] = {name: [] for name in names}
+        memory = dict.fromkeys(names, 0.0)  # GB
         peaks = []
         for number in range(arguments.rounds):
             peaks.append(matrix_peak())
             for name in names:
-                rates[name].append(run(name, pythons[name], work, arguments.threads))
-                print(f"round {number + 1}: {name} {rates[name][-1]:,.0f} target tokens/s", file=sys.stderr, flush=True)
+                rate, peak_memory = run(name, pythons[name], work, arguments)
+                rates[name].append(rate)
+                memory[name] = max(memory[name], peak_memory)
+                print(f"round {number + 1}: {name} {rate:,.0f} target tokens/s, {peak_memory:.2f} GB", file=sys.stderr, flush=True)
     peak = statistics.median(peaks)
     ours = max((statistics.median(rates[name]) for name in names if name.startswith("translate")), default=float("nan"))
     print(
         f"\nmatrix products, {'bf16' if multiplies_bf16() else 'fp32'}: {peak / 1e9:,.0f} GFLOP/s; {operations / 1e6:,.1f} MFLOP a target token;"
         f" {padding:.1%} of target tokens are padding\n"
     )
-    print("contestant                    target tokens/s (spread)       ours is   of the peak")
+    print("contestant                    target tokens/s (spread)       ours is   of the peak   memory, GB")
     for name in names:
         median = statistics.median(rates[name])
         spread = f"({min(rates[name]):,.0f}-{max(rates[name]):,.0f})"
-        print(f"{name:<28}  {median:>8,.0f} {spread:<20}  {ours / median:>6.1f}x   {median * operations / peak:>10.1%}")
+        print(f"{name:<28}  {median:>8,.0f} {spread:<20}  {ours / median:>6.1f}x   {median * operations / peak:>10.1%}   {memory[name]:>10.2f}")
     if arguments.json:
-        figures = {"rates": rates, "peak": peaks, "operations_per_token": operations, "padding": padding, "threads": arguments.threads}
+        figures = {
+            "rates": rates,
+            "memory_gb": memory,
+            "peak": peaks,
+            "operations_per_token": operations,
+            "padding": padding,
+            "threads": arguments.threads,
+        }
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def prepare(data: Path, work: Path) -> tuple[float, float]:
+def prepare(data: Path, work: Path, tokens: int, times: int) -> tuple[float, float]:
     """Pieces and batches for all of them. Returns floating-point operations a target token, and the share of padding among target tokens."""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -104,8 +117,8 @@ def prepare(data: Path, work: Path) -> tuple[float, float]:
     (work / "pieces.txt").write_text("".join(f"p{piece}\n" for piece in range(4, VOCABULARY)), encoding="utf-8")
     batches, real, padded, operations = [], 0, 0, 0
     model = build_model(config, tokenizer)
-    with BatchStream(pairs, tokenizer, TOKENS, seed=1) as stream:
-        for number, batch in zip(range(max(sum(numbers) for _, *numbers in CONTESTANTS.values())), stream.batches_from()):
+    with BatchStream(pairs, tokenizer, tokens, seed=1) as stream:
+        for number, batch in zip(range(times * max(sum(numbers) for _, *numbers in CONTESTANTS.values())), stream.batches_from()):
             batches.append([[[piece for piece in row if piece] for row in side.tolist()] for side in (batch.source, batch.labels)])
             if number < 10:
                 with FlopCounterMode(display=False) as counter:
@@ -130,49 +143,55 @@ def matrix_peak() -> float:
     return 2 * 4096 * 512 * 512 / best
 
 
-def run(name: str, python: str, work: Path, threads: int) -> float:
-    """Median target tokens a second over the measured steps of one start of `name`."""
-    _, steps, before = CONTESTANTS[name]
+def run(name: str, python: str, work: Path, arguments: argparse.Namespace) -> tuple[float, float]:
+    """Median target tokens a second over the measured steps of one start of `name`, and its greatest memory in GB."""
+    steps, before = (number * arguments.steps for number in CONTESTANTS[name][1:])
     precision = name.split()[-1]
     if name.startswith("translate"):
-        rates = ours(work, precision, steps + before)
+        rates, memory = ours(work, precision, steps + before, arguments.tokens)
     elif name.startswith("JoeyNMT"):
-        rates = joeynmt(python, work, steps + before)
+        rates, memory = joeynmt(python, work, steps + before, 2 * arguments.tokens)
     elif name.startswith("Eole"):
-        rates = eole(python, work, steps + before, threads)
+        rates, memory = eole(python, work, steps + before, arguments.tokens)
     else:
         kind = "torch" if name.startswith("torch") else "huggingface"
         loop = str(Path(__file__).parent / "rivals" / "training_loop.py")
-        printed = call([python, loop, kind, precision, str(work / "batches.json"), str(steps + before), str(threads)])
+        printed, memory = call([python, loop, kind, precision, str(work / "batches.json"), str(steps + before), str(arguments.threads)])
         rates = json.loads(printed.splitlines()[-1])["rates"]
-    return statistics.median(rates[-steps:])
+    return statistics.median(rates[-steps:]), memory
 
 
-def call(command: list[str], **more: str) -> str:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **more})
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
-    return done.stdout
+def call(command: list[str]) -> tuple[str, float]:
+    """What `command` prints, and the greatest memory of its process in GB."""
+    with tempfile.TemporaryFile("w+") as printed:
+        process = subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, text=True)
+        _, status, usage = os.wait4(process.pid, 0)
+        printed.seek(0)
+        text = printed.read()
+    if status:
+        sys.exit(f"{' '.join(command)} failed:\n{text[-3000:]}")
+    return text, usage.ru_maxrss * 1024 / 1e9
 
 
-def ours(work: Path, precision: str, steps: int) -> list[float]:
+def ours(work: Path, precision: str, steps: int, tokens: int) -> tuple[list[float], float]:
     (work / "recipe").mkdir(exist_ok=True)
     corpus = {"kind": "text", "source": str(work / "text.de"), "target": str(work / "text.en")}
     recipe = {
         "defaults": [{"override /optim": "inverse_sqrt"}],
         "data": {"train": [corpus], "cache": str(work / "cache")},
         "tokenizer": {"path": str(work / "spm.model")},
-        "training": {"steps": steps, "batch_tokens": TOKENS, "log_every": 1, "validate_every": 1_000_000, "precision": precision},
+        "training": {"steps": steps, "batch_tokens": tokens, "log_every": 1, "validate_every": 1_000_000, "precision": precision},
     }
     (work / "recipe" / "speed.yaml").write_text("# @package _global_\n" + yaml.safe_dump(recipe), encoding="utf-8")
     home = work / "ours"
     shutil.rmtree(home, ignore_errors=True)
-    call([sys.executable, "-m", "translate", "train", "--config-dir", str(work), "recipe=speed", f"run={home}"])
+    _, memory = call([sys.executable, "-m", "translate", "train", "--config-dir", str(work), "recipe=speed", f"run={home}"])
     records = [json.loads(line) for line in (home / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [record["tokens_per_second"] for record in records if "tokens_per_second" in record]
+    return [record["tokens_per_second"] for record in records if "tokens_per_second" in record], memory
 
 
-def joeynmt(python: str, work: Path, steps: int) -> list[float]:
+def joeynmt(python: str, work: Path, steps: int, tokens: int) -> tuple[list[float], float]:
+    """JoeyNMT fills batches in random order and counts the padding: with twice as many tokens about half of them are real target tokens."""
     side = {"level": "word", "max_length": 250, "lowercase": False, "normalize": False, "voc_file": str(work / "pieces.txt")}
     stack = {
         "type": "transformer", "num_layers": LAYERS, "num_heads": HEADS, "hidden_size": WIDTH, "ff_size": FEEDFORWARD,
@@ -189,7 +208,7 @@ def joeynmt(python: str, work: Path, steps: int) -> list[float]:
             "optimizer": "adam", "adam_betas": [0.9, 0.98], "learning_rate": 0.0005, "learning_rate_min": 1e-9,
             "scheduling": "warmupinversesquareroot", "learning_rate_warmup": 4000, "label_smoothing": 0.1,
             "normalization": "tokens", "loss": "crossentropy", "epochs": 100, "updates": steps, "logging_freq": 1, "validation_freq": 100_000,
-            "batch_size": JOEYNMT_TOKENS, "batch_type": "token", "early_stopping_metric": "bleu", "shuffle": True, "overwrite": True,
+            "batch_size": tokens, "batch_type": "token", "early_stopping_metric": "bleu", "shuffle": True, "overwrite": True,
         },
         "model": {
             "initializer": "xavier_uniform", "embed_initializer": "xavier_uniform", "tied_embeddings": True, "tied_softmax": True,
@@ -197,22 +216,18 @@ def joeynmt(python: str, work: Path, steps: int) -> list[float]:
         },
     }  # fmt: skip
     (work / "joeynmt.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    printed = call([python, "-m", "joeynmt", "train", str(work / "joeynmt.yaml"), "--skip-test"])
-    return [float(rate) for rate in re.findall(r"Tokens per Sec: +([0-9.]+)", printed)]
+    printed, memory = call([python, "-m", "joeynmt", "train", str(work / "joeynmt.yaml"), "--skip-test"])
+    return [float(rate) for rate in re.findall(r"Tokens per Sec: +([0-9.]+)", printed)], memory
 
 
-# JoeyNMT fills batches in random order and counts the padding: with this many, about 4,500 of the target tokens are real
-JOEYNMT_TOKENS = 9000
-
-
-def eole(python: str, work: Path, steps: int, threads: int) -> list[float]:
+def eole(python: str, work: Path, steps: int, tokens: int) -> tuple[list[float], float]:
     config = {
         "src_vocab": str(work / "pieces.txt"), "tgt_vocab": str(work / "pieces.txt"), "share_vocab": True, "vocab_size_multiple": 1,
         "src_vocab_size": VOCABULARY, "tgt_vocab_size": VOCABULARY, "overwrite": True, "report_every": 1, "transforms": [],
         "data": {"corpus": {"path_src": str(work / "train.de"), "path_tgt": str(work / "train.en"), "transforms": [], "weight": 1}},
         "training": {
             "model_path": str(work / "eole"), "world_size": 0, "train_steps": steps, "valid_steps": 100_000, "save_checkpoint_steps": 100_000,
-            "batch_type": "tokens", "batch_size": TOKENS, "bucket_size": 29_000, "num_workers": 0, "normalization": "tokens", "accum_count": [1],
+            "batch_type": "tokens", "batch_size": tokens, "bucket_size": 29_000, "num_workers": 0, "normalization": "tokens", "accum_count": [1],
             "optim": "adam", "adam_beta2": 0.998, "learning_rate": 0.0001, "label_smoothing": 0.1, "dropout": [0.1], "dropout_steps": [0],
             "attention_dropout": [0.0], "compute_dtype": "fp32", "param_init_method": "xavier_uniform",
         },
@@ -223,8 +238,8 @@ def eole(python: str, work: Path, steps: int, threads: int) -> list[float]:
         },
     }  # fmt: skip
     (work / "eole.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    printed = call([python, "-m", "eole.bin.main", "train", "-config", str(work / "eole.yaml")])
-    return [float(rate) for rate in re.findall(r"/ *([0-9.]+) tok/s", printed)]
+    printed, memory = call([python, "-m", "eole.bin.main", "train", "-config", str(work / "eole.yaml")])
+    return [float(rate) for rate in re.findall(r"/ *([0-9.]+) tok/s", printed)], memory
 
 
 if __name__ == "__main__":
