@@ -253,20 +253,3 @@ class Run:
             "processes": self.ranks.size,
             "data": {"fingerprint": self.data.fingerprint, "read": self.data.read, "kept": self.data.kept, "left_out": self.data.counts},
         }
-
-
-@contextlib.contextmanager
-def _marking_signals(run: Run) -> Iterator[None]:
-    """While the loop runs, SIGINT and SIGTERM only set a mark, so that the step under way ends and is saved. A second one acts at once."""
-
-    def mark(number: int, _: object) -> None:
-        run.stop_signal = number
-        if run.ranks.size == 1:  # torchrun hands on what every process of a terminal has got already
-            signal.signal(number, old[number])
-
-    old = {number: signal.signal(number, mark) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

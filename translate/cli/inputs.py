@@ -33,7 +33,7 @@ class Input:
     @property
     def again(self) -> bool:
         """Whether it can be read twice."""
-        return self.stream is not None or os.path.isfile(os.path.expanduser(self.path))
+        return self.stream is not None or os.path.isfile(self.path)
 
     def lines(self, errors: str, ends: bool = False) -> Iterator[str]:
         if self.stream:
