@@ -64,11 +64,11 @@ def prepare(run: Path, data: Path, work: Path) -> dict:
     """The task for decoding_loop.py, in `work`, and what is needed to score its outputs."""
     import dataclasses
 
-    from translate.bundle import load_bundle
-    from translate.ctranslate2_engine import export
-    from translate.text import read_lines
-    from translate.torch_engine import TorchEngine
-    from translate.translator import Translator
+    from translate.bundle.bundle import load_bundle
+    from translate.text.lines import read_lines
+    from translate.translation.ctranslate2_engine import export
+    from translate.translation.torch_engine import TorchEngine
+    from translate.translation.translator import Translator
 
     bundle = load_bundle(run)
     shutil.copytree(run, work / "run", ignore=shutil.ignore_patterns("checkpoints"))
@@ -91,7 +91,7 @@ def prepare(run: Path, data: Path, work: Path) -> dict:
 
 
 def compare(names: list[str], pythons: dict[str, str], task: dict, work: Path, beam: int, batch: int, arguments: argparse.Namespace) -> list[dict]:
-    from translate.scoring import corpus_bleu
+    from translate.evaluation.scoring import corpus_bleu
 
     every = max(1, len(task["sources"]) // SINGLE) if batch == 1 else 1  # with batches of one, a sample of all lengths
     chosen = {name: task[name][::every] for name in ("sources", "limits", "references")}
@@ -129,7 +129,7 @@ def compare(names: list[str], pythons: dict[str, str], task: dict, work: Path, b
 def independence(model: Path, task: dict, precision: str) -> dict:
     """How many translations depend on the batch: at beam 5, in batches of 1 and of 7 and in a shuffled file, against batches of 64."""
     from translate.decoding import Options
-    from translate.translator import Translator
+    from translate.translation.translator import Translator
 
     translator = Translator.load(model, "cpu", precision)
     options = Options(5, 1.0).fill(translator.decoding)

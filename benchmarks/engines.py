@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from rivals.environments import multiplies_bf16, multiplies_fp16
 
-from translate.scoring import corpus_bleu
+from translate.evaluation.scoring import corpus_bleu
 
 TRANSLATE = [sys.executable, "-m", "translate"]
 BUNDLE = ("config.yaml", "model.safetensors", "spm.model", "spm.target.model")

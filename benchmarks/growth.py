@@ -91,7 +91,7 @@ def start_up(model: Path) -> dict:
     code = f"""
 import time; began = time.perf_counter()
 import torch; imported = time.perf_counter()
-from translate.translator import Translator; ours = time.perf_counter()
+from translate.translation.translator import Translator; ours = time.perf_counter()
 translator = Translator.load({str(model)!r}); loaded = time.perf_counter()
 translator.translate(["Guten Morgen."]); done = time.perf_counter()
 print(imported - began, ours - imported, loaded - ours, done - loaded)
@@ -139,10 +139,10 @@ def growth(model: Path, lines: list[str], most: int) -> list[dict]:
 
 def lengths(model: Path, lines: list[str]) -> list[dict]:
     """One line by itself at beam 5, whose output is made as long as it is: the end mark may not be chosen."""
-    from translate import torch_engine
     from translate.decoding import Options
     from translate.tokenizer import EOS
-    from translate.translator import Translator
+    from translate.translation import torch_engine
+    from translate.translation.translator import Translator
 
     torch_engine.BANNED = (*torch_engine.BANNED, EOS)
     translator = Translator.load(model)

@@ -55,7 +55,7 @@ def measure(pairs: int) -> dict:
     import numpy
 
     from translate.config import CorpusConfig, DataConfig, TokenizerConfig
-    from translate.data import prepare, training_texts
+    from translate.data.prepare import prepare, training_texts
     from translate.tokenizer import train_tokenizer
 
     with tempfile.TemporaryDirectory() as folder:

@@ -95,7 +95,7 @@ def many_processes(model: Path, data: Path, count: int) -> dict:
 
 def many_threads(model: Path, lines: list[str], minutes: float) -> dict:
     """Every thread translates slices of the file over and over, each in another order."""
-    from translate.translator import Translator
+    from translate.translation.translator import Translator
 
     translator, size = Translator.load(model), 50
     slices = [lines[start : start + size] for start in range(0, len(lines), size)]

@@ -93,12 +93,12 @@ def prepare(data: Path, work: Path, tokens: int, times: int) -> tuple[float, flo
     """Pieces and batches for all of them. Returns floating-point operations a target token, and the share of padding among target tokens."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    from translate.batches import BatchStream
-    from translate.bundle import build_model
+    from translate.bundle.bundle import build_model
     from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, TokenizerConfig
-    from translate.data import prepare, training_texts
-    from translate.objective import loss_sum
+    from translate.data.batches import BatchStream
+    from translate.data.prepare import prepare, training_texts
     from translate.tokenizer import train_tokenizer
+    from translate.training.loss import loss_sum
 
     corpus = CorpusConfig(source=str(data / "train.de"), target=str(data / "train.en"))
     config = Config(

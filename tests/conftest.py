@@ -73,7 +73,7 @@ def corpus_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory, corpus_folder) -> Path:
     """The run folder of a tiny trained model."""
-    from translate.training import train
+    from translate.training.run import train
 
     run = tmp_path_factory.mktemp("runs") / "tiny"
     assert train(tiny_config(run, corpus_folder)) == 0
@@ -83,7 +83,7 @@ def bundle(tmp_path_factory, corpus_folder) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, corpus_folder):
     """Trained long enough that most of its outputs end by themselves."""
-    from translate.training import train
+    from translate.training.run import train
 
     run = tmp_path_factory.mktemp("trained") / "run"
     assert train(tiny_config(run, corpus_folder, steps=400, validate_every=400)) == 0
@@ -110,7 +110,7 @@ def make_untrained(folder: Path) -> Path:
     """A model that has learned nothing: what it writes is noise, but always the same noise."""
     import torch
 
-    from translate.bundle import Bundle, build_model, write_config, write_model
+    from translate.bundle.bundle import Bundle, build_model, write_config, write_model
     from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
     from translate.tokenizer import train_tokenizer
 

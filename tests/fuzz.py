@@ -38,7 +38,7 @@ Case = Callable[[random.Random], str]
 def bundle(folder: Path) -> Case:
     """A sealed bundle with a fault, or two: refused, or the same translations."""
     from tests.conftest import make_untrained
-    from translate.translator import Translator
+    from translate.translation.translator import Translator
 
     make_untrained(folder)
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -86,7 +86,7 @@ def hostile(folder: Path) -> Case:
     from safetensors.torch import load_file, save_file
 
     from tests.conftest import make_untrained
-    from translate.bundle import load_bundle
+    from translate.bundle.bundle import load_bundle
 
     make_untrained(folder)
     weights = folder / "model.safetensors"
@@ -114,7 +114,7 @@ def config(folder: Path) -> Case:
 
     import yaml
 
-    from translate.bundle import read_config
+    from translate.bundle.bundle import read_config
     from translate.config import Config, CorpusConfig, DataConfig, check, from_dict
 
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
@@ -173,8 +173,8 @@ def save(folder: Path) -> Case:
     import torch
 
     from tests.conftest import make_untrained
-    from translate.bundle import load_bundle
-    from translate.checkpoints import Checkpoints, Progress
+    from translate.bundle.bundle import load_bundle
+    from translate.training.checkpoints import Checkpoints, Progress
 
     model = load_bundle(make_untrained(folder)).model.requires_grad_()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
@@ -239,27 +239,27 @@ def tmx(folder: Path) -> Case:
 def pairs(path: Path, text: str) -> Case:
     """A corpus file of the kind that its ending says."""
     from translate.config import CorpusConfig, DataConfig
-    from translate.corpora import find_corpus
-    from translate.pairfiles import Skipped
+    from translate.data.corpora import find_corpus
+    from translate.data.pairfiles import Skipped
 
     corpus = CorpusConfig(kind=path.suffix[1:], path=str(path))
     return reader(path, lambda _: find_corpus(corpus, DataConfig(cache=str(path.parent))).pairs(Skipped("corpus")), text.encode())
 
 
 def gz(folder: Path) -> Case:
-    from translate.text import read_lines
+    from translate.text.lines import read_lines
 
     return reader(folder / "a.gz", read_lines, gzip.compress("\n".join(NUMBERED).encode(), mtime=0), NUMBERED)
 
 
 def xz(folder: Path) -> Case:
-    from translate.text import read_lines
+    from translate.text.lines import read_lines
 
     return reader(folder / "a.xz", read_lines, lzma.compress("\n".join(NUMBERED).encode()), NUMBERED)
 
 
 def bz2(folder: Path) -> Case:
-    from translate.text import read_lines
+    from translate.text.lines import read_lines
 
     return reader(folder / "a.bz2", read_lines, pack_bz2("\n".join(NUMBERED).encode()), NUMBERED)
 
@@ -269,14 +269,14 @@ def zst(folder: Path) -> Case:
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # the other ones reserve more than a case may take
     import pyarrow
 
-    from translate.text import read_lines
+    from translate.text.lines import read_lines
 
     return reader(folder / "a.zst", read_lines, pyarrow.Codec("zstd").compress("\n".join(NUMBERED).encode(), asbytes=True))
 
 
 def column(folder: Path) -> Case:
     """A column of a CSV: refused, or as many lines, which are the same bytes where each text is its own translation."""
-    from translate.records import CsvColumn, find_separator
+    from translate.text.records import CsvColumn, find_separator
 
     def lines(rows: list[str]) -> list:
         return list(CsvColumn("a", "2", find_separator(rows, "a", "2")).lines(rows))
@@ -287,7 +287,7 @@ def column(folder: Path) -> Case:
 
 def key(folder: Path) -> Case:
     """A key of JSON lines, likewise."""
-    from translate.records import JsonKey
+    from translate.text.records import JsonKey
 
     rows = [{"n": 1.5, "t": {"de": f"{line}\n{line}", "x": [line, None]}} for line in LINES * 3]
     text = "\n".join(json.dumps(row, ensure_ascii=number % 2 > 0) for number, row in enumerate(rows))
@@ -295,7 +295,7 @@ def key(folder: Path) -> Case:
 
 
 def unchanged(path: Path, read: Callable[[list[str]], list], data: bytes) -> Case:
-    from translate.text import read_lines
+    from translate.text.lines import read_lines
 
     def case(rng: random.Random) -> str:
         put(path, data, rng)
@@ -332,7 +332,7 @@ def serve(pipe: Any) -> None:
     """The process that runs the cases asked for by (kind, seed), and answers each with its outcome."""
     import torch
 
-    import translate.translator  # noqa: F401  its memory is not the cases'
+    import translate.translation.translator  # noqa: F401  its memory is not the cases'
     from translate.cli.main import LONGEST, explain
     from translate.errors import UserError
 

@@ -21,20 +21,20 @@ import torch
 
 from tests.conftest import ROOT
 from tests.test_attack_corpora import GUARD, SECRET
-from translate.bundle import load_bundle
-from translate.checkpoints import Checkpoints, Progress
+from translate.bundle.bundle import load_bundle
 from translate.config import TokenizerConfig
-from translate.ctranslate2_engine import export
 from translate.errors import UserError
-from translate.evaluation import read_report
+from translate.evaluation.evaluation import read_report
 from translate.tokenizer import train_tokenizer
+from translate.training.checkpoints import Checkpoints, Progress
+from translate.translation.ctranslate2_engine import export
 
 KEPT = ROOT / "tests" / "attacks" / "bundles"
 CONFIG, TOKENIZER, WEIGHTS, EXPORTED, MANIFEST = "config.yaml", "spm.model", "model.safetensors", "model.bin", "manifest.json"
 # each bundle in turn: [name, exit code, what was said, files opened outside]
 PROGRAM = f"""
 import contextlib, io, os
-import translate.translator, ctranslate2
+import translate.translation.translator, ctranslate2
 from translate.cli.main import main
 {GUARD}
 for name, engine in json.loads(sys.stdin.read()).items():

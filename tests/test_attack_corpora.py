@@ -47,10 +47,10 @@ def begin(name):
     signal.alarm(10)  # which ends the process, whatever it does
 """
 PROGRAM = f"""
-import translate.corpora, pyarrow, datasets.arrow_writer, pyarrow.parquet
+import translate.data.corpora, pyarrow, datasets.arrow_writer, pyarrow.parquet
 from translate.cli.main import explain
 from translate.config import CorpusConfig, DataConfig
-from translate.corpora import load_corpus
+from translate.data.corpora import load_corpus
 from translate.errors import UserError
 {GUARD}
 for name, settings in json.loads(sys.stdin.read()).items():

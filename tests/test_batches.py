@@ -6,15 +6,15 @@ import numpy
 import pytest
 import torch
 
-from translate import batches as module
-from translate.batches import BatchStream, epoch_rows, pad, pool_batches
 from translate.config import CorpusConfig, DataConfig, TokenizerConfig
-from translate.data import prepare, training_texts
+from translate.data.batches import BatchStream, epoch_rows, pad, pool_batches
+from translate.data.prepare import batches as module
+from translate.data.prepare import prepare, training_texts
 from translate.tokenizer import BOS, EOS, PAD, train_tokenizer
 
 
 class Corpus:
-    """What BatchStream needs of translate.data.Prepared, from lists in memory."""
+    """What BatchStream needs of translate.data.prepare.Prepared, from lists in memory."""
 
     def __init__(self, size: int = 2000) -> None:
         random = numpy.random.default_rng(3)

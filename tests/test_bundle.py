@@ -18,8 +18,8 @@ import yaml
 from tests.conftest import LINES, ROOT, digest
 from tests.fuzz import KINDS, Worker
 from tests.mutations import LAUGHS
-from translate.bundle import Bundle, load_bundle, write_model
-from translate.translator import Translator
+from translate.bundle.bundle import Bundle, load_bundle, write_model
+from translate.translation.translator import Translator
 
 FILES = ("config.yaml", "spm.model", "model.safetensors")
 
@@ -244,7 +244,7 @@ def test_loading_opens_nothing_outside_the_folder(sealed, tmp_path):
         put_setting(sealed, section, key, str(secret))
     put_setting(sealed, "data", "train", [{"kind": "tsv", "path": str(secret)}, {"kind": "text", "source": "${oc.env:HOME}", "target": str(secret)}])
     code = (
-        "import sys, translate.translator as t; from translate.translator import Translator; opened = []\n"
+        "import sys, translate.translation.translator as t; from translate.translation.translator import Translator; opened = []\n"
         "sys.addaudithook(lambda event, details: opened.append(str(details[0])) if event in ('open', 'os.listdir', 'os.scandir') else None)\n"
         "Translator.load(sys.argv[1], 'cpu', 'fp32'); print('\\n'.join(opened))"
     )

@@ -11,10 +11,9 @@ from pathlib import Path
 import datasets
 import pytest
 
-from translate import cache
-from translate.cache import file_key
 from translate.config import CorpusConfig, DataConfig, TokenizerConfig
-from translate.data import prepare
+from translate.data.cache import file_key
+from translate.data.prepare import cache, prepare
 from translate.tokenizer import train_tokenizer
 
 PAIRS = [(f"Satz {number}: ein Hund läuft.", f"Sentence {number}: a dog runs.") for number in range(120)]

@@ -15,12 +15,12 @@ import pytest
 
 from tests.conftest import tiny_config
 from translate import phrasebook
-from translate.alignment import shifted
-from translate.checks import cheap_checks, check_data
+from translate.checks.alignment import shifted
+from translate.checks.data_checks import cheap_checks, check_data
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig
-from translate.model_checks import check_model
-from translate.training import train
+from translate.training.run import train
+from translate.training.trial import check_model
 
 DATA = os.environ.get("TRANSLATE_DATA")
 
@@ -129,7 +129,7 @@ SPOILT = {  # words of the warning, and how text comes to be so
 def test_unfit_text_is_told_at_the_doors_of_check_and_train(warning, tmp_path, capsys, monkeypatch):
     sources, targets = corpora()["phrasebook"]
     write(tmp_path, train_de=sources[:300], train_en=list(map(SPOILT[warning], targets[:300])), dev_de=sources[3000:3060], dev_en=targets[3000:3060])
-    monkeypatch.setattr("translate.model_checks.check_model", lambda config: iter(()))
+    monkeypatch.setattr("translate.training.trial.check_model", lambda config: iter(()))
     words = ["recipe=quickstart", "data=text", "~data.test.test", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}"]
     main(["check", *words])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
@@ -161,7 +161,7 @@ def test_clean_text_is_not_warned_of(name, tmp_path):
     ],
 )
 def test_a_schedule_that_does_not_fit_the_budget_is_told(words, told, tmp_path, corpus_folder, capsys, monkeypatch):
-    monkeypatch.setattr("translate.model_checks.check_model", lambda config: iter(()))
+    monkeypatch.setattr("translate.training.trial.check_model", lambda config: iter(()))
     cache = f"data.cache={corpus_folder / 'cache'}"
     main(["check", "recipe=quickstart", "data=text", "~data.test.test", f"data.folder={corpus_folder}", cache, *words])
     lines = [line for line in capsys.readouterr().out.splitlines() if line[9:].startswith("schedule")]
@@ -188,7 +188,7 @@ def test_characters_that_hardly_occur_or_are_normalised_are_told(tmp_path, capsy
 def test_training_says_at_every_start_what_the_quick_part_warns_of(tmp_path, corpus_folder, monkeypatch):
     sides = {f"train_{language}": read(corpus_folder / f"train.{language}")[:300] for language in ("de", "en")}
     write(tmp_path, **sides, dev_de=sides["train_de"][:20], dev_en=sides["train_en"][:20])
-    monkeypatch.setattr("translate.training.Run.choose", lambda run: 1 / 0)  # neither start comes to its end
+    monkeypatch.setattr("translate.training.run.Run.choose", lambda run: 1 / 0)  # neither start comes to its end
     for start in (1, 2):
         with pytest.raises(ZeroDivisionError):
             train(tiny_config(tmp_path / "run", tmp_path, steps=2, validate_every=2))

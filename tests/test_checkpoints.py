@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, digest, metrics, tiny_config
-from translate.bundle import read_weights
-from translate.training import train
+from translate.bundle.bundle import read_weights
+from translate.training.run import train
 
 
 def start(config, tmp_path, first: str = "") -> subprocess.Popen:
@@ -27,7 +27,7 @@ def start(config, tmp_path, first: str = "") -> subprocess.Popen:
     program = """
 import json, sys
 from translate.config import from_dict
-from translate.training import train
+from translate.training.run import train
 sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"""
     command = [sys.executable, "-c", first + program, str(file)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -68,7 +68,7 @@ def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpu
     """Killed while it chooses its weights: the last validation is not done, or counted, a second time."""
     train(tiny_config(tmp_path / "whole", corpus_folder, steps=steps, keep=3, average=3))
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.Run.choose", lambda run: [][1])
+        patch.setattr("translate.training.run.Run.choose", lambda run: [][1])
         with pytest.raises(IndexError):
             train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
     train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
@@ -88,7 +88,7 @@ def test_killed_ten_times_equals_never_stopped(tmp_path, corpus_folder):
     train(config("whole"))
     chance, run = random.Random(7), tmp_path / "parts"
     for number in range(10):
-        process = start(config("parts"), tmp_path, "import translate.checkpoints as c; c.SAVE_EVERY, c.SAVE_SHARE = 0.05, 1e9\n")
+        process = start(config("parts"), tmp_path, "import translate.training.checkpoints as c; c.SAVE_EVERY, c.SAVE_SHARE = 0.05, 1e9\n")
         begun = max([line["step"] for line in metrics(run)], default=0) if (run / "metrics.jsonl").exists() else 0
         wait_for_step(run, begun + chance.randint(1, 30), process)
         time.sleep(chance.random() / 20)
@@ -110,7 +110,7 @@ def test_a_damaged_save_falls_back_to_the_one_before(damage, tmp_path, corpus_fo
     train(tiny_config(tmp_path / "whole", corpus_folder, steps=60))
     run = tmp_path / "parts"
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.Run.choose", lambda run: [][1])
+        patch.setattr("translate.training.run.Run.choose", lambda run: [][1])
         with pytest.raises(IndexError):
             train(tiny_config(run, corpus_folder, steps=60))
     saves = [run / "checkpoints" / name for name in ("resume.safetensors", "resume.before.safetensors")]
@@ -145,7 +145,7 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path, corpus_folder):
 
 
 def test_the_average_is_the_mean_of_the_checkpoints(bundle):
-    from translate.checkpoints import Checkpoints
+    from translate.training.checkpoints import Checkpoints
 
     kept = Checkpoints(bundle, 2)
     first, second, mean = kept.weights(20), kept.weights(40), kept.average([20, 40])

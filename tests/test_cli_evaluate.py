@@ -13,14 +13,14 @@ import pytest
 import sacrebleu
 from sacrebleu.dataset import DATASETS
 
-from translate.bundle import Bundle, build_model, write_config, write_model
+from translate.bundle.bundle import Bundle, build_model, write_config, write_model
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
-from translate.evaluation import evaluate_tests, table, write_report
-from translate.scoring import score
+from translate.evaluation.evaluation import evaluate_tests, table, write_report
+from translate.evaluation.scoring import score
 from translate.tokenizer import train_tokenizer
-from translate.translator import Translation, Translator
+from translate.translation.translator import Translation, Translator
 
 SOURCES = ["Der Hund schläft.", "Die Katze läuft.", "", "Guten Morgen!", "Ich weiß nicht, ob er kommt.", "Was kostet das Brot?"]
 
@@ -327,8 +327,8 @@ def published(folder: Path, monkeypatch=None) -> Path:
     for field, lines in {"src": SOURCES[:2], "ref": REFERENCES, "docid": ["a", "a"], "genre": ["b", "b"], "origlang": ["de", "de"]}.items():
         write(folder / "wmt14" / f"wmt14.de-en.{field}", lines)
     if monkeypatch:
-        monkeypatch.setattr("translate.testsets.DATASETS", {**DATASETS, "wmt14": type(DATASETS["wmt14"])(**vars_of("wmt14"))})
-        from translate.testsets import DATASETS as patched
+        monkeypatch.setattr("translate.evaluation.testsets.DATASETS", {**DATASETS, "wmt14": type(DATASETS["wmt14"])(**vars_of("wmt14"))})
+        from translate.evaluation.testsets import DATASETS as patched
 
         patched["wmt14"]._outdir = str(folder / "wmt14")
     return folder

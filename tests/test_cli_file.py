@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.conftest import FILE_ENVIRONMENT, LINES, file_words, one_line
 from translate.cli.main import main
 from translate.decoding import Options
-from translate.translator import Translator
+from translate.translation.translator import Translator
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import one_line
 from translate.cli.main import main
 from translate.cli.score import names_look_swapped, table
-from translate.scoring import METRICS, Score
+from translate.evaluation.scoring import METRICS, Score
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ["The cat sat on the mat and was happy.", "It costs 3.50 euros.", "Nobody\u2028came.", "Two dogs run in deep snow.  ", "“Yes,” she said."]

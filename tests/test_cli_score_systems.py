@@ -17,8 +17,8 @@ from sacrebleu.significance import PairedTest
 from translate.cli.main import main
 from translate.cli.score import TOKENIZERS as OFFERED
 from translate.cli.score import comparison
-from translate.resampling import seed
-from translate.scoring import TOKENIZERS, Score, beyond_bleu, compare, long_lines, score, tokenizer_of, usual_metrics
+from translate.evaluation.resampling import seed
+from translate.evaluation.scoring import TOKENIZERS, Score, beyond_bleu, compare, long_lines, score, tokenizer_of, usual_metrics
 
 WORDS = "the a man woman dog cat house tree river runs sleeps eats sees old young red big small in on under with and".split()
 CHINESE = ["我今天很高兴见到你们大家。", "这是一个DNA测试,结果是3.5。", "他昨天去了北京大学图书馆看书。"]
@@ -84,8 +84,8 @@ def test_in_blocks_the_draws_are_the_same(monkeypatch):
     metrics = {"BLEU": sacrebleu.BLEU(), "CHRF": sacrebleu.CHRF(word_order=2)}
     for test in ("bs", "ar"):
         truth = PairedTest(list(systems.items()), metrics, [first, second], test, n_samples=1000)()[1]
-        monkeypatch.setattr("translate.resampling.BLOCK", 7 * 150)
-        monkeypatch.setattr("translate.scoring.TRIALS", 1000)
+        monkeypatch.setattr("translate.evaluation.resampling.BLOCK", 7 * 150)
+        monkeypatch.setattr("translate.evaluation.scoring.TRIALS", 1000)
         own = compare(list(systems.values()), [first, second], ["bleu", "chrf"], *((1000, False) if test == "bs" else (0, True)))
         for place in (1, 2):
             assert [result.p_value for result in own[place]] == [truth[name][place].p_value for name in ("BLEU", "chrF2++")]
@@ -251,8 +251,8 @@ def test_ter_of_a_line_that_takes_minutes_is_left_out_and_said(folder, capsys):
 
 
 def test_ter_that_is_asked_for_is_announced(folder, capsys, monkeypatch):
-    monkeypatch.setattr("translate.scoring.TER_WORDS", 5)
-    monkeypatch.setattr("translate.scoring.TELL_AFTER", 0.0)
+    monkeypatch.setattr("translate.evaluation.scoring.TER_WORDS", 5)
+    monkeypatch.setattr("translate.evaluation.scoring.TELL_AFTER", 0.0)
     assert main(["score", "first.en", "-i", "a.en", "--bootstrap", "0", "--metrics", "ter"]) == 0
     out, said = capsys.readouterr()
     assert "TER" in out and re.match(r"translate: TER of line \d+ \(\d+ words\) takes a while", said)

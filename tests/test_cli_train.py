@@ -32,7 +32,7 @@ def trained(monkeypatch, tmp_path):
         configs.append(config)
         return codes.pop(0) if codes else None
 
-    monkeypatch.setitem(sys.modules, "translate.training", types.SimpleNamespace(train=train))
+    monkeypatch.setitem(sys.modules, "translate.training.run", types.SimpleNamespace(train=train))
     folder = tmp_path / "working"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -124,7 +124,7 @@ def test_a_mistake_of_training_itself_is_one_line_too(trained, monkeypatch, caps
     def train(config):
         raise UserError("data/train.de has no lines")
 
-    monkeypatch.setitem(sys.modules, "translate.training", types.SimpleNamespace(train=train))
+    monkeypatch.setitem(sys.modules, "translate.training.run", types.SimpleNamespace(train=train))
     assert main(["train", "recipe=quickstart"]) == 2
     assert capsys.readouterr().err == "translate: error: data/train.de has no lines\n"
 

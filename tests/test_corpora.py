@@ -13,8 +13,8 @@ import datasets
 import pytest
 
 from translate.config import CorpusConfig, DataConfig
-from translate.corpora import load_corpus
-from translate.data import load_pairs
+from translate.data.corpora import load_corpus
+from translate.data.prepare import load_pairs
 
 PAIRS = [(f"Satz {number}: ein Hund läuft.", f"Sentence {number}: a dog runs.") for number in range(300)]
 
@@ -172,7 +172,7 @@ def test_folder_in_place_of_the_hub(tmp_path, data):
 def test_a_hub_that_cannot_be_reached(tmp_path, setting):
     """Its own process, as `datasets` reads the offline switch when it is imported. It is announced before it is asked, and given up soon."""
     code = (
-        "import sys, time\nfrom translate.config import *\nfrom translate.data import load_corpus\nbegan = time.monotonic()\n"
+        "import sys, time\nfrom translate.config import *\nfrom translate.data.prepare import load_corpus\nbegan = time.monotonic()\n"
         "for split in ('train', 'validation', 'test'):\n"
         "    try:\n        load_corpus(CorpusConfig('hub', 'bentrevett/multi30k', files='train', split=split), DataConfig(cache=sys.argv[1]))\n"
         "    except ValueError as error:\n        print(error)\n"

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from tests.conftest import digest
-from translate.bundle import Bundle, build_model, load_bundle, write_config, write_model
+from translate.bundle.bundle import Bundle, build_model, load_bundle, write_config, write_model
 from translate.cli.main import main
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
-from translate.ctranslate2_engine import export
 from translate.decoding import Options
 from translate.errors import UserError
 from translate.tokenizer import train_tokenizer
-from translate.translator import Translator
+from translate.translation.ctranslate2_engine import export
+from translate.translation.translator import Translator
 
 pytest.importorskip("ctranslate2")
 LINES = ["Der Hund schläft.", "", "Guten Morgen!", "a\u2028b", "a\x85b \x1c c", "  ", "Die Katze läuft durch den Garten.", "😀 \x00 漢"]

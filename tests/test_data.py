@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from translate.config import CorpusConfig, DataConfig, FilterConfig, TokenizerConfig
-from translate.data import prepare, training_texts
+from translate.data.prepare import prepare, training_texts
 from translate.tokenizer import EOS, Tokenizer, train_tokenizer
 
 GERMAN = [f"Satz {number}: ein Hund läuft {number % 17} Mal durch den Garten." for number in range(300)]
@@ -122,8 +122,8 @@ class Unused(Tokenizer):
 def test_the_second_start_neither_reads_nor_tokenises(tmp_path, data, tokenizer, monkeypatch):
     data.train = [text_corpus(tmp_path / "one", PAIRS[:100]), CorpusConfig("tsv", write(tmp_path / "a.tsv", ["a b\tc d"]))]
     first = prepare(data, tokenizer, lambda line: None)
-    monkeypatch.setattr("translate.corpora.aligned_lines", None)
-    monkeypatch.setattr("translate.corpora.tsv_rows", None)
+    monkeypatch.setattr("translate.data.corpora.aligned_lines", None)
+    monkeypatch.setattr("translate.data.corpora.tsv_rows", None)
     lines = []
     unused = Unused(*tokenizer.models.values())
     second = prepare(dataclasses.replace(data, workers=2, train=[dataclasses.replace(c, weight=3.0) for c in data.train]), unused, lines.append)

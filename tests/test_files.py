@@ -11,17 +11,17 @@ import threading
 import pytest
 import torch
 
-import translate.bundle
+import translate.bundle.bundle
 from tests.conftest import LINES, make_untrained, tiny_config
-from translate.bundle import load_bundle, load_tokenizer, write_config, write_model
-from translate.checkpoints import Checkpoints, Progress
+from translate.bundle.bundle import load_bundle, load_tokenizer, write_config, write_model
 from translate.cli.main import main
 from translate.config import CorpusConfig, DataConfig
-from translate.corpora import load_corpus
+from translate.data.corpora import load_corpus
 from translate.errors import UserError
-from translate.evaluation import write_report
-from translate.files import whole_file, whole_folder, written
-from translate.runfolder import claim
+from translate.evaluation.evaluation import write_report
+from translate.files.whole import whole_file, whole_folder, written
+from translate.training.checkpoints import Checkpoints, Progress
+from translate.training.runfolder import claim
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_weights_that_may_not_be_read_are_not_called_damaged(untrained, monkeypa
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(translate.bundle.safetensors, "safe_open", refuse)
+    monkeypatch.setattr(translate.bundle.bundle.safetensors, "safe_open", refuse)
     with pytest.raises(UserError, match=r"model\.safetensors: cannot be read: Permission denied$"):
         load_bundle(untrained)
 

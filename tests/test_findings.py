@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.findings import is_copy, is_loop, is_odd_length, missing, repeats
+from translate.translation.findings import is_copy, is_loop, is_odd_length, missing, repeats
 
 
 @pytest.mark.parametrize(

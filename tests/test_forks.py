@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from translate import parallel
 from translate.decoding import Options
-from translate.forks import Forks, fork_count
-from translate.translator import Translator
+from translate.translation import parallel
+from translate.translation.forks import Forks, fork_count
+from translate.translation.translator import Translator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies are made on Linux alone")
 
@@ -102,7 +102,7 @@ def test_where_no_process_can_be_made_threads_search(trained, corpus_folder, mon
 
 PARENT = """
 import os, sys, time
-from translate.forks import Forks
+from translate.translation.forks import Forks
 
 def number(_):
     return os.getpid()
@@ -115,7 +115,7 @@ time.sleep(60)
 
 FORKED = """
 import os, sys
-from translate.forks import Forks
+from translate.translation.forks import Forks
 
 forks = Forks(os.getpid, 2)
 before = {forks.call() for _ in range(2)}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from translate.formats import kind_by_name, kind_by_text
-from translate.text import read_lines
+from translate.text.formats import kind_by_name, kind_by_text
+from translate.text.lines import read_lines
 
 OTHER = {
     "SubRip subtitles": "1\n00:00:01,000 --> 00:00:02,500\nHallo.\n\n2\n00:00:03,000 --> 00:00:04,000\nNa?\n",

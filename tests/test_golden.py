@@ -9,10 +9,10 @@ import pytest
 import safetensors
 import yaml
 
-from translate.bundle import load_bundle
+from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
 from translate.config import FORMAT, SEALED
-from translate.translator import Translator
+from translate.translation.translator import Translator
 
 GOLDEN = Path(__file__).parent / "golden"
 FORMATS = range(1, FORMAT + 1)

@@ -11,7 +11,7 @@ import torch
 
 from translate.config import DecodingConfig
 from translate.decoding import Hypothesis, Options
-from translate.translator import Translator
+from translate.translation.translator import Translator
 
 
 def test_the_batch_changes_no_translation(trained, corpus_folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import sys
 from pathlib import Path
 
@@ -12,52 +13,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "translate"
 
-# A module imports only from lines above its own; the modules of decoding and phrasebook also from their own package.
-LAYERS = """
-errors
-paths
-sniff numerals
-files
-values text text_warnings resampling segments subwords findings device lock runlog stopping phrasebook cli.parser cli.paths cli.progress
-windows forks seal cli.file_options
-config recipe_files
-recipe_reader
-cache resumable tokenizer pairfiles records formats
-pipes tables xmlpairs
-corpora
-data
-model.linear
-model.attention
-model.layers
-model.transformer
-model.packed
-model
-batches optim objective decoding
-ranks bundle scoring testsets parallel
-score_warnings
-alignment update checkpoints torch_engine ctranslate2_engine
-translator budget
-ray_translator evaluation checks validation cli.inputs cli.output cli.field
-runfolder model_checks selection
-training
-verify
-cli.explain cli.overrides cli.signals cli.completion
-cli.compose
-cli.sweep
-cli.train cli.file cli.score cli.export
-cli.check cli.evaluate
-cli.main cli
-__main__
-"""
 LIBRARIES = {  # where a library may be imported; every other file gets plain Python, numpy or torch values
     "argcomplete": {"cli.completion"},
-    "hydra": {"cli.overrides", "cli.compose"},
-    "omegaconf": {"cli.compose", "cli.explain"},
-    "sacrebleu": {"scoring", "testsets"},
-    "sentencepiece": {"tokenizer"},
-    "datasets": {"data", "corpora", "tables"},
-    "ctranslate2": {"ctranslate2_engine"},
-    "ray": {"ray_translator"},
+    "hydra": {"compose.overrides", "compose.compose"},
+    "omegaconf": {"compose.compose", "compose.explain"},
+    "sacrebleu": {"evaluation.scoring", "evaluation.testsets"},
+    "sentencepiece": {"tokenizer.tokenizer"},
+    "datasets": {"data.prepare", "data.corpora", "data.tables"},
+    "ctranslate2": {"translation.ctranslate2_engine"},
+    "ray": {"translation.ray_translator"},
 }
 
 
@@ -89,19 +53,48 @@ def own_imports(name: str) -> set[str]:
     return found
 
 
-def layer(name: str) -> int:
-    """The line of LAYERS on which a module or, for decoding and phrasebook, its package stands."""
-    for number, line in enumerate(LAYERS.strip().splitlines()):
-        if name in line.split() or (name.split(".")[0] in ("decoding", "phrasebook") and name.split(".")[0] in line.split()):
-            return number
-    raise AssertionError(f"{name} has no place in LAYERS: give it one")
+PLACES = sorted({path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES.values()})  # folders, and the files beside them
+
+
+def place(name: str) -> str:
+    return name.split(".")[0]
+
+
+def allowed() -> dict[str, list[str]]:
+    """What each place may import, as its folder says (`May import: ...` in `__init__.py`); the files beside the folders as they do."""
+    found = {}
+    for folder in PLACES:
+        if (PACKAGE / folder).is_dir():
+            text = ast.get_docstring(ast.parse((PACKAGE / folder / "__init__.py").read_text(encoding="utf-8")))
+            for line in ("In: ", "Out: ", "May import: "):
+                assert sum(each.startswith(line) for each in text.splitlines()) == 1, f"{folder}/__init__.py: a line that starts with {line!r}"
+            found[folder] = re.search(r"^May import: (.*)\.$", text, re.MULTILINE)[1].split(", ")
+        else:
+            found[folder] = sorted({place(imported) for imported in own_imports(folder)} - {folder})
+    return found
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_imports_only_from_lines_above(name):
+def test_a_module_imports_only_what_its_folder_may(name):
     for imported in own_imports(name):
-        siblings = name.split(".")[0] == imported.split(".")[0] in ("decoding", "phrasebook")
-        assert siblings or layer(imported) < layer(name), f"{name} must not import {imported}"
+        if place(imported) != place(name):
+            assert place(imported) in allowed()[place(name)], f"{name} must not import {imported}"
+
+
+@pytest.mark.parametrize("folder", PLACES)
+def test_a_folder_imports_all_that_it_says(folder):
+    used = {place(imported) for name in MODULES if place(name) == folder for imported in own_imports(name)} - {folder}
+    assert used == set(allowed()[folder])
+
+
+def test_imports_go_down_only():
+    """Along the picture in docs/design.md, which names every place once, the highest first."""
+    picture = re.search(r"```text\n(.*?)```", (ROOT / "docs/design.md").read_text(encoding="utf-8"), re.DOTALL)[1]
+    order = [line.split()[0].rstrip("/").removesuffix(".py") for line in picture.splitlines() if line.strip() and not line.startswith(" ")]
+    assert sorted(order) == PLACES
+    for folder, below in allowed().items():
+        for lower in below:
+            assert order.index(lower) > order.index(folder), f"{folder} stands below {lower}"
 
 
 def test_no_module_imports_itself_through_others():
@@ -109,14 +102,8 @@ def test_no_module_imports_itself_through_others():
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
 
 
-def test_every_name_in_the_table_is_a_module():
-    assert set(LAYERS.split()) <= set(MODULES)
-
-
 def test_decoding_never_sees_the_model():
-    for name in MODULES:
-        if name.startswith("decoding"):
-            assert not any(imported.split(".")[0] == "model" for imported in own_imports(name)), name
+    assert not {"model", "kernels"} & set(allowed()["decoding"])
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -17,16 +17,16 @@ from pathlib import Path
 import pytest
 import torch
 
-import translate.bundle
-import translate.corpora
+import translate.bundle.bundle
+import translate.data.corpora
 from tests.conftest import LINES, make_untrained
-from translate.bundle import load_bundle, write_config, write_model
-from translate.checkpoints import Checkpoints, Progress, _load
+from translate.bundle.bundle import load_bundle, write_config, write_model
 from translate.cli.main import explain, main
 from translate.config import CorpusConfig, DataConfig
-from translate.corpora import load_corpus
+from translate.data.corpora import load_corpus
 from translate.errors import UserError
-from translate.evaluation import write_report
+from translate.evaluation.evaluation import write_report
+from translate.training.checkpoints import Checkpoints, Progress, _load
 
 CALLS = 200  # none of these makes so many
 
@@ -39,8 +39,8 @@ class Fault:
         self.on = False
         for module, name in [
             (os, "write"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "mkdir"), (os, "chmod"), (os, "link"),
-            (shutil, "copyfile"), (translate.bundle, "save_file"), (translate.corpora.ArrowWriter, "write_batch"),
-            (translate.corpora.ArrowWriter, "finalize"),
+            (shutil, "copyfile"), (translate.bundle.bundle, "save_file"), (translate.data.corpora.ArrowWriter, "write_batch"),
+            (translate.data.corpora.ArrowWriter, "finalize"),
         ]:  # fmt: skip
             patch.setattr(module, name, self.counted(name, getattr(module, name)))
         patch.setattr(os, "open", self.counted_open(os.open))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from translate import objective
-from translate.objective import loss_sum
 from translate.tokenizer import PAD
+from translate.training.loss import loss_sum
+from translate.training.run import loss as objective
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])

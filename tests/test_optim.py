@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from translate.config import OptimConfig
-from translate.optim import learning_rate, make_optimizer
+from translate.training.optim import learning_rate, make_optimizer
 
 
 def test_noam_is_equation_3():

@@ -9,7 +9,8 @@ import torch
 
 from translate.config import ModelConfig
 from translate.device import choose_search_precision, multiplies_fp16_weights
-from translate.model import Transformer, pack, transformer
+from translate.kernels.packed import pack
+from translate.model import Transformer, transformer
 from translate.model import packed as module
 from translate.tokenizer import BOS, PAD
 

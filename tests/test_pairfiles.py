@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from translate.config import CorpusConfig, DataConfig
-from translate.corpora import find_corpus
+from translate.data.corpora import find_corpus
 
 PAIRS = [(f'Zeile {number}: „süß“, sagt er; "ja"', f'Line {number}, he says: sweet; it\'s "yes"') for number in range(250)]
 BREAKS = ("Erste Zeile\nzweite", "First line\r\nsecond")
@@ -64,14 +64,14 @@ def test_few_short_rows_are_counted_and_blank_ones_passed_over(tmp_path, data):
 
 def test_a_file_of_another_kind_is_not_read_to_its_end(tmp_path, data, monkeypatch):
     """An endless file of short rows ends in an error."""
-    monkeypatch.setattr("translate.pairfiles.read_lines", lambda path: iter(lambda: "kein Tabulator", None))
+    monkeypatch.setattr("translate.data.pairfiles.read_lines", lambda path: iter(lambda: "kein Tabulator", None))
     (tmp_path / "a.tsv").write_text("x\n", encoding="utf-8")
     assert "line 1: column 2 is asked for" in failure(data, "tsv", tmp_path / "a.tsv")
 
 
 def test_rows_left_out_stand_in_the_log_and_among_the_counts(tmp_path, data):
     from translate.config import TokenizerConfig
-    from translate.data import prepare, training_texts
+    from translate.data.prepare import prepare, training_texts
     from translate.tokenizer import train_tokenizer
 
     path = tmp_path / "a.tsv"
@@ -223,7 +223,7 @@ def test_pipes_are_read_once_and_serve_the_whole_process(tmp_path, data):
     for side, language in enumerate(("de", "en")):
         (tmp_path / language).write_text("".join(pair[side] + "\n" for pair in PAIRS), encoding="utf-8")
     code = (
-        "import sys\nfrom translate.config import *\nfrom translate.data import load_pairs, training_texts\n"
+        "import sys\nfrom translate.config import *\nfrom translate.data.prepare import load_pairs, training_texts\n"
         "corpus = CorpusConfig(source=sys.argv[1], target=sys.argv[2])\ndata = DataConfig(train=[corpus], cache=sys.argv[3])\n"
         "assert list(training_texts(data)) == load_pairs([corpus], data)\nprint(len(load_pairs([corpus], data)))"
     )

@@ -17,19 +17,19 @@ import pytest
 import torch
 
 from tests.conftest import FILE_ENVIRONMENT, one_line
-from translate import parallel
 from translate.config import DecodingConfig
 from translate.decoding import Options
 from translate.errors import UserError
-from translate.torch_engine import TorchEngine
-from translate.translator import Translator
+from translate.translation import parallel
+from translate.translation.torch_engine import TorchEngine
+from translate.translation.translator import Translator
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="forks")
 
 FORKED = """
 import faulthandler, multiprocessing, sys
 from translate.decoding import Options
-from translate.translator import Translator
+from translate.translation.translator import Translator
 
 faulthandler.dump_traceback_later(100, exit=True)
 folder, engine, fork = sys.argv[1], sys.argv[2], sys.argv[3] == "fork"

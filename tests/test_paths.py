@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FILE_ENVIRONMENT, LINES, file_words, one_line, tiny_config
-from translate.bundle import load_bundle, model_folder
-from translate.cache import cache_folder
+from translate.bundle.bundle import load_bundle, model_folder
 from translate.cli.main import main
 from translate.config import CorpusConfig, DataConfig, TokenizerConfig
-from translate.corpora import load_corpus
+from translate.data.cache import cache_folder
+from translate.data.corpora import load_corpus
 from translate.errors import UserError
-from translate.files import check_file, check_folder, written
-from translate.paths import descriptor
-from translate.text import read_lines, written_whole
+from translate.files.paths import descriptor
+from translate.files.whole import check_file, check_folder, whole_text, written
+from translate.text.lines import read_lines
 from translate.tokenizer import train_tokenizer
-from translate.translator import Translator
+from translate.translation.translator import Translator
 
-WRITES = "import sys\nfrom translate.text import written_whole\nwith written_whole(sys.argv[1]) as stream:\n    stream.write('one\\ntwo\\n')"
+WRITES = "import sys\nfrom translate.files.whole import whole_text\nwith whole_text(sys.argv[1]) as stream:\n    stream.write('one\\ntwo\\n')"
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_home_is_expanded_in_python_and_in_settings(home, source, untrained):
         shutil.copy(source, home / f"train.{side}")
     assert load_bundle("~/run").folder == home / "run"
     assert Translator.load("~/run", "cpu", "fp32").translate(LINES)
-    with written_whole("~/written") as stream:
+    with whole_text("~/written") as stream:
         stream.write("x\n")
     assert list(read_lines("~/written")) == ["x"]
     assert cache_folder(DataConfig(cache="~/cache")) == home / "cache"
@@ -140,7 +140,7 @@ def test_home_is_expanded_in_python_and_in_settings(home, source, untrained):
 
 
 def test_a_run_folder_in_the_home_folder(home, corpus_folder):
-    from translate.training import train
+    from translate.training.run import train
 
     config = tiny_config("~/runs/x", corpus_folder, steps=1, validate_every=1)
     config.data.test = {}

@@ -16,17 +16,17 @@ import torch
 
 from tests.conftest import ROOT, metrics, tiny_config
 from tests.test_checkpoints import wait_for_step
-from translate.batches import Batch
-from translate.bundle import read_weights
+from translate.bundle.bundle import read_weights
+from translate.data.batches import Batch
 from translate.device import choose_device
-from translate.ranks import Ranks, join_ranks
 from translate.tokenizer import PAD
-from translate.training import train
+from translate.training.ranks import Ranks, join_ranks
+from translate.training.run import train
 
 PROGRAM = """
 import json, os, sys
 from translate.config import from_dict
-from translate.training import train
+from translate.training.run import train
 os.write(2, f"process {os.environ['RANK']} {os.getpid()}\\n".encode())  # in one piece: the ranks share stderr
 try:
     code = train(from_dict(json.load(open(sys.argv[1]))))
@@ -112,7 +112,7 @@ def test_a_mistake_is_told_once_and_ends_every_rank(tmp_path, corpus_folder):
 
 FAULTS = """
 import os, time, torch
-from translate import checkpoints, update, validation
+from translate.training import checkpoints, update, validation
 
 load, plain, spoiled = checkpoints.Checkpoints.load, update.Updater.update, []
 

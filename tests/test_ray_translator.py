@@ -15,8 +15,8 @@ import pytest
 from tests.conftest import FILE_ENVIRONMENT, LINES, file_words, one_line
 from translate.cli.main import main
 from translate.decoding import Options
-from translate.ray_translator import _share, ray_translator
-from translate.translator import Translator
+from translate.translation.ray_translator import _share, ray_translator
+from translate.translation.translator import Translator
 
 ray = pytest.importorskip("ray")
 
@@ -112,7 +112,7 @@ def test_the_command_writes_the_same_bytes_and_goes_on_with_resume(translate, tm
     code, expected = run("plain")
     assert code == 0 and len(expected[0].splitlines()) == len(LINES) * 10
     with pytest.MonkeyPatch.context() as patch:  # interrupted without workers, it goes on with them
-        patch.setattr("translate.resumable.ResumableFile.finish", interrupted)
+        patch.setattr("translate.files.resumable.ResumableFile.finish", interrupted)
         assert run("parted", "--resume") == (130, [])
     part = tmp_path / "parted.jsonl.part"
     part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:30]))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translate.errors import UserError
-from translate.records import CsvColumn, JsonKey, find_separator, split_field
+from translate.text.records import CsvColumn, JsonKey, find_separator, split_field
 
 
 def with_ends(text):

@@ -11,9 +11,10 @@ import torch
 
 from tests.conftest import digest, metrics, tiny_config
 from tests.test_checkpoints import start, wait_for_step
-from translate import training, update, verify
-from translate.bundle import read_metadata, read_weights
-from translate.training import train
+from translate.bundle.bundle import read_metadata, read_weights
+from translate.training import run as training
+from translate.training import update, verify
+from translate.training.run import train
 
 OUT_OF_MEMORY = "[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
 

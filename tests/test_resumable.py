@@ -41,7 +41,7 @@ def test_resume_goes_on_to_the_same_bytes(translate, tmp_path, capsys):
     # what the parts were just before the end, made by hand: the job, then all lines
     out.unlink(), report.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("translate.resumable.ResumableFile.finish", interrupted)
+        patch.setattr("translate.files.resumable.ResumableFile.finish", interrupted)
         assert run(*words) == 130
     assert not out.exists() and not report.exists()
     parts = [Path(f"{path}.part") for path in (out, report)]
@@ -76,7 +76,7 @@ def test_resume_of_one_field_of_records(translate, tmp_path, name):
     assert run("-o", tmp_path / "whole", "--report", tmp_path / "whole.report") == 0
     whole = [(tmp_path / part).read_bytes() for part in ("whole", "whole.report")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("translate.resumable.ResumableFile.finish", interrupted)
+        patch.setattr("translate.files.resumable.ResumableFile.finish", interrupted)
         assert run("-o", out, "--report", report, "--resume") == 130
     parts = [Path(f"{path}.part") for path in (out, report)]
     contents = [part.read_bytes() for part in parts]
@@ -108,7 +108,7 @@ def test_resume_after_a_kill(untrained, tmp_path):
 def test_resume_refuses_another_job(translate, tmp_path, source, capsys):
     out = tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("translate.resumable.ResumableFile.finish", interrupted)
+        patch.setattr("translate.files.resumable.ResumableFile.finish", interrupted)
         assert translate(source, "-o", out, "--resume") == 130
     capsys.readouterr()
     before = Path(f"{out}.part").read_bytes()

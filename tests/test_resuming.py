@@ -12,11 +12,12 @@ import yaml
 
 from tests.conftest import digest, metrics, tiny_config
 from tests.test_recovery import spoiled
-from translate import checkpoints, training
-from translate.bundle import load_bundle, read_metadata, read_weights, write_weights
+from translate.bundle.bundle import load_bundle, read_metadata, read_weights, write_weights
 from translate.cli.main import main
 from translate.config import CorpusConfig
-from translate.training import train
+from translate.training import checkpoints
+from translate.training import run as training
+from translate.training.run import train
 
 SETTINGS = {"steps": 60, "keep": 3, "average": 3}
 
@@ -318,7 +319,7 @@ def test_a_report_of_evaluate_alone_finishes_no_run(stopped, whole, tmp_path, co
     assert report["steps"] == 60 and list(report["test"]) == ["dev"]
 
 
-@pytest.mark.parametrize("where", ["translate.runfolder.prepare", "translate.training.Run.step"])
+@pytest.mark.parametrize("where", ["translate.training.runfolder.prepare", "translate.training.run.Run.step"])
 def test_a_run_without_a_step_gives_way_to_the_corrected_command(where, tmp_path, corpus_folder, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -337,7 +338,7 @@ def test_a_tokenizer_of_data_that_were_corrected_since_is_made_anew(tmp_path, co
     shutil.copytree(corpus_folder, folder)
     config = tiny_config(tmp_path / "run", folder, steps=5, validate_every=5)
     with monkeypatch.context() as patch:
-        patch.setattr("translate.runfolder.prepare", killed)
+        patch.setattr("translate.training.runfolder.prepare", killed)
         with pytest.raises(Killed):
             train(config)
     old = digest(tmp_path / "run" / "spm.model")
@@ -378,9 +379,9 @@ def test_another_development_set_measures_the_best_again(stopped, tmp_path, corp
     # independently: the weights of that step on those ten sentences
     shutil.copytree(run, tmp_path / "best")
     bundle = load_bundle(run)
-    from translate.bundle import put_weights, write_model
-    from translate.scoring import corpus_bleu
-    from translate.translator import Translator
+    from translate.bundle.bundle import put_weights, write_model
+    from translate.evaluation.scoring import corpus_bleu
+    from translate.translation.translator import Translator
 
     put_weights(bundle.model, read_weights(run / "checkpoints" / f"step-{best['step']:08d}.safetensors"), "best")
     bundle.folder = tmp_path / "best"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sacrebleu
 
-from translate.score_warnings import warnings
-from translate.scoring import Score, corpus_bleu, score
+from translate.evaluation.score_warnings import warnings
+from translate.evaluation.scoring import Score, corpus_bleu, score
 
 HYPOTHESES = [
     "The cat sat on the mat, and it was happy.",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from translate.segments import split_line
+from translate.text.segments import split_line
 
 
 def words(limit):

@@ -11,13 +11,12 @@ import yaml
 
 from tests.conftest import ROOT, digest, tiny_config
 from tests.test_validation import log_of, report_of
-from translate import selection
-from translate.bundle import load_bundle, read_metadata, read_weights, write_weights
+from translate.bundle.bundle import load_bundle, read_metadata, read_weights, write_weights
 from translate.cli.train import compose
 from translate.config import check, from_dict
 from translate.phrasebook import pairs
-from translate.training import train
-from translate.translator import Translator
+from translate.training.run import selection, train
+from translate.translation.translator import Translator
 from translate.values import line_range
 
 

@@ -101,7 +101,7 @@ def test_while_it_waits_for_input(tmp_path, words):
 
 
 def test_while_an_export_is_written(untrained, tmp_path):
-    slow = "import time, translate.ctranslate2_engine as engine\nengine.shutil.copyfile = lambda *_: time.sleep(60)"  # what comes last
+    slow = "import time, translate.translation.ctranslate2_engine as engine\nengine.shutil.copyfile = lambda *_: time.sleep(60)"  # what comes last
     with start(["export", "-m", str(untrained), "--to", "ctranslate2", "-o", str(tmp_path / "out")], first=slow) as process:
         wait(lambda: list(tmp_path.glob(".out.*.tmp/spm.model")))
         process.terminate()

@@ -16,9 +16,9 @@ import pytest
 
 from tests.conftest import ROOT, digest, metrics, tiny_config
 from tests.test_recovery import spoiled
-from translate import checkpoints, update
-from translate.bundle import read_metadata
-from translate.training import train
+from translate.bundle.bundle import read_metadata
+from translate.training import checkpoints, update
+from translate.training.run import train
 
 SETTINGS = {"steps": 30, "validate_every": 30, "log_every": 5}
 
@@ -178,7 +178,7 @@ def test_a_terminal_that_is_closed(tmp_path, corpus_folder):
     """It sends SIGHUP, and whatever is written to it from then on fails."""
     run, config = tmp_path / "run", tmp_path / "config.json"
     config.write_text(json.dumps(dataclasses.asdict(tiny_config(run, corpus_folder, steps=4000, validate_every=4000, log_every=5))))
-    program = "import json, sys; from translate.config import from_dict; from translate.training import train\n"
+    program = "import json, sys; from translate.config import from_dict; from translate.training.run import train\n"
     program += "sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"
     ours, theirs = os.openpty()
     process = subprocess.Popen(

@@ -23,7 +23,7 @@ def trains(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def use(train):
-        monkeypatch.setitem(sys.modules, "translate.training", types.SimpleNamespace(train=train))
+        monkeypatch.setitem(sys.modules, "translate.training.run", types.SimpleNamespace(train=train))
 
     return use
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.text_warnings import text_warnings
+from translate.text.quality import text_warnings
 
 PLAIN = [
     "Der Bäcker öffnet um sieben, aber heute nicht.",

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translate.config import TokenizerConfig
-from translate.subwords import BPE, DRAWS, UNIGRAM, USER_DEFINED, Sampler, read_model
 from translate.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, train_tokenizer
+from translate.tokenizer.subwords import BPE, DRAWS, UNIGRAM, USER_DEFINED, Sampler, read_model
 
 SYLLABLES = [a + b for a in "bdfgklmnprstw" for b in ("a", "e", "i", "o", "u", "ä", "ei", "au")]
 ODD = [

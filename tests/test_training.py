@@ -12,9 +12,9 @@ import torch
 import yaml
 
 from tests.conftest import digest, metrics, tiny_config
-from translate.bundle import load_bundle, read_weights
-from translate.training import train
-from translate.translator import Translator
+from translate.bundle.bundle import load_bundle, read_weights
+from translate.training.run import train
+from translate.translation.translator import Translator
 
 
 def test_the_run_folder(bundle):
@@ -137,12 +137,12 @@ def test_patience_ends_the_run(tmp_path, corpus_folder):
 
 def test_accumulation_is_one_large_batch(tmp_path, corpus_folder):
     """The gradient of two accumulated batches is that of the mean over all their target tokens."""
-    from translate.batches import BatchStream
     from translate.config import OptimConfig
-    from translate.data import prepare
+    from translate.data.batches import BatchStream
+    from translate.data.prepare import prepare
     from translate.model import Transformer
-    from translate.objective import loss_sum
     from translate.tokenizer import Tokenizer, train_tokenizer
+    from translate.training.loss import loss_sum
 
     config = tiny_config(tmp_path / "run", corpus_folder)
     lines = [(corpus_folder / f"train.{language}").read_text().splitlines() for language in ("de", "en")]

@@ -15,8 +15,8 @@ from translate.decoding import Options
 from translate.errors import UserError
 from translate.model import Transformer
 from translate.tokenizer import EOS, PAD, train_tokenizer
-from translate.torch_engine import TorchEngine
-from translate.translator import Translator, length_batches
+from translate.translation.torch_engine import TorchEngine
+from translate.translation.translator import Translator, length_batches
 
 CPU = torch.device("cpu")
 TEXT = [

@@ -12,15 +12,15 @@ import torch
 import yaml
 
 from tests.conftest import metrics, tiny_config
-from translate.bundle import load_bundle
-from translate.checkpoints import Progress
+from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
 from translate.config import CorpusConfig
 from translate.phrasebook import pairs
 from translate.tokenizer import BOS
-from translate.training import train
-from translate.translator import Translator
-from translate.validation import Result, Validation, has_learnt, note, set_name, spread
+from translate.training.checkpoints import Progress
+from translate.training.run import train
+from translate.training.validation import Result, Validation, has_learnt, note, set_name, spread
+from translate.translation.translator import Translator
 
 WORDS = "Haus house|Hund dog|Katze cat|Baum tree|Wasser water|Brot bread|Käse cheese|Tür door|Fenster window|Stuhl chair|Tisch table|Buch book"
 

@@ -13,8 +13,8 @@ from tests.conftest import one_line
 from translate.cli.main import main
 from translate.decoding import Options
 from translate.errors import UserError
-from translate.translator import Translator
-from translate.windows import windows
+from translate.translation.translator import Translator
+from translate.translation.windows import windows
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ for name in dir(signal):
 for name in ("fork", "getuid", "geteuid", "killpg", "getpgid", "setsid", "fchmod", "sched_getaffinity"):
     delattr(os, name)
 from translate.cli.main import main
-import translate.verify
-print("KILL", translate.verify.SIGNALS)
+import translate.training.verify
+print("KILL", translate.training.verify.SIGNALS)
 code = main(["train", *sys.argv[1:]])
 code = code or main(["check", *sys.argv[1:]])
 sys.exit(code)

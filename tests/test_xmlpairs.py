@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from translate.config import CorpusConfig, DataConfig
-from translate.corpora import find_corpus
+from translate.data.corpora import find_corpus
 
 PAIRS = [("Müller & Söhne <GmbH>", "Müller & Sons <Ltd>"), ("Guten Tag!", "Good day!"), ("Ja.", "Yes.")]
 
@@ -131,13 +131,13 @@ def test_files_that_declare_entities_are_refused(tmp_path, data, doctype):
 
 
 def test_memory_is_bounded(tmp_path, data, monkeypatch):
-    monkeypatch.setattr("translate.xmlpairs.LONGEST", 1000)
+    monkeypatch.setattr("translate.data.xmlpairs.LONGEST", 1000)
     endless = tmx(unit(("de", "a\n" * 600), ("en", "b\n" * 600)))
     assert ": a <tu> of more than 0 MiB is not a document" in failure(data, tmp_path / "a.tmx", endless)
     monkeypatch.undo()
     path = tmp_path / "b.tmx"
     path.write_text(tmx(*(unit(("de", f"Satz {number}" + "ä" * 200), ("en", "b" * 200)) for number in range(20_000))), encoding="utf-8")
-    from translate.pairfiles import Skipped
+    from translate.data.pairfiles import Skipped
 
     tracemalloc.start()
     assert sum(1 for _ in find_corpus(CorpusConfig("tmx", str(path)), data).pairs(Skipped("b"))) == 20_000

@@ -43,7 +43,7 @@ def ours(task, work, precision, beam, threads, at_once):
     import torch
 
     from translate.decoding import Options
-    from translate.translator import Translator
+    from translate.translation.translator import Translator
 
     torch.set_num_threads(threads)
     translator = Translator.load(work / "run", "cpu", precision, fork=True)

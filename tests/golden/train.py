@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from translate.config import Config, CorpusConfig, DataConfig, DecodingConfig, FilterConfig, ModelConfig, OptimConfig, TokenizerConfig, TrainingConfig
-from translate.training import train
+from translate.training.run import train
 
 WORDS = {
     "der": "the", "die": "the", "kleine": "small", "große": "big", "alte": "old", "Hund": "dog", "Katze": "cat", "Vogel": "bird", "Frau": "woman",

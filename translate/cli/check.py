@@ -44,8 +44,8 @@ def run(words: list[str]) -> int:
         raise UserError("`translate check` takes one configuration at a time: leave out -m")
     if not configs:  # --cfg, --info: Hydra has printed what was asked for
         return 0
-    from translate.checks import Finding
-    from translate.model_checks import check_all
+    from translate.checks.data_checks import Finding
+    from translate.training.trial import check_all
 
     findings: list[Finding] = []
     for finding in check_all(configs[0]):

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from translate.compose.recipe_files import GROUPS, SUFFIXES, choices
 from translate.config import CHOICES, Config
-from translate.recipe_files import GROUPS, SUFFIXES, choices
 from translate.values import flatten
 
 HELP = "print the code that makes tab completion work in bash, zsh or fish"

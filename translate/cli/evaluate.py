@@ -14,7 +14,7 @@ from translate.errors import UserError
 
 if TYPE_CHECKING:
     from translate.config import Config
-    from translate.testsets import Sentences
+    from translate.evaluation.testsets import Sentences
 
 HELP = "Translate and score test sets: those of a run's recipe, or others."
 EPILOG = """\
@@ -53,11 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from translate.bundle import model_folder, read_config
+    from translate.bundle.bundle import model_folder, read_config
     from translate.decoding import Options
-    from translate.evaluation import REPORT, Measures, evaluate, read_report, samples, table, tell, write_report
-    from translate.resampling import seed
-    from translate.translator import Translator
+    from translate.evaluation.evaluation import REPORT, Measures, evaluate, read_report, samples, table, tell, write_report
+    from translate.evaluation.resampling import seed
+    from translate.translation.translator import Translator
 
     metrics = metric_names(arguments.metrics)
     check_effects(arguments, metrics)
@@ -93,15 +93,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def check_tokenizer_asked_for(arguments: argparse.Namespace, config: Config, metrics: list[str] | None) -> None:
     """UserError, before the work, for a tokenizer that can't be used: where it or BLEU is asked for. By default BLEU is then left out, and said."""
-    from translate.scoring import check_tokenizer, tokenizer_of
+    from translate.evaluation.scoring import check_tokenizer, tokenizer_of
 
     if arguments.tokenize or (metrics and "bleu" in metrics):
         check_tokenizer(arguments.tokenize or tokenizer_of(config.data.target_language))
 
 
 def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sentences]:
-    from translate.evaluation import tell
-    from translate.testsets import check_files, file_set, origin, published_set, recipe_sets
+    from translate.evaluation.evaluation import tell
+    from translate.evaluation.testsets import check_files, file_set, origin, published_set, recipe_sets
 
     sets: dict[str, Sentences] = {}
     if arguments.data or not (arguments.test or arguments.testset):
@@ -127,9 +127,9 @@ def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sent
 
 def unfit(name: str, sentences: Sentences, arguments: argparse.Namespace, config: Config) -> list[str]:
     """What makes scores on this set doubtful, seen from its texts."""
-    from translate.score_warnings import tokenizer_warnings
-    from translate.scoring import check_tokenizer, tokenizer_of
-    from translate.text_warnings import text_warnings
+    from translate.evaluation.score_warnings import tokenizer_warnings
+    from translate.evaluation.scoring import check_tokenizer, tokenizer_of
+    from translate.text.quality import text_warnings
 
     found = text_warnings(f"{name}, source,", sentences.sources)
     for number, lines in enumerate(sentences.references, 1):

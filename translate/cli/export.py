@@ -32,11 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from translate.files import check_folder
+    from translate.files.whole import check_folder
 
     check_folder(arguments.output)  # before torch is loaded
-    from translate.bundle import load_bundle
-    from translate.ctranslate2_engine import export
+    from translate.bundle.bundle import load_bundle
+    from translate.translation.ctranslate2_engine import export
 
     export(load_bundle(arguments.model), Path(arguments.output), arguments.quantization)
     megabytes = sum(file.stat().st_size for file in Path(arguments.output).iterdir()) / 1e6

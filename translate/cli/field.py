@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from translate.records import Line
+from translate.text.records import Line
 
 if TYPE_CHECKING:
-    from translate.translator import Translation
+    from translate.translation.translator import Translation
 
 
 class Assembly:

@@ -16,9 +16,9 @@ from translate.cli.paths import check_places
 
 if TYPE_CHECKING:
     from translate.cli.inputs import Input
-    from translate.ray_translator import RayTranslator
-    from translate.records import CsvColumn, JsonKey
-    from translate.translator import Translation, Translator
+    from translate.text.records import CsvColumn, JsonKey
+    from translate.translation.ray_translator import RayTranslator
+    from translate.translation.translator import Translation, Translator
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.cli.inputs import count_lines, field_of, judged, open_inputs
     from translate.cli.output import write
     from translate.cli.progress import Progress
-    from translate.text import written_whole
+    from translate.files.whole import whole_text
 
     settle(arguments)
     inputs = open_inputs(arguments)
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         go_on(lines, inputs, field, total, arguments)
         return 0
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(written_whole(arguments.output)) if arguments.output else sys.stdout
-        report = stack.enter_context(written_whole(arguments.report)) if arguments.report else None
+        output = stack.enter_context(whole_text(arguments.output)) if arguments.output else sys.stdout
+        report = stack.enter_context(whole_text(arguments.report)) if arguments.report else None
         translator, results = translations(stack, lines, inputs, field, arguments)
         progress = Progress(total, output)
         try:
@@ -69,8 +69,8 @@ def translations(
     from translate.cli.field import Assembly, count_texts
     from translate.cli.output import to_text
     from translate.decoding import Options  # brings torch
-    from translate.ray_translator import ray_translator
-    from translate.translator import WINDOW_LINES, Translator
+    from translate.translation.ray_translator import ray_translator
+    from translate.translation.translator import WINDOW_LINES, Translator
 
     keyboard = any(one.path == "-" for one in inputs) and sys.stdin.isatty()
     options = Options(
@@ -96,11 +96,11 @@ def translations(
 
 def go_on(lines: Iterator[str], inputs: list[Input], field: CsvColumn | JsonKey | None, total: int | None, arguments: argparse.Namespace) -> None:
     """With --resume: from the first window on that is not whole in all that is written."""
-    from translate.bundle import CONFIG, EXPORTED, WEIGHTS, model_folder
-    from translate.cache import file_key
+    from translate.bundle.bundle import CONFIG, EXPORTED, WEIGHTS, model_folder
     from translate.cli.output import write
     from translate.cli.progress import Progress
-    from translate.resumable import resumable_files
+    from translate.files.digest import file_key
+    from translate.files.resumable import resumable_files
 
     paths = [path for path in (arguments.output, arguments.report) if path]
     model = [model_folder(arguments.model) / name for name in (CONFIG, WEIGHTS, EXPORTED)]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from translate.errors import UserError
-from translate.formats import HEAD_CHARACTERS, HEAD_LINES, JSON, JSONL, Format, kind_by_name, kind_by_text, refusal
-from translate.records import CsvColumn, JsonKey, find_separator
-from translate.text import STANDARD_INPUT, held_pipe, is_pipe, read_lines
+from translate.text.formats import HEAD_CHARACTERS, HEAD_LINES, JSON, JSONL, Format, kind_by_name, kind_by_text, refusal
+from translate.text.lines import STANDARD_INPUT, held_pipe, is_pipe, read_lines
+from translate.text.records import CsvColumn, JsonKey, find_separator
 
 FIRST_LINES = 20  # of a pipe that is translated as it comes
 

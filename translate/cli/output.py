@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from translate.findings import is_copy, is_odd_length, missing
-from translate.records import JSON_ESCAPES
+from translate.text.records import JSON_ESCAPES
+from translate.translation.findings import is_copy, is_odd_length, missing
 
 if TYPE_CHECKING:
-    from translate.translator import Translation
+    from translate.translation.translator import Translation
 
 
 class Summary:

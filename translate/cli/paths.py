@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 
 from translate.errors import UserError
-from translate.files import check_file
-from translate.paths import descriptor, expanded
+from translate.files.paths import descriptor, expanded
+from translate.files.whole import check_file
 
 
 def user_path(word: str) -> str:

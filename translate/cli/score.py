@@ -14,7 +14,7 @@ from translate.cli.paths import user_path
 from translate.errors import UserError
 
 if TYPE_CHECKING:
-    from translate.scoring import Score
+    from translate.evaluation.scoring import Score
 
 HELP = "Score a translation against one or more references: BLEU, chrF++ and TER, each with its sacreBLEU signature."
 EXAMPLES = """\
@@ -92,7 +92,7 @@ def check_effects(arguments: argparse.Namespace, names: Sequence[str] | None) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Scores and prints. UserError for files that are empty or not line-aligned."""
-    from translate.scoring import compare, long_lines, usual_metrics
+    from translate.evaluation.scoring import compare, long_lines, usual_metrics
 
     names, bootstrap, randomise = check(arguments)
     references, systems = read(arguments)
@@ -140,8 +140,8 @@ def check(arguments: argparse.Namespace) -> tuple[list[str] | None, int, bool]:
 
 def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list[str]]]:
     """The references, and each system's lines by the name of its file."""
-    from translate.text import read_lines
-    from translate.text_warnings import text_warnings
+    from translate.text.lines import read_lines
+    from translate.text.quality import text_warnings
 
     references = [list(read_lines(path)) for path in arguments.references]
     if "-" in arguments.input and sys.stdin.isatty():
@@ -158,7 +158,7 @@ def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list
 
 def warnings_of(path: str, lines: Sequence[str], references: Sequence[Sequence[str]], arguments: argparse.Namespace) -> list[str]:
     """What makes the scores of one system doubtful. Of several systems each is called by its file's name."""
-    from translate.score_warnings import tokenizer_warnings, warnings
+    from translate.evaluation.score_warnings import tokenizer_warnings, warnings
 
     found = [
         text if len(arguments.input) == 1 else text.replace("the hypothesis", shown(path))

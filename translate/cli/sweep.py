@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from translate.cli.compose import Job
+from translate.compose.compose import Job
 from translate.config import Config
 from translate.errors import UserError
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from translate.cli.parser import once
+from translate.compose.recipe_files import GROUPS, choices, shipped
 from translate.config import Config
 from translate.errors import UserError
-from translate.recipe_files import GROUPS, choices, shipped
 from translate.values import flatten, suggestion
 
 HELP = "train a model from a recipe"
@@ -72,8 +72,8 @@ def run(words: list[str]) -> int:
         print(describe(), end="")
         return 0
     options, overrides = split(words)
-    from translate.cli.compose import jobs, show
     from translate.cli.sweep import sweep
+    from translate.compose.compose import jobs, show
 
     if "--cfg" in options or "--info" in options:
         show(options, overrides)
@@ -84,7 +84,7 @@ def run(words: list[str]) -> int:
 
 def compose(words: list[str]) -> list[Config]:
     """The checked configurations that the command line `words` asks for, one a run; none with --cfg or --info, which print."""
-    from translate.cli.compose import jobs, show
+    from translate.compose.compose import jobs, show
 
     options, overrides = split(words)
     if "--cfg" in options or "--info" in options:
@@ -94,10 +94,10 @@ def compose(words: list[str]) -> list[Config]:
 
 
 def train_one(config: Config) -> int:
-    from translate.training import train
+    from translate.training.run import train
 
     if config.verify_resume:
-        from translate.verify import verify_resume
+        from translate.training.verify import verify_resume
 
         return verify_resume(config) or 0
     return train(config) or 0

@@ -1,4 +1,9 @@
-"""Search: from a model's next-token logits to hypotheses. It knows a `step` callable, never the model; see `hypothesis.py` for the contract."""
+"""Search: from a model's next-token logits to hypotheses. It knows a `step` callable, never the model; see `hypothesis.py` for the contract.
+
+In: a `step` callable and its state.
+Out: hypotheses.
+May import: config, errors, values.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""An error of Hydra or OmegaConf in one line of our own: file and line or the word it came from, what is wrong, what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from translate.compose.recipe_files import GROUPS
+from translate.compose.recipe_reader import RecipeFile
+from translate.config import Config
+from translate.values import shown, unknown_key
+
+KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}  # OmegaConf's names of types
+
+
+def explain(error: Exception, files: Mapping[tuple[str, str], RecipeFile], words: Sequence[str]) -> str:
+    """`files`: those that were composed, by group and name; `words`: the overrides of the command line."""
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+    text = str(error)
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
+    if found := re.match(r"Could not delete from config\. '([^']+)'", text) or re.match(r"Could not delete '?([^'\s]+)'?\.", text):
+        return f"~{found[1]}: there is no {found[1]} in the configuration"
+    if found := re.match(r"Could not append to config\. An item is already at '([^']+)'", text):
+        return f"{found[1]} has a value already: leave out the +"
+    if found := re.match(r"In '([^']*)': Override '?([\w/@.]+)", text):
+        return f"{place_of(found[1], files)}there is no group {found[2]} to override: groups are {', '.join(GROUPS)}"
+    if found := re.match(r"(?:In '([^']*)': )?Could not override '([^']+)'\.\s*No match in the defaults list", text, re.DOTALL):
+        return f"{place_of(found[1], files)}there is no group {found[2]} to override: groups are {', '.join(GROUPS)}"
+    if not isinstance(cause, OmegaConfBaseException):
+        return one_line(text)
+    section = re.search(r"(\w+) is not a subclass of (\w+)Config\. value: (.*)", str(cause))
+    key = section[2].lower() if section else str(cause.full_key or "")
+    where = place_of(text, files, key) or word_of(text, words, always=bool(section))
+    if section:
+        return f"{where}{key} must be a mapping of settings, not {section[3]}" if section[3] != "{}" else f"{where}there is no such item in the list"
+    if isinstance(cause, (ConfigKeyError, ConfigAttributeError)) and cause.key is not None:
+        return where + unknown(cause)
+    return where + about(cause)
+
+
+def place_of(text: str, files: Mapping[tuple[str, str], RecipeFile], key: str = "") -> str:
+    """`FILE, line N: ` for the file that Hydra's message begins with (`In 'recipe/mine': ...`), nothing where it names none."""
+    found = re.match(r"(?:In '(?P<quoted>[^']+)'|(?P<bare>[\w./-]+)$)", text or "")
+    group, _, name = (found["quoted"] or found["bare"]).rpartition("/") if found else ("", "", "")
+    file = files.get((group, name.removesuffix(".yaml")))
+    if file is None:
+        return ""
+    inside = key if file.package == "_global_" else key.partition(".")[2]
+    return f"{file.place(inside)}: "
+
+
+def word_of(text: str, words: Sequence[str], always: bool) -> str:
+    """`WORD: ` for the word of the command line that Hydra's message names, unless the message will name its key and value anyway."""
+    found = re.match(r"Error merging override (.*)", text)
+    return f"{found[1]}: " if found and found[1] in words and (always or re.search(r"[{\[]", found[1])) else ""
+
+
+def unknown(cause: Any) -> str:
+    """A key that does not exist, with the nearest that does."""
+    kind = cause.object_type if dataclasses.is_dataclass(cause.object_type) else None
+    at, key = str(cause.full_key or "").rpartition(".")[0], str(cause.key)
+    if kind is None:
+        return f"unknown key {cause.full_key or key}"
+    if not at and kind is not Config:  # an item of a list
+        at = kind.__name__.removesuffix("Config").lower()
+    known = [field.name for field in dataclasses.fields(kind)]
+    return unknown_key(at, key, [*known, "recipe"] if kind is Config else known)
+
+
+def about(cause: Any) -> str:
+    """A value that can't be taken, or a reference that leads nowhere."""
+    from omegaconf import ListConfig
+    from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, ValidationError
+
+    key, said = str(cause.full_key or ""), one_line(str(cause.msg or cause).partition("\n")[0])
+    if isinstance(cause, MissingMandatoryValue):
+        key = key or said.rpartition(" ")[2]
+        return f"{key} is not set: add {key}=VALUE"
+    if found := re.search(r"Unsupported interpolation type ([\w.]+)", said):
+        hint = "write the value itself; on the command line the shell can put it in, KEY=$NAME" if found[1] == "oc.env" else "write the value itself"
+        return f"{key + ': ' if key else ''}${{{found[1]}:...}} is not allowed in a configuration: {hint}"
+    if found := re.search(r"Interpolation key '([^']*)' not found", said):
+        return f"{key} refers to ${{{found[1]}}}, which does not exist"
+    if isinstance(cause, InterpolationResolutionError):
+        if "Recursive interpolation" in said:
+            return f"{key} refers to itself"
+        reference = re.search(r"\$\{[^']*\}", said)
+        value = re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", said)
+        why = f"which is {value[1]}: {KINDS.get(value[2], value[2])} is needed" if value else "which is not a value that can stand there"
+        return f"{key} refers to {reference[0]}, {why}" if reference else f"{key} has a reference ${{...}} that can't be resolved"
+    if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type) and cause.key is not None and cause.value is not None:
+        value = cause.value._content if isinstance(cause.value, ListConfig) else cause.value
+        kind = type_name(cause.object_type, str(cause.key))
+        hint = "; start each item with `-`" if kind == "list" and isinstance(value, dict) else ""
+        return f"{key} is {shown(plain(value))}: it must be of type {kind}{hint}"
+    return f"{key + ': ' if key else ''}{said}"
+
+
+def plain(value: Any) -> Any:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
+
+
+def type_name(section: type, key: str) -> str:
+    hint = typing.get_type_hints(section).get(key, object)
+    if typing.get_origin(hint) is typing.Union:  # Optional[X]
+        return f"{typing.get_args(hint)[0].__name__} or null"
+    return (typing.get_origin(hint) or hint).__name__
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())

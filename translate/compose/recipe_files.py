@@ -1,0 +1,55 @@
+"""Where recipes and the choices of groups lie: `conf/` and `recipes/` come with the package, `--config-dir DIR` puts DIR's files before them.
+
+Imports nothing heavy: help and tab completion need the names alone. recipe_reader.py reads the files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from translate.errors import UserError
+from translate.values import suggestion
+
+GROUPS = ("data", "tokenizer", "model", "optim", "training", "decoding")
+SUFFIXES = (".yaml", ".yml")
+
+
+def shipped(name: str) -> Path:
+    """The folder `conf` or `recipes`: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise UserError(f"{package / name} is missing: install translate-nmt again")
+
+
+def folders(group: str, own: Path | None = None) -> list[Path]:
+    """Where the files of `group` lie, the user's own first; without a group that is the primary configuration, which is always ours."""
+    places = [own / group] if own and group else []
+    return [folder for folder in [*places, shipped("recipes") if group == "recipe" else shipped("conf") / group] if folder.is_dir()]
+
+
+def choices(group: str, own: Path | None = None) -> list[str]:
+    """The names that `group` can be set to."""
+    found = {path.relative_to(folder).with_suffix("") for folder in folders(group, own) for path in folder.rglob("*") if path.suffix in SUFFIXES}
+    return sorted(path.as_posix() for path in found)
+
+
+def find(group: str, name: str, own: Path | None = None) -> Path | None:
+    """The file of a choice, None where there is none. UserError where two have its name."""
+    for folder in folders(group, own):
+        found = [path for path in (folder / f"{name}{suffix}" for suffix in SUFFIXES) if path.is_file()]
+        if len(found) > 1:
+            raise UserError(f"{group}={name} is both {found[0]} and {found[1].name}: remove one of them")
+        if found:
+            return found[0]
+    return None
+
+
+def unknown_choice(group: str, name: str, own: Path | None = None) -> str:
+    """The message for a choice that does not exist."""
+    known = choices(group, own)
+    if not known:
+        return f"there is no group {group}: {suggestion(group, GROUPS) or 'groups are ' + ', '.join(GROUPS)}"
+    own_file = "; a file of your own: recipe=PATH/NAME.yaml" if group == "recipe" else ""
+    return f"{group}={name} is unknown: {suggestion(name, known)} choose one of {', '.join(known)}{own_file}".replace(":  ", ": ")

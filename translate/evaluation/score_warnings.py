@@ -1,0 +1,79 @@
+"""What makes a score doubtful, seen from the texts alone: unfit text, another case, blank lines, a file given twice, no tokens for BLEU.
+
+Sits above scoring.py and text_warnings.py; `translate score` and `translate evaluate` say what it finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from translate.evaluation.scoring import beyond_bleu
+from translate.text.quality import is_upper, text_warnings
+
+_WITHOUT_SPACES = (  # a character of a script; in this order: Japanese has Chinese characters too
+    (re.compile("[\u3040-\u30ff]"), "Japanese", "ja-mecab"),
+    (re.compile("[\u4e00-\u9fff]"), "Chinese", "zh"),
+    (re.compile("[\uac00-\ud7a3]"), "Korean", "ko-mecab"),
+    (re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), "in a script without spaces", "flores200"),
+)
+
+
+def warnings(hypotheses: Sequence[str], references: Sequence[Sequence[str]], cased: bool = True) -> list[str]:
+    """One sentence for each thing that makes a score of these texts doubtful; empty if all looks well. Takes what `score` takes.
+
+    It looks at the text alone: what text_warnings.py knows of each file, then (`cased`) another case, blank lines, a hypothesis or reference given
+    twice. Swapped inputs show only in what a reference should never have and this one has, blank lines: BLEU itself is nearly symmetric.
+    """
+    names = ["the reference" if len(references) == 1 else f"reference {number}" for number in range(1, len(references) + 1)]
+    found: list[str] = []
+    for name, texts in [("the hypothesis", hypotheses), *zip(names, references, strict=True)]:
+        found += text_warnings(name, texts)
+    found += _blank_lines(hypotheses, dict(zip(names, references, strict=True)))
+    for name, texts in zip(names, references, strict=True):
+        if list(texts) == list(hypotheses):
+            found.append(f"the hypothesis and {name} are the same in every line: was one file given twice?")
+    for index, texts in enumerate(references):
+        for earlier in range(index):
+            if list(texts) == list(references[earlier]):
+                found.append(f"{names[earlier]} and {names[index]} are the same in every line: a reference counts once")
+    return [*found, *(_other_case(hypotheses, references) if cased else ())]
+
+
+def tokenizer_warnings(references: Sequence[Sequence[str]], tokenize: str) -> list[str]:
+    """What makes BLEU with this tokenizer say little of translations of these references."""
+    texts = [text for texts in references for text in texts]
+    for script, name, better in _WITHOUT_SPACES if tokenize in ("13a", "intl", "none") else ():
+        if sum(bool(script.search(text)) for text in texts) * 2 > len(texts):
+            return [f"the reference is {name}, and BLEU's tokenizer {tokenize} does not cut it into words: use --tokenize {better}"]
+    if all(beyond_bleu(texts, tokenize) for texts in references):
+        return ["BLEU is 0 on this set even for a perfect translation: no line has four tokens; look at chrF++"]
+    return []
+
+
+def _blank_lines(hypotheses: Sequence[str], references: dict[str, Sequence[str]]) -> Iterable[str]:
+    blank = {index for index, text in enumerate(hypotheses) if not text.strip()}
+    missing = sorted(index for index in blank if any(texts[index].strip() for texts in references.values()))
+    if missing:
+        yield f"the hypothesis is blank {_where(missing, hypotheses)} where a reference is not"
+    for name, texts in references.items():
+        blank_here = [index for index, text in enumerate(texts) if not text.strip() and index not in blank]
+        if blank_here:
+            swapped = "" if missing else "; are hypothesis and reference swapped?"
+            yield f"{name} is blank {_where(blank_here, texts)} where the hypothesis is not{swapped}"
+
+
+def _other_case(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Iterable[str]:
+    if not any(map(_has_capital, hypotheses)) and all(sum(map(_has_capital, texts)) * 2 > len(texts) for texts in references):
+        yield "the hypothesis has no capital letter, the reference has: scores are case-sensitive, so lower-cased text loses"
+    capitals = [index for index, text in enumerate(hypotheses) if is_upper(text) and not any(is_upper(texts[index]) for texts in references)]
+    if 0.1 <= len(capitals) / len(hypotheses) <= 0.5:  # more than half is a warning of text_warnings
+        yield f"the hypothesis is in capitals {_where(capitals, hypotheses)} where the reference is not: scores are case-sensitive"
+
+
+def _has_capital(text: str) -> bool:
+    return any(character.isupper() for character in text)
+
+
+def _where(indices: Sequence[int], texts: Sequence[str]) -> str:
+    return f"in {len(indices):,} of {len(texts):,} lines (first: line {indices[0] + 1:,})"

@@ -1,0 +1,67 @@
+"""What is in a file, as a hash: of any file, and of a large one without reading it again as long as it stays the same."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+from translate.errors import UserError
+from translate.files.paths import user_cache
+from translate.files.whole import written
+
+LARGE = 64 * 2**20  # bytes; the hash of a larger file is remembered
+SETTLED = 2.0  # seconds since its last change after which a file's time tells a later change: clocks of file systems are coarse
+PACKED = (".gz", ".xz", ".bz2", ".zst")  # what is unpacked by its name
+
+
+def file_key(path: str | os.PathLike, cache: Path | None = None) -> list:
+    """Plain values that tell what is in a file, wherever it lies: its SHA-256, and the suffix that says how it is unpacked.
+
+    The hash of a large file is remembered in `cache` (by default this user's) for as long as its place, size, times and inode stay the same.
+    UserError if it cannot be read.
+    """
+    path = os.fspath(path)
+    suffix = next((suffix for suffix in PACKED if path.endswith(suffix)), "")
+    try:
+        if os.stat(path).st_size <= LARGE:
+            return [suffix, file_sha256(path)]
+        return [suffix, _remembered(path, (cache or user_cache()) / "hashes")]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _remembered(path: str, hashes: Path) -> str:
+    """A large file's SHA-256, from the folder of hashes if the file has not been touched since. OSError if the file cannot be read."""
+    place, state = os.path.realpath(path), _state(path)
+    record = hashes / f"{hashlib.sha256(place.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or a damaged one
+        known = json.loads(record.read_text(encoding="utf-8"))
+        if known["state"] == state and len(known["sha256"]) == 64:
+            return known["sha256"]
+    began = time.time()
+    sha = file_sha256(path)
+    if _state(path) == state and began - max(state[1:3]) / 1e9 > SETTLED:
+        with contextlib.suppress(OSError, UserError):  # a cache that can't be written costs time, nothing else
+            hashes.mkdir(parents=True, exist_ok=True)
+            with written(record) as file:
+                file.write(json.dumps({"file": place, "state": state, "sha256": sha}).encode())
+    return sha
+
+
+def _state(path: str) -> list[int]:
+    """What changes with every write: the time of the inode, too, which `touch -d` and `cp -p` cannot set."""
+    found = os.stat(path)
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """As `sha256sum` gives it. OSError if the file cannot be read."""
+    sha = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            sha.update(block)
+    return sha.hexdigest()

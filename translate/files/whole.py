@@ -1,0 +1,273 @@
+"""Files and folders that appear whole or not at all: all that the package writes goes through here.
+
+A temporary name beside the place, synced, then renamed: a killed process, a full disk or a crash of the machine leaves what was there before.
+Rights are those that the umask leaves, or those of the file that is replaced. Knows no text and no tensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import io
+import lzma
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from translate.errors import UserError
+from translate.files.paths import RawOutput, buffered, descriptor, expanded, is_stream, open_stream, writing
+
+SUFFIX = ".tmp"
+LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; a file system takes 255
+NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # what file systems answer that don't sync folders
+
+
+@contextlib.contextmanager
+def written(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A binary stream to what `path` names. A file appears when the block has ended well; after an error or a signal the old one stands.
+
+    `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process, devices and named pipes are what they are: these get the
+    bytes as they come. UserError, also in the block, where it can't be written; BrokenPipeError where nobody reads the pipe any more.
+    """
+    given = expanded(path)
+    if is_stream(given):
+        with buffered(open_stream(given), given) as stream:
+            yield stream
+        return
+    with whole_file(given) as temporary:
+        with writing(given):
+            descriptor = os.open(temporary, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        with buffered(descriptor, given) as stream:
+            yield stream
+
+
+def continued(path: str | os.PathLike[str], anew: bool) -> BinaryIO:
+    """The file itself, to be written as a long job goes on, from its end or `anew`. UserError, also when it is written to, where it can't be."""
+    given = expanded(path)
+    with writing(given):
+        how = os.O_TRUNC if anew else os.O_APPEND
+        return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | how, 0o666), given))
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str], before: Path | None = None) -> Iterator[Path]:
+    """The block fills the empty file whose path it gets; then it is renamed to `path`, through a link if that is one.
+
+    before: gets what `path` was. UserError where that place can't be written.
+    """
+    given = expanded(path)
+    place = Path(os.path.realpath(given))  # or the rename would replace a link
+    temporary = _temporary(place)
+    try:
+        with writing(given):
+            rights = _create(given, place, temporary)
+        yield temporary
+        with writing(given):
+            if stat.S_IMODE(os.stat(temporary).st_mode) != rights:  # safetensors makes it anew, for the owner alone
+                os.chmod(temporary, rights)
+            _sync(temporary)
+            _rename(temporary, place, before)
+            _sync_folder(place.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def whole_text(path: str | os.PathLike) -> Iterator[TextIO]:
+    """A text file that appears under `path` whole, once the block has ended well, or not at all; see `written`.
+
+    UTF-8, lines end in "\\n"; .gz and .xz are packed. A pipe or device gets each line at once. UserError if the place cannot be written.
+    """
+    given = expanded(path)
+    with written(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _packed(raw: BinaryIO, name: str, at_once: bool) -> Iterator[TextIO]:
+    if name.endswith(".gz"):
+        binary: BinaryIO = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)  # no name, no time: the same text gives the same bytes
+    elif name.endswith(".xz"):
+        binary = lzma.LZMAFile(raw, "wb")
+    else:
+        binary = raw
+    text = io.TextIOWrapper(binary, encoding="utf-8", newline="\n", line_buffering=at_once)
+    try:
+        yield text
+        text.flush()
+    except BaseException:
+        raw.raw.discarding = True  # detaching writes what is in the buffers: to a pipe that nobody reads it would wait for ever
+        raise
+    finally:
+        with contextlib.suppress(OSError, UserError):  # after an error what is left in the buffer is of no use
+            text.detach()
+    if binary is not raw:
+        binary.close()
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """The block fills the empty folder whose path it gets; then it is renamed to `path`, where there must be none, or an empty one.
+
+    Folders above it are made. UserError where that place can't be written.
+    """
+    given = expanded(path)
+    place = Path(os.path.realpath(given))
+    temporary = _temporary(place)
+    try:
+        with writing(given):
+            os.makedirs(place.parent, exist_ok=True)
+            os.mkdir(temporary)
+        yield temporary
+        with writing(given):
+            for folder, _, names in os.walk(temporary):
+                for name in names:
+                    _sync(Path(folder, name))
+                _sync_folder(Path(folder))
+            os.replace(temporary, place)
+            _sync_folder(place.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """With those above it, unless it is there. UserError where it can't be made."""
+    with writing(expanded(path)):
+        os.makedirs(path, exist_ok=True)
+
+
+def check_file(path: str | os.PathLike[str]) -> None:
+    """UserError where `written(path)` would fail: better now than after an hour's work."""
+    given = expanded(path)
+    with writing(given):
+        if is_stream(given):
+            number = descriptor(given)
+            if number is not None:
+                os.write(number, b"")
+            elif not os.access(given, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        place = Path(os.path.realpath(given))
+        temporary = _temporary(place)
+        try:
+            _create(given, place, temporary)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """UserError where `whole_folder(path)` would fail."""
+    given = expanded(path)
+    place = Path(os.path.realpath(given))
+    with writing(given):
+        try:
+            os.lstat(place)  # OSError for a name that is too long, or below a file
+        except FileNotFoundError:
+            if os.path.islink(given):
+                raise UserError(f"{given} is a link to {place}, which is missing: choose another folder, or remove the link") from None
+        else:
+            if not place.is_dir() or any(place.iterdir()):
+                raise UserError(f"{given} is there already: choose another folder, or remove it")
+            if os.path.ismount(place) or place.samefile(os.getcwd()):
+                raise UserError(f"{given} is in use, as a mount point or the current folder: give a new folder in it, such as {place / 'model'}")
+        above = place.parent
+        while not os.path.lexists(above):
+            above = above.parent
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove the temporary files of `path` that killed processes left. For who holds the lock of what is written there."""
+    place = Path(os.path.realpath(path))
+    pattern = re.compile(re.escape(_shortened(place.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
+    with contextlib.suppress(OSError):
+        for found in place.parent.iterdir():
+            if pattern.fullmatch(found.name):
+                found.unlink()
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the weights in a run folder that a killed process was writing: they may be gigabytes. For who holds the folder's lock."""
+    for place in (folder, folder / "checkpoints"):
+        for found in [*place.glob(f".*.safetensors.*{SUFFIX}"), *place.glob(".tmp??????")]:  # the second is safetensors' own
+            found.unlink(missing_ok=True)
+
+
+def _temporary(place: Path) -> Path:
+    return place.parent / f"{_shortened(place.name)}{secrets.token_hex(4)}{SUFFIX}"
+
+
+def _shortened(name: str) -> str:
+    return f".{os.fsdecode(os.fsencode(name)[:LONGEST_NAME])}."
+
+
+def _create(given: str, place: Path, temporary: Path) -> int:
+    """Make the empty temporary file -> the rights that it is to have in the end. OSError where `place` can't be written."""
+    if given.endswith(("/", os.sep)):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.stat(place).st_mode  # OSError for a name that is too long
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device")
+        if not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would get past a file's write protection
+    if not place.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; make the folder {place.parent} first")
+    number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # without asking for the umask, which would set it
+    finally:
+        os.close(number)
+
+
+def _rename(temporary: Path, place: Path, before: Path | None) -> None:
+    """At every moment there is a whole file at `place`, and at `before`, if there was one."""
+    if before is not None and place.exists():
+        second = _temporary(before)
+        try:
+            os.link(place, second)
+        except OSError:  # a file system without hard links: for a moment there is none at `place`
+            os.replace(place, before)
+        else:
+            try:
+                os.replace(second, before)
+            finally:
+                with contextlib.suppress(FileNotFoundError):  # the two were one file already, and nothing was renamed
+                    os.unlink(second)
+    os.replace(temporary, place)
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _sync_folder(path: Path) -> None:
+    """So that the new name lasts. Not every system can."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(number)

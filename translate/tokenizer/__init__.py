@@ -1,0 +1,24 @@
+"""Text <-> subword ids (SentencePiece), and random segmentations for training.
+
+In: lines.
+Out: ids, and back.
+May import: config, errors, files.
+"""
+
+from translate.tokenizer.tokenizer import (
+    BOS,
+    EOS,
+    LONGEST_LINE,
+    ONE_LINE,
+    PAD,
+    SOURCE_FILE,
+    SPECIAL,
+    TARGET_FILE,
+    UNK,
+    Tokenizer,
+    train_tokenizer,
+)
+
+__all__ = [
+    "BOS", "EOS", "LONGEST_LINE", "ONE_LINE", "PAD", "SOURCE_FILE", "SPECIAL", "TARGET_FILE", "UNK", "Tokenizer", "train_tokenizer",
+]

@@ -1,0 +1,220 @@
+"""Text <-> subword ids, by SentencePiece (Kudo and Richardson 2018); its model is trained inside the run and lies in the run folder.
+
+The lowest layer: the four special ids below are fixed here for the whole toolkit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from itertools import chain, islice
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, Sequence
+
+import sentencepiece
+
+from translate.config import TokenizerConfig
+from translate.errors import UserError
+from translate.files.paths import expanded
+from translate.files.whole import make_folder, written
+from translate.tokenizer.subwords import SPACE, Sampler
+
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+SOURCE_FILE, TARGET_FILE = "spm.model", "spm.target.model"
+LONGEST_LINE = 16384  # bytes; SentencePiece trains on no longer one
+QUIET = 4  # above SentencePiece's errors, which it prints and also raises
+ONE_LINE = str.maketrans("\n\r", "  ")
+
+sentencepiece.set_min_log_level(QUIET)
+
+
+class Tokenizer:
+    """One SentencePiece model for both languages, or one for each.
+
+    joint: whether it is one. source_size, target_size: pieces, the four special ones included.
+    """
+
+    def __init__(self, source_model: bytes, target_model: bytes | None = None) -> None:
+        """From the bytes of SentencePiece models; without `target_model` the first serves both sides. UserError if one will not do."""
+        self.joint = target_model is None
+        self.models = {SOURCE_FILE: source_model} if target_model is None else {SOURCE_FILE: source_model, TARGET_FILE: target_model}
+        self._source = _processor(source_model, SOURCE_FILE)
+        self._target = self._source if target_model is None else _processor(target_model, TARGET_FILE)
+        self.source_size, self.target_size = len(self._source), len(self._target)
+        self._samplers: dict[tuple[str, float], Sampler] = {}
+
+    def encode_source(
+        self, lines: Sequence[str], sampling: float = 0.0, seed: int | None = None, epoch: int = 0, part: int = 0, threads: int = 1
+    ) -> list[list[int]]:
+        """Ids of each line, EOS at the end.
+
+        sampling: 0 = the one best segmentation, computed by `threads` threads; else a random one (subwords.py) that depends on nothing
+        but the lines, `sampling`, `seed`, `epoch` and `part`: p of BPE-dropout, or alpha of a unigram model.
+        """
+        return self._encode(SOURCE_FILE, lines, sampling, seed, epoch, part, threads)
+
+    def encode_target(
+        self, lines: Sequence[str], sampling: float = 0.0, seed: int | None = None, epoch: int = 0, part: int = 0, threads: int = 1
+    ) -> list[list[int]]:
+        """As `encode_source`, of the target side. BOS is not added."""
+        return self._encode(SOURCE_FILE if self.joint else TARGET_FILE, lines, sampling, seed, epoch, part, threads)
+
+    def _encode(self, name: str, lines: Sequence[str], sampling: float, seed: int | None, epoch: int, part: int, threads: int) -> list[list[int]]:
+        processor = self._source if name == SOURCE_FILE else self._target
+        if not sampling:
+            return processor.encode(list(lines), add_eos=True, num_threads=threads)
+        if seed is None:
+            raise UserError("subword sampling needs a seed")
+        sampler = self._samplers.get((name, sampling))
+        if sampler is None:
+            sampler = self._samplers[name, sampling] = Sampler(self.models[name], sampling, UNK)
+        return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in lines], seed, epoch, part)]
+
+    def normalized_source(self, lines: Sequence[str]) -> list[str]:
+        """Each line as the model sees it before it is segmented: blank if nothing of it is left."""
+        return [line.replace(SPACE, " ").strip() for line in self._source.normalize(list(lines))]
+
+    def normalized_target(self, lines: Sequence[str]) -> list[str]:
+        return [line.replace(SPACE, " ").strip() for line in self._target.normalize(list(lines))]
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Target text of each list of ids, specials left out. One line each: a line end among the byte pieces becomes a space."""
+        lines = self._target.decode([[index for index in map(int, line) if index > UNK] for line in ids])
+        return [line.translate(ONE_LINE) for line in lines]
+
+    def source_pieces(self) -> list[str]:
+        """The piece of each source id, as SentencePiece writes it."""
+        return [self._source.id_to_piece(number) for number in range(self.source_size)]
+
+    def target_pieces(self) -> list[str]:
+        return [self._target.id_to_piece(number) for number in range(self.target_size)]
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write spm.model, and spm.target.model if the sides have one each, into `folder`."""
+        make_folder(folder)
+        for name, model in self.models.items():
+            with written(Path(folder) / name) as file:
+                file.write(model)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Tokenizer:
+        """From a folder written by `save`. UserError if it has no spm.model, or a damaged one."""
+        folder = Path(folder)
+        return cls(_read(folder / SOURCE_FILE), _read(folder / TARGET_FILE) if (folder / TARGET_FILE).exists() else None)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each model, by file name."""
+        return {name: hashlib.sha256(model).hexdigest() for name, model in self.models.items()}
+
+
+def train_tokenizer(
+    pairs: Iterable[tuple[str, str]] | Callable[[], Iterable[tuple[str, str]]], config: TokenizerConfig, folder: str | os.PathLike
+) -> Tokenizer:
+    """Train on the (source, target) texts of `pairs`, or of what it returns, and save to `folder`; or copy the model of `config.path` there.
+
+    The same texts and settings give the same bytes. Of a corpus with more than `config.sentences` lines every n-th pair is read.
+    UserError: a vocabulary that the corpus does not allow (with what it allows), no text, a symbol that cannot be one, a foreign model
+    with other special ids.
+    """
+    if config.path:
+        tokenizer = _foreign(Path(expanded(config.path)), config.joint)
+    else:
+        pairs = pairs() if callable(pairs) else pairs
+        if not hasattr(pairs, "__len__"):
+            pairs = list(pairs)
+        lines_of_pair = 2 if config.joint else 1
+        step = max(1, -(-len(pairs) * lines_of_pair // config.sentences))
+        if config.joint:
+            tokenizer = Tokenizer(_train(chain.from_iterable(islice(pairs, 0, None, step)), config))
+        else:
+            tokenizer = Tokenizer(*(_train((pair[side] for pair in islice(pairs, 0, None, step)), config) for side in (0, 1)))
+    tokenizer.save(folder)
+    return tokenizer
+
+
+class _Looked:
+    """Lines on their way to SentencePiece, which passes over long ones in silence: how many are not blank, how many long, where the first stands."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines, self.text, self.long, self.first = lines, 0, 0, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in enumerate(self.lines, 1):
+            self.text += bool(line.strip())
+            if len(line) > LONGEST_LINE // 4 and len(line.encode()) > LONGEST_LINE:
+                self.long, self.first = self.long + 1, self.first or number
+            yield line
+
+
+def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
+    for symbol in config.symbols:
+        if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
+            raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must have no space in it and be none of {', '.join(SPECIAL)}")
+    written, looked = io.BytesIO(), _Looked(lines)
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(looked), model_writer=written, model_type=config.kind, vocab_size=config.vocabulary,
+            character_coverage=config.character_coverage, normalization_rule_name=config.normalization, byte_fallback=True,
+            user_defined_symbols=config.symbols, pad_id=PAD, bos_id=BOS, eos_id=EOS, unk_id=UNK,
+            max_sentence_length=LONGEST_LINE, num_threads=2, minloglevel=QUIET,
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise UserError(_explained(str(error), config, looked)) from None
+    return written.getvalue()
+
+
+def _explained(message: str, config: TokenizerConfig, looked: _Looked) -> str:
+    high = re.search(r"Vocabulary size too high \((\d+)\).*value <= (\d+)", message)
+    if high:
+        return f"tokenizer.vocabulary is {config.vocabulary}, but the training text allows at most {high[2]}: set it to {high[2]} or less"
+    low = re.search(r"smaller than required_chars\. (\d+) vs (\d+)", message)
+    if low:
+        return (
+            f"tokenizer.vocabulary is {config.vocabulary}, but special pieces, bytes and characters alone are {low[2]}: "
+            f"set a greater one, or lower tokenizer.character_coverage ({config.character_coverage})"
+        )
+    if not looked.text or "sentences_.empty()" in message or "all_chars_count" in message:  # one way or another, as its version has it
+        if not looked.long:
+            return "the tokenizer cannot be trained: the training text has no line that is not blank"
+        return (
+            f"the tokenizer cannot be trained: all {looked.text:,} lines that are not blank are longer than {LONGEST_LINE:,} bytes "
+            f"(the first: line {looked.first:,}): put one sentence in a line"
+        )
+    return f"the tokenizer cannot be trained: {' '.join(message.split())}"
+
+
+def _foreign(path: Path, joint: bool) -> Tokenizer:
+    """A SentencePiece file for both sides, or a folder with spm.model and, for a side each, spm.target.model."""
+    tokenizer = Tokenizer.load(path) if path.is_dir() else Tokenizer(_read(path))
+    if tokenizer.joint != joint:
+        has = "one model for both languages" if tokenizer.joint else "a model for each language"
+        raise UserError(f"tokenizer.path ({path}) holds {has}: set tokenizer.joint={str(not joint).lower()}, or choose another model")
+    return tokenizer
+
+
+def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
+    try:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    except (RuntimeError, UnicodeDecodeError):  # the second where its own message quotes bytes of a damaged model
+        processor = None
+    if not processor:  # or without a single piece, which is how SentencePiece reads an empty file
+        raise UserError(f"{name} is no SentencePiece model, or a damaged one")
+    found = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
+    if found != (PAD, BOS, EOS, UNK):
+        raise UserError(
+            f"{name} has the special ids pad {found[0]}, bos {found[1]}, eos {found[2]}, unk {found[3]}: "
+            f"train it with spm_train --pad_id={PAD} --bos_id={BOS} --eos_id={EOS} --unk_id={UNK}"
+        )
+    return processor
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: cannot be read as a SentencePiece model: it is not a file")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as a SentencePiece model: {error.strerror}") from None

@@ -1,0 +1,238 @@
+"""runs/x/checkpoints: all that a run needs to go on where it stopped, and the last few weights for averaging.
+
+Every file is safetensors, so nothing is unpickled; each is written whole or not at all, and has a SHA-256 of what is in it in its metadata.
+
+    resume.safetensors     the last save: weights, Adam's moments; in its metadata `Progress`
+    resume.before.safetensors   the save of the validation before it, should it be damaged
+    step-00001000.safetensors   weights at a validation: the last `keep` of them, and the best
+
+Saves by the clock or for a signal come between validations. They are for the next start only: where training goes wrong, it goes back to the
+save of a validation, so that what a run learns does not depend on when it was saved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Iterable, Optional
+
+import torch
+from torch import Tensor
+
+from translate.bundle.bundle import put_weights, read_metadata, read_weights, weights_of, write_weights
+from translate.bundle.seal import digest_of, file_of
+from translate.errors import UserError
+from translate.files.whole import make_folder
+from translate.model import Transformer
+from translate.values import build
+
+PROGRESS, CHECKSUM = "progress", "sha256"  # keys of the metadata
+SAVE_EVERY = 180.0  # seconds from one save to the next, where no validation comes before
+SAVE_SHARE = 0.01  # of the time that such saves may take: a large model is saved more rarely
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's, of each parameter
+
+
+@dataclass
+class Progress:
+    """Where a run stands: everything that is not a tensor."""
+
+    step: int = 0
+    epoch: int = 0  # of the next batch
+    position: int = 0  # of the next batch in its epoch
+    seconds: float = 0.0  # of training, validations included, over all starts
+    tokens: int = 0  # target tokens seen
+    validated: int = 0  # step of the last validation
+    validation_seconds: float = 0.0  # what it took
+    best_bleu: float = -1.0  # of the best validation by training.metric
+    best_chrf: float = -1.0
+    best_loss: float = math.inf
+    best_learnt: bool = True  # its translations depended on their sources
+    best_step: int = 0
+    worse: int = 0  # validations in a row that were no better
+    skipped: int = 0  # steps left out because of a non-finite gradient
+    lowest_loss: float = math.inf  # of the intervals between two lines of the log
+    returns: int = 0  # to the save before, because the loss exploded
+    rate_factor: float = 1.0  # of the schedule's learning rate: each return halves it
+    kept: list[int] = field(default_factory=list)  # steps whose weights are kept for averaging
+    data: str = ""  # fingerprint of the training data
+    development: str = ""  # fingerprint of the development set that best_bleu was measured on
+    limits: list[float] = field(default_factory=list)  # of budget.py, that the run had when it was saved
+    finished: bool = False  # they are reached: there will be no further step
+
+    @property
+    def at_validation(self) -> bool:
+        return self.step == self.validated
+
+
+class Checkpoints:
+    def __init__(self, run: Path, keep: int) -> None:
+        self.folder = run / "checkpoints"
+        self.keep = keep
+        self.resume, self.before = self.folder / "resume.safetensors", self.folder / "resume.before.safetensors"
+        self.saved, self.save_seconds = time.perf_counter(), 0.0  # when, and what it took
+
+    def save(self, model: Transformer, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        """However it ends, a whole save stands: the new one is complete before the last one is touched."""
+        began = time.perf_counter()
+        make_folder(self.folder)
+        tensors = {f"weights.{name}": tensor.cpu() for name, tensor in weights_of(model).items()}
+        for name, parameter in model.named_parameters():
+            for key, value in optimizer.state.get(parameter, {}).items():
+                tensors[f"adam.{key}.{name}"] = value.cpu()
+        text = json.dumps(dataclasses.asdict(progress))
+        last = _peek(self.resume)
+        before = self.before if last and last.at_validation and last.step != progress.step else None
+        write_weights(self.resume, tensors, {PROGRESS: text, CHECKSUM: _checksum(tensors, text)}, before=before)
+        self.saved = time.perf_counter()
+        self.save_seconds = self.saved - began
+
+    def due(self) -> bool:
+        """Whether it is time for a save by the clock, so that a run that is killed between two validations loses minutes only."""
+        return time.perf_counter() - self.saved > max(SAVE_EVERY, self.save_seconds / SAVE_SHARE)
+
+    def standing(self) -> Optional[Progress]:
+        """How far the run is, by the newest save whose metadata can be read; None where there is none."""
+        return next((progress for path in self._saves() if (progress := _peek(path))), None)
+
+    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, say: Callable[[str], None], validated: bool = False) -> Optional[Progress]:
+        """Put everything back; None where the run has not saved yet. `validated`: from the last save of a validation, if there is one.
+
+        Falls back to the save before where the last is damaged or was never finished, and says so. UserError where all are damaged.
+        """
+        saves = self._saves()
+        if validated:
+            saves.sort(key=lambda path: not ((progress := _peek(path)) and progress.at_validation))
+        for number, path in enumerate(saves):
+            try:
+                progress = _load(path, model, optimizer)
+            except _Damaged as error:
+                say(str(error))
+                continue
+            if number or (path == self.before and not validated):
+                say(f"going on from the save before: {path}")
+            self._leave_out_damaged(progress, say)
+            return progress
+        if saves:
+            raise UserError(f"{self.folder} holds no whole save: begin anew with resume=false, or choose another folder with run=FOLDER")
+        return None
+
+    def _saves(self) -> list[Path]:
+        """The newest first. UserError for a link out of their folder: what it names would be replaced by the next save."""
+        return [file_of(self.folder, path.name) for path in (self.resume, self.before) if path.exists() or path.is_symlink()]
+
+    def _leave_out_damaged(self, progress: Progress, say: Callable[[str], None]) -> None:
+        """Of the weights that are kept. Where the best are damaged, the next validation begins to look for them anew."""
+        for step in sorted({*progress.kept, progress.best_step} - {0}):
+            try:
+                self.weights(step)
+            except UserError as error:
+                say(f"{error}; it is left out")
+                progress.kept = [kept for kept in progress.kept if kept != step]
+                if step == progress.best_step:
+                    progress.best_bleu, progress.best_chrf, progress.best_loss, progress.best_learnt = -1.0, -1.0, math.inf, True
+                    progress.best_step, progress.validated, progress.finished = 0, 0, False
+
+    def keep_weights(self, model: Transformer, progress: Progress) -> None:
+        """Store the weights of this validation; drop those that neither averaging nor the choice of the best will need."""
+        make_folder(self.folder)
+        weights = {name: tensor.cpu() for name, tensor in weights_of(model).items()}
+        write_weights(self.path(progress.step), weights, {CHECKSUM: _checksum(weights)})
+        progress.kept = [*progress.kept, progress.step][-self.keep :]
+
+    def drop_unneeded(self, progress: Progress) -> None:
+        needed = {self.path(step) for step in [*progress.kept, progress.best_step]}
+        for path in self.folder.glob("step-*.safetensors"):
+            if path not in needed:
+                path.unlink()
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}.safetensors"
+
+    def weights(self, step: int) -> dict[str, Tensor]:
+        """UserError if they are gone or damaged."""
+        return _read(self.path(step))[0]
+
+    def average(self, steps: Iterable[int]) -> dict[str, Tensor]:
+        """The mean of several checkpoints' weights (Vaswani et al. 2017, section 6.1)."""
+        steps = list(steps)
+        total = self.weights(steps[0])
+        for step in steps[1:]:
+            for name, tensor in self.weights(step).items():
+                total[name] += tensor
+        return {name: tensor / len(steps) for name, tensor in total.items()}
+
+
+class _Damaged(UserError):
+    """A checkpoint that is not what was written."""
+
+
+def _checksum(tensors: dict[str, Tensor], text: str = "") -> str:
+    return hashlib.sha256(f"{digest_of(tensors)} {text}".encode()).hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a checkpoint, and its Progress as text, if it has one. Those of the first version had no checksum."""
+    try:
+        file_of(path.parent, path.name)
+        tensors, metadata = read_weights(path), read_metadata(path)
+    except UserError as error:
+        raise _Damaged(str(error)) from None
+    text = metadata.get(PROGRESS, "")
+    if metadata.get(CHECKSUM, "") != (_checksum(tensors, text) if metadata.keys() - {PROGRESS} else ""):
+        raise _Damaged(f"{path} is damaged: its content has another SHA-256 than its metadata say")
+    return tensors, text
+
+
+def _load(path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> Progress:
+    """Weights, moments and Progress of a save; those of the save alone: what the optimizer held before is gone."""
+    tensors, text = _read(path)
+    progress = _progress(text, path)
+    moments = {key: _under(f"adam.{key}.", tensors) for key in MOMENTS}
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    for key, values in moments.items():
+        if values.keys() != moments["step"].keys() or any(key != "step" and values[name].shape != shapes.get(name) for name in values):
+            raise _Damaged(f"{path} is damaged: Adam's moments in it do not fit the weights")
+    try:
+        put_weights(model, _under("weights.", tensors), path)
+    except UserError as error:
+        raise _Damaged(str(error)) from None
+    optimizer.state.clear()  # a save of step 0 has none: those of an exploded run would hold the next steps still
+    for name, parameter in model.named_parameters():
+        if name in moments["step"]:
+            # the step count stays where Adam's fused form wants it: beside the parameter
+            optimizer.state[parameter] = {key: values[name].to(parameter.device) for key, values in moments.items()}
+    return progress
+
+
+def _progress(text: str, path: Path) -> Progress:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        raise _Damaged(f"{path} is damaged: its metadata do not say where the run stands") from None
+    if isinstance(values, dict) and (new := [key for key in values if key not in Progress.__dataclass_fields__]):
+        raise UserError(f"{path} was written by a newer version of translate-nmt (it has a field {new[0]!r}): install that version to go on")
+    try:
+        return build(values, Progress, "progress")
+    except UserError as error:
+        raise _Damaged(f"{path} is damaged: {error}") from None
+
+
+def _peek(path: Path) -> Optional[Progress]:
+    """Where a save says that its run stands; None if it is not there or cannot be read. Its tensors are not looked at."""
+    try:
+        metadata = read_metadata(path)
+    except UserError:
+        return None
+    try:
+        return _progress(metadata.get(PROGRESS, ""), path)
+    except _Damaged:
+        return None
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

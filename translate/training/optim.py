@@ -1,0 +1,51 @@
+"""Adam and the learning-rate schedules (Vaswani et al. 2017, section 5.3)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from translate.checks.data_checks import Finding
+from translate.config import Config, OptimConfig
+
+RATES = (3e-5, 2e-2)  # learning rates at their peak, for models of any size
+
+
+def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """Adam, fused into one pass over the weights; decoupled weight decay on matrices only (Loshchilov and Hutter 2019)."""
+    matrices = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
+    others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=0.0, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+
+
+def learning_rate(config: OptimConfig, width: int, step: int, progress: float) -> float:
+    """The rate of step `step` (from 1). `progress` is the share of the budget that is used up, 0 to 1.
+
+    Linear and cosine fall to 0 with the budget, be it steps or minutes; the other two go by the step alone.
+    """
+    warmup = max(config.warmup, 1)
+    if config.schedule == "noam":  # equation 3
+        return config.rate * width**-0.5 * min(step**-0.5, step * warmup**-1.5)
+    ramp = min(1.0, step / warmup)
+    if config.schedule == "inverse_sqrt":
+        return config.rate * min(ramp, math.sqrt(warmup / step))
+    if config.schedule == "linear":
+        return config.rate * ramp * (1 - progress)
+    return config.rate * ramp * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def check_schedule(config: Config, steps: int) -> Finding:
+    """Whether a run of `steps` has time for more than its warm-up, and a learning rate that a Transformer learns at."""
+    warmup, share = config.optim.warmup, config.optim.warmup / max(1, steps)
+    peak = learning_rate(config.optim, config.model.width, max(1, min(warmup, steps)), 0.0)
+    text = f"optim.warmup is {warmup:,} of {steps:,} steps, and the learning rate rises to {peak:.2g}"
+    if share > 0.5:
+        hint = f"set optim.warmup={max(1, steps // 10)}, or train for longer"
+        return Finding("warning", "schedule", f"{text}: {'most' if share < 1 else 'all'} of the training is warm-up", hint)
+    if not RATES[0] <= peak <= RATES[1]:
+        hint = "set optim.rate" + (", which is a factor in schedule noam (1 is the paper's)" if config.optim.schedule == "noam" else "")
+        return Finding("warning", "schedule", f"{text}: {RATES[0]:g} to {RATES[1]:g} are usual", hint)
+    return Finding("ok", "schedule", text)

@@ -1,0 +1,266 @@
+"""Opening a run folder: is it new, half done or finished, and is it this run's? Then its tokenizer and its training data.
+
+A run is known by what decided its weights so far: settings, and the content of its training data wherever that lies. All else may differ at each
+start, and the run folder takes over what is new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from translate.bundle.bundle import CONFIG, WEIGHTS, load_tokenizer, read_config, read_metadata, read_weights, write_config, write_weights
+from translate.bundle.seal import plain_json
+from translate.checks.data_checks import Finding, check_data
+from translate.config import Config, TrainingConfig, differences, first_difference
+from translate.data.prepare import Prepared, fingerprint_of, load_pairs, prepare, training_texts
+from translate.errors import UserError
+from translate.evaluation.evaluation import read_report
+from translate.files.lock import alone
+from translate.files.paths import expanded
+from translate.files.whole import remove_unfinished
+from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer, train_tokenizer
+from translate.training.checkpoints import Checkpoints, Progress
+from translate.training.optim import check_schedule
+from translate.training.run import budget
+from translate.training.runlog import SAMPLES, RunLog
+
+# Settings that decided no weight of the steps done: how and where a run is done, how long it goes on, what is said, measured and kept.
+MAY_DIFFER = (
+    "run", "resume", "verify_resume", "data.folder", "data.train", "data.validation", "data.test", "data.workers", "data.cache", "tokenizer.path",
+    "training.steps", "training.minutes", "training.min_steps", "training.patience", "training.log_every", "training.keep", "training.average",
+    "training.validate_every", "training.validate_sentences", "training.validate_beam", "training.metric", "training.device", "training.threads",
+    "training.compile", "training.tensorboard", "decoding",
+)  # fmt: skip
+# what a run leaves behind that was killed before its config.yaml was written
+BEGINNINGS = {"train.log", "metrics.jsonl", SOURCE_FILE, TARGET_FILE, "tensorboard"}
+SHOWN = 5  # settings that differ
+
+
+def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
+    """Make the folder, or check that what is in it is this very run; it is locked until `stack` closes.
+
+    Returns whether it is finished already, and says so. What no weight depends on may differ, and is written into the folder.
+    UserError for a folder with another run (names the first difference), with anything else, or in which another process trains.
+    """
+    lock = alone(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER")
+    if not config.resume and (folder / CONFIG).exists():
+        with lock:
+            put_aside(folder)
+        lock = alone(folder / ".lock", f"another process has begun in {folder}: choose another folder with run=FOLDER")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
+    if not (folder / CONFIG).exists():
+        foreign = sorted(path.name for path in folder.iterdir() if path.name not in BEGINNINGS and not path.name.startswith("."))
+        if foreign:
+            raise UserError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
+        stack.enter_context(lock)
+        remove_unfinished(folder)
+        return False
+    run = _Standing(folder, config) if _report(folder) else None
+    if not (run and run.finished) or run.outdated:  # else there is nothing to write, and it may lie where nobody can
+        stack.enter_context(lock)
+        remove_unfinished(folder)
+        run = _Standing(folder, config)
+        if run.must_begin_anew:
+            run.clear()
+            return False
+        run.update()
+    if run.finished:
+        print(run.line(), file=sys.stderr)
+    return run.finished
+
+
+class _Standing:
+    """A run in its folder, as a command with `config` finds it. UserError where the command is of another run."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.folder, self.config = folder, config
+        self.old = read_config(folder)[0]
+        self.progress = Checkpoints(folder, 1).standing()
+        self.report = _report(folder)
+        begun = bool(self.progress and self.progress.step) or bool(self.report) or (folder / WEIGHTS).exists()
+        self.difference = self._difference()
+        if self.difference and begun:
+            raise UserError(self.difference)
+        if (folder / WEIGHTS).exists() and not (self.report or self.progress or (folder / "checkpoints").exists()):
+            raise UserError(
+                f"{folder} holds a model without the checkpoints of its training, which cannot go on: translate with `translate file -m {folder}`, "
+                "choose another folder with run=FOLDER, or begin anew with resume=false"
+            )
+        # a tokenizer without a save may be of data that have changed since
+        self.must_begin_anew = not begun and bool(self.difference or not self.progress)
+        self.finished = self._finished()
+        self.new = dataclasses.replace(config, run=self.old.run, resume=True)
+        if config.decoding.length_penalty is None:  # the run has chosen it, or will
+            self.new.decoding = dataclasses.replace(config.decoding, length_penalty=self.old.decoding.length_penalty)
+        if self.finished:  # with the limits that it had
+            kept = {name: getattr(self.old.training, name) for name in budget.LIMITS}
+            self.new.training = dataclasses.replace(config.training, **kept)
+        self.outdated = bool(differences(self.old, self.new)) or _manifest(folder, self.new) is not None
+
+    def _difference(self) -> str:
+        """What the command would have had to say otherwise from the beginning; nothing where it goes on with this run."""
+        old, config = self.old, self.config
+        ways = "choose another folder with run=FOLDER, or begin anew with resume=false, which renames the folder"
+        weights = [[corpus.weight for corpus in each.data.train] for each in (old, config)]
+        found = first_difference(old, config, MAY_DIFFER)
+        if not found and len(weights[0]) == len(weights[1]) and weights[0] != weights[1]:
+            found = next(f"data.train.{n}.weight is {b!r} now and was {a!r}" for n, (a, b) in enumerate(zip(*weights)) if a != b)
+        if not found and old.tokenizer.path != config.tokenizer.path and not _same_tokenizer(self.folder, config):
+            found = f"tokenizer.path is {config.tokenizer.path!r} now and was {old.tokenizer.path!r}"
+        if found:
+            return f"{self.folder} holds a run with another configuration: {found}; to continue that run, set it back; else {ways}"
+        known = self.progress.data if self.progress else (self.report or {}).get("data", {}).get("fingerprint", "")
+        moved = old.data.train != config.data.train or old.data.folder != config.data.folder
+        if known and (moved or not self.report) and (now := fingerprint_of(config.data, load_tokenizer(self.folder)[1])) != known:
+            return (
+                f"the training data changed since {self.folder} was started: its fingerprint is {now}, it was {known}; "
+                f"to continue that run, restore the data; else {ways}"
+            )
+        return ""
+
+    def _finished(self) -> bool:
+        if not self.report or not self.progress:  # the checkpoints of a finished run may be deleted
+            return bool(self.report)
+        if not self.progress.limits:  # saved by a version that did not note them
+            self.progress.limits, self.progress.finished = budget.limits(self.old.training), True
+        # a report of fewer steps is that of the run before it was extended
+        return self.report["steps"] == self.progress.step and budget.is_over(self.config.training, self.progress)
+
+    def update(self) -> None:
+        """Write into the folder what this command says otherwise, and may."""
+        if new := differences(self.old, self.new):
+            if any(key.startswith("data.") for key, _, _ in new):
+                load_held_out(self.config)  # what cannot be read is not written down
+            told = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
+            more = [f"{len(new) - SHOWN} more"] if len(new) > SHOWN else []
+            print(f"settings of {self.folder} that changed: {'; '.join([*told, *more])}", file=sys.stderr)
+            write_config(self.folder, self.new, load_tokenizer(self.folder)[1])
+        if (metadata := _manifest(self.folder, self.new)) is not None:
+            write_weights(self.folder / WEIGHTS, read_weights(self.folder / WEIGHTS), metadata)
+
+    def clear(self) -> None:
+        """Remove what a run without a step has written; config.yaml last, so that until then it is this run's folder."""
+        if self.progress:
+            print(f"{self.folder} holds a run without a step, which gives way ({self.difference.partition(';')[0]})", file=sys.stderr)
+        for name in ("checkpoints", "tensorboard"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("metrics.jsonl", SAMPLES, SOURCE_FILE, TARGET_FILE, CONFIG):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def line(self) -> str:
+        ways = f"translate with `translate file -m {self.folder}`, {_room(self.config.training, self.progress)}choose another folder with run=FOLDER"
+        return f"{self.folder} is finished: {ways}, or begin anew with resume=false"
+
+
+def _room(settings: TrainingConfig, progress: Optional[Progress]) -> str:
+    """What would make a finished run go on, and a comma; nothing where its checkpoints are gone."""
+    if not progress:
+        return ""
+    if budget.out_of_patience(settings, progress):
+        return f"train on with training.patience above {progress.worse}, "
+    keys = [f"training.{name}" for name in ("steps", "minutes") if getattr(settings, name)]
+    return f"train on with a larger {' and '.join(keys)}, "
+
+
+def _report(folder: Path) -> Optional[dict[str, Any]]:
+    """report.json of a finished training; None where there is none, or it has nothing but what `translate evaluate` wrote."""
+    try:
+        report = read_report(folder)
+    except (UserError, OSError):
+        return None
+    return report if "steps" in report else None
+
+
+def _same_tokenizer(folder: Path, config: Config) -> bool:
+    """Whether `config.tokenizer.path` holds the SentencePiece models that the run has."""
+    if not config.tokenizer.path:
+        return False
+    path = Path(expanded(config.tokenizer.path))
+    models = [path / SOURCE_FILE, path / TARGET_FILE] if path.is_dir() else [path]
+    digests = [hashlib.sha256(model.read_bytes()).hexdigest() for model in models if model.exists()]
+    return digests == list(read_config(folder)[1]["tokenizer_sha256"].values())
+
+
+def _manifest(folder: Path, config: Config) -> Optional[dict[str, str]]:
+    """The metadata of the weights as they should be, where their manifest has other settings than `config`; else None."""
+    path = folder / WEIGHTS
+    if not path.exists():
+        return None
+    metadata = read_metadata(path)
+    if "manifest" not in metadata:
+        return None
+    manifest, values = plain_json(metadata["manifest"], f"the manifest of {path}"), dataclasses.asdict(config)
+    known = [name for name in manifest.get("settings", {}) if name in values]
+    settings = {name: {key: value for key, value in values[name].items() if value is not None} for name in known}
+    if all(settings[name].get(key) == value for name in settings for key, value in manifest["settings"][name].items()):
+        return None
+    return {**metadata, "manifest": json.dumps({**manifest, "settings": settings})}
+
+
+def put_aside(folder: Path) -> None:
+    """Rename the folder of a run to FOLDER.1, or the first number that is free, so that another run can begin in its place."""
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    folder.rename(aside)
+    (aside / ".lock").unlink(missing_ok=True)
+    print(f"the run in {folder} is now in {aside}", file=sys.stderr)
+
+
+def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:
+    """The tokenizer (loaded, copied or trained now), the training pairs (from the cache where that has them) and the development pairs.
+
+    UserError for data that can't be used, test sets included: before anything is made of them, and not when the training has ended.
+    """
+    resumed = (folder / CONFIG).exists()
+    errors = cheap_checks(config, log.say)
+    validation = load_held_out(config)
+    for error in errors if resumed else errors[1:]:
+        log.say(error.line())
+    if errors and not resumed:
+        raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].way_out))))
+    tokenizer = open_tokenizer(folder, config, log)
+    return tokenizer, prepare(config.data, tokenizer, log.say), validation
+
+
+def load_held_out(config: Config) -> list[tuple[str, str]]:
+    """The development pairs. UserError if they or a test set cannot be read."""
+    for corpus in config.data.test.values():
+        load_pairs([corpus], config.data)
+    return load_pairs(config.data.validation, config.data)
+
+
+def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
+    """With the tokenizer stands config.yaml, and so the run exists."""
+    if (folder / CONFIG).exists():
+        return load_tokenizer(folder)[1]
+    began = time.perf_counter()
+    tokenizer = train_tokenizer(lambda: training_texts(config.data), config.tokenizer, folder)
+    write_config(folder, config, tokenizer)
+    origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
+    log.say(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")
+    return tokenizer
+
+
+def cheap_checks(config: Config, say: Callable[[str], None]) -> list[Finding]:
+    """Say what is a warning, a line each, at every start of training; returns what is an error."""
+    errors = []
+    schedule = [check_schedule(config, config.training.steps)] if config.training.steps else []
+    for finding in (*schedule, *check_data(config, cheap=True)):
+        if finding.severity == "warning":
+            say(finding.line())
+        elif finding.severity == "error":
+            errors.append(finding)
+    return errors

@@ -1,0 +1,107 @@
+"""The choice at the end of a run, all of it on the development set: the checkpoint or the average of the last few, then the length penalty.
+
+Sits above validation.py and below training.py. Nothing here moves the run on: stopped at any point, the next start makes the same choice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from translate.bundle.bundle import put_weights, write_config, write_model
+from translate.decoding import LENGTH_PENALTY
+from translate.evaluation.scoring import score
+from translate.training.checkpoints import Progress
+from translate.training.validation import Result, Validation, best_result, spread
+
+ALPHAS = (0.5, 0.75, 1.0, 1.25, 1.5)
+SENTENCES = 500  # on which they are tried, at most: each is a search of its own
+METRICS = {"bleu": "BLEU", "chrf": "chrF++", "loss": "loss"}
+
+
+def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]:
+    """Put in place the weights of the best validation, or the average of the last few if that is better by the same comparison.
+
+    Returns what report.json says of the choice.
+    """
+    model, checkpoints, development, metric = validation.bundle.model, validation.checkpoints, validation.development, validation.metric
+    steps, best, chosen = progress.kept[-validation.settings.average :], best_result(progress), f"of step {progress.best_step:,}"
+    if len(development) and math.isinf(best.loss):  # of a save by a version that measured BLEU alone
+        put_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
+        best = validation.measure()[1]
+    if len(development) and len(steps) > 1:
+        put_weights(model, checkpoints.average(steps), "the average")
+        average = validation.measure()[1]
+        validation.log.say(f"{average.shown()} on the development set with the average of the last {len(steps)} checkpoints")
+        if average.key(metric) > best.key(metric):
+            best, chosen = average, f"the average of steps {', '.join(f'{step:,}' for step in steps)}"
+    if chosen.startswith("of"):
+        put_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
+    write_model(validation.bundle, validation.data)
+    if not len(development):
+        return {"weights": chosen}
+    by = METRICS[metric] if best.learnt else METRICS["loss"]
+    validation.log.say(f"chosen on the development set ({development}) by {by}: the weights {chosen}")
+    if not best.learnt:
+        validation.log.say(_nothing_learnt(validation, best))
+    return {
+        "weights": chosen, "dev_bleu": best.bleu, "dev_chrf": best.chrf, "dev_loss": best.loss, "learnt": best.learnt,
+        "chosen_on": {
+            "set": development.name, "sentences": len(development), "of": development.whole, "metric": metric, "beam": development.beam
+        },
+    }  # fmt: skip
+
+
+def _nothing_learnt(validation: Validation, best: Result) -> str:
+    outputs = validation.development.translate(validation.translator())
+    blank, kinds = sum(not output.strip() for output in outputs), len(set(outputs))
+    if 2 * blank > len(outputs):
+        seen = f"{blank:,} of {len(outputs):,} are empty"
+    elif 10 * kinds < len(outputs) or kinds == 1:
+        seen = f"{len(outputs):,} sentences have {kinds:,} different translation{'s' if kinds > 1 else ''}"
+    else:
+        seen = "they fit their references hardly better than those of other sentences"
+    return (
+        f"THE MODEL HAS LEARNT NOTHING: its translations of the development set hardly depend on their sources ({seen}; {best.shown()}), so the "
+        "loss chose its weights; train for longer, look at the data with `translate check`, or try another optim.rate"
+    )
+
+
+def choose_length_penalty(validation: Validation, learnt: bool) -> dict[str, Any]:
+    """Search part of the development set with several length penalties, and write the best to config.yaml and the bundle's manifest.
+
+    Only where the recipe leaves decoding.length_penalty open. Without a development set, at beam 1, or of a model that has learnt nothing, it is
+    the usual one. Returns what report.json says of it.
+    """
+    bundle, decoding = validation.bundle, validation.bundle.config.decoding
+    if decoding.length_penalty is not None:
+        return {}
+    alpha, said = LENGTH_PENALTY, {}
+    if learnt and decoding.beam > 1:
+        alpha, said = _best_alpha(validation)
+    decoding = dataclasses.replace(decoding, length_penalty=alpha)
+    bundle.config = dataclasses.replace(bundle.config, decoding=decoding)
+    write_config(bundle.folder, bundle.config, bundle.tokenizer)
+    write_model(bundle, validation.data)  # its manifest named none so far, and so went with any
+    return {"length_penalty": {"chosen": alpha, **said}}
+
+
+def _best_alpha(validation: Validation) -> tuple[float, dict[str, Any]]:
+    pairs, translator, beam = spread(validation.pairs, SENTENCES), validation.translator(), validation.bundle.config.decoding.beam
+    sources, references = [source for source, _ in pairs], [target for _, target in pairs]
+    order = ("chrf", "bleu") if validation.metric == "chrf" or validation.without_bleu else ("bleu", "chrf")
+    tried = {}
+    for alpha in ALPHAS:
+        outputs = translator.translate(sources, length_penalty=alpha)
+        tried[alpha] = {
+            metric: round(scored.value, 2)
+            for metric, scored in zip(order, score(outputs, [references], metrics=order, tokenize=validation.development.tokenize))
+        }
+    alpha = max(ALPHAS, key=lambda alpha: (*tried[alpha].values(), -abs(alpha - LENGTH_PENALTY)))  # BLEU may be 0 throughout
+    metric = order[0]
+    shown = {alpha: values[metric] for alpha, values in tried.items()}
+    figures = ", ".join(f"{value:.2f} with {alpha:g}" for alpha, value in shown.items())
+    size = f"{len(pairs):,} sentences of {validation.development.name}"
+    validation.log.say(f"length penalty {alpha:g}: of {size}, beam {beam}, {METRICS[metric]} is {figures}")
+    return alpha, {METRICS[metric]: shown, "sentences": len(pairs), "of": validation.development.whole, "beam": beam}

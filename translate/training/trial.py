@@ -1,0 +1,303 @@
+"""What training would be like: the tokenizer, lengths, speed, memory and disk of a recipe, and whether its model learns at all.
+
+`translate check` prints it after checks.py. Everything is measured: a tokenizer is trained, real batches are stepped through. All files lie in
+a temporary folder, and of a large corpus only a sample is used.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import dataclasses
+import math
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import torch
+
+from translate.bundle.bundle import build_model
+from translate.checks.data_checks import SHOWN, Finding, check_data
+from translate.config import Config
+from translate.data.batches import Batch, BatchStream
+from translate.data.prepare import Prepared, load_pairs, prepare, save_sample, training_texts
+from translate.decoding import Options
+from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_few_kernels, keep_memory, set_threads
+from translate.errors import UserError
+from translate.model import Transformer
+from translate.tokenizer import UNK, Tokenizer, train_tokenizer
+from translate.training.loss import loss_sum
+from translate.training.optim import check_schedule
+from translate.training.ranks import Ranks
+from translate.training.update import Updater
+from translate.training.validation import TOO_MUCH, DevelopmentSet, spread, way_to_fewer
+from translate.translation.torch_engine import TorchEngine
+from translate.translation.translator import length_batches
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
+PAIRS = 100_000  # of a larger corpus, so many
+RARE = 10  # a piece that is seen less often is hardly learnt
+MEASURED = 3  # batches
+SEARCHED = 200  # development sentences, at most, to measure a validation
+OVERFITTED = 16  # sentences of the batch that is learnt by heart
+STEPS, SECONDS = 60, 10.0  # for it, at most
+RATE = 1e-3
+
+
+def check_all(config: Config) -> Iterator[Finding]:
+    """The findings about the data, and about the model too where the training corpora can be read."""
+    readable = True
+    for finding in check_data(config):
+        yield finding
+        readable = readable and not (finding.severity == "error" and finding.name.startswith("train "))
+    if config.training.steps:
+        yield check_schedule(config, config.training.steps)
+    if readable:
+        yield from check_model(config)
+
+
+def check_model(config: Config) -> Iterator[Finding]:
+    """The findings about tokenizer and model, as they are made; the corpora must be readable. UserError for a device that is not there."""
+    texts = training_texts(config.data)
+    with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
+        corpus = save_sample(texts, PAIRS, Path(temporary) / "sample")
+        data = dataclasses.replace(config.data, train=[corpus], folder=None, cache=f"{temporary}/cache")
+        try:
+            tokenizer = train_tokenizer(training_texts(data), config.tokenizer, temporary)
+        except UserError as error:
+            yield Finding("error", "tokenizer", str(error))
+            return
+        try:
+            prepared = prepare(data, tokenizer, lambda _: None)
+        except UserError as error:
+            yield Finding("error", "filters", str(error))
+            return
+        yield _filters(prepared, len(texts))
+        yield _lengths(prepared, config)
+        yield _pieces(prepared, tokenizer, config, len(texts))
+        yield from _characters(prepared, tokenizer, len(texts))
+        yield from _unknown(tokenizer, config)
+        if config.decoding.length_penalty is not None:
+            text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}: it is not tuned on the development set"
+            yield Finding("note", "length penalty", text)
+        yield from _training(prepared, tokenizer, config, len(texts), Path(temporary))
+
+
+def _filters(prepared: Prepared, size: int) -> Finding:
+    taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
+    share = 1 - prepared.kept / prepared.read
+    text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {taken}"
+    way_out = "look at these pairs, or relax data.filters" if share > 0.2 else ""
+    return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, way_out)
+
+
+def _of(prepared: Prepared, size: int) -> str:
+    return "" if prepared.read == size else f" in a sample of {prepared.read:,} of {size:,}"
+
+
+def _lengths(prepared: Prepared, config: Config) -> Finding:
+    lengths = numpy.concatenate([prepared.source_lengths, prepared.target_lengths])
+    quantiles = [int(numpy.quantile(lengths, share, method="higher")) for share in (0.5, 0.9, 0.99, 1)]
+    text = "tokens a side: half have at most {}, 90% {}, 99% {}, the longest {}".format(*quantiles)
+    text += f"; the filter's limit is {config.data.filters.max_tokens}, the model's {config.model.max_tokens}"
+    lost = prepared.counts["over_long"] / prepared.read
+    if lost > 0.02:
+        return Finding("warning", "lengths", f"{text}; {lost:.0%} are longer", "raise data.filters.max_tokens and model.max_tokens")
+    return Finding("ok", "lengths", text)
+
+
+def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Finding:
+    """Whether the corpus is large enough for the vocabulary: how many of its pieces are seen how often."""
+    seen = numpy.zeros(max(tokenizer.source_size, tokenizer.target_size), dtype=numpy.int64)
+    for column in ("source_ids", "target_ids") if tokenizer.joint else ("target_ids",):
+        for batch in prepared.dataset.data.column(column).chunks:
+            seen += numpy.bincount(batch.flatten().to_numpy(zero_copy_only=False), minlength=len(seen))
+    learnt = [place for place, piece in enumerate(tokenizer.target_pieces()) if place > UNK and not BYTE.fullmatch(piece)]
+    rare = float((seen[learnt] * (size / prepared.read) < RARE).mean())
+    text = f"{tokenizer.target_size:,} pieces, {rare:.0%} of them seen less than {RARE} times{_of(prepared, size)}"
+    if rare > 0.3:
+        return Finding("warning", "vocabulary", text, "lower tokenizer.vocabulary")
+    return Finding("ok", "vocabulary", text)
+
+
+def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator[Finding]:
+    """Characters that take a place of the vocabulary and hardly occur, and those that the target's normalisation replaces."""
+    sides = {column: collections.Counter() for column in ("source", "target")}
+    for column, counts in sides.items():
+        for batch in prepared.dataset.data.column(column).chunks:
+            counts.update("".join(batch.to_pylist()))
+    used = sides["source"] + sides["target"] if tokenizer.joint else sides["target"]
+    single = {piece for piece in tokenizer.target_pieces() if len(piece) == 1}
+    rare = sorted(single & {character for character, count in used.items() if count * (size / prepared.read) < RARE})
+    if rare:
+        share = len(rare) / tokenizer.target_size
+        text = f"{len(rare):,} pieces ({share:.1%}) are characters seen less than {RARE} times{_of(prepared, size)}, such as {_listed(rare)}"
+        hint = "tokenizer.character_coverage=0.9998 leaves them to pieces for bytes, which lose nothing"
+        yield Finding("warning" if share > 0.02 else "note", "characters", text, hint)
+    replaced = {character: text for character in sides["target"] if (text := tokenizer.normalized_target([character])[0]) != character and text}
+    if lost := sum(sides["target"][character] for character in replaced):
+        shown = ", ".join(f"{character} as {replaced[character]}" for character in sorted(replaced, key=sides["target"].get, reverse=True)[:SHOWN])
+        text = f"{lost:,} characters of the target side are normalised, so that the model never writes them: {shown}"
+        share = lost / sides["target"].total()
+        yield Finding("warning" if share > 0.001 else "note", "normalization", text, "tokenizer.normalization=identity keeps them")
+
+
+def _listed(characters: list[str]) -> str:
+    return " ".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in characters[:SHOWN])
+
+
+def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
+    """Characters that the tokenizer has never seen come out as bytes."""
+    held_out = {"validation": config.data.validation, **{name: [corpus] for name, corpus in config.data.test.items()}}
+    for name, corpora in held_out.items():
+        try:
+            sources = [source for source, _ in load_pairs(corpora, config.data)]
+        except UserError:  # checks.py has said so
+            continue
+        if not sources:
+            continue
+        unseen = {place for place, piece in enumerate(tokenizer.source_pieces()) if place == UNK or BYTE.fullmatch(piece)}
+        ids = [number for line in tokenizer.encode_source(sources) for number in line]
+        share = sum(number in unseen for number in ids) / len(ids)
+        text = f"{share:.2%} of the source's tokens are bytes of characters that training has not"
+        if share > 0.01:
+            yield Finding("warning", name, text, "add text like it to the training data, or normalise it")
+        else:
+            yield Finding("ok", name, text)
+
+
+def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, folder: Path) -> Iterator[Finding]:
+    device = choose_device(config.training.device)
+    precision = choose_precision(config.training.precision, device)
+    set_threads(config.training.threads)
+    keep_memory()
+    keep_few_kernels()
+    torch.manual_seed(config.training.seed)
+    updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
+    settings = config.training
+    with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, config.tokenizer.sampling, config.model.max_tokens) as stream:
+        coming = stream.batches_from()
+        batches = [next(coming) for _ in range(MEASURED)]
+    yield _first_loss(updater, batches[0], tokenizer)
+    try:
+        times = []
+        for batch in batches:
+            updater.update([batch], 0, 0.0, lambda _: None)  # a shape's first time is slow: its kernels are made
+            began = time.perf_counter()
+            updater.update([batch], 0, 0.0, lambda _: None)
+            times.append(time.perf_counter() - began)
+    except UserError as error:  # out of memory
+        yield Finding("error", "memory", str(error))
+        return
+    speed = statistics.median(batch.tokens / seconds for batch, seconds in zip(batches, times))
+    share = 0.0
+    for share, finding in _validations(config, tokenizer, updater.model, device, statistics.median(times) * settings.accumulate):
+        yield finding
+    epoch = float(prepared.target_lengths.sum()) * size / prepared.read / speed / (1 - share)
+    budget = f", {settings.minutes * 60 / epoch:.1f} epochs in the {settings.minutes:g} minutes of the recipe" if settings.minutes else ""
+    if settings.minutes and not settings.steps:
+        tokens = statistics.mean(batch.tokens for batch in batches) * settings.accumulate
+        yield check_schedule(config, max(settings.min_steps, int(settings.minutes * 60 * speed / tokens)))
+    yield Finding("ok", "time", f"about {speed:,.0f} target tokens/s on this machine: an epoch takes {_duration(epoch)}{budget}")
+    yield _memory(device, prepared.read, size)
+    yield _disk(updater, config, folder, size / prepared.read)
+    yield _overfits(config, tokenizer, batches[0], device, precision)
+
+
+def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, device: torch.device, step: float) -> Iterator[tuple[float, Finding]]:
+    """The share of the time that validations will take, where there is a development set; `step`: seconds of a step.
+
+    Part of the set is searched, each output as long as its reference: those of an untrained model go on to their limit.
+    """
+    settings = config.training
+    try:
+        pairs = load_pairs(config.data.validation, config.data)
+    except UserError:  # checks.py has said so
+        return
+    if not pairs:
+        return
+    engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(settings.precision, device))
+    options = Options(beam=settings.validate_beam).fill(config.decoding)
+    few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, options.beam, tokenizer, config.model.max_tokens, "none")
+    sources, targets = few.ids
+    began = time.perf_counter()
+    for places in length_batches(list(map(len, sources)), options.batch_tokens, options.beam):
+        engine.search([sources[place] for place in places], [len(targets[place]) for place in places], options, [])
+    seconds = (time.perf_counter() - began) * few.whole / len(few)
+    share = seconds / (seconds + step * settings.validate_every)
+    text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {few.whole:,} sentences: {share:.0%} of the time"
+    if share > TOO_MUCH:
+        yield share, Finding("warning", "validations", text, way_to_fewer(share, settings.validate_every))
+    else:
+        yield share, Finding("ok", "validations", text)
+
+
+def _first_loss(updater: Updater, batch: Batch, tokenizer: Tokenizer) -> Finding:
+    """A model that knows nothing finds all pieces about equally likely."""
+    loss, even = _loss(updater, batch), math.log(tokenizer.target_size)
+    text = f"loss of the untrained model {loss:.2f}, ln V = {even:.2f}"
+    if abs(loss - even) > 1.5:
+        return Finding("warning", "first loss", text, "the two should be close: are model.width and the other dimensions meant so?")
+    return Finding("ok", "first loss", text)
+
+
+@torch.no_grad()
+def _loss(updater: Updater, batch: Batch) -> float:
+    """Negative log-likelihood a token, without dropout, in nats."""
+    batch = batch.to(updater.device)
+    with autocast(updater.device, updater.precision):
+        hidden = updater.model(batch.source, batch.target)
+        return float(loss_sum(hidden, updater.model.target_embedding.weight, batch.labels, 0.0)[1]) / batch.tokens
+
+
+def _memory(device: torch.device, sampled: int, size: int) -> Finding:
+    if device.type == "cuda":
+        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's at most")
+    if resource is None:
+        return Finding("ok", "memory", "not measured: this system does not tell the peak of a process")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB at most, this process in all")
+
+
+def _disk(updater: Updater, config: Config, folder: Path, share: float) -> Finding:
+    """Weights are fp32; a save holds Adam's two moments too, and there are two saves."""
+    weights = 4 * sum(parameter.numel() for parameter in updater.model.parameters())
+    run = weights * (1 + 2 * 3 + config.training.keep + 1)
+    cache = share * sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
+    return Finding("ok", "disk", f"about {run / 1e9:.2f} GB for the run folder and {cache / 1e9:.2f} GB for the cache of the tokenised corpus")
+
+
+def _overfits(config: Config, tokenizer: Tokenizer, batch: Batch, device: torch.device, precision: torch.dtype) -> Finding:
+    """A few sentences, again and again, without what should hinder learning by heart: if that fails, nothing will be learnt."""
+    labels = batch.labels[:OVERFITTED]
+    few = Batch(0, 0, batch.source[:OVERFITTED], batch.target[:OVERFITTED], labels, int((labels != 0).sum()))
+    plain = dataclasses.replace(
+        config,
+        model=dataclasses.replace(config.model, dropout=0.0),
+        optim=dataclasses.replace(config.optim, label_smoothing=0.0, r_drop=0.0, clip=1.0),
+    )
+    torch.manual_seed(config.training.seed)
+    updater = Updater(build_model(plain, tokenizer).to(device), plain, device, precision, Ranks())
+    first, began, step = _loss(updater, few), time.perf_counter(), 0
+    while step < STEPS and time.perf_counter() - began < SECONDS:
+        updater.update([few], step, RATE * min(1.0, (step + 1) / 10), lambda _: None)
+        step += 1
+    last = _loss(updater, few)
+    text = f"{len(labels)} sentences learnt by heart: loss {first:.2f} before, {last:.2f} after {step} steps"
+    if not last < 0.7 * first:
+        return Finding("warning", "one batch", text, "it should fall below 70% of that: look at the settings of model (norm=pre learns most readily)")
+    return Finding("ok", "one batch", text)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

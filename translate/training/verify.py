@@ -1,0 +1,111 @@
+"""Proof, for a recipe of one's own, that stopping costs nothing: a run that is killed ends in the very weights of one that is not.
+
+`translate train recipe=NAME verify_resume=true`. Above training.py, which it runs in processes of their own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from translate.bundle.bundle import WEIGHTS, read_weights
+from translate.config import Config, from_dict
+from translate.errors import UserError
+from translate.training.run import train
+
+STEPS = 60  # of both runs: their schedule is the recipe's over so many steps
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process, and SIGTERM is its name there
+SIGNALS = (KILL, signal.SIGTERM, KILL)  # that the second one gets, each at a random step
+SENTENCES = 50  # of the development set
+FILES = (WEIGHTS, "checkpoints/resume.safetensors")
+
+
+def verify_resume(config: Config) -> int:
+    """Train twice in a temporary folder, once undisturbed. Returns 0 if all weights and Adam's moments are equal bit for bit, else 1.
+
+    UserError where a run fails, with its last line.
+    """
+    training = dataclasses.replace(config.training, steps=STEPS, minutes=0.0, patience=0, validate_every=STEPS // 4, log_every=1, tensorboard=False)
+    training.validate_sentences = min(training.validate_sentences or SENTENCES, SENTENCES)
+    short = dataclasses.replace(config, training=training, data=dataclasses.replace(config.data, test={}), verify_resume=False)
+    with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
+        whole, killed = Path(temporary) / "whole", Path(temporary) / "killed"
+        _say(f"{STEPS} steps without a stop")
+        _finish(_start(dataclasses.replace(short, run=str(whole))))
+        short.run = str(killed)
+        for number in SIGNALS:
+            step = _kill(short, number)
+            _say(f"the second run is at step {step}: {number.name}")
+        _finish(_start(short))
+        different = [name for file in FILES for name in _differences(whole / file, killed / file)]
+    if different:
+        _say(f"NOT the same: {len(different)} tensors differ, the first is {different[0]}; training.threads and the machine must be the same")
+        return 1
+    often = "once" if len(SIGNALS) == 1 else f"{len(SIGNALS)} times"
+    _say(f"the same: {STEPS} steps, stopped {often}, gave the same weights and optimizer state bit for bit")
+    return 0
+
+
+def _say(message: str) -> None:
+    print(f"verify_resume: {message}", file=sys.stderr)
+
+
+def _start(config: Config) -> subprocess.Popen:
+    path = Path(config.run).with_suffix(".json")
+    path.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
+    package = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
+    with open(path.with_suffix(".log"), "wb") as log:
+        return subprocess.Popen([sys.executable, "-m", "translate.training.verify", str(path)], stdout=subprocess.DEVNULL, stderr=log, env=environment)
+
+
+def _finish(process: subprocess.Popen) -> None:
+    try:
+        code = process.wait()
+    finally:  # Ctrl-C
+        process.kill()
+    if code:
+        log = Path(process.args[-1]).with_suffix(".log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise UserError(f"the run to verify failed with exit code {code}: {log[-1] if log else 'it said nothing'}")
+
+
+def _kill(config: Config, number: signal.Signals) -> int:
+    """Start, or go on with, the run and send it `number` some steps later. Returns how far it had told to be."""
+    before = _step(config)
+    goal = before + random.randint(1, (STEPS - before) // 3)
+    process = _start(config)
+    try:
+        while _step(config) < goal and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(number)
+        process.wait()
+    finally:
+        process.kill()
+    return _step(config)
+
+
+def _step(config: Config) -> int:
+    """The last step that metrics.jsonl tells of, 0 where none."""
+    path = Path(config.run) / "metrics.jsonl"
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line] if path.exists() else []
+    return json.loads(lines[-1])["step"] if lines else 0
+
+
+def _differences(one: Path, other: Path) -> list[str]:
+    first, second = read_weights(one), read_weights(other)
+    names = sorted(first.keys() | second.keys())
+    return [name for name in names if name not in first or name not in second or not torch.equal(first[name], second[name])]
+
+
+if __name__ == "__main__":
+    sys.exit(train(from_dict(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))

@@ -1,0 +1,205 @@
+"""The same bundle run by CTranslate2, a C++ engine for production (https://github.com/OpenNMT/CTranslate2); an optional extra.
+
+`export` writes its model through its Python specification; `CTranslate2Engine` searches with it under the toolkit's own contract: no input is
+cut, no output ends before the recipe's limit, and hypotheses are ranked by GNMT's length penalty (CTranslate2's own divides by a power
+of the length).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from translate.bundle.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of, model_folder
+from translate.bundle.seal import MANIFEST_SIZE, content_of, file_of, plain_json
+from translate.config import SEALED, Config, DecodingConfig
+from translate.decoding import Hypothesis, Options, penalty
+from translate.device import searches_at_once
+from translate.errors import UserError
+from translate.files.digest import file_sha256
+from translate.files.paths import writing
+from translate.files.whole import check_folder, whole_folder
+from translate.model.layers import DecoderLayer
+from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
+from translate.values import shown
+
+MANIFEST = "manifest.json"
+PATIENCE = 2
+BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
+
+
+def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
+    """What a Translator is made of, from an exported folder, or from a run folder, which is then exported to a temporary one.
+
+    UserError where the package is not installed, the folder holds no model or one that is damaged, or the device has no such compute type.
+    """
+    package = _package()
+    folder = model_folder(folder)
+    config, tokenizer, sealed = load_tokenizer(folder)
+    with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
+        home = folder
+        if not (folder / EXPORTED).exists():
+            home = Path(temporary) / "model"
+            export(load_bundle(folder), home)
+        else:
+            _check_files(folder, config, sealed)
+        at_once = searches_at_once(device)
+        threads = {"inter_threads": at_once, "intra_threads": max(1, torch.get_num_threads() // at_once)}
+        try:
+            translator = package.Translator(str(home), device.type, device_index=device.index or 0, compute_type=compute_type, **threads)
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"CTranslate2 cannot load {folder}: {error}") from None
+    return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once), tokenizer, config.decoding
+
+
+def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
+    """UserError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's own reader is made for sound files."""
+    present = {path.name: path for path in folder.iterdir()}
+    for name, path in present.items():
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):  # CTranslate2 looks for files of some names, and would wait for a pipe
+            file_of(folder, name)
+    if not (folder / MANIFEST).exists():
+        if sealed["format"] < SEALED:
+            return
+        raise UserError(f"{folder} has no {MANIFEST}: copy it from the folder that `translate export` wrote, or export again")
+    manifest = plain_json(content_of(folder, MANIFEST, MANIFEST_SIZE), folder / MANIFEST)
+    check_manifest(manifest, config, sealed, folder / MANIFEST)
+    digests = manifest.get("files_sha256")
+    if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
+        raise UserError(f"{folder / MANIFEST} is damaged, or not this toolkit's")
+    if missing := digests.keys() - present:
+        raise UserError(f"{folder} has no {shown(min(missing))}, which {MANIFEST} lists: copy it again, or export again")
+    for name, digest in digests.items():
+        if file_sha256(file_of(folder, name)) != digest:
+            raise UserError(f"{folder / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
+
+
+class CTranslate2Engine:
+    def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int, at_once: int) -> None:
+        self.translator, self.max_tokens, self.at_once = translator, max_tokens, at_once
+        self.forkable = False  # its threads stay in the process that made them
+        self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
+        self.pieces = tokenizer.source_pieces()
+        self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
+
+    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
+        """See `parallel.Engine`. UserError for sampling: its seeds are not ours.
+
+        It stops once beam x patience hypotheses have ended, where ours, up to alpha 1, goes on while an open one may still win: of 500
+        Multi30k sentences 467 were the same with its default patience of 1, 500 with 2 (beam 5). All that have ended are asked for and
+        ranked here.
+        """
+        if options.sample:
+            raise UserError("sampling is not offered with engine ctranslate2: choose engine torch")
+        found = self._search(sources, max(limits), options, no_repeat)
+        # a batch shares one limit: a sentence that went beyond its own is searched again, with others of that limit
+        beyond = [place for place, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in found[place])]
+        for limit in {limits[place] for place in beyond}:
+            places = [place for place in beyond if limits[place] == limit]
+            for place, again in zip(places, self._search([sources[place] for place in places], limit, options, no_repeat)):
+                found[place] = again
+        hypotheses = [[self._hypothesis(*one, options.length_penalty) for one in all_of_it] for all_of_it in found]
+        return [sorted(some, key=lambda one: (not one.complete, -one.score))[: options.n_best] for some in hypotheses]
+
+    def _search(self, sources: list[list[int]], limit: int, options: Options, no_repeat: int) -> list[list[tuple[list[str], float]]]:
+        """For each source what has ended: its pieces, end mark included, and its score."""
+        results = self.translator.translate_batch(
+            [[self.pieces[number] for number in ids] for ids in sources],
+            beam_size=options.beam,
+            patience=PATIENCE,
+            num_hypotheses=options.beam * PATIENCE if options.beam > 1 else 1,
+            length_penalty=options.length_penalty,
+            max_input_length=0,  # its default cuts at 1,024, silently
+            max_decoding_length=limit,  # its default is 256
+            return_scores=True,
+            return_end_token=True,
+            disable_unk=True,
+            no_repeat_ngram_size=no_repeat,
+            suppress_sequences=BANNED,
+        )
+        return [list(zip(result.hypotheses, result.scores)) for result in results]
+
+    def _hypothesis(self, pieces: list[str], score: float, alpha: float) -> Hypothesis:
+        """`score` is the log-probability over length ** alpha."""
+        log_probability = score * len(pieces) ** alpha
+        ids = [self.ids[piece] for piece in pieces]
+        complete = ids[-1:] == [EOS]
+        return Hypothesis(ids[:-1] if complete else ids, log_probability / penalty(len(ids), alpha), log_probability, complete)
+
+
+def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> None:
+    """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json beside it; the folder appears whole or not at all.
+
+    quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. UserError where the package is not installed, or the folder
+    is there already and not empty.
+    """
+    _package()
+    from ctranslate2.specs import Activation, TransformerSpec
+
+    check_folder(folder)
+    config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
+    layers = (config.encoder_layers, config.decoder_layers)
+    spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU)
+    _fill_stack(spec.encoder, model.encoder)
+    _fill_stack(spec.decoder, model.decoder)
+    if config.norm == "pre":
+        _fill_norm(spec.encoder.layer_norm, model.encoder_norm)
+        _fill_norm(spec.decoder.layer_norm, model.decoder_norm)
+    spec.encoder.embeddings[0].weight = _array(model.source_embedding.weight)
+    spec.decoder.embeddings.weight = spec.decoder.projection.weight = _array(model.target_embedding.weight)
+    for stack in (spec.encoder, spec.decoder):
+        stack.position_encodings.encodings = _array(model.positions)
+    spec.config.layer_norm_epsilon = nn.LayerNorm(2).eps
+    spec.register_source_vocabulary(tokenizer.source_pieces())
+    spec.register_target_vocabulary(tokenizer.target_pieces())
+    spec.validate()
+    spec.optimize(quantization=quantization)
+    with whole_folder(folder) as temporary, writing(str(folder)):
+        spec.save(str(temporary))
+        digests = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
+        manifest = {**manifest_of(bundle.config, tokenizer, bundle.data), "files_sha256": digests}
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        tokenizer.save(temporary)
+        shutil.copyfile(bundle.folder / CONFIG, temporary / CONFIG)
+
+
+def _fill_stack(spec: Any, layers: nn.ModuleList) -> None:
+    for to, layer in zip(spec.layer, layers):
+        _fill_norm(to.self_attention.layer_norm, layer.attention_residual.norm)
+        _fill_linear(to.self_attention.linear[0], layer.attention.query_key_value)
+        _fill_linear(to.self_attention.linear[1], layer.attention.output)
+        if isinstance(layer, DecoderLayer):
+            _fill_norm(to.attention.layer_norm, layer.cross_residual.norm)
+            for place, linear in enumerate((layer.cross.query, layer.cross.key_value, layer.cross.output)):
+                _fill_linear(to.attention.linear[place], linear)
+        _fill_norm(to.ffn.layer_norm, layer.feedforward_residual.norm)
+        _fill_linear(to.ffn.linear_0, layer.feedforward.inner)
+        _fill_linear(to.ffn.linear_1, layer.feedforward.outer)
+
+
+def _fill_norm(spec: Any, norm: nn.LayerNorm) -> None:
+    spec.gamma, spec.beta = _array(norm.weight), _array(norm.bias)
+
+
+def _fill_linear(spec: Any, linear: nn.Linear) -> None:
+    spec.weight, spec.bias = _array(linear.weight), _array(linear.bias)
+
+
+def _array(tensor: Tensor) -> numpy.ndarray:
+    return tensor.detach().float().cpu().numpy()
+
+
+def _package() -> Any:
+    try:
+        import ctranslate2
+    except ImportError:
+        raise UserError("engine ctranslate2 needs the package of that name, which is not installed: pip install ctranslate2") from None
+    return ctranslate2

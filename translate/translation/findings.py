@@ -1,0 +1,161 @@
+"""What may be wrong with a translation, seen from its two texts alone: a loop, a copy of the source, an odd length, numbers that are gone.
+
+Knows neither model nor files; `translate file --report` writes what it finds. Everything here is a hint: a name is rightly a copy, and a
+number may be rightly written out.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from translate.text.numerals import missing_numbers
+
+LONGEST_LOOP = 16  # tokens of the n-gram that repeats
+REPEATS = 4  # of it, in a row; and twice as many as in the source
+ODD_RATIO, ODD_TOKENS = 3.0, 12  # of the longer side to the shorter, where the longer has so many tokens
+COPY_WORDS, COPY_SHARE = 4, 0.8
+
+WORD = re.compile(r"[^\W\d_]+")
+# in this order: what one kind has found is gone for the next, in both texts
+KINDS = {
+    "placeholders": re.compile(
+        r"\{\{[^{}\n]*\}\}|[$#%]\{[^{}\s]*\}|\{[^{}\s]*\}"  # {{name}} ${x} #{x} %{x} {0}
+        r"|%\([\w.]+\)[-#0+]*\d*(?:\.\d+)?[a-zA-Z]"  # %(x)d
+        r"|(?<![\d%])%(?:\d+\$)?[-#0+]*\d*(?:\.\d+)?(?:hh?|ll?|[qjzt])?[diouxXeEfgGcsSp@](?![A-Za-zÀ-ÿ])"  # %s %1$s %-5.2f, not 100%ig
+        r"|%[A-Z_]{2,}%|@[A-Z_]{2,}@|(?<![\w$])\$[A-Za-z_]\w+"  # %NAME% @NAME@ $name
+    ),
+    "tags": re.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>"),
+    "entities": re.compile(r"&(?:lt|gt|amp);"),  # others are read as the characters that they stand for
+    "emails": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "urls": re.compile(r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?)\]']"),
+    "paths": re.compile(
+        r"\b[A-Za-z]:\\[^\s<>\"|?*]*[^\s<>\"|?*.,;:!)]|(?<![\w/.~])~?(?:/[\w.@+-]*[\w@+-]){2,}/?"
+        r"|(?<![\w-])[\w-]+\.(?:txt|pdf|docx?|xlsx?|csv|json|xml|html?|ya?ml|py|sh|exe|zip|jpe?g|png|gif|mp[34]|md|conf|ini|log)\b"
+    ),
+    "mentions": re.compile(r"(?<![\w@])@\w[\w.]*\w|(?<![\w#&])#\w*[^\W\d_]\w*"),
+    "emoji": re.compile(
+        "[\U0001f1e6-\U0001f1ff]{2}|(?:[\U0001f300-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff][\ufe0f\U0001f3fb-\U0001f3ff]*\u200d?)+"
+    ),
+}
+SIGNS = {  # what may stand for a sign, in words too, between letters that are no part of it
+    "€": "€|eur|euros?",
+    "$": r"\$|usd|dollars?",
+    "£": "£|gbp|pounds?|pfund",
+    "¥": "¥|yen|jpy|yuan",
+    "%": "%|percent|per cent|pct|percentages?|prozent",
+    "‰": "‰|per mille|promille",
+    "°": "°|degrees?|grad",
+    "§": "§|sections?|secs?|paragraphs?|articles?|art|para",
+    "©": r"©|copyright|\(c\)",
+    "®": r"®|\(r\)",
+    "™": "™|tm",
+}
+METRE, KILOMETRE, LITRE, BYTE = "met(?:er|re)s?|metern?", "kilomet(?:er|re)s?|kilometern?", "lit(?:er|re)s?|litern?", "bytes?"
+UNITS = {  # what may stand for a unit after a number
+    "km/h": rf"km/h|kph|kmh|(?:{KILOMETRE}) (?:per|an|pro) (?:hour|stunde)",
+    "km²": f"km²|km2|(?:square |quadrat)(?:km|{KILOMETRE})|sq ?km",
+    "m²": f"m²|m2|sqm|(?:square |quadrat)(?:{METRE})",
+    "m³": f"m³|m3|(?:cubic |kubik)(?:{METRE})",
+    "km": f"km|{KILOMETRE}",
+    "cm": f"cm|(?:centi|zenti)(?:{METRE})",
+    "mm": f"mm|milli(?:{METRE})",
+    "m": f"m|{METRE}",
+    "kg": "kg|kilos?|kilogram(?:s|m|me|mes)?",
+    "mg": "mg|milligram(?:s|m)?",
+    "g": "g|gram(?:s|m|me|mes)?",
+    "ml": f"ml|milli(?:{LITRE})",
+    "l": f"l|{LITRE}",
+    "kWh": "kwh|kilowatt[ -]?hours?|kilowattstunden?",
+    "kW": "kw|kilowatts?",
+    "MHz": "mhz|megahertz",
+    "GHz": "ghz|gigahertz",
+    "Hz": "hz|hertz",
+    "KB": f"kb|kib|kilo{BYTE}",
+    "MB": f"mb|mib|mega{BYTE}",
+    "GB": f"gb|gib|giga{BYTE}",
+    "TB": f"tb|tib|tera{BYTE}",
+    "min": "min|mins?|minutes?|minuten?",
+    "h": "h|hrs?|hours?|stunden?",
+    "s": "s|secs?|seconds?|sekunden?",
+    "t": "t|tons?|tonnes?|tonnen?",
+}
+UNIT = re.compile(rf"(?<=\d)[\s\u00a0]?(?P<unit>{'|'.join(sorted(UNITS, key=len, reverse=True))}|kB)(?![\w²³/.])")
+MINUS = re.compile(r"(?<![\w.,)/-])(?<!\d )[-\u2212](?=\d)")
+
+
+def repeats(tokens: Sequence) -> int:
+    """How often in a row an n-gram of at most LONGEST_LOOP tokens comes, at most: 1 where none follows itself, 0 for no token."""
+    most = min(1, len(tokens))
+    for n in range(1, min(LONGEST_LOOP, len(tokens) // 2) + 1):
+        run = 0
+        for place in range(n, len(tokens)):
+            run = run + 1 if tokens[place] == tokens[place - n] else 0
+            most = max(most, run // n + 1)
+    return most
+
+
+def is_loop(source: Sequence, output: Sequence) -> bool:
+    """Whether `output` repeats itself past what the source does; both in tokens."""
+    found = repeats(output)
+    return found >= REPEATS and found >= 2 * repeats(source)
+
+
+def is_copy(source: str, output: str) -> bool:
+    """Whether nearly all words of the source stand in the output: of at least COPY_WORDS words; a name alone is no copy."""
+    before, after = (Counter(WORD.findall(text.casefold())) for text in (source, output))
+    return before.total() >= COPY_WORDS and (before & after).total() >= COPY_SHARE * max(before.total(), after.total())
+
+
+def is_odd_length(source_tokens: int, output_tokens: int) -> bool:
+    longer, shorter = max(source_tokens, output_tokens), min(source_tokens, output_tokens)
+    return longer >= ODD_TOKENS and longer > ODD_RATIO * shorter
+
+
+def missing(source: str, output: str) -> dict[str, list[str]]:
+    """What of the source is not in the output, by kind, only kinds that lack something: what must stay as it is, numbers by their value
+    (numerals.py), and units and signs as they are or in words."""
+    lost: dict[str, list[str]] = {}
+    source, output = (_read_entities(text) for text in (source, output))
+    for kind, pattern in KINDS.items():
+        left = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
+        for match in pattern.finditer(source):
+            if left[_key(kind, match[0])] > 0:
+                left[_key(kind, match[0])] -= 1
+            else:
+                lost.setdefault(kind, []).append(match[0])
+        source, output = pattern.sub(" ", source), pattern.sub(" ", output)
+    if numbers := missing_numbers(source, output):
+        lost["numbers"] = numbers
+    if units := _missing_units(source, output):
+        lost["units"] = units
+    return lost
+
+
+def _read_entities(text: str) -> str:
+    return re.sub(r"&(?!(?:lt|gt|amp);)(?:[A-Za-z][A-Za-z0-9]*|#\d{1,7}|#x[0-9a-fA-F]{1,6});", lambda match: html.unescape(match[0]), text)
+
+
+def _key(kind: str, text: str) -> str:
+    """What has to be equal: of a tag its name alone, since attributes may hold text."""
+    if kind == "placeholders":
+        return re.sub(r"\s", "", text)
+    if kind == "tags":
+        return re.sub(r"[\s/]*>|\s.*", "", text, flags=re.DOTALL).casefold()
+    if kind == "mentions":  # what follows `#` may be a word to translate
+        return "#" if text.startswith("#") else text.casefold()
+    return text.rstrip("/").replace("\ufe0f", "").replace("\u200d", "")
+
+
+def _missing_units(source: str, output: str) -> list[str]:
+    wanted = Counter({sign: source.count(sign) for sign in SIGNS if sign in source})
+    wanted.update(match["unit"].replace("kB", "KB") for match in UNIT.finditer(source))
+    lost = []
+    for sign, count in wanted.items():
+        found = len(re.findall(rf"(?<![^\W\d_])(?:{SIGNS.get(sign) or UNITS[sign]})(?![^\W\d_])", output, re.IGNORECASE))
+        lost += [sign] * min(count - found, count)
+    if MINUS.search(source) and not re.search(r"[-\u2212–]\s?\d|\b(?:minus|negative|below|unter)\b", output, re.IGNORECASE):
+        lost.append("-")
+    return lost

@@ -1,0 +1,64 @@
+"""The search on the toolkit's own model: a batch of ids in, hypotheses out. Sits above model/ and decoding/, below translator.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from translate.decoding import Hypothesis, Options, beam_search, sample
+from translate.device import autocast, keep_memory, searches_at_once
+from translate.kernels.packed import pack
+from translate.model import Transformer
+from translate.tokenizer import BOS, EOS, PAD, UNK
+
+BANNED = (PAD, BOS, UNK)
+
+
+class TorchEngine:
+    """On a CPU the products run in the precision that `model` is in (see model/packed.py), on CUDA under autocast to `precision`."""
+
+    def __init__(self, model: Transformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
+        self.model, self.device, self.precision = model, device, precision
+        self.max_tokens = model.config.max_tokens
+        self.at_once = searches_at_once(device)
+        self.forkable = device.type == "cpu"
+        self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
+
+    @classmethod
+    def owning(cls, model: Transformer, device: torch.device, precision: torch.dtype) -> TorchEngine:
+        """With `model` made ready for inference: it can't be trained any more."""
+        model.eval()
+        if device.type == "cpu":
+            keep_memory()
+            return cls(pack(model, precision), device, precision)
+        return cls(model.requires_grad_(), device, precision)  # autocast keeps what it converts only of weights that may have a gradient
+
+    @torch.no_grad()  # not inference mode, in which autocast would convert the weights anew at every step
+    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
+        """See `parallel.Engine`."""
+        with autocast(self.device, self.precision if self.device.type == "cuda" else torch.float32):
+            if options.sample:
+                return self._sample(sources, limits, options, seeds)
+            return self._beam_search(sources, limits, options, no_repeat)
+
+    def _beam_search(self, sources: list[list[int]], limits: list[int], options: Options, no_repeat: int) -> list[list[Hypothesis]]:
+        state = self.model.start(self.model.encode(pad(sources, self.device)))
+        search = (options.beam, options.length_penalty, options.n_best)
+        return beam_search(self.model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED, no_repeat)
+
+    def _sample(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+        """Each source takes `n_best` rows, a seed for each."""
+        n = options.n_best
+        state = self.model.start(self.model.encode(pad([ids for ids in sources for _ in range(n)], self.device)))
+        rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
+        cuts = (options.temperature, options.top_k, options.top_p)
+        found = sample(self.model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
+        return [[hypothesis for row in found[first : first + n] for hypothesis in row] for first in range(0, len(found), n)]
+
+
+def pad(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """Lists of ids -> (B, S), PAD on the right."""
+    longest = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)
