@@ -12,8 +12,9 @@ import datasets
 import pytest
 
 from translate.config import CorpusConfig, DataConfig, TokenizerConfig
-from translate.data.cache import file_key
-from translate.data.prepare import cache, prepare
+from translate.data.prepare import prepare
+from translate.files import digest as module
+from translate.files.digest import file_key
 from translate.tokenizer import train_tokenizer
 
 PAIRS = [(f"Satz {number}: ein Hund läuft.", f"Sentence {number}: a dog runs.") for number in range(120)]
@@ -56,10 +57,10 @@ def test_the_same_text_is_the_same_training_set_wherever_it_lies(tmp_path, token
 
 
 def test_a_large_file_is_known_by_its_content_and_read_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "LARGE", 10)
-    monkeypatch.setattr(cache, "SETTLED", 0.05)
+    monkeypatch.setattr(module, "LARGE", 10)
+    monkeypatch.setattr(module, "SETTLED", 0.05)
     read = []
-    monkeypatch.setattr(cache, "_sha256", lambda path, sha=cache._sha256: read.append(path) or sha(path))
+    monkeypatch.setattr(module, "file_sha256", lambda path, sha=module.file_sha256: read.append(path) or sha(path))
     file, cached = tmp_path / "large.de", tmp_path / "cache"
     file.write_text("a" * 100, encoding="utf-8")
     time.sleep(0.1)
@@ -76,7 +77,7 @@ def test_a_large_file_is_known_by_its_content_and_read_once(tmp_path, monkeypatc
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert file_key(file, cached) != key
     # a file that is still being written is not remembered
-    monkeypatch.setattr(cache, "SETTLED", 1000)
+    monkeypatch.setattr(module, "SETTLED", 1000)
     file.write_text("c" * 100, encoding="utf-8")
     before = len(read)
     assert file_key(file, cached) == file_key(file, cached) and len(read) == before + 2

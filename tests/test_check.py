@@ -16,10 +16,11 @@ import pytest
 from tests.conftest import tiny_config
 from translate import phrasebook
 from translate.checks.alignment import shifted
-from translate.checks.data_checks import cheap_checks, check_data
+from translate.checks.data_checks import check_data
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig
 from translate.training.run import train
+from translate.training.runfolder import cheap_checks
 from translate.training.trial import check_model
 
 DATA = os.environ.get("TRANSLATE_DATA")

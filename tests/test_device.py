@@ -12,9 +12,9 @@ from tests.conftest import ROOT
 
 SHAPES = """
 import sys, torch
-from translate.device import keep_few_kernels
+from translate.device import limit_kernel_cache
 if sys.argv[1] == "few":
-    keep_few_kernels()
+    limit_kernel_cache()
 torch.set_num_threads(1)
 
 def own():

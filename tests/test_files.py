@@ -19,7 +19,7 @@ from translate.config import CorpusConfig, DataConfig
 from translate.data.corpora import load_corpus
 from translate.errors import UserError
 from translate.evaluation.evaluation import write_report
-from translate.files.whole import whole_file, whole_folder, written
+from translate.files.atomic import atomic_file, atomic_folder, atomic_write
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.runfolder import claim
 
@@ -84,9 +84,9 @@ def test_the_umask_of_other_threads_is_left_alone(tmp_path):
     thread.start()
     try:
         for number in range(200):
-            with written(tmp_path / "a") as stream:
+            with atomic_write(tmp_path / "a") as stream:
                 stream.write(b"x")
-            with whole_folder(tmp_path / f"b{number}"):
+            with atomic_folder(tmp_path / f"b{number}"):
                 pass
     finally:
         ended.set()
@@ -103,16 +103,16 @@ def test_an_older_file_s_rights_stay(untrained, tmp_path):
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "a" / "b") as folder:
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "a" / "b") as folder:
         (folder / "half").write_text("x")
         assert not (tmp_path / "a" / "b").exists()
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.rglob("*")] == ["a"]
     (tmp_path / "a" / "b").mkdir()  # an empty one may be there
-    with whole_folder(tmp_path / "a" / "b") as folder:
+    with atomic_folder(tmp_path / "a" / "b") as folder:
         (folder / "whole").write_text("x")
     assert (tmp_path / "a" / "b" / "whole").read_text() == "x"
-    with pytest.raises(UserError, match="a/b: cannot be written: Directory not empty$"), whole_folder(tmp_path / "a" / "b"):
+    with pytest.raises(UserError, match="a/b: cannot be written: Directory not empty$"), atomic_folder(tmp_path / "a" / "b"):
         pass
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
 
@@ -148,8 +148,8 @@ def test_weights_that_may_not_be_read_are_not_called_damaged(untrained, monkeypa
 
 def test_names_as_long_as_a_file_system_takes(tmp_path):
     for name in ("ä" * 127, "n" * 255):
-        with whole_file(tmp_path / name) as temporary:
+        with atomic_file(tmp_path / name) as temporary:
             temporary.write_text("x")
         assert (tmp_path / name).read_text() == "x"
-    with pytest.raises(UserError, match="cannot be written: File name too long$"), whole_file(tmp_path / ("n" * 256)):
+    with pytest.raises(UserError, match="cannot be written: File name too long$"), atomic_file(tmp_path / ("n" * 256)):
         raise AssertionError("must not be reached")

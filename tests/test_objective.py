@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from translate.tokenizer import PAD
+from translate.training import loss as objective
 from translate.training.loss import loss_sum
-from translate.training.run import loss as objective
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])

@@ -9,9 +9,9 @@ import torch
 
 from translate.config import ModelConfig
 from translate.device import choose_search_precision, multiplies_fp16_weights
+from translate.kernels import packed as module
 from translate.kernels.packed import pack
 from translate.model import Transformer, transformer
-from translate.model import packed as module
 from translate.tokenizer import BOS, PAD
 
 SOURCE = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 2, PAD, PAD]])

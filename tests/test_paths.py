@@ -18,13 +18,13 @@ from translate.config import CorpusConfig, DataConfig, TokenizerConfig
 from translate.data.cache import cache_folder
 from translate.data.corpora import load_corpus
 from translate.errors import UserError
+from translate.files.atomic import atomic_text, atomic_write, check_new_folder, check_writable
 from translate.files.paths import descriptor
-from translate.files.whole import check_file, check_folder, whole_text, written
 from translate.text.lines import read_lines
 from translate.tokenizer import train_tokenizer
 from translate.translation.translator import Translator
 
-WRITES = "import sys\nfrom translate.files.whole import whole_text\nwith whole_text(sys.argv[1]) as stream:\n    stream.write('one\\ntwo\\n')"
+WRITES = "import sys\nfrom translate.files.atomic import atomic_text\nwith atomic_text(sys.argv[1]) as stream:\n    stream.write('one\\ntwo\\n')"
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_home_is_expanded_in_python_and_in_settings(home, source, untrained):
         shutil.copy(source, home / f"train.{side}")
     assert load_bundle("~/run").folder == home / "run"
     assert Translator.load("~/run", "cpu", "fp32").translate(LINES)
-    with whole_text("~/written") as stream:
+    with atomic_text("~/written") as stream:
         stream.write("x\n")
     assert list(read_lines("~/written")) == ["x"]
     assert cache_folder(DataConfig(cache="~/cache")) == home / "cache"
@@ -192,7 +192,7 @@ def test_an_evaluation_that_could_not_be_written_is_told_first(untrained, tmp_pa
 
 
 def test_paths_that_are_none(capsys):
-    for call in (lambda: check_file(""), lambda: check_file("a\0b"), lambda: load_bundle(""), lambda: next(read_lines("a\0b"))):
+    for call in (lambda: check_writable(""), lambda: check_writable("a\0b"), lambda: load_bundle(""), lambda: next(read_lines("a\0b"))):
         with pytest.raises(UserError, match="is not a path"):
             call()
     for words in (["-o", ""], ["--report", ""], [""]):
@@ -223,7 +223,7 @@ def test_where_an_export_may_go(tmp_path, untrained, capsys, monkeypatch):
     one_line(capsys, "the current folder")
     monkeypatch.chdir(tmp_path)
     assert sorted(tmp_path.rglob("*")) == before
-    check_folder("to empty"), check_folder("new/deep")
+    check_new_folder("to empty"), check_new_folder("new/deep")
     assert main(["export", "-m", str(untrained), "--to", "ctranslate2", "-o", "to empty"]) == 0
     assert (tmp_path / "empty" / "model.bin").exists() and (tmp_path / "to empty").is_symlink()
 
@@ -232,7 +232,7 @@ def test_where_an_export_may_go(tmp_path, untrained, capsys, monkeypatch):
 def test_no_right_to_write(tmp_path):
     tmp_path.chmod(0o500)
     try:
-        for call in (check_file, check_folder):
+        for call in (check_writable, check_new_folder):
             with pytest.raises(UserError, match="cannot be written: Permission denied"):
                 call(tmp_path / "x")
     finally:
@@ -243,7 +243,7 @@ def test_an_error_while_a_stream_is_full_ends(tmp_path):
     """What is left in the buffer is dropped: a pipe that nobody reads takes nothing more."""
     reading, writing = os.pipe()
     try:
-        with pytest.raises(RuntimeError), written(f"/dev/fd/{writing}") as stream:
+        with pytest.raises(RuntimeError), atomic_write(f"/dev/fd/{writing}") as stream:
             os.set_blocking(writing, False)
             while True:
                 try:

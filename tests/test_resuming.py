@@ -379,11 +379,11 @@ def test_another_development_set_measures_the_best_again(stopped, tmp_path, corp
     # independently: the weights of that step on those ten sentences
     shutil.copytree(run, tmp_path / "best")
     bundle = load_bundle(run)
-    from translate.bundle.bundle import put_weights, write_model
+    from translate.bundle.bundle import load_weights, write_model
     from translate.evaluation.scoring import corpus_bleu
     from translate.translation.translator import Translator
 
-    put_weights(bundle.model, read_weights(run / "checkpoints" / f"step-{best['step']:08d}.safetensors"), "best")
+    load_weights(bundle.model, read_weights(run / "checkpoints" / f"step-{best['step']:08d}.safetensors"), "best")
     bundle.folder = tmp_path / "best"
     write_model(bundle, bundle.data)
     outputs = Translator.load(tmp_path / "best", "cpu", "fp32").translate((folder / "dev.de").read_text().splitlines(), beam=1)

@@ -15,7 +15,8 @@ from translate.bundle.bundle import load_bundle, read_metadata, read_weights, wr
 from translate.cli.train import compose
 from translate.config import check, from_dict
 from translate.phrasebook import pairs
-from translate.training.run import selection, train
+from translate.training import selection
+from translate.training.run import train
 from translate.translation.translator import Translator
 from translate.values import line_range
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from translate.files.whole import whole_text
+from translate.files.atomic import atomic_text
 from translate.text.lines import read_lines
 
 ODD = "eins\u2028zwei\x85drei\x1cvier\x0bfünf\x0c"
@@ -45,7 +45,7 @@ def test_a_line_without_end_is_told_and_not_held(tmp_path, pack):
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])), max_size=5))
 def test_what_is_written_is_read(tmp_path_factory, lines):
     file = tmp_path_factory.mktemp("x") / "a.txt"
-    with whole_text(file) as stream:
+    with atomic_text(file) as stream:
         stream.writelines(line + "\n" for line in lines)
     assert file.read_bytes() == "".join(line + "\n" for line in lines).encode()
     first = [line.removeprefix("\ufeff") for line in lines[:1]]
@@ -68,12 +68,12 @@ def test_packed_files(tmp_path, suffix, opened):
     with opened(file, "wb") as stream:
         stream.write("ä\nß\n".encode())
     assert list(read_lines(file)) == ["ä", "ß"]
-    with whole_text(file) as stream:
+    with atomic_text(file) as stream:
         stream.write("neu\n")
     with opened(file, "rb") as stream:
         assert stream.read() == b"neu\n"
     whole = file.read_bytes()
-    with whole_text(file) as stream:
+    with atomic_text(file) as stream:
         stream.write("neu\n")
     assert file.read_bytes() == whole  # no time stamp in it
 
@@ -216,7 +216,7 @@ def test_lines_with_their_ends(tmp_path):
 
 def test_nothing_appears_before_the_end_and_nothing_after_a_failure(tmp_path):
     file = tmp_path / "out.txt"
-    with pytest.raises(KeyboardInterrupt), whole_text(file) as stream:
+    with pytest.raises(KeyboardInterrupt), atomic_text(file) as stream:
         stream.write("half")
         stream.flush()
         assert not file.exists()
@@ -224,7 +224,7 @@ def test_nothing_appears_before_the_end_and_nothing_after_a_failure(tmp_path):
     assert not list(tmp_path.iterdir())
 
     file.write_text("old")
-    with pytest.raises(RuntimeError), whole_text(file) as stream:
+    with pytest.raises(RuntimeError), atomic_text(file) as stream:
         stream.write("half")
         raise RuntimeError
     assert file.read_text() == "old" and list(tmp_path.iterdir()) == [file]
@@ -235,10 +235,10 @@ def test_rights_and_links_survive(tmp_path):
     file.write_text("old")
     file.chmod(0o640)
     link.symlink_to(file)
-    with whole_text(link) as stream:
+    with atomic_text(link) as stream:
         stream.write("new\n")
     assert link.is_symlink() and file.read_text() == "new\n" and stat.S_IMODE(file.stat().st_mode) == 0o640
-    with whole_text(tmp_path / "fresh") as stream:
+    with atomic_text(tmp_path / "fresh") as stream:
         stream.write("x")
     umask = os.umask(0)
     os.umask(umask)
@@ -248,14 +248,14 @@ def test_rights_and_links_survive(tmp_path):
 def test_a_place_that_cannot_be_written(tmp_path):
     missing = f"No such file or directory; make the folder {tmp_path / 'no'} first"
     for path, reason in ((tmp_path, "Is a directory"), (f"{tmp_path}/no/", "Is a directory"), (tmp_path / "no" / "out", missing)):
-        with pytest.raises(ValueError, match=f"cannot be written: {reason}$"), whole_text(path):
+        with pytest.raises(ValueError, match=f"cannot be written: {reason}$"), atomic_text(path):
             raise AssertionError("must not be reached")
-    with whole_text("/dev/null") as stream:  # a device stays what it is
+    with atomic_text("/dev/null") as stream:  # a device stays what it is
         stream.write("x")
     assert not stat.S_ISREG(os.stat("/dev/null").st_mode)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk():
-    with pytest.raises(ValueError, match="/dev/full: cannot be written: No space left on device"), whole_text("/dev/full") as stream:
+    with pytest.raises(ValueError, match="/dev/full: cannot be written: No space left on device"), atomic_text("/dev/full") as stream:
         stream.write("x" * 100_000)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from translate.errors import UserError
-from translate.values import build, flatten, line_range, shown
+from translate.values import build, flatten, line_range, short_repr
 
 FORMAT = 2  # of a run folder's bundle
 SEALED = 2  # the first format with a manifest (see bundle.py)
@@ -217,17 +217,17 @@ def check(config: Config) -> Config:
     flat = flatten(dataclasses.asdict(config))
     for key, allowed in CHOICES.items():
         if flat[key] not in allowed:
-            raise UserError(f"{key} is {shown(flat[key])}: choose one of {', '.join(allowed)}")
+            raise UserError(f"{key} is {short_repr(flat[key])}: choose one of {', '.join(allowed)}")
     for key, value in flat.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{key} is {value}: it must be a finite number")
     for keys, least in ((AT_LEAST_0, 0), (AT_LEAST_1, 1)):
         for key in keys:
             if flat[key] is not None and not flat[key] >= least:  # this way round, so that NaN fails too
-                raise UserError(f"{key} is {shown(flat[key])}: it must be at least {least}")
+                raise UserError(f"{key} is {short_repr(flat[key])}: it must be at least {least}")
     for key, most in AT_MOST.items():
         if flat[key] is not None and flat[key] > most:
-            raise UserError(f"{key} is {shown(flat[key])}: it must be at most {f'{most:,}' if isinstance(most, int) else f'{most:g}'}")
+            raise UserError(f"{key} is {short_repr(flat[key])}: it must be at most {f'{most:,}' if isinstance(most, int) else f'{most:g}'}")
     for key in ABOVE_0:
         if not flat[key] > 0:
             raise UserError(f"{key} is {flat[key]}: it must be above 0")
@@ -241,7 +241,7 @@ def check(config: Config) -> Config:
         raise UserError(f"model.max_tokens is {model.max_tokens}: it must be at least 2, one token and the end mark")
     if model.max_tokens * model.width > POSITIONS:
         raise UserError(
-            f"model.max_tokens is {shown(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // model.width:,} fit in 1 GB"
+            f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // model.width:,} fit in 1 GB"
         )
     if model.width % 2:
         raise UserError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
@@ -253,7 +253,7 @@ def check(config: Config) -> Config:
     corpora = [*config.data.train, *config.data.validation, *config.data.test.values()]
     for corpus in corpora:
         if corpus.kind not in CORPUS_KINDS:
-            raise UserError(f"kind of a corpus is {shown(corpus.kind)}: choose one of {', '.join(CORPUS_KINDS)}")
+            raise UserError(f"kind of a corpus is {short_repr(corpus.kind)}: choose one of {', '.join(CORPUS_KINDS)}")
         if corpus.lines is not None:
             line_range(corpus.lines)
         if not 0 < corpus.weight <= MOST_PASSES:  # nor NaN

@@ -121,7 +121,7 @@ def is_forked() -> bool:
     return os.getpid() != FIRST_PROCESS
 
 
-def apart(function: Callable[[], T]) -> T:
+def run_in_new_thread(function: Callable[[], T]) -> T:
     """What `function()` returns; in a forked process it runs in a thread of its own."""
     if not is_forked():
         return function()
@@ -139,7 +139,7 @@ KERNELS = 64  # more than a step of search has, so that validations find theirs 
 MOST_SEARCHES = 4  # at once: beyond that they wait for each other's Python
 
 
-def searches_at_once(device: torch.device) -> int:
+def search_threads(device: torch.device) -> int:
     """How many batches to search at the same time, each in a thread that has its share of the CPU's threads.
 
     Most operations of a search step are too small to be divided: two searches on a thread each took 0.43 to 0.65 of the time of one after the
@@ -148,7 +148,7 @@ def searches_at_once(device: torch.device) -> int:
     return min(torch.get_num_threads(), MOST_SEARCHES) if device.type == "cpu" else 1
 
 
-def crew(workers: int) -> ThreadPoolExecutor:
+def thread_pool(workers: int) -> ThreadPoolExecutor:
     """So many threads, among which torch's are divided."""
     threads = torch.get_num_threads()
     all_started = threading.Barrier(workers)
@@ -165,7 +165,7 @@ def crew(workers: int) -> ThreadPoolExecutor:
     return pool
 
 
-def keep_memory() -> None:
+def keep_freed_memory() -> None:
     """Keep freed memory in the process.
 
     glibc gives every large block back to the kernel when it is freed, so the intermediate results of each step would be paged in anew;
@@ -185,7 +185,7 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def keep_few_kernels() -> None:
+def limit_kernel_cache() -> None:
     """Let oneDNN, which makes a kernel for each shape of a product, remember the last ones only: in training nearly every batch has its own shapes.
 
     It and its wrapper in torch remember 1,024 each, and a kernel holds up to a megabyte: half of the memory of a training process, for kernels
@@ -196,7 +196,7 @@ def keep_few_kernels() -> None:
         os.environ.setdefault(name, str(KERNELS))
 
 
-def expect_random_reads(address: int, size: int) -> None:
+def advise_random_access(address: int, size: int) -> None:
     """Tell the kernel that a mapped file is read here and there.
 
     Else it reads ahead at each place, megabytes on some machines, and of a corpus larger than memory throws the rest out again: 30,000 random

@@ -16,7 +16,7 @@ NEAR = 0.7  # of difflib's ratio: `knid` is near `kind` (0.75), `init` is near n
 def build(values: Any, kind: type, at: str = "") -> Any:
     """Dataclass `kind` from plain values, as read from YAML. ValueError names an unknown key or a wrong type."""
     if not isinstance(values, dict):
-        raise UserError(f"{at or 'the configuration'} must be a mapping, not {shown(values)}")
+        raise UserError(f"{at or 'the configuration'} must be a mapping, not {short_repr(values)}")
     hints = typing.get_type_hints(kind)
     for key in values:
         if key not in hints:
@@ -43,11 +43,11 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         return None if value is None else _convert(value, arguments[0], at)
     if origin is list:
         if not isinstance(value, list):
-            raise UserError(f"{at} must be a list, not {shown(value)}")
+            raise UserError(f"{at} must be a list, not {short_repr(value)}")
         return [_convert(item, arguments[0], f"{at}[{place}]") for place, item in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
-            raise UserError(f"{at} must be a mapping, not {shown(value)}")
+            raise UserError(f"{at} must be a mapping, not {short_repr(value)}")
         return {str(key): _convert(item, arguments[1], f"{at}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(hint):
         return build(value, hint, at)
@@ -55,13 +55,13 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise UserError(f"{at} is {shown(value)}: it is too great") from None
+            raise UserError(f"{at} is {short_repr(value)}: it is too great") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise UserError(f"{at} is {shown(value)}: it must be of type {hint.__name__}")
+        raise UserError(f"{at} is {short_repr(value)}: it must be of type {hint.__name__}")
     return value
 
 
-def fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> Optional[Tuple[str, str]]:
+def find_fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> Optional[Tuple[str, str]]:
     """What is wrong with values that are laid over a `hint` (a dataclass or a type), some of its keys or all: (key, message), or None.
 
     As lenient as OmegaConf: the text "8" is a number too, a number is a text too, and `${...}` may stand for anything. `known`: more keys for
@@ -71,24 +71,24 @@ def fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> Op
         return None
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union:  # Optional[X]
-        found = None if values is None else fault(values, arguments[0], at)
+        found = None if values is None else find_fault(values, arguments[0], at)
         return (found[0], f"{found[1]} or null") if found else None
     if origin is list:
         if not isinstance(values, list):
             start = "; start each item with `- `" if isinstance(values, dict) else ""
-            return at, f"{at} must be a list, not {shown(values)}{start}"
-        return next(filter(None, (fault(item, arguments[0], f"{at}[{number}]") for number, item in enumerate(values))), None)
+            return at, f"{at} must be a list, not {short_repr(values)}{start}"
+        return next(filter(None, (find_fault(item, arguments[0], f"{at}[{number}]") for number, item in enumerate(values))), None)
     if origin is dict or dataclasses.is_dataclass(hint):
         if not isinstance(values, dict):
-            return at, f"{at} must be a mapping of settings, not {shown(values)}"
+            return at, f"{at} must be a mapping of settings, not {short_repr(values)}"
         hints = dict.fromkeys(values, arguments[1]) if origin is dict else typing.get_type_hints(hint)
         for key, value in values.items():
             if key not in hints:
                 return f"{at}.{key}" if at else key, unknown_key(at, str(key), [*hints, *known])
-            if found := fault(value, hints[key], f"{at}.{key}" if at else str(key)):
+            if found := find_fault(value, hints[key], f"{at}.{key}" if at else str(key)):
                 return found
         return None
-    return None if _fits(values, hint) else (at, f"{at} is {shown(values)}: it must be of type {hint.__name__}")
+    return None if _fits(values, hint) else (at, f"{at} is {short_repr(values)}: it must be of type {hint.__name__}")
 
 
 def _fits(value: Any, kind: type) -> bool:
@@ -108,11 +108,11 @@ def line_range(text: str) -> tuple[int, Optional[int]]:
     found = re.fullmatch(r"([0-9]{1,12})-([0-9]{1,12})?", text)
     first, last = (int(found[1]), int(found[2]) if found[2] else None) if found else (0, None)
     if first < 1 or (last is not None and last < first):
-        raise UserError(f"lines of a corpus is {shown(text)}: give the first and the last, such as 1-1000, or 1001- for all from there on")
+        raise UserError(f"lines of a corpus is {short_repr(text)}: give the first and the last, such as 1-1000, or 1001- for all from there on")
     return first, last
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """`value` as Python writes it, cut so that a message stays one short line."""
     try:
         text = repr(value)

@@ -27,11 +27,11 @@ from torch import Tensor
 from translate.bundle.seal import CONFIG_SIZE, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
 from translate.config import FORMAT, SEALED, Config, check, from_dict
 from translate.errors import UserError
-from translate.files.paths import expanded
-from translate.files.whole import whole_file, whole_text
+from translate.files.atomic import atomic_file, atomic_text
+from translate.files.paths import expand_path
 from translate.model import Transformer
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
-from translate.values import flatten, shown
+from translate.values import flatten, short_repr
 
 CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
 EXPORTED = "model.bin"  # CTranslate2's
@@ -59,7 +59,7 @@ def package_version() -> str:
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
     """The run folder that a user's `path` means: itself, or that of the bundle's file that it names."""
-    folder = Path(expanded(path))
+    folder = Path(expand_path(path))
     return folder.parent if folder.name in (CONFIG, WEIGHTS, EXPORTED, SOURCE_FILE, TARGET_FILE) and folder.is_file() else folder
 
 
@@ -68,7 +68,7 @@ def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}
     for name in ("run", "resume", "verify_resume"):  # not of the model
         del values[name]
-    with whole_text(folder / CONFIG) as file:
+    with atomic_text(folder / CONFIG) as file:
         yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150, explicit_end=True)
 
 
@@ -103,7 +103,9 @@ def read_config(folder: str | Path) -> tuple[Config, dict[str, Any]]:
 def check_format(number: Any, version: Any, origin: Any) -> None:
     """UserError unless `number` is a format that this version reads."""
     if type(number) is not int or not 1 <= number <= FORMAT:
-        raise UserError(f"{origin} has format {shown(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {shown(version)}")
+        raise UserError(
+            f"{origin} has format {short_repr(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {short_repr(version)}"
+        )
 
 
 def load_tokenizer(folder: str | Path) -> tuple[Config, Tokenizer, dict[str, Any]]:
@@ -117,7 +119,7 @@ def load_tokenizer(folder: str | Path) -> tuple[Config, Tokenizer, dict[str, Any
             model = content_of(folder, name, TOKENIZER_SIZE)
             found = hashlib.sha256(model).hexdigest()
             if found != digest:  # before anything parses it
-                raise UserError(f"{folder / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {shown(digest)}")
+                raise UserError(f"{folder / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {short_repr(digest)}")
             models.append(model)
     try:
         return config, Tokenizer(*models), sealed
@@ -179,7 +181,7 @@ def check_manifest(manifest: dict[str, Any], config: Config, sealed: dict[str, A
     for key, value in flatten(manifest["settings"]).items():  # a setting that came later is not in it
         if key not in values or values[key] != value:
             raise UserError(
-                f"{path} was written with {key} {shown(value)}, {CONFIG} says {shown(values.get(key))}: restore it; "
+                f"{path} was written with {key} {short_repr(value)}, {CONFIG} says {short_repr(values.get(key))}: restore it; "
                 "beam, length penalty and batch can be given when you translate"
             )
 
@@ -203,10 +205,10 @@ def check_shapes(model: Transformer, weights: dict[str, Tensor], origin: Any) ->
         old, new = parameters.get(name), weights.get(name)
         if old is None or new is None or old.shape != new.shape:
             have, want = (None if tensor is None else tuple(tensor.shape) for tensor in (new, old))
-            raise UserError(f"{origin} does not fit the model in {CONFIG}: {shown(name)} has shape {have}, the model needs {want}")
+            raise UserError(f"{origin} does not fit the model in {CONFIG}: {short_repr(name)} has shape {have}, the model needs {want}")
 
 
-def put_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
+def load_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
     """Copy `weights` into the model. UserError for a name or a shape that does not fit."""
     check_shapes(model, weights, origin)
     with torch.no_grad():
@@ -229,7 +231,7 @@ def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dic
 
     UserError where it cannot be written, such as on a full disk: what was there stands.
     """
-    with whole_file(path, before) as temporary:
+    with atomic_file(path, before) as temporary:
         try:
             save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
         except (safetensors.SafetensorError, OSError) as error:

@@ -12,7 +12,7 @@ import yaml
 from torch import Tensor
 
 from translate.errors import UserError
-from translate.values import shown
+from translate.values import short_repr
 
 MANIFEST_SIZE = CONFIG_SIZE = 1 << 20  # bytes; both take a few thousand
 TOKENIZER_SIZE = 1 << 28  # bytes; a million pieces take 24 MB
@@ -63,7 +63,7 @@ class _PlainLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:  # the last would count, and the first be what a reader sees
-                raise yaml.constructor.ConstructorError(None, None, f"{shown(key.value)} is given twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{short_repr(key.value)} is given twice", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 

@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from translate.files.whole import check_folder
+    from translate.files.atomic import check_new_folder
 
-    check_folder(arguments.output)  # before torch is loaded
+    check_new_folder(arguments.output)  # before torch is loaded
     from translate.bundle.bundle import load_bundle
     from translate.translation.ctranslate2_engine import export
 

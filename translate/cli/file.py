@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.cli.inputs import count_lines, field_of, judged, open_inputs
     from translate.cli.output import write
     from translate.cli.progress import Progress
-    from translate.files.whole import whole_text
+    from translate.files.atomic import atomic_text
 
     settle(arguments)
     inputs = open_inputs(arguments)
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         go_on(lines, inputs, field, total, arguments)
         return 0
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(whole_text(arguments.output)) if arguments.output else sys.stdout
-        report = stack.enter_context(whole_text(arguments.report)) if arguments.report else None
+        output = stack.enter_context(atomic_text(arguments.output)) if arguments.output else sys.stdout
+        report = stack.enter_context(atomic_text(arguments.report)) if arguments.report else None
         translator, results = translations(stack, lines, inputs, field, arguments)
         progress = Progress(total, output)
         try:

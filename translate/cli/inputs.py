@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from translate.errors import UserError
 from translate.text.formats import HEAD_CHARACTERS, HEAD_LINES, JSON, JSONL, Format, kind_by_name, kind_by_text, refusal
-from translate.text.lines import STANDARD_INPUT, held_pipe, is_pipe, read_lines
+from translate.text.lines import STANDARD_INPUT, is_pipe, read_lines, spool_pipe
 from translate.text.records import CsvColumn, JsonKey, find_separator
 
 FIRST_LINES = 20  # of a pipe that is translated as it comes
@@ -53,7 +53,7 @@ def open_inputs(arguments: argparse.Namespace) -> list[Input]:
     hold = field or not (arguments.window or arguments.errors == "replace")
     inputs = []
     for path in paths:
-        stream = held_pipe(path) if hold else None
+        stream = spool_pipe(path) if hold else None
         if path == "-" and stream is None and sys.stdin.buffer.seekable() and not sys.stdin.isatty():  # `< file`
             stream = sys.stdin.buffer
         inputs.append(Input(path, stream, stream.tell() if stream else 0))

@@ -7,14 +7,14 @@ import os
 from collections.abc import Sequence
 
 from translate.errors import UserError
-from translate.files.paths import descriptor, expanded
-from translate.files.whole import check_file
+from translate.files.atomic import check_writable
+from translate.files.paths import descriptor, expand_path
 
 
 def user_path(word: str) -> str:
     """`type` of the options that name a file or folder. "-" stays, which is standard input or output."""
     try:
-        return expanded(word)
+        return expand_path(word)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -31,7 +31,7 @@ def check_places(inputs: Sequence[str], output: str | None, report: str | None) 
         if written and written.endswith((".bz2", ".zst")):
             raise UserError(f"{option} {written}: only .gz and .xz are packed when written: give {option} another name")
         if written:
-            check_file(written)
+            check_writable(written)
 
 
 def _place(written: str) -> int | str:

@@ -11,7 +11,7 @@ from typing import Any
 from translate.compose.recipe_files import GROUPS
 from translate.compose.recipe_reader import RecipeFile
 from translate.config import Config
-from translate.values import shown, unknown_key
+from translate.values import short_repr, unknown_key
 
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}  # OmegaConf's names of types
 
@@ -96,7 +96,7 @@ def about(cause: Any) -> str:
         value = cause.value._content if isinstance(cause.value, ListConfig) else cause.value
         kind = type_name(cause.object_type, str(cause.key))
         hint = "; start each item with `-`" if kind == "list" and isinstance(value, dict) else ""
-        return f"{key} is {shown(plain(value))}: it must be of type {kind}{hint}"
+        return f"{key} is {short_repr(plain(value))}: it must be of type {kind}{hint}"
     return f"{key + ': ' if key else ''}{said}"
 
 

@@ -17,7 +17,7 @@ from translate.compose.recipe_files import GROUPS, SUFFIXES, choices, find
 from translate.compose.recipe_reader import HYDRA, TARGET
 from translate.config import Config
 from translate.errors import UserError
-from translate.values import fault
+from translate.values import find_fault
 
 MOST_RUNS = 1000  # of a sweep
 TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
@@ -123,7 +123,7 @@ def fault_of(key: str, value: Any, own: Path | None) -> str | None:
         return None
     for part in reversed(parts):
         value = {part: value}
-    found = fault(value, Config, known=["recipe"])
+    found = find_fault(value, Config, known=["recipe"])
     return found[1] if found else None
 
 

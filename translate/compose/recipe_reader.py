@@ -17,7 +17,7 @@ import yaml
 from translate.compose.recipe_files import GROUPS
 from translate.config import Config
 from translate.errors import UserError
-from translate.values import fault, shown
+from translate.values import find_fault, short_repr
 
 VALUES = 100_000  # in a file; aliases of aliases make any number from a few lines
 BYTES = 1_000_000
@@ -106,14 +106,14 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(file.values, dict):
-        raise UserError(f"{path} must be a mapping of settings (KEY: VALUE), not {shown(file.values)}")
+        raise UserError(f"{path} must be a mapping of settings (KEY: VALUE), not {short_repr(file.values)}")
     entries = file.values.pop("defaults", [])
     if not isinstance(entries, list):
-        raise UserError(f"{file.place('defaults')}: defaults must be a list, a line `- ...` for each file, not {shown(entries)}")
+        raise UserError(f"{file.place('defaults')}: defaults must be a list, a line `- ...` for each file, not {short_repr(entries)}")
     for number, entry in enumerate(entries):
         _default(file, entry, number, entries)
     root = Config if file.package == "_global_" else typing.get_type_hints(Config).get(group) if file.package is None else None
-    if root and (found := fault(file.values, root, "" if root is Config else group)):
+    if root and (found := find_fault(file.values, root, "" if root is Config else group)):
         key, message = found
         section, _, rest = key.partition(".")
         if root is Config and rest and key in file.values:  # written as on the command line
@@ -163,7 +163,7 @@ class _Reader:
                 found = self.value(value, at)
                 for part in reversed(found if isinstance(found, list) else [found]):
                     if not isinstance(part, dict):
-                        raise UserError(f"{where}: `<<` merges mappings, not {shown(part)}")
+                        raise UserError(f"{where}: `<<` merges mappings, not {short_repr(part)}")
                     merged.update(part)
                 continue
             if not isinstance(key, yaml.ScalarNode) or key.tag == YAML + "null":
@@ -205,16 +205,16 @@ def _default(file: RecipeFile, entry: Any, number: int, entries: list[Any]) -> N
     elif isinstance(entry, dict) and len(entry) == 1:
         ((key, value),) = entry.items()
     else:
-        raise UserError(f"{where}: an entry of defaults is `- NAME`, `- override /GROUP: CHOICE` or `- _self_`, not {shown(entry)}")
+        raise UserError(f"{where}: an entry of defaults is `- NAME`, `- override /GROUP: CHOICE` or `- _self_`, not {short_repr(entry)}")
     words = key.split()
     override = words[:1] == ["override"]
     group, _, package = (words[-1] if words else "").partition("@")
     names = value if isinstance(value, list) else [] if value in (None, "???") else [value]
     if any(part in ("hydra", "_hydra_") for text in (group, package, *map(str, names)) for part in re.split(r"[/.@:]", text)):
-        raise UserError(f"{where}: {shown(key or value)} is not allowed in a recipe: {HYDRA}")
+        raise UserError(f"{where}: {short_repr(key or value)} is not allowed in a recipe: {HYDRA}")
     for name in names:
         if not isinstance(name, str) or "${" in name or ".." in name or name.endswith(".yml"):
-            raise UserError(f"{where}: {shown(name)} in defaults must be the name of a choice, without .yaml or .yml")
+            raise UserError(f"{where}: {short_repr(name)} in defaults must be the name of a choice, without .yaml or .yml")
     absolute = group.startswith("/")
     group = group.lstrip("/")
     if not key:  # a file beside this one, or /GROUP/NAME

@@ -17,8 +17,8 @@ from filelock import FileLock
 
 from translate.config import DataConfig
 from translate.errors import UserError
-from translate.files.paths import expanded, user_cache
-from translate.files.whole import whole_folder
+from translate.files.atomic import atomic_folder
+from translate.files.paths import expand_path, user_cache
 
 FORMAT = 2  # of what lies in the cache: another number, and it is made anew
 UNFINISHED = (".*.tmp", "building-*")  # folders that are not ready; the second as an older version called them
@@ -29,7 +29,7 @@ INFO = "info.json"  # written last; lists the other files with their sizes
 def cache_folder(data: DataConfig) -> Path:
     """data.cache, or translate-nmt in $XDG_CACHE_HOME or ~/.cache."""
     if data.cache:
-        return Path(expanded(data.cache))
+        return Path(expand_path(data.cache))
     return user_cache()
 
 
@@ -55,7 +55,7 @@ def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> t
 def _make(final: Path, build: Callable[[Path], dict]) -> dict:
     """Fill a temporary folder, then rename it to `final`, in place of a damaged one. OSError or UserError where that can't be done."""
     _remove_old(final.parent)
-    with whole_folder(final) as place:
+    with atomic_folder(final) as place:
         facts = build(place)
         sizes = {file.name: file.stat().st_size for file in place.iterdir()}
         (place / INFO).write_text(json.dumps({"sizes": sizes, "facts": facts}), encoding="utf-8")

@@ -25,8 +25,8 @@ from translate.data.tables import ROWS, column_of, hub_table, parquet_columns, p
 from translate.data.xmlpairs import sgm_pairs, tmx_pairs, wmt_pairs
 from translate.errors import UserError
 from translate.files.digest import file_key
-from translate.files.paths import expanded
-from translate.text.lines import PACKED
+from translate.files.paths import expand_path
+from translate.text.lines import COMPRESSED
 from translate.tokenizer import LONGEST_LINE
 from translate.values import line_range
 
@@ -172,22 +172,22 @@ def _text_files(corpus: CorpusConfig, data: DataConfig) -> list[str]:
         return [_found(corpus.source, corpus.kind), _found(corpus.target, corpus.kind)]
     files = []
     for language in (data.source_language, data.target_language):
-        path = os.path.join(expanded(data.folder) if data.folder else "", f"{corpus.files}.{language}")
+        path = os.path.join(expand_path(data.folder) if data.folder else "", f"{corpus.files}.{language}")
         files.append(_found(path, "text"))
         if not os.path.exists(files[-1]):
-            packed = ", ".join(PACKED)
+            packed = ", ".join(COMPRESSED)
             raise UserError(f"data.folder ({data.folder}) has no {corpus.files}.{language} ({packed}) in place of {corpus.path} ({corpus.split})")
     return files
 
 
 def _found(path: str, kind: str) -> str:
     """The file, or the packed one of that name; of a pipe what came through it."""
-    path = expanded(path)
+    path = expand_path(path)
     hint = next((hint for suffix, hint in NOT_LINES.items() if path.lower().endswith(suffix)), None)
     if hint and kind in ("text", "tsv", "jsonl", "csv"):
         raise UserError(f"{path} does not hold lines of text: {hint.replace('FILE', shlex.quote(path))}")
     if not os.path.exists(path):
-        path = next((path + suffix for suffix in PACKED if os.path.exists(path + suffix)), path)
+        path = next((path + suffix for suffix in COMPRESSED if os.path.exists(path + suffix)), path)
     return held(path)
 
 

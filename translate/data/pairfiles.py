@@ -13,7 +13,7 @@ import numpy
 
 from translate.errors import UserError
 from translate.text.lines import read_lines
-from translate.values import shown
+from translate.values import short_repr
 
 FEW = 0.01  # of the rows; if more can't be used, the file is not what it was taken for
 HOPELESS = 1000  # rows that can't be used at the start of a file: it is not read to its end
@@ -186,7 +186,7 @@ def json_rows(path: str, columns: Sequence[str], skipped: Skipped) -> Iterator[t
     for number, row in values(path, enumerate(read_lines(path), 1)):
         place = f"{path}, line {number:,}"
         if not isinstance(row, dict):
-            raise UserError(f"{place}: must be a JSON object, not {shown(row)}")
+            raise UserError(f"{place}: must be a JSON object, not {short_repr(row)}")
         missing = next((column for column in columns if _at(row, column) is row), None)
         if missing is None:
             source, target = (_text_of(_at(row, column), column, place) for column in columns)
@@ -248,7 +248,7 @@ class _Json:
 
     def expect(self, character: str) -> None:
         if self.next() != character:
-            raise self.error(f"{character!r} was expected, not {shown(self.next()) if self.next() else 'the end'}")
+            raise self.error(f"{character!r} was expected, not {short_repr(self.next()) if self.next() else 'the end'}")
         self.go(self.at + 1)
 
     def value(self) -> Any:
@@ -283,7 +283,7 @@ def _at(row: dict, column: str) -> Any:
 
 def _text_of(value: Any, column: str, place: str) -> str:
     if value is not None and not isinstance(value, str):
-        raise UserError(f"{place}: {column!r} must be text, not {shown(value)}")
+        raise UserError(f"{place}: {column!r} must be text, not {short_repr(value)}")
     try:
         one_line(value).encode("utf-8")
     except UnicodeEncodeError:

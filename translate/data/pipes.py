@@ -10,7 +10,7 @@ import stat
 import tempfile
 
 from translate.errors import UserError
-from translate.text.lines import PACKED
+from translate.text.lines import COMPRESSED
 
 _HELD: dict[tuple[int, int], str] = {}  # names of the temporary files by device and inode of the pipe; they go when the process ends
 
@@ -30,7 +30,7 @@ def held(path: str) -> str:
         return path
     key = (state.st_dev, state.st_ino)
     if key not in _HELD:
-        suffix = next((suffix for suffix in PACKED if path.endswith(suffix)), "")
+        suffix = next((suffix for suffix in COMPRESSED if path.endswith(suffix)), "")
         try:
             with open(path, "rb") as pipe, tempfile.NamedTemporaryFile("wb", prefix="translate-pipe-", suffix=suffix, delete=False) as file:
                 atexit.register(_remove, file.name, os.getpid())

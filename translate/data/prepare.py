@@ -22,7 +22,7 @@ from translate.config import CorpusConfig, DataConfig, FilterConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.corpora import TEXTS, find_corpus, load_corpus
 from translate.data.tables import ROWS
-from translate.device import expect_random_reads
+from translate.device import advise_random_access
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer
 
@@ -101,7 +101,7 @@ class Prepared:
         self._starts = numpy.cumsum([0] + [len(batch) for batch in self._batches])
         buffers = [buffer for batch in self._batches for column in batch.columns for buffer in column.buffers() if buffer is not None]
         first = min(buffer.address for buffer in buffers)
-        expect_random_reads(first, max(buffer.address + buffer.size for buffer in buffers) - first)
+        advise_random_access(first, max(buffer.address + buffer.size for buffer in buffers) - first)
 
     def __len__(self) -> int:
         return self.kept

@@ -26,8 +26,8 @@ from translate.config import CorpusConfig, DataConfig
 from translate.data.pairfiles import one_line
 from translate.errors import UserError
 from translate.files.digest import file_key
-from translate.files.paths import expanded
-from translate.values import shown
+from translate.files.paths import expand_path
+from translate.values import short_repr
 
 ROWS = 10_000  # rows read at once
 MUCH = 1 << 26  # bytes of a column of them: its texts are made one by one
@@ -39,7 +39,7 @@ def hub_table(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset,
     if not corpus.path:
         raise UserError("a corpus of kind hub needs `path`: the name of the data set")
     try:
-        table = _loaded(expanded(corpus.path), corpus.config, corpus.split, corpus.revision)
+        table = _loaded(expand_path(corpus.path), corpus.config, corpus.split, corpus.revision)
     except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those there are); a set that is a script
         raise UserError(f"data set {corpus.path}: {_in_a_line(error)}") from None
     except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not in the cache; no such name
@@ -91,9 +91,9 @@ def _offline() -> Iterator[None]:
 def saved_table(corpus: CorpusConfig, cache: Path) -> tuple[datasets.Dataset, Any]:
     if not corpus.path:
         raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
-    _check_saved(Path(expanded(corpus.path)))
+    _check_saved(Path(expand_path(corpus.path)))
     try:
-        table = datasets.load_from_disk(expanded(corpus.path))
+        table = datasets.load_from_disk(expand_path(corpus.path))
     except IndexError:  # `datasets` fails so where there is no row
         raise UserError(f"{corpus.path}: the corpus is empty") from None
     except DAMAGED as error:
@@ -116,7 +116,7 @@ def _check_saved(folder: Path) -> None:
             raise UserError(f"{path} cannot be read as written by save_to_disk: {_in_a_line(error)}") from None
         for name in names:
             if not isinstance(name, str) or Path(name).name != name:
-                raise UserError(f"{path} names {shown(name)}, which is not in its folder")
+                raise UserError(f"{path} names {short_repr(name)}, which is not in its folder")
 
 
 def _check_regular(folder: Path) -> None:
@@ -127,7 +127,7 @@ def _check_regular(folder: Path) -> None:
 
 def parquet_files(corpus: CorpusConfig) -> list[Path]:
     """One file, or all .parquet files of a folder, in the order of their names. UserError if there is none, or one is damaged."""
-    path = Path(expanded(corpus.path))
+    path = Path(expand_path(corpus.path))
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     _check_regular(path)
     if not corpus.path or not files:
@@ -165,7 +165,7 @@ def _texts(cells: pyarrow.Array, top: str, column: str, name: object) -> Iterato
         for key in column[len(top) + 1 :].split(".") if column != top else []:
             value = None if value is None else value[key]
         if value is not None and not isinstance(value, str):
-            raise UserError(f"{name}: column {column} must hold strings, not {shown(value)}")
+            raise UserError(f"{name}: column {column} must hold strings, not {short_repr(value)}")
         yield one_line(value)
 
 

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 from translate.config import AT_MOST, DecodingConfig
 from translate.errors import UserError
-from translate.values import shown
+from translate.values import short_repr
 
 # The least and the greatest value. What is greater than any use would take memory or time without end, overflow, or give noise.
 WHOLE = {
@@ -45,14 +45,14 @@ class Options:
         """These options as plain numbers, with no None left but `beam` where `sample` is set. UserError for a value that can't be meant, or that
         has no effect beside the others."""
         if not isinstance(self.sample, bool):
-            raise UserError(f"sample is {shown(self.sample)}: it must be True or False")
+            raise UserError(f"sample is {short_repr(self.sample)}: it must be True or False")
         if self.sample and self.beam is not None:
-            raise UserError(f"beam is {shown(self.beam)}, but sampling keeps no beam: leave it out")
+            raise UserError(f"beam is {short_repr(self.beam)}, but sampling keeps no beam: leave it out")
         values: dict[str, int | float] = {}
         for name in (*WHOLE, *REAL):
             value = getattr(self, name)
             if name in FOR_SAMPLING and not self.sample and value != getattr(Options, name):
-                raise UserError(f"{name} is {shown(value)}, but only sampling uses it: sample as well, or leave it out")
+                raise UserError(f"{name} is {short_repr(value)}, but only sampling uses it: sample as well, or leave it out")
             if name != "beam" or not self.sample:
                 values[name] = _number(name, _default(name, decoding) if value is None else value)
         filled = replace(self, **values)
@@ -70,12 +70,12 @@ def _number(name: str, value: object) -> int | float:
     """`value` as int or float (numpy has numbers of its own). UserError unless it is a number within the bounds of `name`."""
     kind, word = (Integral, "a whole number") if name in WHOLE else (Real, "a number")
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise UserError(f"{name} is {shown(value)}: it must be {word}")
+        raise UserError(f"{name} is {short_repr(value)}: it must be {word}")
     least, most = WHOLE[name] if name in WHOLE else REAL[name]
     if not value >= least:  # this way round, so that NaN fails too
-        raise UserError(f"{name} is {shown(value)}: it must be at least {least}")
+        raise UserError(f"{name} is {short_repr(value)}: it must be at least {least}")
     if value > most:
-        raise UserError(f"{name} is {shown(value)}: it must be at most {most:{',' if isinstance(most, int) else 'g'}}")
+        raise UserError(f"{name} is {short_repr(value)}: it must be at most {most:{',' if isinstance(most, int) else 'g'}}")
     if name == "top_p" and value == 0:
         raise UserError("top_p is 0: it must be more than 0, the share of the likeliest tokens to draw from")
     return int(value) if name in WHOLE else float(value)

@@ -21,7 +21,7 @@ from translate.errors import UserError
 from translate.evaluation.resampling import seed
 from translate.evaluation.scoring import check_tokenizer, score, tokenizer_of, usual_metrics
 from translate.evaluation.testsets import Sentences, recipe_sets
-from translate.files.whole import whole_text
+from translate.files.atomic import atomic_text
 from translate.translation.translator import Translator
 
 REPORT = "report.json"
@@ -156,7 +156,7 @@ def write_report(folder: str | Path, values: Mapping[str, Any], tests: Mapping[s
     """Put `values` (of a training, or none) and `tests` into the folder's report.json; what else it holds stays. Whole or not at all."""
     report = read_report(folder)
     versions = {"versions": _versions()} if values else {}
-    with whole_text(Path(folder) / REPORT) as file:
+    with atomic_text(Path(folder) / REPORT) as file:
         json.dump({**report, **values, **versions, "test": {**report.get("test", {}), **tests}}, file, indent=2, ensure_ascii=False)
         file.write("\n")
 

@@ -19,8 +19,8 @@ from sacrebleu.dataset import DATASETS
 from translate.config import Config, CorpusConfig
 from translate.data.prepare import load_pairs
 from translate.errors import UserError
-from translate.files.paths import expanded
-from translate.text.lines import PACKED, read_lines
+from translate.files.paths import expand_path
+from translate.text.lines import COMPRESSED, read_lines
 
 NEAREST = 8  # names shown where one is unknown
 
@@ -40,7 +40,7 @@ def recipe_sets(config: Config, folder: str | None = None) -> dict[str, Sentence
         raise UserError("data.test of this recipe is empty: there is nothing to evaluate on")
     data = config.data
     if folder is not None:
-        if not os.path.isdir(expanded(folder)):
+        if not os.path.isdir(expand_path(folder)):
             raise UserError(f"{folder} is not a folder: --data takes the one with the files of the recipe's test sets")
         data = dataclasses.replace(data, folder=folder, test={name: moved(name, corpus, folder) for name, corpus in data.test.items()})
     found = {}
@@ -85,8 +85,8 @@ def check_files(config: Config) -> None:
         else:
             paths = [corpus.path] if corpus.path else [corpus.source, corpus.target]
         for path in paths:
-            if not any(os.path.exists(expanded(path) + packed) for packed in ("", *PACKED)):
-                relative = "" if os.path.isabs(expanded(path)) else ", seen from the folder where training was started"
+            if not any(os.path.exists(expand_path(path) + packed) for packed in ("", *COMPRESSED)):
+                relative = "" if os.path.isabs(expand_path(path)) else ", seen from the folder where training was started"
                 raise UserError(
                     f"test set {name}: {path} does not exist here; it is the path in the recipe{relative}: "
                     "give --data FOLDER, or --test SOURCE REFERENCE"
@@ -103,7 +103,7 @@ def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
         if len(lines) != len(texts):
             raise UserError(f"{source} has {len(texts):,} lines, {path} {len(lines):,}: source and reference must be line-aligned")
     name = os.path.basename(source)
-    for ending in PACKED:
+    for ending in COMPRESSED:
         name = name.removesuffix(ending)
     return name, Sentences(texts, lists, ", ".join(map(_absolute, [source, *references])))
 
@@ -135,4 +135,4 @@ def published_set(name: str, config: Config, say: Callable[[str], None]) -> Sent
 
 
 def _absolute(path: str) -> str:
-    return os.path.abspath(expanded(path))
+    return os.path.abspath(expand_path(path))

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 from translate.errors import UserError
+from translate.files.atomic import atomic_write
 from translate.files.paths import user_cache
-from translate.files.whole import written
 
 LARGE = 64 * 2**20  # bytes; the hash of a larger file is remembered
 SETTLED = 2.0  # seconds since its last change after which a file's time tells a later change: clocks of file systems are coarse
-PACKED = (".gz", ".xz", ".bz2", ".zst")  # what is unpacked by its name
+COMPRESSED = (".gz", ".xz", ".bz2", ".zst")  # what is unpacked by its name
 
 
 def file_key(path: str | os.PathLike, cache: Path | None = None) -> list:
@@ -25,7 +25,7 @@ def file_key(path: str | os.PathLike, cache: Path | None = None) -> list:
     UserError if it cannot be read.
     """
     path = os.fspath(path)
-    suffix = next((suffix for suffix in PACKED if path.endswith(suffix)), "")
+    suffix = next((suffix for suffix in COMPRESSED if path.endswith(suffix)), "")
     try:
         if os.stat(path).st_size <= LARGE:
             return [suffix, file_sha256(path)]
@@ -47,7 +47,7 @@ def _remembered(path: str, hashes: Path) -> str:
     if _state(path) == state and began - max(state[1:3]) / 1e9 > SETTLED:
         with contextlib.suppress(OSError, UserError):  # a cache that can't be written costs time, nothing else
             hashes.mkdir(parents=True, exist_ok=True)
-            with written(record) as file:
+            with atomic_write(record) as file:
                 file.write(json.dumps({"file": place, "state": state, "sha256": sha}).encode())
     return sha
 

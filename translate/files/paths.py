@@ -14,7 +14,7 @@ from typing import BinaryIO
 from translate.errors import UserError
 
 
-def expanded(path: str | os.PathLike[str]) -> str:
+def expand_path(path: str | os.PathLike[str]) -> str:
     """`path` as the user means it: `~` and `~user` are home folders. UserError where it is empty."""
     text = os.path.expanduser(os.fspath(path))
     if not text or "\0" in text:
@@ -55,7 +55,7 @@ def is_stream(path: str) -> bool:
 
 
 def open_stream(given: str) -> int:
-    with writing(given):
+    with name_write_errors(given):
         number = descriptor(given)
         return os.open(given, os.O_WRONLY) if number is None else os.dup(number)
 
@@ -80,7 +80,7 @@ class RawOutput(io.RawIOBase):
     def write(self, data: memoryview) -> int:
         if self.discarding:
             return len(data)
-        with writing(self._given):
+        with name_write_errors(self._given):
             return os.write(self._descriptor, data)
 
     def writable(self) -> bool:
@@ -95,12 +95,12 @@ class RawOutput(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            with writing(self._given):
+            with name_write_errors(self._given):
                 os.close(self._descriptor)
 
 
 @contextlib.contextmanager
-def writing(given: str) -> Iterator[None]:
+def name_write_errors(given: str) -> Iterator[None]:
     """What the system says becomes one line for the user."""
     try:
         yield

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from translate.errors import UserError
-from translate.files.lock import alone
+from translate.files.atomic import atomic_text, check_writable, continued, remove_temporary_files
+from translate.files.lock import exclusive
 from translate.files.paths import is_stream
-from translate.files.whole import check_file, continued, remove_leftovers, whole_text
 
 
 class ResumableFile:
@@ -63,12 +63,12 @@ def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]
     for path in paths:
         if is_stream(path):
             raise UserError(f"{path} is a stream, and --resume goes on with a file: leave --resume out, or name a file")
-    with alone(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or give -o another name"):
+    with exclusive(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or give -o another name"):
         files = [ResumableFile(path, job, each) for path, each in zip(paths, lines_each)]
         for path in paths:
-            check_file(path)
-            check_file(f"{path}.part")
-            remove_leftovers(path)
+            check_writable(path)
+            check_writable(f"{path}.part")
+            remove_temporary_files(path)
         try:
             yield files
         finally:
@@ -77,7 +77,7 @@ def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]
                     file.stream.close()
         with contextlib.ExitStack() as stack:
             for file in files:
-                file.finish(stack.enter_context(whole_text(file.path)))
+                file.finish(stack.enter_context(atomic_text(file.path)))
         for file in files:  # not before all are whole, or the next start would find one job half done
             os.unlink(file.part)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from translate.text.lines import PACKED
+from translate.text.lines import COMPRESSED
 
 HEAD_LINES, HEAD_CHARACTERS = 200, 200_000  # what is looked at
 LONGEST = 5_000  # characters of each line, so that no pattern takes long
@@ -76,7 +76,7 @@ HTML_TAGS = frozenset(
 
 def kind_by_name(path: str) -> Format | None:
     name = os.path.basename(path)
-    for packed in PACKED:
+    for packed in COMPRESSED:
         name = name.removesuffix(packed)
     stem, dot, ending = name.rpartition(".")
     return ENDINGS.get(ending.lower()) if dot and stem else None

@@ -19,8 +19,8 @@ import zlib
 from typing import BinaryIO, Iterator
 
 from translate.errors import UserError
-from translate.files.digest import PACKED
-from translate.files.paths import expanded
+from translate.files.digest import COMPRESSED
+from translate.files.paths import expand_path
 from translate.text.sniff import binary, encoding_hint
 
 BOM = b"\xef\xbb\xbf"
@@ -32,7 +32,7 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held:
     """The lines of a UTF-8 file, without their ends; a last line need not have one. errors="replace" puts U+FFFD for what is no UTF-8.
 
     `path` is a file (.gz, .xz, .bz2 and .zst are unpacked), "-" for standard input, or an open binary stream; `held` is what came through it,
-    see `held_pipe`. ends=True: lines keep their ends, and the first one its byte order mark. The file is opened at once, so a missing one
+    see `spool_pipe`. ends=True: lines keep their ends, and the first one its byte order mark. The file is opened at once, so a missing one
     fails here; what is in it is read line by line. UserError, one line: a missing or unreadable file, a folder, a damaged packed file, a
     line of more than `LONGEST` bytes, and what is not UTF-8, with file, line and byte (both counted from 1) and with the command that
     converts it where that can be told.
@@ -44,12 +44,12 @@ def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held:
         return _decoded(held or sys.stdin.buffer, STANDARD_INPUT, errors, ends)
     if held:
         return _decoded(held, str(path), errors, ends)
-    path = expanded(path)
+    path = expand_path(path)
     try:
         stream = open(path, "rb")  # itself refuses a folder
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {_reason(error)}") from None
-    if path.endswith(PACKED) and not stream.peek(1):  # some would take it for no lines
+    if path.endswith(COMPRESSED) and not stream.peek(1):  # some would take it for no lines
         stream.close()
         raise UserError(f"{path}: damaged: it is empty, not even packed")
     return _decoded(_unpacked(stream, path), path, errors, ends, stream)
@@ -70,13 +70,13 @@ def _unpacked(stream: BinaryIO, name: str) -> BinaryIO:
     return stream
 
 
-def held_pipe(path: str) -> BinaryIO | None:
+def spool_pipe(path: str) -> BinaryIO | None:
     """All that comes through the pipe at `path` (or "-"), in an unnamed temporary file: so it can be read twice. None where that is no pipe.
 
     It waits for the pipe's end. UserError where the temporary file has no room.
     """
     if path != "-":
-        if not is_pipe(path) or path.endswith(PACKED):
+        if not is_pipe(path) or path.endswith(COMPRESSED):
             return None
         pipe = open(path, "rb")
     elif sys.stdin.isatty() or sys.stdin.buffer.seekable():

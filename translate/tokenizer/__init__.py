@@ -20,5 +20,15 @@ from translate.tokenizer.tokenizer import (
 )
 
 __all__ = [
-    "BOS", "EOS", "LONGEST_LINE", "ONE_LINE", "PAD", "SOURCE_FILE", "SPECIAL", "TARGET_FILE", "UNK", "Tokenizer", "train_tokenizer",
+    "BOS",
+    "EOS",
+    "LONGEST_LINE",
+    "ONE_LINE",
+    "PAD",
+    "SOURCE_FILE",
+    "SPECIAL",
+    "TARGET_FILE",
+    "UNK",
+    "Tokenizer",
+    "train_tokenizer",
 ]

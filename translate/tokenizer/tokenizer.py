@@ -17,8 +17,8 @@ import sentencepiece
 
 from translate.config import TokenizerConfig
 from translate.errors import UserError
-from translate.files.paths import expanded
-from translate.files.whole import make_folder, written
+from translate.files.atomic import atomic_write, make_folder
+from translate.files.paths import expand_path
 from translate.tokenizer.subwords import SPACE, Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
@@ -96,7 +96,7 @@ class Tokenizer:
         """Write spm.model, and spm.target.model if the sides have one each, into `folder`."""
         make_folder(folder)
         for name, model in self.models.items():
-            with written(Path(folder) / name) as file:
+            with atomic_write(Path(folder) / name) as file:
                 file.write(model)
 
     @classmethod
@@ -120,7 +120,7 @@ def train_tokenizer(
     with other special ids.
     """
     if config.path:
-        tokenizer = _foreign(Path(expanded(config.path)), config.joint)
+        tokenizer = _foreign(Path(expand_path(config.path)), config.joint)
     else:
         pairs = pairs() if callable(pairs) else pairs
         if not hasattr(pairs, "__len__"):
@@ -153,17 +153,17 @@ def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     for symbol in config.symbols:
         if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
             raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must have no space in it and be none of {', '.join(SPECIAL)}")
-    written, looked = io.BytesIO(), _Looked(lines)
+    atomic_write, looked = io.BytesIO(), _Looked(lines)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(looked), model_writer=written, model_type=config.kind, vocab_size=config.vocabulary,
+            sentence_iterator=iter(looked), model_writer=atomic_write, model_type=config.kind, vocab_size=config.vocabulary,
             character_coverage=config.character_coverage, normalization_rule_name=config.normalization, byte_fallback=True,
             user_defined_symbols=config.symbols, pad_id=PAD, bos_id=BOS, eos_id=EOS, unk_id=UNK,
             max_sentence_length=LONGEST_LINE, num_threads=2, minloglevel=QUIET,
         )  # fmt: skip
     except RuntimeError as error:
         raise UserError(_explained(str(error), config, looked)) from None
-    return written.getvalue()
+    return atomic_write.getvalue()
 
 
 def _explained(message: str, config: TokenizerConfig, looked: _Looked) -> str:

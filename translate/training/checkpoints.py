@@ -24,10 +24,10 @@ from typing import Callable, Iterable, Optional
 import torch
 from torch import Tensor
 
-from translate.bundle.bundle import put_weights, read_metadata, read_weights, weights_of, write_weights
+from translate.bundle.bundle import load_weights, read_metadata, read_weights, weights_of, write_weights
 from translate.bundle.seal import digest_of, file_of
 from translate.errors import UserError
-from translate.files.whole import make_folder
+from translate.files.atomic import make_folder
 from translate.model import Transformer
 from translate.values import build
 
@@ -198,7 +198,7 @@ def _load(path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> P
         if values.keys() != moments["step"].keys() or any(key != "step" and values[name].shape != shapes.get(name) for name in values):
             raise _Damaged(f"{path} is damaged: Adam's moments in it do not fit the weights")
     try:
-        put_weights(model, _under("weights.", tensors), path)
+        load_weights(model, _under("weights.", tensors), path)
     except UserError as error:
         raise _Damaged(str(error)) from None
     optimizer.state.clear()  # a save of step 0 has none: those of an exploded run would hold the next steps still

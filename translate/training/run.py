@@ -18,14 +18,14 @@ from translate.bundle.bundle import Bundle, build_model
 from translate.config import Config
 from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
-from translate.device import choose_device, choose_precision, keep_few_kernels, keep_memory, set_threads
+from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
 from translate.evaluation.evaluation import REPORT, evaluate_tests, samples, table, write_report
-from translate.files.paths import expanded
+from translate.files.paths import expand_path
+from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.optim import learning_rate
 from translate.training.ranks import Ranks, join_ranks
-from translate.training.run import budget
 from translate.training.runfolder import claim, open_run
 from translate.training.runlog import Meter, RunLog
 from translate.training.selection import choose_length_penalty, choose_weights
@@ -44,14 +44,14 @@ def train(config: Config) -> int:
     Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
     Returns 0, or 128 + the number of the signal that stopped it (saved). UserError for settings or data that can't be used.
     """
-    folder, device = Path(expanded(config.run)), choose_device(config.training.device)
+    folder, device = Path(expand_path(config.run)), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         if ranks.from_first(lambda: claim(folder, config, stack)):
             return 0
         set_threads(config.training.threads)
-        keep_memory()
-        keep_few_kernels()
+        keep_freed_memory()
+        limit_kernel_cache()
         log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
         tokenizer, data, validation = ranks.after_first(lambda: open_run(folder, config, log))
         torch.manual_seed(config.training.seed)

@@ -24,13 +24,13 @@ from translate.config import Config, TrainingConfig, differences, first_differen
 from translate.data.prepare import Prepared, fingerprint_of, load_pairs, prepare, training_texts
 from translate.errors import UserError
 from translate.evaluation.evaluation import read_report
-from translate.files.lock import alone
-from translate.files.paths import expanded
-from translate.files.whole import remove_unfinished
+from translate.files.atomic import remove_unfinished
+from translate.files.lock import exclusive
+from translate.files.paths import expand_path
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer, train_tokenizer
+from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.optim import check_schedule
-from translate.training.run import budget
 from translate.training.runlog import SAMPLES, RunLog
 
 # Settings that decided no weight of the steps done: how and where a run is done, how long it goes on, what is said, measured and kept.
@@ -51,11 +51,11 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
     Returns whether it is finished already, and says so. What no weight depends on may differ, and is written into the folder.
     UserError for a folder with another run (names the first difference), with anything else, or in which another process trains.
     """
-    lock = alone(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER")
+    lock = exclusive(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER")
     if not config.resume and (folder / CONFIG).exists():
         with lock:
             put_aside(folder)
-        lock = alone(folder / ".lock", f"another process has begun in {folder}: choose another folder with run=FOLDER")
+        lock = exclusive(folder / ".lock", f"another process has begun in {folder}: choose another folder with run=FOLDER")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -187,7 +187,7 @@ def _same_tokenizer(folder: Path, config: Config) -> bool:
     """Whether `config.tokenizer.path` holds the SentencePiece models that the run has."""
     if not config.tokenizer.path:
         return False
-    path = Path(expanded(config.tokenizer.path))
+    path = Path(expand_path(config.tokenizer.path))
     models = [path / SOURCE_FILE, path / TARGET_FILE] if path.is_dir() else [path]
     digests = [hashlib.sha256(model.read_bytes()).hexdigest() for model in models if model.exists()]
     return digests == list(read_config(folder)[1]["tokenizer_sha256"].values())

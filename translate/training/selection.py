@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import Any
 
-from translate.bundle.bundle import put_weights, write_config, write_model
+from translate.bundle.bundle import load_weights, write_config, write_model
 from translate.decoding import LENGTH_PENALTY
 from translate.evaluation.scoring import score
 from translate.training.checkpoints import Progress
@@ -28,16 +28,16 @@ def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]
     model, checkpoints, development, metric = validation.bundle.model, validation.checkpoints, validation.development, validation.metric
     steps, best, chosen = progress.kept[-validation.settings.average :], best_result(progress), f"of step {progress.best_step:,}"
     if len(development) and math.isinf(best.loss):  # of a save by a version that measured BLEU alone
-        put_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
+        load_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
         best = validation.measure()[1]
     if len(development) and len(steps) > 1:
-        put_weights(model, checkpoints.average(steps), "the average")
+        load_weights(model, checkpoints.average(steps), "the average")
         average = validation.measure()[1]
         validation.log.say(f"{average.shown()} on the development set with the average of the last {len(steps)} checkpoints")
         if average.key(metric) > best.key(metric):
             best, chosen = average, f"the average of steps {', '.join(f'{step:,}' for step in steps)}"
     if chosen.startswith("of"):
-        put_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
+        load_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
     write_model(validation.bundle, validation.data)
     if not len(development):
         return {"weights": chosen}

@@ -1,4 +1,4 @@
-"""What training would be like: the tokenizer, lengths, speed, memory and disk of a recipe, and whether its model learns at all.
+"""What training would be like: the speed, memory and disk of a recipe, and whether its model learns at all.
 
 `translate check` prints it after checks.py. Everything is measured: a tokenizer is trained, real batches are stepped through. All files lie in
 a temporary folder, and of a large corpus only a sample is used.
@@ -6,11 +6,9 @@ a temporary folder, and of a large corpus only a sample is used.
 
 from __future__ import annotations
 
-import collections
 import copy
 import dataclasses
 import math
-import re
 import statistics
 import sys
 import tempfile
@@ -18,19 +16,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy
 import torch
 
 from translate.bundle.bundle import build_model
-from translate.checks.data_checks import SHOWN, Finding, check_data
+from translate.checks.data_checks import Finding, check_data
+from translate.checks.tokenizer_checks import check_tokenized
 from translate.config import Config
 from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared, load_pairs, prepare, save_sample, training_texts
 from translate.decoding import Options
-from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_few_kernels, keep_memory, set_threads
+from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
 from translate.model import Transformer
-from translate.tokenizer import UNK, Tokenizer, train_tokenizer
+from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.loss import loss_sum
 from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
@@ -44,9 +42,7 @@ try:
 except ImportError:  # Windows
     resource = None
 
-BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
 PAIRS = 100_000  # of a larger corpus, so many
-RARE = 10  # a piece that is seen less often is hardly learnt
 MEASURED = 3  # batches
 SEARCHED = 200  # development sentences, at most, to measure a validation
 OVERFITTED = 16  # sentences of the batch that is learnt by heart
@@ -82,106 +78,19 @@ def check_model(config: Config) -> Iterator[Finding]:
         except UserError as error:
             yield Finding("error", "filters", str(error))
             return
-        yield _filters(prepared, len(texts))
-        yield _lengths(prepared, config)
-        yield _pieces(prepared, tokenizer, config, len(texts))
-        yield from _characters(prepared, tokenizer, len(texts))
-        yield from _unknown(tokenizer, config)
+        yield from check_tokenized(prepared, tokenizer, config, len(texts))
         if config.decoding.length_penalty is not None:
             text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}: it is not tuned on the development set"
             yield Finding("note", "length penalty", text)
         yield from _training(prepared, tokenizer, config, len(texts), Path(temporary))
 
 
-def _filters(prepared: Prepared, size: int) -> Finding:
-    taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
-    share = 1 - prepared.kept / prepared.read
-    text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {taken}"
-    way_out = "look at these pairs, or relax data.filters" if share > 0.2 else ""
-    return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, way_out)
-
-
-def _of(prepared: Prepared, size: int) -> str:
-    return "" if prepared.read == size else f" in a sample of {prepared.read:,} of {size:,}"
-
-
-def _lengths(prepared: Prepared, config: Config) -> Finding:
-    lengths = numpy.concatenate([prepared.source_lengths, prepared.target_lengths])
-    quantiles = [int(numpy.quantile(lengths, share, method="higher")) for share in (0.5, 0.9, 0.99, 1)]
-    text = "tokens a side: half have at most {}, 90% {}, 99% {}, the longest {}".format(*quantiles)
-    text += f"; the filter's limit is {config.data.filters.max_tokens}, the model's {config.model.max_tokens}"
-    lost = prepared.counts["over_long"] / prepared.read
-    if lost > 0.02:
-        return Finding("warning", "lengths", f"{text}; {lost:.0%} are longer", "raise data.filters.max_tokens and model.max_tokens")
-    return Finding("ok", "lengths", text)
-
-
-def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Finding:
-    """Whether the corpus is large enough for the vocabulary: how many of its pieces are seen how often."""
-    seen = numpy.zeros(max(tokenizer.source_size, tokenizer.target_size), dtype=numpy.int64)
-    for column in ("source_ids", "target_ids") if tokenizer.joint else ("target_ids",):
-        for batch in prepared.dataset.data.column(column).chunks:
-            seen += numpy.bincount(batch.flatten().to_numpy(zero_copy_only=False), minlength=len(seen))
-    learnt = [place for place, piece in enumerate(tokenizer.target_pieces()) if place > UNK and not BYTE.fullmatch(piece)]
-    rare = float((seen[learnt] * (size / prepared.read) < RARE).mean())
-    text = f"{tokenizer.target_size:,} pieces, {rare:.0%} of them seen less than {RARE} times{_of(prepared, size)}"
-    if rare > 0.3:
-        return Finding("warning", "vocabulary", text, "lower tokenizer.vocabulary")
-    return Finding("ok", "vocabulary", text)
-
-
-def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator[Finding]:
-    """Characters that take a place of the vocabulary and hardly occur, and those that the target's normalisation replaces."""
-    sides = {column: collections.Counter() for column in ("source", "target")}
-    for column, counts in sides.items():
-        for batch in prepared.dataset.data.column(column).chunks:
-            counts.update("".join(batch.to_pylist()))
-    used = sides["source"] + sides["target"] if tokenizer.joint else sides["target"]
-    single = {piece for piece in tokenizer.target_pieces() if len(piece) == 1}
-    rare = sorted(single & {character for character, count in used.items() if count * (size / prepared.read) < RARE})
-    if rare:
-        share = len(rare) / tokenizer.target_size
-        text = f"{len(rare):,} pieces ({share:.1%}) are characters seen less than {RARE} times{_of(prepared, size)}, such as {_listed(rare)}"
-        hint = "tokenizer.character_coverage=0.9998 leaves them to pieces for bytes, which lose nothing"
-        yield Finding("warning" if share > 0.02 else "note", "characters", text, hint)
-    replaced = {character: text for character in sides["target"] if (text := tokenizer.normalized_target([character])[0]) != character and text}
-    if lost := sum(sides["target"][character] for character in replaced):
-        shown = ", ".join(f"{character} as {replaced[character]}" for character in sorted(replaced, key=sides["target"].get, reverse=True)[:SHOWN])
-        text = f"{lost:,} characters of the target side are normalised, so that the model never writes them: {shown}"
-        share = lost / sides["target"].total()
-        yield Finding("warning" if share > 0.001 else "note", "normalization", text, "tokenizer.normalization=identity keeps them")
-
-
-def _listed(characters: list[str]) -> str:
-    return " ".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in characters[:SHOWN])
-
-
-def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
-    """Characters that the tokenizer has never seen come out as bytes."""
-    held_out = {"validation": config.data.validation, **{name: [corpus] for name, corpus in config.data.test.items()}}
-    for name, corpora in held_out.items():
-        try:
-            sources = [source for source, _ in load_pairs(corpora, config.data)]
-        except UserError:  # checks.py has said so
-            continue
-        if not sources:
-            continue
-        unseen = {place for place, piece in enumerate(tokenizer.source_pieces()) if place == UNK or BYTE.fullmatch(piece)}
-        ids = [number for line in tokenizer.encode_source(sources) for number in line]
-        share = sum(number in unseen for number in ids) / len(ids)
-        text = f"{share:.2%} of the source's tokens are bytes of characters that training has not"
-        if share > 0.01:
-            yield Finding("warning", name, text, "add text like it to the training data, or normalise it")
-        else:
-            yield Finding("ok", name, text)
-
-
 def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, folder: Path) -> Iterator[Finding]:
     device = choose_device(config.training.device)
     precision = choose_precision(config.training.precision, device)
     set_threads(config.training.threads)
-    keep_memory()
-    keep_few_kernels()
+    keep_freed_memory()
+    limit_kernel_cache()
     torch.manual_seed(config.training.seed)
     updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
     settings = config.training

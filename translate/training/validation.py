@@ -16,14 +16,14 @@ from pathlib import Path
 
 import torch
 
-from translate.bundle.bundle import Bundle, put_weights, write_model
+from translate.bundle.bundle import Bundle, load_weights, write_model
 from translate.config import Config, CorpusConfig
 from translate.data.batches import pad
 from translate.data.cache import digest
 from translate.device import autocast, choose_search_precision
 from translate.evaluation.scoring import beyond_bleu, check_tokenizer, score, tokenizer_of
 from translate.model import Transformer
-from translate.text.lines import PACKED
+from translate.text.lines import COMPRESSED
 from translate.tokenizer import BOS, Tokenizer
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.loss import loss_sum
@@ -130,7 +130,7 @@ def set_name(corpora: Sequence[CorpusConfig]) -> str:
     for corpus in corpora:
         pair = not (corpus.files or corpus.path)
         file = os.path.basename(corpus.source if pair else corpus.files or corpus.path)
-        for ending in PACKED:
+        for ending in COMPRESSED:
             file = file.removesuffix(ending)
         if pair:
             file = os.path.splitext(file)[0]
@@ -213,7 +213,7 @@ class Validation:
         old, result = best_result(progress), Result(-1.0, -1.0, math.inf, True)
         if len(self.development):
             model = copy.deepcopy(self.bundle.model)
-            put_weights(model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
+            load_weights(model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
             result = self.measure(model)[1]
         progress.best_bleu, progress.best_chrf, progress.best_loss, progress.best_learnt = result.bleu, result.chrf, result.loss, result.learnt
         best = f"the best checkpoint, of step {progress.best_step:,}, has {result.shown()} (before: {old.shown()})"

@@ -66,7 +66,8 @@ def _start(config: Config) -> subprocess.Popen:
     package = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
     with open(path.with_suffix(".log"), "wb") as log:
-        return subprocess.Popen([sys.executable, "-m", "translate.training.verify", str(path)], stdout=subprocess.DEVNULL, stderr=log, env=environment)
+        command = [sys.executable, "-m", "translate.training.verify", str(path)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=environment)
 
 
 def _finish(process: subprocess.Popen) -> None:

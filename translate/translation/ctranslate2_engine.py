@@ -22,14 +22,14 @@ from translate.bundle.bundle import CONFIG, EXPORTED, Bundle, check_manifest, lo
 from translate.bundle.seal import MANIFEST_SIZE, content_of, file_of, plain_json
 from translate.config import SEALED, Config, DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty
-from translate.device import searches_at_once
+from translate.device import search_threads
 from translate.errors import UserError
+from translate.files.atomic import atomic_folder, check_new_folder
 from translate.files.digest import file_sha256
-from translate.files.paths import writing
-from translate.files.whole import check_folder, whole_folder
+from translate.files.paths import name_write_errors
 from translate.model.layers import DecoderLayer
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
-from translate.values import shown
+from translate.values import short_repr
 
 MANIFEST = "manifest.json"
 PATIENCE = 2
@@ -51,7 +51,7 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
             export(load_bundle(folder), home)
         else:
             _check_files(folder, config, sealed)
-        at_once = searches_at_once(device)
+        at_once = search_threads(device)
         threads = {"inter_threads": at_once, "intra_threads": max(1, torch.get_num_threads() // at_once)}
         try:
             translator = package.Translator(str(home), device.type, device_index=device.index or 0, compute_type=compute_type, **threads)
@@ -76,7 +76,7 @@ def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
     if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
         raise UserError(f"{folder / MANIFEST} is damaged, or not this toolkit's")
     if missing := digests.keys() - present:
-        raise UserError(f"{folder} has no {shown(min(missing))}, which {MANIFEST} lists: copy it again, or export again")
+        raise UserError(f"{folder} has no {short_repr(min(missing))}, which {MANIFEST} lists: copy it again, or export again")
     for name, digest in digests.items():
         if file_sha256(file_of(folder, name)) != digest:
             raise UserError(f"{folder / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
@@ -144,7 +144,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     _package()
     from ctranslate2.specs import Activation, TransformerSpec
 
-    check_folder(folder)
+    check_new_folder(folder)
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
     layers = (config.encoder_layers, config.decoder_layers)
     spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU)
@@ -162,7 +162,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     spec.register_target_vocabulary(tokenizer.target_pieces())
     spec.validate()
     spec.optimize(quantization=quantization)
-    with whole_folder(folder) as temporary, writing(str(folder)):
+    with atomic_folder(folder) as temporary, name_write_errors(str(folder)):
         spec.save(str(temporary))
         digests = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
         manifest = {**manifest_of(bundle.config, tokenizer, bundle.data), "files_sha256": digests}

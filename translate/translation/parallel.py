@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from translate.decoding import Hypothesis, Options
-from translate.device import crew, is_forked, is_out_of_memory, release_memory
+from translate.device import is_forked, is_out_of_memory, release_memory, thread_pool
 from translate.errors import UserError
 from translate.translation.forks import Forks
 
@@ -97,7 +97,7 @@ class Searches:
                 return ThreadPoolExecutor(self.forks, "search"), forks.call
             except OSError:  # no more processes for this user, or this container; or this process may not have any
                 pass
-        return crew(self.engine.at_once), self.engine.search
+        return thread_pool(self.engine.at_once), self.engine.search
 
 
 def _in_halves(work: Work, batch: list[int], search: Search) -> list[int]:

@@ -24,7 +24,7 @@ from translate.config import DecodingConfig
 from translate.decoding import Options
 from translate.device import set_threads
 from translate.errors import UserError
-from translate.files.paths import expanded
+from translate.files.paths import expand_path
 from translate.translation.translator import Translation, Translator
 from translate.translation.windows import WINDOW_LINES, windows
 
@@ -148,7 +148,7 @@ def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "
     started: list[Any] = []
     try:
         threads, gpus = _share([node["Resources"] for node in ray.nodes() if node["Alive"]], workers, device)
-        model = (os.path.abspath(expanded(folder)), device, *rest)
+        model = (os.path.abspath(expand_path(folder)), device, *rest)
 
         def start() -> Any:
             started.append(ray.remote(num_cpus=threads, num_gpus=gpus)(Worker).remote(threads, model))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from translate.decoding import Hypothesis, Options, beam_search, sample
-from translate.device import autocast, keep_memory, searches_at_once
+from translate.device import autocast, keep_freed_memory, search_threads
 from translate.kernels.packed import pack
 from translate.model import Transformer
 from translate.tokenizer import BOS, EOS, PAD, UNK
@@ -22,7 +22,7 @@ class TorchEngine:
     def __init__(self, model: Transformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         self.model, self.device, self.precision = model, device, precision
         self.max_tokens = model.config.max_tokens
-        self.at_once = searches_at_once(device)
+        self.at_once = search_threads(device)
         self.forkable = device.type == "cpu"
         self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
@@ -31,7 +31,7 @@ class TorchEngine:
         """With `model` made ready for inference: it can't be trained any more."""
         model.eval()
         if device.type == "cpu":
-            keep_memory()
+            keep_freed_memory()
             return cls(pack(model, precision), device, precision)
         return cls(model.requires_grad_(), device, precision)  # autocast keeps what it converts only of weights that may have a gradient
 

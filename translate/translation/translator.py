@@ -15,9 +15,9 @@ from typing import Any
 from translate.bundle.bundle import load_bundle
 from translate.config import DecodingConfig
 from translate.decoding import Hypothesis, Options, penalty, sentence_seed
-from translate.device import apart, choose_device, choose_search_precision
+from translate.device import choose_device, choose_search_precision, run_in_new_thread
 from translate.errors import UserError
-from translate.files.paths import expanded
+from translate.files.paths import expand_path
 from translate.text.segments import split_line
 from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.translation.ctranslate2_engine import load_ctranslate2
@@ -93,8 +93,8 @@ class Translator:
         faster than threads, and for programs that have none of their own. UserError for a missing or foreign bundle, an unknown engine, a
         device or a type that is not there.
         """
-        folder = expanded(folder)
-        translator = cls(*apart(lambda: _parts(folder, device, precision, engine, compute_type, fork)))
+        folder = expand_path(folder)
+        translator = cls(*run_in_new_thread(lambda: _parts(folder, device, precision, engine, compute_type, fork)))
         translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork)
         return translator
 

@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from translate.errors import UserError
-from translate.values import shown
+from translate.values import short_repr
 
 WINDOW_LINES = 2048  # read ahead
 WINDOW_CHARACTERS = 1_000_000  # or fewer lines, where they are long
@@ -43,7 +43,7 @@ def _text(element: Any, number: int) -> str:
 
 
 def _quoted(value: Any) -> str:
-    return " ".join(shown(value).split())  # arrays and tables are shown on several lines
+    return " ".join(short_repr(value).split())  # arrays and tables are shown on several lines
 
 
 def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from translate.errors import UserError
-from translate.files.paths import RawOutput, buffered, descriptor, expanded, is_stream, open_stream, writing
+from translate.files.paths import RawOutput, buffered, descriptor, expand_path, is_stream, name_write_errors, open_stream
 
 SUFFIX = ".tmp"
 LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; a file system takes 255
@@ -29,19 +29,19 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # what file systems
 
 
 @contextlib.contextmanager
-def written(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary stream to what `path` names. A file appears when the block has ended well; after an error or a signal the old one stands.
 
     `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process, devices and named pipes are what they are: these get the
     bytes as they come. UserError, also in the block, where it can't be written; BrokenPipeError where nobody reads the pipe any more.
     """
-    given = expanded(path)
+    given = expand_path(path)
     if is_stream(given):
         with buffered(open_stream(given), given) as stream:
             yield stream
         return
-    with whole_file(given) as temporary:
-        with writing(given):
+    with atomic_file(given) as temporary:
+        with name_write_errors(given):
             descriptor = os.open(temporary, os.O_WRONLY | getattr(os, "O_BINARY", 0))
         with buffered(descriptor, given) as stream:
             yield stream
@@ -49,26 +49,26 @@ def written(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def continued(path: str | os.PathLike[str], anew: bool) -> BinaryIO:
     """The file itself, to be written as a long job goes on, from its end or `anew`. UserError, also when it is written to, where it can't be."""
-    given = expanded(path)
-    with writing(given):
+    given = expand_path(path)
+    with name_write_errors(given):
         how = os.O_TRUNC if anew else os.O_APPEND
         return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | how, 0o666), given))
 
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str], before: Path | None = None) -> Iterator[Path]:
+def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Iterator[Path]:
     """The block fills the empty file whose path it gets; then it is renamed to `path`, through a link if that is one.
 
     before: gets what `path` was. UserError where that place can't be written.
     """
-    given = expanded(path)
+    given = expand_path(path)
     place = Path(os.path.realpath(given))  # or the rename would replace a link
     temporary = _temporary(place)
     try:
-        with writing(given):
+        with name_write_errors(given):
             rights = _create(given, place, temporary)
         yield temporary
-        with writing(given):
+        with name_write_errors(given):
             if stat.S_IMODE(os.stat(temporary).st_mode) != rights:  # safetensors makes it anew, for the owner alone
                 os.chmod(temporary, rights)
             _sync(temporary)
@@ -80,13 +80,13 @@ def whole_file(path: str | os.PathLike[str], before: Path | None = None) -> Iter
 
 
 @contextlib.contextmanager
-def whole_text(path: str | os.PathLike) -> Iterator[TextIO]:
-    """A text file that appears under `path` whole, once the block has ended well, or not at all; see `written`.
+def atomic_text(path: str | os.PathLike) -> Iterator[TextIO]:
+    """A text file that appears under `path` whole, once the block has ended well, or not at all; see `atomic_write`.
 
     UTF-8, lines end in "\\n"; .gz and .xz are packed. A pipe or device gets each line at once. UserError if the place cannot be written.
     """
-    given = expanded(path)
-    with written(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
+    given = expand_path(path)
+    with atomic_write(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
         yield stream
 
 
@@ -113,20 +113,20 @@ def _packed(raw: BinaryIO, name: str, at_once: bool) -> Iterator[TextIO]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The block fills the empty folder whose path it gets; then it is renamed to `path`, where there must be none, or an empty one.
 
     Folders above it are made. UserError where that place can't be written.
     """
-    given = expanded(path)
+    given = expand_path(path)
     place = Path(os.path.realpath(given))
     temporary = _temporary(place)
     try:
-        with writing(given):
+        with name_write_errors(given):
             os.makedirs(place.parent, exist_ok=True)
             os.mkdir(temporary)
         yield temporary
-        with writing(given):
+        with name_write_errors(given):
             for folder, _, names in os.walk(temporary):
                 for name in names:
                     _sync(Path(folder, name))
@@ -139,14 +139,14 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def make_folder(path: str | os.PathLike[str]) -> None:
     """With those above it, unless it is there. UserError where it can't be made."""
-    with writing(expanded(path)):
+    with name_write_errors(expand_path(path)):
         os.makedirs(path, exist_ok=True)
 
 
-def check_file(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str]) -> None:
     """UserError where `written(path)` would fail: better now than after an hour's work."""
-    given = expanded(path)
-    with writing(given):
+    given = expand_path(path)
+    with name_write_errors(given):
         if is_stream(given):
             number = descriptor(given)
             if number is not None:
@@ -163,11 +163,11 @@ def check_file(path: str | os.PathLike[str]) -> None:
                 os.unlink(temporary)
 
 
-def check_folder(path: str | os.PathLike[str]) -> None:
+def check_new_folder(path: str | os.PathLike[str]) -> None:
     """UserError where `whole_folder(path)` would fail."""
-    given = expanded(path)
+    given = expand_path(path)
     place = Path(os.path.realpath(given))
-    with writing(given):
+    with name_write_errors(given):
         try:
             os.lstat(place)  # OSError for a name that is too long, or below a file
         except FileNotFoundError:
@@ -187,7 +187,7 @@ def check_folder(path: str | os.PathLike[str]) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def remove_leftovers(path: str | os.PathLike[str]) -> None:
+def remove_temporary_files(path: str | os.PathLike[str]) -> None:
     """Remove the temporary files of `path` that killed processes left. For who holds the lock of what is written there."""
     place = Path(os.path.realpath(path))
     pattern = re.compile(re.escape(_shortened(place.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
