@@ -27,8 +27,8 @@ def start(config, tmp_path, first: str = "") -> subprocess.Popen:
     program = """
 import json, sys
 from translate.config import from_dict
-from translate.training.run import train
-sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"""
+from translate.cli.train import train_one
+sys.exit(train_one(from_dict(json.load(open(sys.argv[1])))))"""
     command = [sys.executable, "-c", first + program, str(file)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
@@ -57,7 +57,7 @@ def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_f
     assert process.wait(60) == 128 + number
     assert b"the same command goes on" in process.stderr.read()
     assert not (tmp_path / "parts" / "report.json").exists()
-    assert train(config("parts")) == 0
+    assert train(config("parts"))
     assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
     steps = [line["step"] for line in metrics(tmp_path / "parts") if "loss" in line]
     assert steps == sorted(set(steps))

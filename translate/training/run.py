@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 
 from translate.bundle.bundle import Bundle, build_model
-from translate.config import Config
+from translate.config import Config, check_budget
 from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
-from translate.evaluation.evaluation import REPORT, evaluate_tests, samples, table, write_report
+from translate.evaluation.evaluation import REPORT, evaluate_tests, read_report, write_report
 from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
@@ -29,7 +28,7 @@ from translate.training.ranks import Ranks, join_ranks
 from translate.training.runfolder import claim, open_run
 from translate.training.runlog import Meter, RunLog
 from translate.training.selection import choose_length_penalty, choose_weights
-from translate.training.stopping import Stop, marking_signals
+from translate.training.stopping import Stop, Stopped, marking_signals
 from translate.training.update import Updater
 from translate.training.validation import Validation
 
@@ -38,17 +37,19 @@ EXPLODED = 1.5  # times the lowest loss and 1 nat more: so far a loss does not r
 RETURNS = 3  # to the save of the last validation before the run gives up
 
 
-def train(config: Config) -> int:
-    """Train until the budget of `config.training` is used up, then evaluate on the test sets.
+def train(config: Config) -> dict[str, Any]:
+    """Train until the budget of `config.training` is used up, then evaluate on the test sets. Returns the report, as in report.json.
 
-    Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
-    Returns 0, or 128 + the number of the signal that stopped it (saved). UserError for settings or data that can't be used.
+    Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch. For a run that had finished
+    already nothing is done: its report has one more key, `finished_before`. Under torchrun the first process gets the report, the others {}.
+    Works from any thread; in the main thread a signal raises Stopped, after a save. UserError for settings or data that can't be used.
     """
+    check_budget(config)
     folder, device = Path(expand_path(config.run)), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         if ranks.from_first(lambda: claim(folder, config, stack)):
-            return 0
+            return {**read_report(folder), "finished_before": True} if ranks.first else {}
         set_threads(config.training.threads)
         keep_freed_memory()
         limit_kernel_cache()
@@ -57,20 +58,15 @@ def train(config: Config) -> int:
         torch.manual_seed(config.training.seed)
         model = build_model(config, tokenizer).to(device)
         run = Run(Bundle(folder, config, tokenizer, model), data, validation, device, ranks, log)
-        stopped = run.loop()
-        if stopped:
-            return 128 + stopped
+        run.loop()
         if not ranks.first:
-            return 0
+            return {}
         chosen = run.choose()
         log.say(f"the model is in {folder}: its weights are {chosen['weights']}")
         tests = evaluate_tests(run.validation.translator(), config) if config.data.test else {}
         (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
         write_report(folder, run.report(chosen), tests)
-    if tests:
-        print(f"{table(tests)}\n\n{samples(tests)}\n")
-    print(f"next: echo 'Guten Morgen.' | translate file -m {folder}")
-    return 0
+        return read_report(folder)
 
 
 class Run:
@@ -135,8 +131,8 @@ class Run:
             self.log.say(line)
         return self.ranks.from_first(lambda: budget.used(settings, progress, meter.seconds))
 
-    def loop(self) -> int:
-        """Step until the budget, the patience or a signal ends it. Returns the signal's number, or 0."""
+    def loop(self) -> None:
+        """Step until the budget or the patience is used up. Stopped, after a save, where a signal comes before."""
         sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
         stream = BatchStream(self.data, self.bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest)
         with stream, marking_signals(alone=self.ranks.size == 1) as self.stop:
@@ -148,21 +144,21 @@ class Run:
                 self.step(list(itertools.islice(self.batches, self.settings.accumulate)), used)
                 if self.progress.step > self.progress.validated and self.progress.step % self.settings.validate_every == 0:
                     self.validate()
-                if self.ranks.greatest(self.stop.number):
+                if number := self.ranks.greatest(self.stop.number):
                     self.save()
-                    return self.stopped()
+                    raise self.stopped(number)
                 if self.ranks.first and self.checkpoints.due():
                     self.save()
             if not self.progress.finished:
                 self.progress.finished = True  # whatever happens from here on, there is no further step
                 self.validate() if self.progress.validated < self.progress.step else self.save()
-            return self.stopped() if self.ranks.greatest(self.stop.number) else 0
+            if number := self.ranks.greatest(self.stop.number):
+                raise self.stopped(number)
 
-    def stopped(self) -> int:
-        """Say so; returns the number of the signal."""
-        number = self.ranks.greatest(self.stop.number)
-        self.log.say(f"stopped by {signal.Signals(number).name} at step {self.progress.step:,} and saved; the same command goes on from here")
-        return number
+    def stopped(self, number: int) -> Stopped:
+        stopped = Stopped(number, self.progress.step)
+        self.log.say(str(stopped))
+        return stopped
 
     def rate(self, used: float) -> float:
         return self.progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, self.progress.step + 1, used)
