@@ -13,12 +13,11 @@ from tests.conftest import ROOT, digest, tiny_config
 from tests.test_validation import log_of, report_of
 from translate.bundle.bundle import load_bundle, read_metadata, read_weights, write_weights
 from translate.cli.train import compose
-from translate.config import check, from_dict
+from translate.config import check, from_dict, line_range
 from translate.phrasebook import pairs
 from translate.training import selection
 from translate.training.run import train
 from translate.translation.translator import Translator
-from translate.values import line_range
 
 
 @pytest.fixture(scope="module")
