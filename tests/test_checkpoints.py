@@ -68,7 +68,7 @@ def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpu
     """Killed while it chooses its weights: the last validation is not done, or counted, a second time."""
     train(tiny_config(tmp_path / "whole", corpus_folder, steps=steps, keep=3, average=3))
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.run.Run.choose", lambda run: [][1])
+        patch.setattr("translate.training.run.Run.finish", lambda run: [][1])
         with pytest.raises(IndexError):
             train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
     train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
@@ -110,7 +110,7 @@ def test_a_damaged_save_falls_back_to_the_one_before(damage, tmp_path, corpus_fo
     train(tiny_config(tmp_path / "whole", corpus_folder, steps=60))
     run = tmp_path / "parts"
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.run.Run.choose", lambda run: [][1])
+        patch.setattr("translate.training.run.Run.finish", lambda run: [][1])
         with pytest.raises(IndexError):
             train(tiny_config(run, corpus_folder, steps=60))
     saves = [run / "checkpoints" / name for name in ("resume.safetensors", "resume.before.safetensors")]

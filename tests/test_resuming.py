@@ -35,7 +35,7 @@ def stopped(tmp_path_factory, corpus_folder) -> Path:
     """A run that did all of its steps and was killed before it chose its weights."""
     run = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.Run, "choose", killed)
+        patch.setattr(training.Run, "finish", killed)
         with pytest.raises(Killed):
             train(tiny_config(run, corpus_folder, **SETTINGS))
     return run
@@ -319,7 +319,7 @@ def test_a_report_of_evaluate_alone_finishes_no_run(stopped, whole, tmp_path, co
     assert report["steps"] == 60 and list(report["test"]) == ["dev"]
 
 
-@pytest.mark.parametrize("where", ["translate.training.runfolder.prepare", "translate.training.run.Run.step"])
+@pytest.mark.parametrize("where", ["translate.training.inputs.prepare", "translate.training.update.Updater.update"])
 def test_a_run_without_a_step_gives_way_to_the_corrected_command(where, tmp_path, corpus_folder, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -338,7 +338,7 @@ def test_a_tokenizer_of_data_that_were_corrected_since_is_made_anew(tmp_path, co
     shutil.copytree(corpus_folder, folder)
     config = tiny_config(tmp_path / "run", folder, steps=5, validate_every=5)
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.runfolder.prepare", killed)
+        patch.setattr("translate.training.inputs.prepare", killed)
         with pytest.raises(Killed):
             train(config)
     old = digest(tmp_path / "run" / "spm.model")
