@@ -13,13 +13,15 @@ import yaml
 
 from tests.conftest import digest, metrics, tiny_config
 from translate.bundle.bundle import load_bundle, read_weights
+from translate.compose.compose import load_recipe
+from translate.training.model_card import model_card
 from translate.training.run import train
 from translate.translation.translator import Translator
 
 
 def test_the_run_folder(bundle):
     names = {path.name for path in bundle.iterdir()}
-    files = {"config.yaml", "spm.model", "model.safetensors", "report.json", "metrics.jsonl", "samples.txt", "train.log"}
+    files = {"config.yaml", "spm.model", "model.safetensors", "report.json", "README.md", "metrics.jsonl", "samples.txt", "train.log"}
     assert names == files | {"checkpoints"}
     config = yaml.safe_load((bundle / "config.yaml").read_text())
     assert config["format"] == 2 and config["model"]["width"] == 32
@@ -70,6 +72,32 @@ def test_a_missing_test_set_is_found_before_the_training(tmp_path, corpus_folder
     with pytest.raises(ValueError, match=r"missing\.de"):
         train(config)
     assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_the_model_card_says_what_was_trained_on_what_and_how_well(bundle):
+    head, card = (bundle / "README.md").read_text(encoding="utf-8").removeprefix("---\n").split("\n---\n", 1)
+    assert yaml.safe_load(head) == {"language": ["de", "en"], "pipeline_tag": "translation", "library_name": "translate-nmt"}
+    report = json.loads((bundle / "report.json").read_text())
+    for text in (
+        "- training: text train.de\n", "1,500 pairs were read", report["data"]["fingerprint"], f"of {report['parameters']:,} parameters",
+        "- 40 steps of up to 400 target tokens", f"- weights {report['weights']}\n", f"torch {torch.__version__}", "translate file -m FOLDER",
+        f"Development set dev, 20 of 20 lines, beam 1; it chose the weights:\n\n- BLEU {report['dev_bleu']:.2f}\n",
+        *(f"`{score['signature']}`" for score in report["test"]["dev"]["scores"].values()), report["test"]["dev"]["samples"][0]["translation"],
+    ):  # fmt: skip
+        assert text in card, text
+    assert str(bundle.parent) not in card and ("has learnt nothing" in card) == (not report["learnt"])
+
+
+def test_the_model_card_names_the_data_sets_of_the_hub():
+    report = {
+        "parameters": 1, "steps": 1, "target_tokens": 1, "weights": "of step 1", "seconds": 60, "device": "cuda", "precision": "bf16", "threads": 1,
+        "processes": 2, "versions": {}, "data": {"read": 3, "kept": 2, "left_out": {"blank": 1, "over_long": 0}, "fingerprint": "f"},
+    }  # fmt: skip
+    config = load_recipe("multi30k_de_en", "data.source_language=no")
+    head, card = model_card("x", config, report).removeprefix("---\n").split("\n---\n", 1)
+    assert yaml.safe_load(head)["datasets"] == ["bentrevett/multi30k"] and yaml.safe_load(head)["language"][0] == "no"
+    assert "3 pairs were read and 2 kept (left out: 1 blank)" in card and "Development set" not in card
+    assert "datasets" not in model_card("x", load_recipe("multi30k_de_en", "data.folder=here"), report)
 
 
 def test_a_finished_run_is_left_alone(bundle, corpus_folder, capsys):

@@ -25,6 +25,7 @@ from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.inputs import open_inputs
+from translate.training.model_card import write_model_card
 from translate.training.optim import learning_rate
 from translate.training.ranks import Ranks, join_ranks
 from translate.training.runfolder import claim
@@ -237,7 +238,9 @@ class Run:
         tests = evaluate_tests(self.validation.translator(), self.bundle.config) if self.config.data.test else {}
         (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
         write_report(folder, self.report(chosen), tests)
-        return read_report(folder)
+        report = read_report(folder)
+        write_model_card(folder, self.bundle.config, report)
+        return report
 
     def report(self, chosen: dict[str, Any]) -> dict[str, Any]:
         progress = self.progress

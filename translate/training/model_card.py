@@ -1,0 +1,109 @@
+"""report.json and the configuration -> README.md, the model card of a run (Mitchell et al. 2019) as the Hugging Face hub shows it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from translate.config import Config, CorpusConfig
+from translate.files.atomic import atomic_text
+
+CARD = "README.md"
+SAMPLES = 3  # translations of each test set
+TEXT = """\
+---
+{metadata}
+---
+
+# {name}: {pair}
+
+A Transformer ("Attention is all you need") of {parameters:,} parameters that translates {pair}, trained with translate-nmt.
+
+    translate file -m FOLDER input.{source} -o output.{target}
+
+FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files of a run are not needed.
+
+## Data
+
+{corpora}
+
+{read:,} pairs were read and {kept:,} kept{left_out}. SHA-256 of the training data: `{fingerprint}`.
+
+## Training
+
+- model: {encoder} + {decoder} layers, {norm}-norm, width {width}, feed-forward {feedforward}, {heads} heads, dropout {dropout:g}
+- tokenizer: SentencePiece {kind}, {vocabulary:,} pieces
+- optimizer: Adam, schedule {schedule}, rate {rate:g}, {warmup:,} steps of warm-up, label smoothing {label_smoothing:g}, R-Drop {r_drop:g}
+- {steps:,} steps of up to {batch_tokens:,} target tokens, {target_tokens:,} tokens in all, seed {seed}
+- weights {weights}
+- {minutes:.1f} minutes on {device} in {precision}: {processes} process(es) of {threads} threads
+- {versions}
+
+## Scores
+
+{scores}
+
+## Limits
+
+The model is made for sentences like those it was trained on. On other text it may be fluent and wrong, and it repeats what is wrong or biased in
+its data. Check what it writes before anything depends on it.
+"""
+
+
+def write_model_card(folder: Path, config: Config, report: dict[str, Any]) -> None:
+    """`report`: of a training that has ended."""
+    with atomic_text(folder / CARD) as file:
+        file.write(model_card(folder.absolute().name, config, report))
+
+
+def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
+    data, (source, target) = config.data, (config.data.source_language, config.data.target_language)
+    hub = sorted({corpus.path for corpus in data.train if corpus.kind == "hub" and not (data.folder and corpus.files)})
+    metadata = {"language": [source, target], "pipeline_tag": "translation", "library_name": "translate-nmt", **({"datasets": hub} if hub else {})}
+    sets = [("training", data.train), ("development", data.validation), *((f"test {test}", [corpus]) for test, corpus in data.test.items())]
+    counts, model = report["data"], config.model
+    left_out = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in counts["left_out"].items() if count)
+    return TEXT.format(
+        metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip(), name=name, pair=f"{source} to {target}",
+        source=source, target=target, corpora="\n".join(f"- {use}: {describe(corpora, data.folder is not None)}" for use, corpora in sets if corpora),
+        **{key: counts[key] for key in ("read", "kept", "fingerprint")}, left_out=f" (left out: {left_out})" if left_out else "",
+        encoder=model.encoder_layers, decoder=model.decoder_layers, **{key: value for key, value in vars(model).items() if key != "max_tokens"},
+        **{key: getattr(config.tokenizer, key) for key in ("kind", "vocabulary")},
+        **{key: getattr(config.optim, key) for key in ("schedule", "rate", "warmup", "label_smoothing", "r_drop")},
+        batch_tokens=config.training.batch_tokens * config.training.accumulate, seed=config.training.seed, minutes=report["seconds"] / 60,
+        **{key: report[key] for key in ("parameters", "steps", "target_tokens", "weights", "device", "precision", "processes", "threads")},
+        versions=", ".join(f"{package} {version}" for package, version in report["versions"].items()), scores="\n".join(scores(report)).strip(),
+    )  # fmt: skip
+
+
+def describe(corpora: Sequence[CorpusConfig], local: bool) -> str:
+    """Their kinds and names; of a path the last part, since its folders are those of one machine. local: from data.folder."""
+    texts = []
+    for corpus in corpora:
+        kind = "text" if local and corpus.files else corpus.kind
+        name = corpus.path if kind == "hub" else os.path.basename(corpus.files or corpus.path or corpus.source)
+        parts = [f"{kind} {name}".strip(), *([corpus.split] if kind in ("hub", "saved", "phrasebook") else [])]
+        parts += [] if corpus.lines is None else [f"lines {corpus.lines}"]
+        texts.append(", ".join([*parts, *([f"weight {corpus.weight:g}"] if corpus.weight != 1 else [])]))
+    return "; ".join(texts)
+
+
+def scores(report: dict[str, Any]) -> Iterator[str]:
+    """A list for the development set, and for each test set one with signatures and some translations."""
+    if report.get("learnt") is False:
+        yield "**The model has learnt nothing:** its translations of the development set hardly depend on their sources.\n"
+    if chosen := report.get("chosen_on"):
+        yield f"Development set {chosen['set']}, {chosen['sentences']:,} of {chosen['of']:,} lines, beam {chosen['beam']}; it chose the weights:\n"
+        yield f"- BLEU {report['dev_bleu']:.2f}\n- chrF++ {report['dev_chrf']:.2f}\n"
+    for name, test in report.get("test", {}).items():
+        beam, alpha = test["decoding"]["beam"], test["decoding"]["length_penalty"]
+        yield f"Test set {name}, {test['sentences']:,} sentences, beam {beam}, length penalty {alpha:g}:\n"
+        for metric, score in test["scores"].items():
+            interval = f" [{score['low']:.2f}, {score['high']:.2f}]" if "low" in score else ""
+            yield f"- {metric} {score['value']:.2f}{interval} (`{score['signature']}`)"
+        samples = ["\n".join(f"{key:<12} {sample[key]}" for key in ("source", "reference", "translation")) for sample in test["samples"][:SAMPLES]]
+        yield "\n```text\n" + "\n\n".join(samples) + "\n```\n"
