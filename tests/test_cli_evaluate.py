@@ -20,7 +20,8 @@ from translate.decoding import Options
 from translate.evaluation.evaluation import evaluate_tests, table, write_report
 from translate.evaluation.scoring import score
 from translate.tokenizer import train_tokenizer
-from translate.translation.translator import Translation, Translator
+from translate.translation.pieces import Translation
+from translate.translation.translator import Translator
 
 SOURCES = ["Der Hund schläft.", "Die Katze läuft.", "", "Guten Morgen!", "Ich weiß nicht, ob er kommt.", "Was kostet das Brot?"]
 

@@ -28,8 +28,9 @@ from translate.tokenizer import BOS, Tokenizer
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.loss import loss_sum
 from translate.training.runlog import RunLog
+from translate.translation.batching import length_batches
 from translate.translation.torch_engine import TorchEngine
-from translate.translation.translator import Translator, length_batches
+from translate.translation.translator import Translator
 
 ASIDE = 10.0  # BLEU from which on nobody doubts that a model has learnt something
 OWN = 5.0  # points of chrF++ that translations fit their own references better than those of other sentences, if they say anything of their sources
