@@ -76,7 +76,7 @@ def bundle(tmp_path_factory, corpus_folder) -> Path:
     from translate.training.run import train
 
     run = tmp_path_factory.mktemp("runs") / "tiny"
-    assert train(tiny_config(run, corpus_folder)) == 0
+    assert train(tiny_config(run, corpus_folder))
     return run
 
 
@@ -86,7 +86,7 @@ def trained(tmp_path_factory, corpus_folder):
     from translate.training.run import train
 
     run = tmp_path_factory.mktemp("trained") / "run"
-    assert train(tiny_config(run, corpus_folder, steps=400, validate_every=400)) == 0
+    assert train(tiny_config(run, corpus_folder, steps=400, validate_every=400))
     return run
 
 

@@ -19,8 +19,8 @@ from translate.checks.alignment import shifted
 from translate.checks.data_checks import check_data
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig
+from translate.training.inputs import cheap_checks
 from translate.training.run import train
-from translate.training.runfolder import cheap_checks
 from translate.training.trial import check_model
 
 DATA = os.environ.get("TRANSLATE_DATA")
@@ -189,7 +189,7 @@ def test_characters_that_hardly_occur_or_are_normalised_are_told(tmp_path, capsy
 def test_training_says_at_every_start_what_the_quick_part_warns_of(tmp_path, corpus_folder, monkeypatch):
     sides = {f"train_{language}": read(corpus_folder / f"train.{language}")[:300] for language in ("de", "en")}
     write(tmp_path, **sides, dev_de=sides["train_de"][:20], dev_en=sides["train_en"][:20])
-    monkeypatch.setattr("translate.training.run.Run.choose", lambda run: 1 / 0)  # neither start comes to its end
+    monkeypatch.setattr("translate.training.run.Run.finish", lambda run: 1 / 0)  # neither start comes to its end
     for start in (1, 2):
         with pytest.raises(ZeroDivisionError):
             train(tiny_config(tmp_path / "run", tmp_path, steps=2, validate_every=2))

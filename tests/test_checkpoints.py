@@ -27,8 +27,8 @@ def start(config, tmp_path, first: str = "") -> subprocess.Popen:
     program = """
 import json, sys
 from translate.config import from_dict
-from translate.training.run import train
-sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"""
+from translate.cli.train import train_one
+sys.exit(train_one(from_dict(json.load(open(sys.argv[1])))))"""
     command = [sys.executable, "-c", first + program, str(file)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
@@ -57,7 +57,7 @@ def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_f
     assert process.wait(60) == 128 + number
     assert b"the same command goes on" in process.stderr.read()
     assert not (tmp_path / "parts" / "report.json").exists()
-    assert train(config("parts")) == 0
+    assert train(config("parts"))
     assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
     steps = [line["step"] for line in metrics(tmp_path / "parts") if "loss" in line]
     assert steps == sorted(set(steps))
@@ -68,7 +68,7 @@ def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpu
     """Killed while it chooses its weights: the last validation is not done, or counted, a second time."""
     train(tiny_config(tmp_path / "whole", corpus_folder, steps=steps, keep=3, average=3))
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.run.Run.choose", lambda run: [][1])
+        patch.setattr("translate.training.run.Run.finish", lambda run: [][1])
         with pytest.raises(IndexError):
             train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
     train(tiny_config(tmp_path / "parts", corpus_folder, steps=steps, keep=3, average=3))
@@ -110,7 +110,7 @@ def test_a_damaged_save_falls_back_to_the_one_before(damage, tmp_path, corpus_fo
     train(tiny_config(tmp_path / "whole", corpus_folder, steps=60))
     run = tmp_path / "parts"
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.run.Run.choose", lambda run: [][1])
+        patch.setattr("translate.training.run.Run.finish", lambda run: [][1])
         with pytest.raises(IndexError):
             train(tiny_config(run, corpus_folder, steps=60))
     saves = [run / "checkpoints" / name for name in ("resume.safetensors", "resume.before.safetensors")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import signal
 import subprocess
 import sys
 import types
@@ -17,6 +18,7 @@ from tests.mutations import LAUGHS
 from translate.cli.main import main
 from translate.config import Config, OptimConfig, from_dict
 from translate.errors import UserError
+from translate.training.stopping import Stopped
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
@@ -26,18 +28,19 @@ RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
 def trained(monkeypatch, tmp_path):
     """The configurations that reach training, which is replaced; the working folder is empty and must stay so."""
     configs: list[Config] = []
-    codes: list[int | None] = []
+    outcomes: list[BaseException | None] = []
 
     def train(config):
         configs.append(config)
-        return codes.pop(0) if codes else None
+        if outcomes and (error := outcomes.pop(0)):
+            raise error
+        return {}
 
     monkeypatch.setitem(sys.modules, "translate.training.run", types.SimpleNamespace(train=train))
     folder = tmp_path / "working"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    configs_and_codes = types.SimpleNamespace(configs=configs, codes=codes)
-    yield configs_and_codes
+    yield types.SimpleNamespace(configs=configs, outcomes=outcomes)
     assert not list(folder.iterdir()), "composing must leave nothing behind"
 
 
@@ -114,10 +117,10 @@ def test_a_recipe_of_ones_own_builds_on_a_shipped_one_from_any_folder(trained, m
     assert config.data.train[0].kind == "phrasebook"
 
 
-@pytest.mark.parametrize("code", [None, 143])
-def test_the_exit_code_of_training_is_passed_on(trained, code):
-    trained.codes.append(code)
-    assert main(["train", "recipe=quickstart"]) == (code or 0)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_exit_code_of_a_run_that_is_stopped_names_the_signal(trained, number):
+    trained.outcomes.append(Stopped(number, 7))
+    assert main(["train", "recipe=quickstart"]) == 128 + number
 
 
 def test_a_mistake_of_training_itself_is_one_line_too(trained, monkeypatch, capsys):
@@ -225,9 +228,13 @@ def test_a_sweep_is_checked_whole_before_its_first_run(trained, capsys):
     assert not trained.configs
 
 
-@pytest.mark.parametrize(("codes", "runs", "code"), [([0, 1, 0], 3, 1), ([0, 143], 2, 143)])
-def test_a_sweep_returns_the_greatest_code_and_ends_when_interrupted(trained, codes, runs, code):
-    trained.codes += codes
+@pytest.mark.parametrize(
+    ("outcomes", "runs", "code"),
+    [([None, UserError("no lines"), None], 3, 2), ([None, Stopped(signal.SIGTERM, 7)], 2, 143)],
+    ids=["mistake", "signal"],
+)
+def test_a_sweep_returns_the_greatest_code_and_ends_when_interrupted(trained, outcomes, runs, code):
+    trained.outcomes += outcomes
     assert main(["train", "-m", "recipe=quickstart", "training.seed=1,2,3"]) == code
     assert len(trained.configs) == runs
 

@@ -11,27 +11,18 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from translate.config import (
-    ABOVE_0,
-    AT_LEAST_0,
-    AT_LEAST_1,
-    AT_MOST,
-    BELOW_ONE,
-    CHOICES,
-    Config,
-    CorpusConfig,
-    DataConfig,
-    ModelConfig,
-    check,
-    check_budget,
-    first_difference,
-    from_dict,
-)
+from translate.bounds import bounds_of
+from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, check_budget, first_difference, from_dict
 from translate.errors import UserError
 from translate.values import flatten, unknown_key
 
 DEFAULTS = {**flatten(dataclasses.asdict(Config())), "decoding.length_penalty": 1.0}  # where it isn't left open
-LIMITS = {**dict.fromkeys((*AT_LEAST_0, *ABOVE_0), 0), **dict.fromkeys(AT_LEAST_1, 1)}
+BOUNDS = {key: bounds_of(Config, key) for key in DEFAULTS}
+CHOICES = {key: bounds.choices for key, bounds in BOUNDS.items() if bounds.choices}
+LEAST, MOST, ABOVE, BELOW = (
+    {key: value for key, bounds in BOUNDS.items() if math.isfinite(value := getattr(bounds, name))} for name in ("least", "most", "above", "below")
+)
+LIMITS = {**LEAST, **ABOVE}
 
 
 def changed(**keys: object) -> Config:
@@ -55,18 +46,21 @@ def test_the_defaults_are_possible():
     assert check(Config()) == Config()
 
 
-def test_the_tables_of_limits_name_keys_that_exist():
-    assert {*CHOICES, *LIMITS, *BELOW_ONE, *AT_MOST} <= set(DEFAULTS)
-
-
 def test_every_number_has_a_limit():
     """A new setting that is a number needs an answer to what is too small."""
     numbers = {key for key, value in DEFAULTS.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
-    assert numbers == {*LIMITS, "model.max_tokens"}  # that one is at least 2, with a message of its own
+    assert numbers == {*LIMITS}
+    assert {key: LIMITS[key] for key in ("model.heads", "training.steps", "model.max_tokens", "optim.rate")} == {
+        "model.heads": 1, "training.steps": 0, "model.max_tokens": 2, "optim.rate": 0
+    }  # fmt: skip
+
+
+def test_bounds_of_a_key_that_does_not_exist_are_none():
+    assert bounds_of(Config, "modle.width") == bounds_of(Config, "model.widht") == bounds_of(Config, "run.x") == bounds_of(Config, "data.train.0")
 
 
 @pytest.mark.parametrize("key", CHOICES)
-def test_a_choice_that_is_none_lists_the_choices(key):
+def test_an_unknown_choice_lists_the_choices(key):
     with pytest.raises(ValueError) as caught:
         check(set_key(key, "nonsense"))
     assert key in str(caught.value) and "'nonsense'" in str(caught.value)
@@ -76,15 +70,15 @@ def test_a_choice_that_is_none_lists_the_choices(key):
 @pytest.mark.parametrize("key", LIMITS)
 def test_a_number_below_its_limit_is_refused(key):
     kind, bound = type(DEFAULTS[key]), LIMITS[key]
-    too_small = kind(0) if key in ABOVE_0 else kind(bound - 1)
+    too_small = kind(0) if key in ABOVE else kind(bound - 1)
     with pytest.raises(ValueError) as caught:
         check(set_key(key, too_small))
-    assert str(caught.value) == f"{key} is {too_small}: it must be {'above' if key in ABOVE_0 else 'at least'} {bound}"
+    assert str(caught.value) == f"{key} is {too_small}: it must be {'above' if key in ABOVE else 'at least'} {bound}"
 
 
-@pytest.mark.parametrize("key", AT_MOST)
+@pytest.mark.parametrize("key", MOST)
 def test_a_number_that_can_t_be_meant_is_refused(key):
-    most = AT_MOST[key]
+    most = MOST[key]
     with pytest.raises(ValueError, match=f"{re.escape(key)} is .*: it must be at most "):
         check(set_key(key, most * 1.01 if isinstance(DEFAULTS[key], float) else most + 1))
     assert type(most) is type(DEFAULTS[key]) and DEFAULTS[key] <= most
@@ -96,7 +90,7 @@ def test_the_greatest_dropout_leaves_a_byte_of_256_to_keep():
 
     from translate.model.layers import dropout_mask
 
-    mask = dropout_mask(torch.empty(1000), AT_MOST["model.dropout"], torch.Generator().manual_seed(1))
+    mask = dropout_mask(torch.empty(1000), MOST["model.dropout"], torch.Generator().manual_seed(1))
     assert torch.isfinite(mask).all() and 0 < float((mask > 0).float().mean()) < 0.2
 
 
@@ -106,7 +100,7 @@ def test_nan_is_refused(key):
         check(set_key(key, math.nan))
 
 
-@pytest.mark.parametrize("key", BELOW_ONE)
+@pytest.mark.parametrize("key", BELOW)
 def test_a_share_of_one_or_more_is_refused(key):
     with pytest.raises(ValueError, match=f"{key} is 1.0: it must be below 1"):
         check(set_key(key, 1.0))
@@ -122,12 +116,12 @@ def test_a_share_of_one_or_more_is_refused(key):
         ({"data__filters__max_tokens": 300}, "data.filters.max_tokens (300) must be at most model.max_tokens (256)"),
         ({"run": " "}, "run is empty"),
         ({"decoding__length_penalty": 3.5}, "decoding.length_penalty is 3.5: it must be at most 3"),
-        ({"data__train": [{"kind": "xlsx"}]}, "'xlsx': choose one of text, tsv, csv, jsonl"),
+        ({"data__train": [{"kind": "xlsx"}]}, "data.train[0].kind is 'xlsx': choose one of text, tsv, csv, jsonl"),
         ({"data__validation": [{"kind": "xml"}]}, "'xml'"),
-        ({"data__test": {"dev": {"kind": "sgm"}}}, "'sgm'"),
-        ({"data__train": [{"source": "a.de", "weight": 0.0}]}, "weight of a corpus (a.de) is 0.0: it must be more than 0"),
-        ({"data__train": [{"source": "a.de", "weight": 1e12}]}, "weight of a corpus (a.de) is 1000000000000.0: it must be at most 1,000,000,000"),
-        ({"data__train": [{"path": "b", "weight": math.nan}]}, "data.train.0.weight is nan"),
+        ({"data__test": {"dev": {"kind": "sgm"}}}, "data.test.dev.kind is 'sgm'"),
+        ({"data__train": [{"source": "a.de", "weight": 0.0}]}, "data.train[0].weight is 0.0: it must be above 0"),
+        ({"data__train": [{"source": "a.de", "weight": 1e12}]}, "data.train[0].weight is 1000000000000.0: it must be at most 1,000,000,000"),
+        ({"data__train": [{"path": "b", "weight": math.nan}]}, "data.train[0].weight is nan"),
     ],
 )
 def test_an_impossible_combination_names_the_values(keys, message):

@@ -10,8 +10,8 @@ import safetensors
 import yaml
 
 from translate.bundle.bundle import load_bundle
+from translate.bundle.seal import FORMAT, SEALED
 from translate.cli.main import main
-from translate.config import FORMAT, SEALED
 from translate.translation.translator import Translator
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -274,3 +275,27 @@ def test_info(what, capsys):
         "config": "r_drop: 3.0",
     }
     assert expected.get(what, "recipes") in said and "hydra/" not in said
+
+
+def test_load_recipe_does_what_the_command_does(mine):
+    from translate.compose.compose import load_recipe
+
+    path = mine("# @package _global_\ndefaults:\n  - quickstart\n  - _self_\nmodel: {heads: 2}\n")
+    assert load_recipe("quickstart", "training.minutes=1") == compose(["recipe=quickstart", "training.minutes=1"])[0]
+    for config in (load_recipe(Path(path), "model=tiny"), load_recipe("mine", "model=tiny", folder="my")):
+        assert (config.run, config.model.width, config.model.heads) == ("runs/mine", 128, 2)
+    with pytest.raises(UserError, match="unknown key model.widht"):
+        load_recipe("quickstart", "model.widht=3")
+
+
+def test_recipes_are_loaded_in_threads_and_inside_a_program_that_uses_hydra():
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    from translate.compose.compose import load_recipe
+
+    with hydra.initialize(config_path=None, version_base="1.3"):
+        outer = GlobalHydra.instance().hydra
+        with ThreadPoolExecutor(4) as pool:
+            seeds = [config.training.seed for config in pool.map(lambda seed: load_recipe("quickstart", f"training.seed={seed}"), range(8))]
+        assert seeds == list(range(8)) and GlobalHydra.instance().hydra is outer

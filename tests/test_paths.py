@@ -144,7 +144,7 @@ def test_a_run_folder_in_the_home_folder(home, corpus_folder):
 
     config = tiny_config("~/runs/x", corpus_folder, steps=1, validate_every=1)
     config.data.test = {}
-    assert train(config) == 0
+    assert train(config)
     assert (home / "runs" / "x" / "model.safetensors").exists()
 
 

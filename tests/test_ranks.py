@@ -26,10 +26,10 @@ from translate.training.run import train
 PROGRAM = """
 import json, os, sys
 from translate.config import from_dict
-from translate.training.run import train
+from translate.cli.train import train_one
 os.write(2, f"process {os.environ['RANK']} {os.getpid()}\\n".encode())  # in one piece: the ranks share stderr
 try:
-    code = train(from_dict(json.load(open(sys.argv[1]))))
+    code = train_one(from_dict(json.load(open(sys.argv[1]))))
 except ValueError as error:
     print("told:", error, file=sys.stderr)
     code = 2
@@ -97,7 +97,7 @@ def test_a_signal_to_any_rank_stops_all_and_one_process_goes_on(rank, tmp_path, 
     log = (tmp_path / "parts" / "train.log").read_text()
     assert log.count("stopped by SIGTERM at step") == 1 and not (tmp_path / "parts" / "report.json").exists()
     assert not (tmp_path / "parts" / ".lock").exists()
-    assert train(config_for(tmp_path / "parts", corpus_folder, **settings)) == 0
+    assert train(config_for(tmp_path / "parts", corpus_folder, **settings))
     losses = [[line["loss"] for line in metrics(tmp_path / run) if "loss" in line] for run in ("whole", "parts")]
     assert losses[0] == pytest.approx(losses[1], rel=2e-3)
 

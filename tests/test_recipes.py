@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from translate.cli.train import GROUPS, compose
-from translate.config import CorpusConfig, check_budget
-from translate.values import line_range
+from translate.config import CorpusConfig, check_budget, line_range
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))

@@ -115,7 +115,7 @@ def test_resume_false_puts_the_old_run_aside(tmp_path, corpus_folder, capsys):
     with pytest.raises(ValueError, match=r"optim.rate is 0.001 now and was 0.005; .* begin anew with resume=false"):
         train(config)
     config.resume = False
-    assert train(config) == 0
+    assert train(config)
     assert digest(tmp_path / "run.1" / "model.safetensors") == old != digest(tmp_path / "run" / "model.safetensors")
     assert f"the run in {tmp_path / 'run'} is now in {tmp_path / 'run.1'}" in capsys.readouterr().err
     train(config)

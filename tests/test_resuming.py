@@ -35,7 +35,7 @@ def stopped(tmp_path_factory, corpus_folder) -> Path:
     """A run that did all of its steps and was killed before it chose its weights."""
     run = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.Run, "choose", killed)
+        patch.setattr(training.Run, "finish", killed)
         with pytest.raises(Killed):
             train(tiny_config(run, corpus_folder, **SETTINGS))
     return run
@@ -165,7 +165,7 @@ def test_killed_in_its_final_tests_a_run_in_minutes_takes_no_further_step(tmp_pa
             train(config)
     before = digest(tmp_path / "run" / "model.safetensors"), (tmp_path / "run" / "metrics.jsonl").read_text()
     config.training.minutes = 0.03
-    assert train(config) == 0
+    assert train(config)
     assert before == (digest(tmp_path / "run" / "model.safetensors"), (tmp_path / "run" / "metrics.jsonl").read_text())
     assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == metrics(tmp_path / "run")[-1]["step"]
 
@@ -196,7 +196,7 @@ def test_what_touches_no_weight_may_differ(stopped, whole, tmp_path, corpus_fold
     run = copy_of(stopped, tmp_path)
     (run / "checkpoints" / "resume.safetensors").unlink()  # twenty steps are left
     config = moved(run, corpus_folder, tmp_path / "elsewhere", keep=4, patience=50, log_every=4, validate_every=30)
-    assert train(config) == 0
+    assert train(config)
     assert torch.equal(
         *(read_weights(each / "checkpoints" / "step-00000060.safetensors")["encoder.0.feedforward.inner.bias"] for each in (run, whole))
     )
@@ -210,7 +210,7 @@ def test_what_touches_no_weight_may_differ(stopped, whole, tmp_path, corpus_fold
 def test_of_a_finished_run_too_and_the_bundle_stays_whole(whole, tmp_path, corpus_folder, capsys):
     run = copy_of(whole, tmp_path)
     before = read_weights(run / "model.safetensors")
-    assert train(moved(run, corpus_folder, tmp_path / "elsewhere")) == 0
+    assert train(moved(run, corpus_folder, tmp_path / "elsewhere"))
     errors = capsys.readouterr().err
     assert "is finished" in errors and "training.steps" in errors and "resumed" not in said(run)[len(said(whole)) :]
     loaded = load_bundle(run)
@@ -230,7 +230,7 @@ def test_settings_half_written_are_mended_by_the_next_start(whole, tmp_path, cor
     (run / "config.yaml").write_text(text.replace("decoding:\n  beam: 2", "decoding:\n  beam: 3"))
     with pytest.raises(ValueError, match=r"decoding\.beam"):
         load_bundle(run)
-    assert train(config) == 0
+    assert train(config)
     assert load_bundle(run).config.decoding.beam == 3
 
 
@@ -244,7 +244,7 @@ def test_a_larger_budget_extends_a_finished_run(whole, tmp_path, corpus_folder, 
     assert "resumed at step 60" in said(run)
     assert "the budget was 60 steps and is 80 steps now, of which 75% are used up; the linear schedule goes on" in said(run)
     assert json.loads((run / "report.json").read_text())["steps"] == 60
-    assert train(config) == 0  # not taken for finished because the old report is there
+    assert train(config)  # not taken for finished because the old report is there
     report = json.loads((run / "report.json").read_text())
     assert report["steps"] == 80 and metrics(run)[-1]["step"] == 80
     rates = {line["step"]: line["rate"] for line in metrics(run) if "rate" in line}
@@ -252,7 +252,7 @@ def test_a_larger_budget_extends_a_finished_run(whole, tmp_path, corpus_folder, 
     capsys.readouterr()
     for steps in (80, 70):
         config.training.steps = steps
-        assert train(config) == 0
+        assert train(config)
         assert "is finished" in capsys.readouterr().err
     assert json.loads((run / "report.json").read_text()) == report
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["steps"] == 80
@@ -262,7 +262,7 @@ def test_minutes_may_follow_steps_and_patience_may_grow(tmp_path, corpus_folder,
     config = tiny_config(tmp_path / "run", corpus_folder, steps=500, validate_every=5, patience=2, average=1)
     config.optim.rate = 1e-9
     train(config)
-    assert train(config) == 0
+    assert train(config)
     assert "train on with training.patience above 2" in capsys.readouterr().err
     config.training.patience = 4
     train(config)
@@ -276,7 +276,7 @@ def test_minutes_may_follow_steps_and_patience_may_grow(tmp_path, corpus_folder,
 
 def test_a_smaller_budget_ends_a_run_where_it_is(stopped, tmp_path, corpus_folder):
     run = copy_of(stopped, tmp_path)
-    assert train(tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 50})) == 0
+    assert train(tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 50}))
     assert "the budget was 60 steps and is 50 steps now, all of it used up" in said(run)
     assert json.loads((run / "report.json").read_text())["steps"] == 60
 
@@ -307,7 +307,7 @@ def test_the_run_s_own_tokenizer_may_be_named(whole, tmp_path, corpus_folder, ca
     run = copy_of(whole, tmp_path)
     config = tiny_config(run, corpus_folder, **SETTINGS)
     config.tokenizer.path = str(whole / "spm.model")
-    assert train(config) == 0
+    assert train(config)
     assert "is finished" in capsys.readouterr().err
 
 
@@ -319,7 +319,7 @@ def test_a_report_of_evaluate_alone_finishes_no_run(stopped, whole, tmp_path, co
     assert report["steps"] == 60 and list(report["test"]) == ["dev"]
 
 
-@pytest.mark.parametrize("where", ["translate.training.runfolder.prepare", "translate.training.run.Run.step"])
+@pytest.mark.parametrize("where", ["translate.training.inputs.prepare", "translate.training.update.Updater.update"])
 def test_a_run_without_a_step_gives_way_to_the_corrected_command(where, tmp_path, corpus_folder, monkeypatch):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -329,7 +329,7 @@ def test_a_run_without_a_step_gives_way_to_the_corrected_command(where, tmp_path
     assert (run / "config.yaml").exists()
     config = tiny_config(run, corpus_folder, steps=10, validate_every=10)
     config.tokenizer.vocabulary, config.model.width = 400, 48
-    assert train(config) == 0
+    assert train(config)
     assert len(load_bundle(run).tokenizer.target_pieces()) == 400
 
 
@@ -338,7 +338,7 @@ def test_a_tokenizer_of_data_that_were_corrected_since_is_made_anew(tmp_path, co
     shutil.copytree(corpus_folder, folder)
     config = tiny_config(tmp_path / "run", folder, steps=5, validate_every=5)
     with monkeypatch.context() as patch:
-        patch.setattr("translate.training.runfolder.prepare", killed)
+        patch.setattr("translate.training.inputs.prepare", killed)
         with pytest.raises(Killed):
             train(config)
     old = digest(tmp_path / "run" / "spm.model")
@@ -361,7 +361,7 @@ def test_errors_of_the_quick_check_stop_the_start(which, tmp_path, corpus_folder
     with pytest.raises(ValueError, match=messages[which]):
         train(config)
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {"train.log", "metrics.jsonl"}
-    assert train(tiny_config(tmp_path / "run", corpus_folder, steps=2, validate_every=2)) == 0
+    assert train(tiny_config(tmp_path / "run", corpus_folder, steps=2, validate_every=2))
 
 
 def test_another_development_set_measures_the_best_again(stopped, tmp_path, corpus_folder):

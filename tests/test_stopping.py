@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 import pytest
@@ -19,6 +20,7 @@ from tests.test_recovery import spoiled
 from translate.bundle.bundle import read_metadata
 from translate.training import checkpoints, update
 from translate.training.run import train
+from translate.training.stopping import Stopped
 
 SETTINGS = {"steps": 30, "validate_every": 30, "log_every": 5}
 
@@ -53,10 +55,23 @@ def test_every_signal_that_ends_a_run_saves_it(name, whole, tmp_path, corpus_fol
     before = signal.getsignal(number)
     with monkeypatch.context() as patch:
         signalled(patch, number, 12)
-        assert train(tiny_config(run, corpus_folder, **SETTINGS)) == 128 + number
+        with pytest.raises(Stopped) as stopped:
+            train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert stopped.value.number == number
     assert signal.getsignal(number) == before
     assert f"stopped by {name} at step 13 and saved" in (run / "train.log").read_text() and saved_step(run) == 13
-    assert train(tiny_config(run, corpus_folder, **SETTINGS)) == 0
+    assert train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert digest(run / "model.safetensors") == whole
+
+
+def test_a_run_in_another_thread(whole, tmp_path, corpus_folder):
+    """Where Python has no signals, and where notebooks and servers train; it returns the report."""
+    run, before, reports = tmp_path / "run", signal.getsignal(signal.SIGINT), []
+    thread = threading.Thread(target=lambda: reports.append(train(tiny_config(run, corpus_folder, **SETTINGS))))
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) == before
+    assert reports == [json.loads((run / "report.json").read_text())] and reports[0]["steps"] == 30
     assert digest(run / "model.safetensors") == whole
 
 
@@ -65,7 +80,7 @@ def test_a_signal_that_was_ignored_stays_so(whole, tmp_path, corpus_folder, monk
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         signalled(monkeypatch, signal.SIGHUP, 12)
-        assert train(tiny_config(tmp_path / "run", corpus_folder, **SETTINGS)) == 0
+        assert train(tiny_config(tmp_path / "run", corpus_folder, **SETTINGS))
     finally:
         signal.signal(signal.SIGHUP, old)
     assert digest(tmp_path / "run" / "model.safetensors") == whole
@@ -83,7 +98,9 @@ def test_a_second_signal_does_not_break_the_save(whole, tmp_path, corpus_folder,
     with monkeypatch.context() as patch:
         signalled(patch, signal.SIGTERM, 12)
         patch.setattr(checkpoints, "write_weights", interrupted)
-        assert train(tiny_config(run, corpus_folder, **SETTINGS)) == 128 + signal.SIGTERM
+        with pytest.raises(Stopped) as stopped:
+            train(tiny_config(run, corpus_folder, **SETTINGS))
+    assert stopped.value.number == signal.SIGTERM
     assert saved_step(run) in (1, 13)  # the save of the beginning was interrupted too
     train(tiny_config(run, corpus_folder, **SETTINGS))
     assert digest(run / "model.safetensors") == whole
@@ -99,8 +116,9 @@ def test_a_second_signal_while_no_save_is_written_acts_at_once(tmp_path, corpus_
         return plain(self, batches, at, rate, say)
 
     monkeypatch.setattr(update.Updater, "update", signalling)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as interrupted:
         train(tiny_config(tmp_path / "run", corpus_folder, **SETTINGS))
+    assert not isinstance(interrupted.value, Stopped)
 
 
 def test_a_save_that_is_not_written_leaves_the_one_before(whole, tmp_path, corpus_folder, monkeypatch):
@@ -114,12 +132,13 @@ def test_a_save_that_is_not_written_leaves_the_one_before(whole, tmp_path, corpu
 
     with monkeypatch.context() as patch:
         signalled(patch, signal.SIGTERM, 12)
-        train(tiny_config(run, corpus_folder, **SETTINGS))
+        with pytest.raises(Stopped):
+            train(tiny_config(run, corpus_folder, **SETTINGS))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoints, "write_weights", failing_write)
         signalled(patch, signal.SIGTERM, 20)
         train(tiny_config(run, corpus_folder, **SETTINGS))
-    assert train(tiny_config(run, corpus_folder, **SETTINGS)) == 0
+    assert train(tiny_config(run, corpus_folder, **SETTINGS))
     assert digest(run / "model.safetensors") == whole
     assert not list(run.rglob("*.tmp"))
 
@@ -178,8 +197,8 @@ def test_a_terminal_that_is_closed(tmp_path, corpus_folder):
     """It sends SIGHUP, and whatever is written to it from then on fails."""
     run, config = tmp_path / "run", tmp_path / "config.json"
     config.write_text(json.dumps(dataclasses.asdict(tiny_config(run, corpus_folder, steps=4000, validate_every=4000, log_every=5))))
-    program = "import json, sys; from translate.config import from_dict; from translate.training.run import train\n"
-    program += "sys.exit(train(from_dict(json.load(open(sys.argv[1])))))"
+    program = "import json, sys; from translate.cli.train import train_one; from translate.config import from_dict\n"
+    program += "sys.exit(train_one(from_dict(json.load(open(sys.argv[1])))))"
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(config)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 import types
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from translate.cli.main import main
 from translate.cli.train import compose
 from translate.errors import UserError
+from translate.training.stopping import Stopped
 
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
 
@@ -28,12 +30,12 @@ def trains(monkeypatch, tmp_path):
     return use
 
 
-def write_report(run: str, dev: float, test: float) -> int:
+def write_report(run: str, dev: float, test: float) -> dict:
     folder = Path(run)
     folder.mkdir(parents=True)
     scores = {"BLEU": {"value": test, "signature": SIGNATURE}, "chrF++": {"value": 1.0, "signature": "x"}}
     (folder / "report.json").write_text(json.dumps({"dev_bleu": dev, "test": {"unseen": {"scores": scores}}}), encoding="utf-8")
-    return 0
+    return {}
 
 
 def test_a_run_that_fails_is_named_and_the_others_go_on(trains, capsys):
@@ -63,10 +65,12 @@ def test_the_table_has_mean_and_deviation_over_seeds(trains, capsys):
 
     def train(config):
         name = {128: "tiny", 256: "small"}[config.model.width]
-        return write_report(config.run, *values[name, config.training.seed]) if (name, config.training.seed) in values else 1
+        if (name, config.training.seed) not in values:
+            raise UserError("the corpus is empty")
+        return write_report(config.run, *values[name, config.training.seed])
 
     trains(train)
-    assert main(["train", "-m", "recipe=quickstart", "model=tiny,small", "training.seed=1,2,3"]) == 1
+    assert main(["train", "-m", "recipe=quickstart", "model=tiny,small", "training.seed=1,2,3"]) == 2
     lines = capsys.readouterr().out.splitlines()
     (tiny,) = [line for line in lines if line.startswith("model=tiny mean")]
     (small,) = [line for line in lines if line.startswith("model=small mean")]
@@ -82,7 +86,12 @@ def test_without_seeds_there_is_no_mean(trains, capsys):
 
 
 def test_an_interrupted_sweep_says_what_was_not_started(trains, capsys):
-    trains(lambda config: 143 if config.training.seed == 2 else write_report(config.run, 1.0, 2.0))
+    def train(config):
+        if config.training.seed == 2:
+            raise Stopped(signal.SIGTERM, 7)
+        return write_report(config.run, 1.0, 2.0)
+
+    trains(train)
     assert main(["train", "-m", "recipe=quickstart", "training.seed=1,2,3"]) == 143
     assert re.search(r"^training.seed=3 .*not started$", capsys.readouterr().out, re.MULTILINE)
 

@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_weights(bundle, tmp_path, corpus_folder):
 def test_without_a_development_set(tmp_path, corpus_folder):
     config = tiny_config(tmp_path / "run", corpus_folder, steps=25)
     config.data.validation, config.data.test = [], {}
-    assert train(config) == 0
+    assert train(config)
     assert json.loads((tmp_path / "run" / "report.json").read_text())["weights"] == "of step 25"
     assert Translator.load(tmp_path / "run", "cpu").translate(["Guten Tag.", ""])[1] == ""
 
@@ -74,7 +74,7 @@ def test_a_missing_test_set_is_found_before_the_training(tmp_path, corpus_folder
 
 def test_a_finished_run_is_left_alone(bundle, corpus_folder, capsys):
     before = digest(bundle / "model.safetensors"), (bundle / "train.log").read_text()
-    assert train(tiny_config(bundle, corpus_folder)) == 0
+    assert train(tiny_config(bundle, corpus_folder))
     assert "is finished" in capsys.readouterr().err
     assert before == (digest(bundle / "model.safetensors"), (bundle / "train.log").read_text())
 
@@ -196,11 +196,18 @@ def test_r_drop_sees_each_batch_twice_and_counts_it_once(tmp_path, corpus_folder
     assert any(not torch.equal(weights[name], plain[name]) for name in weights)
 
 
-def test_gradients_that_are_not_finite_are_left_out_and_end_the_run(tmp_path, corpus_folder):
-    config = tiny_config(tmp_path / "run", corpus_folder, steps=60, validate_every=60)
-    config.optim.rate, config.optim.schedule, config.optim.warmup = 1e30, "inverse_sqrt", 0
+def test_gradients_that_are_not_finite_are_left_out_and_end_the_run(tmp_path, corpus_folder, monkeypatch):
+    monkeypatch.setattr("translate.training.run.learning_rate", lambda *_: 1e30)
     with pytest.raises(ValueError, match=r"lower optim\.rate"):
+        train(tiny_config(tmp_path / "run", corpus_folder, steps=60, validate_every=60))
+
+
+def test_an_impossible_configuration_is_refused_before_anything_is_written(tmp_path, corpus_folder):
+    with pytest.raises(ValueError, match="optim.rate is 1e.30: it must be at most 1000"):
+        config = tiny_config(tmp_path / "run", corpus_folder)
+        config.optim.rate = 1e30
         train(config)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from translate.config import CorpusConfig
 from translate.phrasebook import pairs
 from translate.tokenizer import BOS
 from translate.training.checkpoints import Progress
+from translate.training.development import Result, has_learnt, set_name, spread
 from translate.training.run import train
-from translate.training.validation import Result, Validation, has_learnt, note, set_name, spread
+from translate.training.validation import Validation, update_best
 from translate.translation.translator import Translator
 
 WORDS = "Haus house|Hund dog|Katze cat|Baum tree|Wasser water|Brot bread|Käse cheese|Tür door|Fenster window|Stuhl chair|Tisch table|Buch book"
@@ -51,7 +52,7 @@ def of_words(words, run, **training):
 
 def test_where_bleu_is_0_throughout_chrf_chooses(words):
     config = of_words(words, "run", patience=3)
-    assert train(config) == 0
+    assert train(config)
     report, log = report_of(words / "run"), log_of(words / "run")
     validations = [line for line in metrics(words / "run") if "bleu" in line]
     assert all(line["bleu"] == 0 for line in validations)
@@ -63,7 +64,7 @@ def test_where_bleu_is_0_throughout_chrf_chooses(words):
 
 
 def test_the_loss_as_the_metric(words):
-    assert train(of_words(words, "run", metric="loss", steps=60)) == 0
+    assert train(of_words(words, "run", metric="loss", steps=60))
     validations = [line for line in metrics(words / "run") if "bleu" in line]
     best = min(validations, key=lambda line: (round(line["dev_loss"], 3), -line["step"]))
     assert report_of(words / "run")["weights"] == f"of step {best['step']}"
@@ -121,14 +122,14 @@ def test_the_newer_of_equals_is_kept_and_patience_counts_it():
         (4, Result(5.0, 9.0, 2.9, True), 4, 0),
     ):
         progress.step = step
-        assert note(progress, result, "bleu") == (best == step)
+        assert update_best(progress, result, "bleu") == (best == step)
         assert (progress.best_step, progress.worse) == (best, worse)
 
 
 def test_a_save_of_an_earlier_version_goes_on():
     progress = Progress(step=20, best_bleu=20.0, best_step=10)
-    assert not note(progress, Result(19.0, 40.0, 2.0, True), "bleu") and progress.best_step == 10
-    assert note(progress, Result(20.5, 40.0, 2.0, True), "bleu")
+    assert not update_best(progress, Result(19.0, 40.0, 2.0, True), "bleu") and progress.best_step == 10
+    assert update_best(progress, Result(20.5, 40.0, 2.0, True), "bleu")
 
 
 def test_the_subset_is_spread_over_the_whole_set_and_always_the_same():
@@ -169,7 +170,7 @@ def test_a_model_that_learnt_nothing_is_called_so_and_the_loss_chooses(tmp_path,
     run = tmp_path / "run"
     config = tiny_config(run, corpus_folder, steps=15, validate_every=5, average=1)
     config.optim.rate, config.decoding.beam = 1e-5, 5
-    assert train(config) == 0
+    assert train(config)
     report, log = report_of(run), log_of(run)
     losses = {line["step"]: line["dev_loss"] for line in metrics(run) if "dev_loss" in line}
     assert report["learnt"] is False and report["weights"] == f"of step {min(losses, key=losses.get)}"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
 import typing
-from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from translate.errors import UserError
 
+T = TypeVar("T")
 NEAR = 0.7  # of difflib's ratio: `knid` is near `kind` (0.75), `init` is near nothing
 
 
-def build(values: Any, kind: type, at: str = "") -> Any:
-    """Dataclass `kind` from plain values, as read from YAML. ValueError names an unknown key or a wrong type."""
+def build(values: Any, kind: type[T], at: str = "") -> T:
+    """Dataclass `kind` from plain values, as read from YAML. UserError names an unknown key or a wrong type."""
     if not isinstance(values, dict):
         raise UserError(f"{at or 'the configuration'} must be a mapping, not {short_repr(values)}")
     hints = typing.get_type_hints(kind)
@@ -49,7 +50,7 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         if not isinstance(value, dict):
             raise UserError(f"{at} must be a mapping, not {short_repr(value)}")
         return {str(key): _convert(item, arguments[1], f"{at}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(hint):
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(value, hint, at)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         try:
@@ -61,7 +62,7 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
     return value
 
 
-def find_fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> Optional[Tuple[str, str]]:
+def find_fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> tuple[str, str] | None:
     """What is wrong with values that are laid over a `hint` (a dataclass or a type), some of its keys or all: (key, message), or None.
 
     As lenient as OmegaConf: the text "8" is a number too, a number is a text too, and `${...}` may stand for anything. `known`: more keys for
@@ -103,15 +104,6 @@ def _fits(value: Any, kind: type) -> bool:
     return True
 
 
-def line_range(text: str) -> tuple[int, Optional[int]]:
-    """First and last line, from 1, of "1-1000"; of "1001-" the last is None. UserError for anything else."""
-    found = re.fullmatch(r"([0-9]{1,12})-([0-9]{1,12})?", text)
-    first, last = (int(found[1]), int(found[2]) if found[2] else None) if found else (0, None)
-    if first < 1 or (last is not None and last < first):
-        raise UserError(f"lines of a corpus is {short_repr(text)}: give the first and the last, such as 1-1000, or 1001- for all from there on")
-    return first, last
-
-
 def short_repr(value: Any) -> str:
     """`value` as Python writes it, cut so that a message stays one short line."""
     try:
@@ -121,7 +113,7 @@ def short_repr(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
-def flatten(values: Any, at: str = "") -> Dict[str, Any]:
+def flatten(values: Any, at: str = "") -> dict[str, Any]:
     """{'model': {'width': 256}} -> {'model.width': 256}; a list's items are numbered."""
     if isinstance(values, (dict, list)) and values:
         items = values.items() if isinstance(values, dict) else enumerate(values)

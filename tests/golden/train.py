@@ -32,7 +32,7 @@ def sentence(rng: random.Random) -> tuple[str, str]:
     return tuple(text[0].upper() + text[1:] + "." for text in texts)
 
 
-def main(run: str, texts: Path) -> int:
+def main(run: str, texts: Path) -> None:
     rng = random.Random(5)
     texts.mkdir(exist_ok=True)
     for name, count in (("train", 3000), ("dev", 50)):
@@ -40,7 +40,7 @@ def main(run: str, texts: Path) -> int:
         for language, lines in zip(("de", "en"), zip(*pairs)):
             (texts / f"{name}.{language}").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     training, validation = (CorpusConfig(kind="text", source=f"{texts}/{name}.de", target=f"{texts}/{name}.en") for name in ("train", "dev"))
-    return train(
+    train(
         Config(
             run=run,
             data=DataConfig(train=[training], validation=[validation], test={}, cache=f"{texts}/cache", filters=FilterConfig(max_tokens=64)),
@@ -56,4 +56,4 @@ def main(run: str, texts: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
+    main(sys.argv[1], Path(sys.argv[2]))

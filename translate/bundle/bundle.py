@@ -24,8 +24,8 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from translate.bundle.seal import CONFIG_SIZE, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
-from translate.config import FORMAT, SEALED, Config, check, from_dict
+from translate.bundle.seal import CONFIG_SIZE, FORMAT, SEALED, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
+from translate.config import Config, check, from_dict
 from translate.errors import UserError
 from translate.files.atomic import atomic_file, atomic_text
 from translate.files.paths import expand_path

@@ -14,6 +14,8 @@ from torch import Tensor
 from translate.errors import UserError
 from translate.values import short_repr
 
+FORMAT = 2  # of a bundle
+SEALED = 2  # the first format with a manifest
 MANIFEST_SIZE = CONFIG_SIZE = 1 << 20  # bytes; both take a few thousand
 TOKENIZER_SIZE = 1 << 28  # bytes; a million pieces take 24 MB
 

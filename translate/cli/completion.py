@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from translate.bounds import bounds_of
 from translate.compose.recipe_files import GROUPS, SUFFIXES, choices
-from translate.config import CHOICES, Config
+from translate.config import Config
 from translate.values import flatten
 
 HELP = "print the code that makes tab completion work in bash, zsh or fish"
@@ -66,7 +67,7 @@ def values(key: str, begun: str, own: Path | None, defaults: dict[str, Any]) -> 
         return paths(begun)
     if isinstance(defaults.get(key), bool):
         return ["true", "false"]
-    return list(CHOICES.get(key, ["auto", "cpu", "cuda"] if key == "training.device" else []))
+    return ["auto", "cpu", "cuda"] if key == "training.device" else list(bounds_of(Config, key).choices)
 
 
 def paths(begun: str, suffixes: tuple[str, ...] = ()) -> list[str]:

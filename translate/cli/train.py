@@ -94,13 +94,29 @@ def compose(words: list[str]) -> list[Config]:
 
 
 def train_one(config: Config) -> int:
-    from translate.training.run import train
-
+    """Train and print the results. Returns 0, 1 where verify_resume finds a difference, or 128 + the number of the signal that stopped the run."""
     if config.verify_resume:
         from translate.training.verify import verify_resume
 
-        return verify_resume(config) or 0
-    return train(config) or 0
+        return verify_resume(config)
+    from translate.training.run import train
+    from translate.training.stopping import Stopped
+
+    try:
+        report = train(config)
+    except Stopped as stopped:
+        return 128 + stopped.number
+    if report and "finished_before" not in report:
+        show_results(config, report)
+    return 0
+
+
+def show_results(config: Config, report: dict[str, Any]) -> None:
+    from translate.evaluation.evaluation import samples, table
+
+    if tests := {name: report["test"][name] for name in config.data.test}:
+        print(f"{table(tests)}\n\n{samples(tests)}\n")
+    print(f"next: echo 'Guten Morgen.' | translate file -m {config.run}")
 
 
 def split(words: list[str]) -> tuple[dict[str, str], list[str]]:

@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from translate.errors import UserError
 from translate.values import flatten
 
 NAME_LENGTH = 120  # characters of a folder's name that sweep values may fill; file systems take 255 bytes
+LOCK = threading.Lock()
 
 
 @dataclass
@@ -52,6 +54,16 @@ def jobs(options: dict[str, str], overrides: list[str]) -> list[Job]:
     if "--multirun" in options:
         name_folders(found, words)
     return found
+
+
+def load_recipe(name: str | os.PathLike[str], *words: str, folder: str | os.PathLike[str] | None = None) -> Config:
+    """The checked configuration of a recipe, as `translate train recipe=NAME WORDS` would train it.
+
+    name: of a recipe that comes with the package or lies in `folder`/recipe, or the path of a .yaml file. words: such as "model=tiny" or
+    "training.minutes=1". folder: holds recipes, and choices of groups, of your own. UserError for what is unknown or can't be used.
+    """
+    options = {} if folder is None else {"--config-dir": os.fspath(folder)}
+    return jobs(options, [f"recipe={os.fspath(name)}", *words])[0].config
 
 
 def show(options: dict[str, str], overrides: list[str]) -> None:
@@ -114,14 +126,13 @@ def gather(run: Sequence[Any], words: Words) -> dict[tuple[str, str], RecipeFile
 @contextlib.contextmanager
 def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], dict[tuple[str, str], RecipeFile]]]:
     """Hydra with the run's files in its store and nothing else. Yields its config loader, the overrides as text, and the files."""
-    import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     files = gather(run, words)
-    with hydra.initialize(config_path=None, version_base="1.3", job_name="train"), closed_resolvers():
+    with fresh_hydra(), closed_resolvers():
         store = ConfigStore.instance()  # has Hydra's own entries by now
         whole, store.repo = store.repo, copy.deepcopy(store.repo)
         try:
@@ -136,6 +147,23 @@ def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], d
             yield GlobalHydra.instance().config_loader(), [each.input_line for each in run if not adds_test_set(each)], files
         finally:
             store.repo = whole
+
+
+@contextlib.contextmanager
+def fresh_hydra() -> Iterator[None]:
+    """Hydra's state is global: one thread at a time, and a program that uses Hydra itself finds its own again."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    with LOCK:
+        outer, chosen = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+        GlobalHydra.instance().clear()
+        try:
+            with hydra.initialize(config_path=None, version_base="1.3", job_name="train"):
+                yield
+        finally:
+            GlobalHydra.instance().hydra, HydraConfig.instance().cfg = outer, chosen
 
 
 @contextlib.contextmanager

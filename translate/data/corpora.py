@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterable, Iterator
 import datasets
 from datasets.arrow_writer import ArrowWriter
 
-from translate.config import CorpusConfig, DataConfig
+from translate.config import CorpusConfig, DataConfig, line_range
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.pairfiles import Skipped, aligned_lines, csv_rows, json_rows, mac_line_ends, tsv_rows
 from translate.data.pipes import held
@@ -28,7 +28,6 @@ from translate.files.digest import file_key
 from translate.files.paths import expand_path
 from translate.text.lines import COMPRESSED
 from translate.tokenizer import LONGEST_LINE
-from translate.values import line_range
 
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
 CHARACTERS = 1 << 24  # of the pairs written at once

@@ -2,7 +2,7 @@
 
 In: a `step` callable and its state.
 Out: hypotheses.
-May import: config, errors, values.
+May import: bounds, config, errors, values.
 """
 
 from __future__ import annotations

@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from translate.config import AT_MOST, DecodingConfig
+from translate.bounds import bounds_of
+from translate.config import DecodingConfig
 from translate.errors import UserError
 from translate.values import short_repr
 
+BEAM = bounds_of(DecodingConfig, "beam")
 # The least and the greatest value. What is greater than any use would take memory or time without end, overflow, or give noise.
 WHOLE = {
-    "beam": (1, AT_MOST["decoding.beam"]),
+    "beam": (1, BEAM.most),
     "batch_tokens": (1, 10_000_000),
-    "n_best": (1, AT_MOST["decoding.beam"]),
+    "n_best": (1, BEAM.most),
     "top_k": (0, 1_000_000),
     "seed": (0, 2**63 - 1),
 }
 REAL = {
-    "length_penalty": (0, AT_MOST["decoding.length_penalty"]),  # decoding/beam.py says what happens above 1
+    "length_penalty": (0, bounds_of(DecodingConfig, "length_penalty").most),  # decoding/beam.py says what happens above 1
     "temperature": (1e-6, 100),  # at the one end the likeliest token for certain, at the other any token, whatever the model says
     "top_p": (0, 1),
 }

@@ -88,6 +88,7 @@ class Checkpoints:
         last = _peek(self.resume)
         before = self.before if last and last.at_validation and last.step != progress.step else None
         write_weights(self.resume, tensors, {PROGRESS: text, CHECKSUM: _checksum(tensors, text)}, before=before)
+        self._drop_unneeded(progress)
         self.saved = time.perf_counter()
         self.save_seconds = self.saved - began
 
@@ -99,7 +100,7 @@ class Checkpoints:
         """How far the run is, by the newest save whose metadata can be read; None where there is none."""
         return next((progress for path in self._saves() if (progress := _peek(path))), None)
 
-    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, say: Callable[[str], None], validated: bool = False) -> Optional[Progress]:
+    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, log: Callable[[str], None], validated: bool = False) -> Optional[Progress]:
         """Put everything back; None where the run has not saved yet. `validated`: from the last save of a validation, if there is one.
 
         Falls back to the save before where the last is damaged or was never finished, and says so. UserError where all are damaged.
@@ -111,11 +112,11 @@ class Checkpoints:
             try:
                 progress = _load(path, model, optimizer)
             except _Damaged as error:
-                say(str(error))
+                log(str(error))
                 continue
             if number or (path == self.before and not validated):
-                say(f"going on from the save before: {path}")
-            self._leave_out_damaged(progress, say)
+                log(f"going on from the save before: {path}")
+            self._leave_out_damaged(progress, log)
             return progress
         if saves:
             raise UserError(f"{self.folder} holds no whole save: begin anew with resume=false, or choose another folder with run=FOLDER")
@@ -125,26 +126,27 @@ class Checkpoints:
         """The newest first. UserError for a link out of their folder: what it names would be replaced by the next save."""
         return [file_of(self.folder, path.name) for path in (self.resume, self.before) if path.exists() or path.is_symlink()]
 
-    def _leave_out_damaged(self, progress: Progress, say: Callable[[str], None]) -> None:
+    def _leave_out_damaged(self, progress: Progress, log: Callable[[str], None]) -> None:
         """Of the weights that are kept. Where the best are damaged, the next validation begins to look for them anew."""
         for step in sorted({*progress.kept, progress.best_step} - {0}):
             try:
                 self.weights(step)
             except UserError as error:
-                say(f"{error}; it is left out")
+                log(f"{error}; it is left out")
                 progress.kept = [kept for kept in progress.kept if kept != step]
                 if step == progress.best_step:
                     progress.best_bleu, progress.best_chrf, progress.best_loss, progress.best_learnt = -1.0, -1.0, math.inf, True
                     progress.best_step, progress.validated, progress.finished = 0, 0, False
 
     def keep_weights(self, model: Transformer, progress: Progress) -> None:
-        """Store the weights of this validation; drop those that neither averaging nor the choice of the best will need."""
+        """Store the weights of this validation; the next save drops those that are no longer needed."""
         make_folder(self.folder)
         weights = {name: tensor.cpu() for name, tensor in weights_of(model).items()}
         write_weights(self.path(progress.step), weights, {CHECKSUM: _checksum(weights)})
         progress.kept = [*progress.kept, progress.step][-self.keep :]
 
-    def drop_unneeded(self, progress: Progress) -> None:
+    def _drop_unneeded(self, progress: Progress) -> None:
+        """Weights that neither averaging nor the choice of the best will need."""
         needed = {self.path(step) for step in [*progress.kept, progress.best_step]}
         for path in self.folder.glob("step-*.safetensors"):
             if path not in needed:

@@ -1,243 +1,245 @@
-"""The training run: recipe in, run folder out. Sets up, loops, validates with the real decoder, saves, stops, resumes.
+"""The training run: configuration in, run folder out (Vaswani et al. 2017, section 5, and 6.1 for the averaging of checkpoints).
 
-Vaswani et al. 2017, section 5 (training) and 6.1 (checkpoint averaging). `train` reads top to bottom as a run does.
+`train` sets up, `Run.loop` trains, validates and saves, `Run.finish` chooses the weights and evaluates them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any
 
 import torch
 
 from translate.bundle.bundle import Bundle, build_model
-from translate.config import Config
+from translate.config import Config, check_budget
 from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
-from translate.evaluation.evaluation import REPORT, evaluate_tests, samples, table, write_report
+from translate.evaluation.evaluation import REPORT, evaluate_tests, read_report, write_report
 from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
+from translate.training.inputs import open_inputs
 from translate.training.optim import learning_rate
 from translate.training.ranks import Ranks, join_ranks
-from translate.training.runfolder import claim, open_run
+from translate.training.runfolder import claim
 from translate.training.runlog import Meter, RunLog
 from translate.training.selection import choose_length_penalty, choose_weights
-from translate.training.stopping import Stop, marking_signals
-from translate.training.update import Updater
+from translate.training.stopping import Stop, Stopped, marking_signals
+from translate.training.update import Update, Updater
 from translate.training.validation import Validation
 
 SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run goes back
-EXPLODED = 1.5  # times the lowest loss and 1 nat more: so far a loss does not rise while it learns
+EXPLODED = 1.5  # times the lowest loss and 1 nat more: a loss does not rise as far while the model learns
 RETURNS = 3  # to the save of the last validation before the run gives up
 
 
-def train(config: Config) -> int:
-    """Train until the budget of `config.training` is used up, then evaluate on the test sets.
+def train(config: Config) -> dict[str, Any]:
+    """Train until the budget of `config.training` is used up, then evaluate on the test sets. Returns the report, as in report.json.
 
-    Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch.
-    Returns 0, or 128 + the number of the signal that stopped it (saved). UserError for settings or data that can't be used.
+    Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch. For a run that had finished
+    already nothing is done: its report has one more key, `finished_before`. Under torchrun the first process gets the report, the others {}.
+    Works from any thread; in the main thread a signal raises Stopped, after a save. UserError for settings or data that can't be used.
     """
+    check_budget(config)
     folder, device = Path(expand_path(config.run)), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         if ranks.from_first(lambda: claim(folder, config, stack)):
-            return 0
+            return {**read_report(folder), "finished_before": True} if ranks.first else {}
         set_threads(config.training.threads)
         keep_freed_memory()
         limit_kernel_cache()
         log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
-        tokenizer, data, validation = ranks.after_first(lambda: open_run(folder, config, log))
+        tokenizer, data, development = ranks.after_first(lambda: open_inputs(folder, config, log.info))
         torch.manual_seed(config.training.seed)
         model = build_model(config, tokenizer).to(device)
-        run = Run(Bundle(folder, config, tokenizer, model), data, validation, device, ranks, log)
-        stopped = run.loop()
-        if stopped:
-            return 128 + stopped
-        if not ranks.first:
-            return 0
-        chosen = run.choose()
-        log.say(f"the model is in {folder}: its weights are {chosen['weights']}")
-        tests = evaluate_tests(run.validation.translator(), config) if config.data.test else {}
-        (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
-        write_report(folder, run.report(chosen), tests)
-    if tests:
-        print(f"{table(tests)}\n\n{samples(tests)}\n")
-    print(f"next: echo 'Guten Morgen.' | translate file -m {folder}")
-    return 0
+        run = Run(Bundle(folder, config, tokenizer, model), data, development, device, ranks, log)
+        run.loop()
+        return run.finish() if ranks.first else {}
 
 
 class Run:
     """One start of a run: the model, its optimizer, and where it stands."""
 
     def __init__(
-        self, bundle: Bundle, data: Prepared, validation: Sequence[tuple[str, str]], device: torch.device, ranks: Ranks, log: RunLog
+        self, bundle: Bundle, data: Prepared, development: Sequence[tuple[str, str]], device: torch.device, ranks: Ranks, log: RunLog
     ) -> None:
         self.bundle, self.data, self.device, self.ranks, self.log = bundle, data, device, ranks, log
         self.config, self.settings, self.model = bundle.config, bundle.config.training, bundle.model
         self.precision = choose_precision(self.settings.precision, device)
         self.updater = Updater(self.model, self.config, device, self.precision, ranks)
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
-        self.validation = Validation(bundle, validation, data.fingerprint, device, self.precision, self.checkpoints, log)
-        self.meter, self.stop = Meter(), Stop()
+        self.validation = Validation(bundle, development, data.fingerprint, device, self.precision, self.checkpoints, log)
+        sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
+        self.stream = BatchStream(data, bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest)
+        self.meter, self.stop = Meter(device), Stop()
         self.restore()
-        self.meter = Meter(self.progress.seconds)
-        self.meter.forget(self.progress.tokens, device)
-        log.forget_after(self.progress.step)
+        self.began = time.perf_counter() - self.progress.seconds  # as if all starts had been one
+        log.cut_after(self.progress.step)
         if self.progress.step:
-            self.log.say(f"resumed at step {self.progress.step:,}")
-        self.introduce()
-        self.take_limits()
+            log.info(f"resumed at step {self.progress.step:,}")
+        self.log_start()
+        self.apply_limits()
 
-    def introduce(self) -> None:
+    def loop(self) -> None:
+        """Step until the budget or the patience is used up. Stopped, after a save, where a signal comes before."""
+        with self.stream, marking_signals(alone=self.ranks.size == 1) as self.stop:
+            if not self.progress.step:
+                self.save()  # to go back to
+            while not self.progress.finished and (used := self.used()) < 1 and not budget.out_of_patience(self.settings, self.progress):
+                rate = self.rate(used)
+                batches = list(itertools.islice(self.batches, self.settings.accumulate))
+                update = self.updater.update(batches, self.progress.step, rate, self.log.info)
+                self.count(batches, update)
+                if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
+                    self.go_back(f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite")
+                elif self.progress.step % self.settings.log_every == 0 and self.meter.tokens:
+                    self.log_step(update.norm, rate, used)
+                if self.progress.step % self.settings.validate_every == 0 and self.progress.step > self.progress.validated:
+                    self.validate()
+                self.end_if_stopped(save=True)
+                if self.ranks.first and self.checkpoints.due():
+                    self.save()
+            if not self.progress.finished:
+                self.progress.finished = True  # whatever happens from here on, there is no further step
+                self.validate() if self.progress.validated < self.progress.step else self.save()
+            self.end_if_stopped(save=False)
+
+    def used(self) -> float:
+        """The share of the budget that is used up, 0 to 1, by the first rank's clock."""
+        if overtime := budget.overtime(self.settings, self.progress, self.seconds):
+            self.log.once("overtime", overtime)
+        return self.ranks.from_first(lambda: budget.used(self.settings, self.progress, self.seconds))
+
+    @property
+    def seconds(self) -> float:
+        """Of the run so far, over all its starts."""
+        return time.perf_counter() - self.began
+
+    def rate(self, used: float) -> float:
+        return self.progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, self.progress.step + 1, used)
+
+    def count(self, batches: list[Batch], update: Update) -> None:
+        """Note that this step is done."""
+        progress = self.progress
+        progress.step += 1
+        progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
+        if update.finite:
+            progress.tokens += update.tokens
+            self.meter.add(update.likelihood, update.tokens)
+            self.skipped_in_a_row = 0
+        else:
+            progress.skipped += 1
+            self.skipped_in_a_row += 1
+            self.log.info(f"step {progress.step:,}: the gradient is not finite, so this step is left out")
+
+    def validate(self) -> None:
+        """The first rank validates and saves; the others learn how it went."""
+
+        def measure() -> Progress:
+            began = time.perf_counter()
+            result = self.validation.validate(self.progress)
+            self.save()
+            seconds = time.perf_counter() - began
+            self.validation.log_result(self.progress, result, seconds)
+            self.meter.pause(seconds)
+            return self.progress
+
+        self.progress = self.ranks.from_first(measure)
+
+    def save(self) -> None:
+        self.progress.seconds, self.progress.limits = self.seconds, budget.limits(self.settings)
+        if self.ranks.first:
+            with self.stop.put_off():
+                self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
+
+    def restore(self, validated: bool = False) -> None:
+        """The model, its optimizer and where the run stands, as saved last, or at the last validation; of a run that begins, as they are."""
+        progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.info, validated) or Progress(data=self.data.fingerprint)
+        self.ranks.wait()  # before the first writes the next save in place of what another still reads
+        self.progress = self.ranks.from_first(lambda: self.validation.remeasure_best(progress))
+        self.batches = self.stream.batches_from(self.progress.epoch, self.progress.position)
+        self.skipped_in_a_row = 0
+        self.meter.reset()
+
+    def go_back(self, reason: str) -> None:
+        """To the save of the last validation, at half the rate. UserError, with a hint, where that has been tried often enough."""
+        returns, factor, step = self.progress.returns, self.progress.rate_factor, self.progress.step
+        if returns >= RETURNS:
+            raise UserError(
+                f"{reason}, at step {step:,}, and going back to the last save at half the rate did not help {RETURNS} times: "
+                "lower optim.rate, set optim.clip=1 or training.precision=fp32"
+            )
+        self.restore(validated=True)
+        self.progress.returns, self.progress.rate_factor, self.progress.finished = returns + 1, factor / 2, False
+        self.log.info(f"{reason}, at step {step:,}: going back to step {self.progress.step:,}, on with {factor / 2:g} of the recipe's rate")
+        self.log.cut_after(self.progress.step)
+        self.save()
+
+    def end_if_stopped(self, save: bool) -> None:
+        """Raise Stopped where any rank got a signal."""
+        if number := self.ranks.greatest(self.stop.number):
+            if save:
+                self.save()
+            stopped = Stopped(number, self.progress.step)
+            self.log.info(str(stopped))
+            raise stopped
+
+    def log_start(self) -> None:
         """What is trained, on what, and for how long."""
         settings, processes = self.settings, f" in each of {self.ranks.size} processes" if self.ranks.size > 1 else ""
         limits = [f"{settings.minutes:g} minutes"] if settings.minutes else []
         limits += [f"{settings.steps:,} steps"] if settings.steps else []
         patience = f", or {settings.patience} validations without a better one" if settings.patience else ""
         precision, threads = str(self.precision).removeprefix("torch."), torch.get_num_threads()
-        self.log.say(
+        self.log.info(
             f"training {sum(parameter.numel() for parameter in self.model.parameters()):,} parameters on {self.data.kept:,} pairs, "
             f"up to {settings.batch_tokens * settings.accumulate:,} target tokens a step, for {' or '.join(limits)}{patience}"
         )
-        self.log.say(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
+        self.log.info(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
 
-    def restore(self, validated: bool = False) -> None:
-        """The model, its optimizer and where the run stands, as saved last, or at the last validation; of a run that begins, as they are."""
-        progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.say, validated)
-        self.progress = progress or Progress(data=self.data.fingerprint)
-        self.ranks.wait()  # before the first writes the next save in place of what another still reads
-        self.progress = self.ranks.from_first(lambda: self.validation.measured_again(self.progress))
-        self.meter.forget(self.progress.tokens, self.device)
-        self.skipped_in_a_row = 0
-        self.batches: Optional[Iterator[Batch]] = None  # the coming ones, once the loop has asked for them
-
-    def take_limits(self) -> None:
+    def apply_limits(self) -> None:
         """Those of this start, which may be others than before: a larger budget goes on where the smaller one ended."""
         progress = self.progress
         before, now = progress.limits, budget.limits(self.settings)
         if before and before != now:
             progress.finished, used = False, self.used()
             rate = self.rate(used)
-            self.log.say(budget.change(before, now, used, f"the {self.config.optim.schedule} schedule goes on from there, at a rate of {rate:.3g}"))
+            self.log.info(budget.change(before, now, used, f"the {self.config.optim.schedule} schedule goes on from there, at a rate of {rate:.3g}"))
 
-    def used(self) -> float:
-        """The share of the budget that is used up, 0 to 1, by the first rank's clock."""
-        settings, progress, meter = self.settings, self.progress, self.meter
-        if not meter.overtime_told and (line := budget.overtime(settings, progress, meter.seconds)):
-            meter.overtime_told = True
-            self.log.say(line)
-        return self.ranks.from_first(lambda: budget.used(settings, progress, meter.seconds))
-
-    def loop(self) -> int:
-        """Step until the budget, the patience or a signal ends it. Returns the signal's number, or 0."""
-        sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
-        stream = BatchStream(self.data, self.bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest)
-        with stream, marking_signals(alone=self.ranks.size == 1) as self.stop:
-            if not self.progress.step:
-                self.save()  # to go back to
-            while not self.progress.finished and (used := self.used()) < 1 and not budget.out_of_patience(self.settings, self.progress):
-                if self.batches is None:  # at first, and where the run went back
-                    self.batches = stream.batches_from(self.progress.epoch, self.progress.position)
-                self.step(list(itertools.islice(self.batches, self.settings.accumulate)), used)
-                if self.progress.step > self.progress.validated and self.progress.step % self.settings.validate_every == 0:
-                    self.validate()
-                if self.ranks.greatest(self.stop.number):
-                    self.save()
-                    return self.stopped()
-                if self.ranks.first and self.checkpoints.due():
-                    self.save()
-            if not self.progress.finished:
-                self.progress.finished = True  # whatever happens from here on, there is no further step
-                self.validate() if self.progress.validated < self.progress.step else self.save()
-            return self.stopped() if self.ranks.greatest(self.stop.number) else 0
-
-    def stopped(self) -> int:
-        """Say so; returns the number of the signal."""
-        number = self.ranks.greatest(self.stop.number)
-        self.log.say(f"stopped by {signal.Signals(number).name} at step {self.progress.step:,} and saved; the same command goes on from here")
-        return number
-
-    def rate(self, used: float) -> float:
-        return self.progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, self.progress.step + 1, used)
-
-    def step(self, batches: list[Batch], used: float) -> None:
-        """One update at `used` of the budget; counts and tells it. Where training has gone wrong, back to the last save."""
+    def log_step(self, norm: float, rate: float, used: float) -> None:
+        """The mean loss and the speed since the last time. Where the loss has exploded, back to the last save."""
         progress = self.progress
-        rate = self.rate(used)
-        done = self.updater.update(batches, progress.step, rate, self.log.say)
-        progress.step += 1
-        progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
-        if done.finite:
-            progress.tokens += done.tokens
-            self.meter.add(done.likelihood)
-            self.skipped_in_a_row = 0
-        else:
-            progress.skipped += 1
-            self.skipped_in_a_row += 1
-            self.log.say(f"step {progress.step:,}: the gradient is not finite, so this step is left out")
-        if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
-            self.go_back(f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite")
-        elif progress.step % self.settings.log_every == 0 and progress.tokens > self.meter.told_tokens:
-            self.tell(done.norm, rate, used)
-
-    def go_back(self, reason: str) -> None:
-        """To the save of the last validation, at half the rate. UserError, with a hint, where that has been tried often enough."""
-        returns, factor, wrong = self.progress.returns, self.progress.rate_factor, self.progress.step
-        if returns >= RETURNS:
-            raise UserError(
-                f"{reason}, at step {wrong:,}, and going back to the last save at half the rate did not help {RETURNS} times: "
-                "lower optim.rate, set optim.clip=1 or training.precision=fp32"
-            )
-        self.restore(validated=True)
-        self.progress.returns, self.progress.rate_factor, self.progress.finished = returns + 1, factor / 2, False
-        self.log.say(f"{reason}, at step {wrong:,}: going back to step {self.progress.step:,}, on with {factor / 2:g} of the recipe's rate")
-        self.log.forget_after(self.progress.step)
-        self.save()
-
-    def tell(self, norm: float, rate: float, used: float) -> None:
-        """Log the mean loss and the speed since the last time; validations don't count as time here."""
-        progress, meter = self.progress, self.meter
-        loss = float(self.ranks.total(meter.unlogged)) / (progress.tokens - meter.told_tokens)
-        speed, seconds = meter.speed(progress.tokens), meter.seconds
+        loss, speed = float(self.ranks.total(self.meter.likelihood)) / self.meter.tokens, self.meter.tokens_per_second
         if loss > EXPLODED * progress.lowest_loss + 1:
             self.go_back(f"the loss rose from {progress.lowest_loss:.2f} to {loss:.2f}")
             return
         progress.lowest_loss = min(progress.lowest_loss, loss)
-        meter.forget(progress.tokens, self.device)
+        self.meter.reset()
         best = f", {best}" if (best := self.validation.best(progress)) else ""
         self.log.progress(used, f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s")
-        values = {"loss": loss, "gradient_norm": norm, "rate": rate, "tokens_per_second": speed, "epoch": progress.epoch, "seconds": seconds}
+        values = {"loss": loss, "gradient_norm": norm, "rate": rate, "tokens_per_second": speed, "epoch": progress.epoch, "seconds": self.seconds}
         self.log.record(progress.step, **values)
 
-    def validate(self) -> None:
-        """The first rank validates and saves; the others learn how it went."""
-
-        def measure() -> Progress:
-            self.meter.pause(self.validation.validate(self.progress, self.save))
-            return self.progress
-
-        self.progress = self.ranks.from_first(measure)
-
-    def save(self) -> None:
-        self.progress.seconds, self.progress.limits = self.meter.seconds, budget.limits(self.settings)
-        if self.ranks.first:
-            with self.stop.put_off():
-                self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
-
-    def choose(self) -> dict:
-        """Put the best weights in place, and the length penalty with which they search best."""
+    def finish(self) -> dict[str, Any]:
+        """Choose the best weights, and the length penalty with which they search best; evaluate; write the report, and return it."""
+        folder = self.bundle.folder
         chosen = choose_weights(self.validation, self.progress)
-        self.progress.seconds = self.meter.seconds  # as of the budget: the length penalty and the tests come after it
-        return {**chosen, **choose_length_penalty(self.validation, chosen.get("learnt", False))}
+        self.progress.seconds = self.seconds  # of the budget: the length penalty and the tests come after it
+        chosen = {**chosen, **choose_length_penalty(self.validation, chosen.get("learnt", False))}
+        self.log.info(f"the model is in {folder}: its weights are {chosen['weights']}")
+        tests = evaluate_tests(self.validation.translator(), self.bundle.config) if self.config.data.test else {}
+        (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
+        write_report(folder, self.report(chosen), tests)
+        return read_report(folder)
 
-    def report(self, chosen: dict) -> dict:
+    def report(self, chosen: dict[str, Any]) -> dict[str, Any]:
         progress = self.progress
         return {
             **chosen,

@@ -1,4 +1,4 @@
-"""Opening a run folder: is it new, half done or finished, and is it this run's? Then its tokenizer and its training data.
+"""A run's folder: is it new, half done or finished, and is it this run's?
 
 A run is known by what decided its weights so far: settings, and the content of its training data wherever that lies. All else may differ at each
 start, and the run folder takes over what is new.
@@ -12,26 +12,23 @@ import hashlib
 import json
 import shutil
 import sys
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 from translate.bundle.bundle import CONFIG, WEIGHTS, load_tokenizer, read_config, read_metadata, read_weights, write_config, write_weights
 from translate.bundle.seal import plain_json
-from translate.checks.data_checks import Finding, check_data
 from translate.config import Config, TrainingConfig, differences, first_difference
-from translate.data.prepare import Prepared, fingerprint_of, load_pairs, prepare, training_texts
+from translate.data.prepare import fingerprint_of
 from translate.errors import UserError
 from translate.evaluation.evaluation import read_report
 from translate.files.atomic import remove_unfinished
 from translate.files.lock import exclusive
 from translate.files.paths import expand_path
-from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer, train_tokenizer
+from translate.tokenizer import SOURCE_FILE, TARGET_FILE
 from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
-from translate.training.optim import check_schedule
-from translate.training.runlog import SAMPLES, RunLog
+from translate.training.inputs import load_held_out
+from translate.training.runlog import SAMPLES
 
 # Settings that decided no weight of the steps done: how and where a run is done, how long it goes on, what is said, measured and kept.
 MAY_DIFFER = (
@@ -142,7 +139,7 @@ class _Standing:
         """Write into the folder what this command says otherwise, and may."""
         if new := differences(self.old, self.new):
             if any(key.startswith("data.") for key, _, _ in new):
-                load_held_out(self.config)  # what cannot be read is not written down
+                load_held_out(self.config.data)  # what cannot be read is not written down
             told = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
             more = [f"{len(new) - SHOWN} more"] if len(new) > SHOWN else []
             print(f"settings of {self.folder} that changed: {'; '.join([*told, *more])}", file=sys.stderr)
@@ -217,50 +214,3 @@ def put_aside(folder: Path) -> None:
     folder.rename(aside)
     (aside / ".lock").unlink(missing_ok=True)
     print(f"the run in {folder} is now in {aside}", file=sys.stderr)
-
-
-def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:
-    """The tokenizer (loaded, copied or trained now), the training pairs (from the cache where that has them) and the development pairs.
-
-    UserError for data that can't be used, test sets included: before anything is made of them, and not when the training has ended.
-    """
-    resumed = (folder / CONFIG).exists()
-    errors = cheap_checks(config, log.say)
-    validation = load_held_out(config)
-    for error in errors if resumed else errors[1:]:
-        log.say(error.line())
-    if errors and not resumed:
-        raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].way_out))))
-    tokenizer = open_tokenizer(folder, config, log)
-    return tokenizer, prepare(config.data, tokenizer, log.say), validation
-
-
-def load_held_out(config: Config) -> list[tuple[str, str]]:
-    """The development pairs. UserError if they or a test set cannot be read."""
-    for corpus in config.data.test.values():
-        load_pairs([corpus], config.data)
-    return load_pairs(config.data.validation, config.data)
-
-
-def open_tokenizer(folder: Path, config: Config, log: RunLog) -> Tokenizer:
-    """With the tokenizer stands config.yaml, and so the run exists."""
-    if (folder / CONFIG).exists():
-        return load_tokenizer(folder)[1]
-    began = time.perf_counter()
-    tokenizer = train_tokenizer(lambda: training_texts(config.data), config.tokenizer, folder)
-    write_config(folder, config, tokenizer)
-    origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
-    log.say(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")
-    return tokenizer
-
-
-def cheap_checks(config: Config, say: Callable[[str], None]) -> list[Finding]:
-    """Say what is a warning, a line each, at every start of training; returns what is an error."""
-    errors = []
-    schedule = [check_schedule(config, config.training.steps)] if config.training.steps else []
-    for finding in (*schedule, *check_data(config, cheap=True)):
-        if finding.severity == "warning":
-            say(finding.line())
-        elif finding.severity == "error":
-            errors.append(finding)
-    return errors

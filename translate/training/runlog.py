@@ -1,6 +1,6 @@
-"""What a training run tells: train.log and stderr for people, metrics.jsonl for programs, a progress bar where there is a terminal.
+"""What a training run reports as it goes on: train.log and stderr for people, metrics.jsonl for programs, a progress bar on a terminal.
 
-`RunLog` writes; `Meter` keeps the clock, and what was counted since the last line.
+`RunLog` writes; `Meter` counts what goes into a line.
 """
 
 from __future__ import annotations
@@ -24,45 +24,42 @@ SAMPLES, SAMPLE_HEAD = "samples.txt", "# step "  # of the development set, at ea
 
 
 class Meter:
-    """Seconds of a run over all its starts; loss and tokens of the steps since the last line of the log."""
+    """Loss and speed of the steps since the last line of the log. Validations don't count as time."""
 
-    def __init__(self, before: float = 0.0) -> None:
-        """before: seconds of the earlier starts."""
-        self.before, self.started = before, time.perf_counter()
-        self.overtime_told = False
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.reset()
 
-    @property
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.started
+    def reset(self) -> None:
+        self.likelihood = torch.zeros((), device=self.device)  # stays on the device: nothing waits for it until the line is written
+        self.tokens, self.began = 0, time.perf_counter()
 
-    def forget(self, tokens: int, device: torch.device) -> None:
-        """Begin to count here, at `tokens` in all."""
-        self.unlogged = torch.zeros((), device=device)
-        self.told_tokens, self.told_seconds = tokens, self.seconds
-
-    def add(self, likelihood: Tensor) -> None:
-        self.unlogged += likelihood
+    def add(self, likelihood: Tensor, tokens: int) -> None:
+        """Of one step: the negative log-likelihood of its labels, and how many they are."""
+        self.likelihood += likelihood
+        self.tokens += tokens
 
     def pause(self, seconds: float) -> None:
-        """Leave these, of a validation, out of the speed."""
-        self.told_seconds += seconds
+        """Leave these out of the speed."""
+        self.began += seconds
 
-    def speed(self, tokens: int) -> float:
-        """Tokens a second since the last line, at `tokens` in all."""
-        return (tokens - self.told_tokens) / max(self.seconds - self.told_seconds, 1e-9)
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(time.perf_counter() - self.began, 1e-9)
 
 
 class RunLog:
-    """The log of one run folder; a context manager. A `silent` one takes everything and tells nothing."""
+    """The log of one run folder; a context manager. A `silent` one writes nothing."""
 
     def __init__(self, folder: Path, tensorboard: bool = False, silent: bool = False) -> None:
         self.silent, self.folder = silent, folder
         self.text = open(os.devnull if silent else folder / "train.log", "a", encoding="utf-8")
         self.metrics = open(os.devnull if silent else folder / "metrics.jsonl", "a+", encoding="utf-8")
-        self.bar = None
+        self.bar: tqdm[Any] | None = None
+        self.said: set[str] = set()
         self.board = _tensorboard(folder) if tensorboard and not silent else None
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         """One line, to stderr and train.log."""
         if self.silent:
             return
@@ -72,6 +69,12 @@ class RunLog:
         self.text.write(line + "\n")
         self.text.flush()
 
+    def once(self, topic: str, message: str) -> None:
+        """`info`, the first time that there is something to say on this topic."""
+        if topic not in self.said:
+            self.said.add(topic)
+            self.info(message)
+
     def record(self, step: int, **values: Any) -> None:
         """One line of metrics.jsonl, and TensorBoard's scalars."""
         self.metrics.write(json.dumps({"step": step, **values}) + "\n")
@@ -80,8 +83,8 @@ class RunLog:
             if self.board and isinstance(value, (int, float)):
                 self.board.add_scalar(name, value, step)
 
-    def forget_after(self, step: int) -> None:
-        """Drop what metrics.jsonl, samples.txt and TensorBoard hold past `step`, where a resumed run begins, and a line that was not finished."""
+    def cut_after(self, step: int) -> None:
+        """Drop what metrics.jsonl, samples.txt and TensorBoard hold past `step`, where a resumed run begins, and an unfinished line."""
         if self.silent:
             return
         self.metrics.seek(0)
@@ -95,12 +98,12 @@ class RunLog:
             self.board = _tensorboard(self.folder, purge_step=step + 1)
 
     def progress(self, share: float, status: str) -> None:
-        """Draw the bar at `share` (0 to 1) of the budget; where stderr is no terminal, `say` the status."""
+        """Draw the bar at `share` (0 to 1) of the budget; where stderr is not a terminal, log the status."""
         if self.bar is None:
             form = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left, {desc}"
             self.bar = tqdm(total=1.0, initial=share, bar_format=form, file=sys.stderr, disable=None, dynamic_ncols=True, mininterval=0.5)
         if self.bar.disable:
-            self.say(f"{share:4.0%} {status}")
+            self.info(f"{share:4.0%} {status}")
         self.bar.set_description_str(status, refresh=False)
         self.bar.update(share - self.bar.n)
 

@@ -13,7 +13,8 @@ from translate.bundle.bundle import load_weights, write_config, write_model
 from translate.decoding import LENGTH_PENALTY
 from translate.evaluation.scoring import score
 from translate.training.checkpoints import Progress
-from translate.training.validation import Result, Validation, best_result, spread
+from translate.training.development import Result, spread
+from translate.training.validation import Validation, best_result
 
 ALPHAS = (0.5, 0.75, 1.0, 1.25, 1.5)
 SENTENCES = 500  # on which they are tried, at most: each is a search of its own
@@ -33,7 +34,7 @@ def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]
     if len(development) and len(steps) > 1:
         load_weights(model, checkpoints.average(steps), "the average")
         average = validation.measure()[1]
-        validation.log.say(f"{average.shown()} on the development set with the average of the last {len(steps)} checkpoints")
+        validation.log.info(f"{average} on the development set with the average of the last {len(steps)} checkpoints")
         if average.key(metric) > best.key(metric):
             best, chosen = average, f"the average of steps {', '.join(f'{step:,}' for step in steps)}"
     if chosen.startswith("of"):
@@ -42,9 +43,9 @@ def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]
     if not len(development):
         return {"weights": chosen}
     by = METRICS[metric] if best.learnt else METRICS["loss"]
-    validation.log.say(f"chosen on the development set ({development}) by {by}: the weights {chosen}")
+    validation.log.info(f"chosen on the development set ({development}) by {by}: the weights {chosen}")
     if not best.learnt:
-        validation.log.say(_nothing_learnt(validation, best))
+        validation.log.info(_nothing_learnt(validation, best))
     return {
         "weights": chosen, "dev_bleu": best.bleu, "dev_chrf": best.chrf, "dev_loss": best.loss, "learnt": best.learnt,
         "chosen_on": {
@@ -63,7 +64,7 @@ def _nothing_learnt(validation: Validation, best: Result) -> str:
     else:
         seen = "they fit their references hardly better than those of other sentences"
     return (
-        f"THE MODEL HAS LEARNT NOTHING: its translations of the development set hardly depend on their sources ({seen}; {best.shown()}), so the "
+        f"THE MODEL HAS LEARNT NOTHING: its translations of the development set hardly depend on their sources ({seen}; {best}), so the "
         "loss chose its weights; train for longer, look at the data with `translate check`, or try another optim.rate"
     )
 
@@ -103,5 +104,5 @@ def _best_alpha(validation: Validation) -> tuple[float, dict[str, Any]]:
     shown = {alpha: values[metric] for alpha, values in tried.items()}
     figures = ", ".join(f"{value:.2f} with {alpha:g}" for alpha, value in shown.items())
     size = f"{len(pairs):,} sentences of {validation.development.name}"
-    validation.log.say(f"length penalty {alpha:g}: of {size}, beam {beam}, {METRICS[metric]} is {figures}")
+    validation.log.info(f"length penalty {alpha:g}: of {size}, beam {beam}, {METRICS[metric]} is {figures}")
     return alpha, {METRICS[metric]: shown, "sentences": len(pairs), "of": validation.development.whole, "beam": beam}

@@ -5,11 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 # SIGUSR1, SIGUSR2: Slurm's --signal, before the time limit; SIGXCPU: a limit of CPU time. Windows lacks most of them.
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 ALWAYS = ("SIGINT", "SIGTERM")  # the others stay ignored where they were: `nohup` does so with SIGHUP
+
+
+class Stopped(KeyboardInterrupt):
+    """A run was stopped by the signal `number`, after it had been saved."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name} at step {step:,} and saved; the same command goes on from here")
+        self.number = number
 
 
 class Stop:
@@ -31,8 +40,11 @@ class Stop:
 @contextlib.contextmanager
 def marking_signals(alone: bool) -> Iterator[Stop]:
     """While the block runs, signals only set a mark. A second one acts at once, but not during a save and not unless the process is `alone`:
-    torchrun hands on what every process of a terminal has got already."""
+    torchrun hands on what every process of a terminal has got already. Python handles signals in the main thread: in another nothing changes."""
     stop, old = Stop(), {}
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def mark(number: int, _: object) -> None:
         if stop.number and alone and not stop.saving:

@@ -29,11 +29,12 @@ from translate.device import autocast, choose_device, choose_precision, choose_s
 from translate.errors import UserError
 from translate.model import Transformer
 from translate.tokenizer import Tokenizer, train_tokenizer
+from translate.training.development import DevelopmentSet, spread
 from translate.training.loss import loss_sum
 from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
 from translate.training.update import Updater
-from translate.training.validation import TOO_MUCH, DevelopmentSet, spread, way_to_fewer
+from translate.training.validation import TOO_MUCH, fewer_validations
 from translate.translation.batching import length_batches
 from translate.translation.torch_engine import TorchEngine
 
@@ -146,7 +147,7 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, devic
     share = seconds / (seconds + step * settings.validate_every)
     text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {few.whole:,} sentences: {share:.0%} of the time"
     if share > TOO_MUCH:
-        yield share, Finding("warning", "validations", text, way_to_fewer(share, settings.validate_every))
+        yield share, Finding("warning", "validations", text, fewer_validations(share, settings.validate_every))
     else:
         yield share, Finding("ok", "validations", text)
 

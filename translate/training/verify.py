@@ -22,6 +22,7 @@ from translate.bundle.bundle import WEIGHTS, read_weights
 from translate.config import Config, from_dict
 from translate.errors import UserError
 from translate.training.run import train
+from translate.training.stopping import Stopped
 
 STEPS = 60  # of both runs: their schedule is the recipe's over so many steps
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process, and SIGTERM is its name there
@@ -109,4 +110,7 @@ def _differences(one: Path, other: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(train(from_dict(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))
+    try:
+        train(from_dict(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
+    except Stopped as stopped:
+        sys.exit(128 + stopped.number)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from translate.bundle.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of, model_folder
-from translate.bundle.seal import MANIFEST_SIZE, content_of, file_of, plain_json
-from translate.config import SEALED, Config, DecodingConfig
+from translate.bundle.seal import MANIFEST_SIZE, SEALED, content_of, file_of, plain_json
+from translate.config import Config, DecodingConfig
 from translate.decoding import FilledOptions, Hypothesis, penalty
 from translate.errors import UserError
 from translate.files.atomic import atomic_folder, check_new_folder

@@ -1,0 +1,149 @@
+"""The development set of a run: what a model scores on it, and whether its translations depend on their sources at all.
+
+validation.py measures the model in training on it, selection.py the average of its checkpoints, trial.py how long that takes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from translate.config import CorpusConfig
+from translate.data.batches import pad
+from translate.device import autocast
+from translate.evaluation.scoring import score
+from translate.model import Transformer
+from translate.text.lines import COMPRESSED
+from translate.tokenizer import BOS, Tokenizer
+from translate.training.loss import loss_sum
+from translate.translation.translator import Translator, length_batches
+
+CLEAR_BLEU = 10.0  # from which on nobody doubts that a model has learnt something
+OWN_MARGIN = 5.0  # points of chrF++ by which translations that depend on their sources fit their own references better than others'
+COMPARED = 300  # sentences, at most
+SIMILAR_CHRF = 40.0  # chrF++ from which on references may be so similar that the comparison says nothing
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one validation. bleu, chrf (chrF++): 0 to 100; loss: nats a target token; learnt: whether the translations depend on their sources."""
+
+    bleu: float
+    chrf: float
+    loss: float
+    learnt: bool
+
+    def key(self, metric: str) -> tuple[float, ...]:
+        """By `training.metric`: of two results the greater one is better. Figures that look the same in the log are the same, and the next one
+        decides: BLEU, then chrF++, then the loss. Of a model that has learnt nothing both scores are chance, and only the loss counts."""
+        loss = -round(self.loss, 3)
+        if metric == "loss":
+            return (loss,)
+        scores = (self.bleu, self.chrf) if metric == "bleu" else (self.chrf,)
+        return (float(self.learnt), *(round(value, 2) if self.learnt else 0.0 for value in scores), loss)
+
+    def __str__(self) -> str:
+        return f"BLEU {self.bleu:.2f}, chrF++ {self.chrf:.2f}, loss {self.loss:.3f}"
+
+
+class DevelopmentSet:
+    """Sentence pairs that a model in training is measured on, always with the same decoder settings.
+
+    Of more than `most` pairs (0 = no limit) so many, spread evenly over the set: neighbours are often of one text.
+    """
+
+    def __init__(
+        self, pairs: Sequence[tuple[str, str]], name: str, most: int, beam: int, tokenizer: Tokenizer, max_tokens: int, tokenize: str
+    ) -> None:
+        self.name, self.whole, self.beam, self.tokenize = name, len(pairs), beam, tokenize
+        self.tokenizer, self.max_tokens = tokenizer, max_tokens
+        pairs = spread(pairs, most)
+        self.sources = [source for source, _ in pairs]
+        self.references = [target for _, target in pairs]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __str__(self) -> str:
+        """Such as "500 of 1,014 sentences of val"."""
+        size = f"{len(self):,}" if len(self) == self.whole else f"{len(self):,} of {self.whole:,}"
+        return f"{size} sentence{'s' if self.whole > 1 else ''} of {self.name}"
+
+    @cached_property
+    def ids(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Of each side, cut to what the model takes."""
+        sides = self.tokenizer.encode_source(self.sources), self.tokenizer.encode_target(self.references)
+        return tuple([ids[: self.max_tokens] for ids in side] for side in sides)
+
+    @torch.no_grad()
+    def loss(self, model: Transformer, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
+        """Negative log-likelihood of the references, the mean over their tokens, in nats; without dropout and label smoothing."""
+        sources, targets = self.ids
+        total = 0.0
+        for places in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
+            source, labels = (pad([side[place] for place in places]).to(device) for side in (sources, targets))
+            target = torch.cat([labels.new_full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
+            with autocast(device, precision):
+                total += float(loss_sum(model(source, target), model.target_embedding.weight, labels, 0.0)[1])
+        return total / sum(map(len, targets))
+
+    def translate(self, translator: Translator) -> list[str]:
+        return translator.translate(self.sources, beam=self.beam)
+
+    def result(self, outputs: list[str], loss: float) -> Result:
+        bleu, chrf = (metric.value for metric in score(outputs, [self.references], metrics=("bleu", "chrf"), tokenize=self.tokenize))
+        return Result(bleu, chrf, loss, has_learnt(outputs, self.references, bleu))
+
+    def write_samples(self, path: Path, step: int, outputs: list[str]) -> None:
+        """Append ten sentences, the same each time, spread over the set."""
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"# step {step}\n")
+            for place in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
+                file.write(f"source     {self.sources[place]}\nreference  {self.references[place]}\noutput     {outputs[place]}\n\n")
+
+
+def spread(pairs: Sequence[tuple[str, str]], most: int) -> Sequence[tuple[str, str]]:
+    """`most` of `pairs` at even distances, in their order; all where there are no more, or `most` is 0."""
+    if not 0 < most < len(pairs):
+        return pairs
+    return [pairs[place * len(pairs) // most] for place in range(most)]
+
+
+def set_name(corpora: Sequence[CorpusConfig]) -> str:
+    """What to call the development set: the names of its files, without language and packing, or of its splits."""
+    names = []
+    for corpus in corpora:
+        pair = not (corpus.files or corpus.path)
+        file = os.path.basename(corpus.source if pair else corpus.files or corpus.path)
+        for ending in COMPRESSED:
+            file = file.removesuffix(ending)
+        if pair:
+            file = os.path.splitext(file)[0]
+        name = corpus.split if corpus.kind in ("hub", "saved", "phrasebook") and not corpus.files else file
+        names.append(name if corpus.lines is None else f"{name}, lines {corpus.lines}")
+    return "; ".join(dict.fromkeys(names))
+
+
+def has_learnt(outputs: Sequence[str], references: Sequence[str], bleu: float) -> bool:
+    """Whether the outputs depend on their sources: they fit their own references better than those of other sentences.
+
+    It doesn't where the outputs are empty, all the same, or noise, whatever the score is that such outputs have on this set.
+    """
+    if not any(map(str.strip, outputs)):
+        return False
+    if len(set(references)) == 1:  # nothing to tell apart
+        return True
+    if len(set(outputs)) == 1:
+        return False
+    if bleu >= CLEAR_BLEU:
+        return True
+    some = spread(list(zip(outputs, references)), COMPARED)
+    outputs, references = [output for output, _ in some], [reference for _, reference in some]
+    shifts = (0, len(some) // 3 or 1, len(some) * 2 // 3 or 1)
+    own, *others = (score(outputs, [[*references[shift:], *references[:shift]]], metrics=("chrf",))[0].value for shift in shifts)
+    return own >= SIMILAR_CHRF or own - sum(others) / len(others) >= OWN_MARGIN

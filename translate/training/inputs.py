@@ -1,0 +1,62 @@
+"""What a run starts from: its tokenizer, its training data, its development pairs. All are read before anything is made of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from translate.bundle.bundle import CONFIG, load_tokenizer, write_config
+from translate.checks.data_checks import Finding, check_data
+from translate.config import Config, DataConfig
+from translate.data.prepare import Prepared, load_pairs, prepare, training_texts
+from translate.errors import UserError
+from translate.tokenizer import Tokenizer, train_tokenizer
+from translate.training.optim import check_schedule
+
+
+def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:
+    """The tokenizer (loaded, copied or trained now), the training pairs (from the cache where that has them) and the development pairs.
+
+    UserError for data that can't be used, test sets included: before anything is made of them, and not when the training has ended.
+    """
+    resumed = (folder / CONFIG).exists()
+    errors = cheap_checks(config, log)
+    validation = load_held_out(config.data)
+    for error in errors if resumed else errors[1:]:
+        log(error.line())
+    if errors and not resumed:
+        raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].way_out))))
+    tokenizer = open_tokenizer(folder, config, log)
+    return tokenizer, prepare(config.data, tokenizer, log), validation
+
+
+def load_held_out(data: DataConfig) -> list[tuple[str, str]]:
+    """The development pairs. UserError if they or a test set cannot be read."""
+    for corpus in data.test.values():
+        load_pairs([corpus], data)
+    return load_pairs(data.validation, data)
+
+
+def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> Tokenizer:
+    """The run's own, or one made now. With it config.yaml is written, and from then on the run exists."""
+    if (folder / CONFIG).exists():
+        return load_tokenizer(folder)[1]
+    began = time.perf_counter()
+    tokenizer = train_tokenizer(lambda: training_texts(config.data), config.tokenizer, folder)
+    write_config(folder, config, tokenizer)
+    origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
+    log(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")
+    return tokenizer
+
+
+def cheap_checks(config: Config, log: Callable[[str], None]) -> list[Finding]:
+    """Log the warnings, a line each, at every start of training; returns the errors."""
+    errors = []
+    schedule = [check_schedule(config, config.training.steps)] if config.training.steps else []
+    for finding in (*schedule, *check_data(config, cheap=True)):
+        if finding.severity == "warning":
+            log(finding.line())
+        elif finding.severity == "error":
+            errors.append(finding)
+    return errors
