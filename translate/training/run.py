@@ -20,7 +20,8 @@ from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
-from translate.evaluation.evaluation import REPORT, evaluate_tests, samples, table, write_report
+from translate.evaluation.evaluation import evaluate_tests
+from translate.evaluation.report import REPORT, format_samples, format_table, write_report
 from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
@@ -68,7 +69,7 @@ def train(config: Config) -> int:
         (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
         write_report(folder, run.report(chosen), tests)
     if tests:
-        print(f"{table(tests)}\n\n{samples(tests)}\n")
+        print(f"{format_table(tests)}\n\n{format_samples(tests)}\n")
     print(f"next: echo 'Guten Morgen.' | translate file -m {folder}")
     return 0
 

@@ -23,7 +23,7 @@ from translate.checks.data_checks import Finding, check_data
 from translate.config import Config, TrainingConfig, differences, first_difference
 from translate.data.prepare import Prepared, fingerprint_of, load_pairs, prepare, training_texts
 from translate.errors import UserError
-from translate.evaluation.evaluation import read_report
+from translate.evaluation.report import read_report
 from translate.files.atomic import remove_unfinished
 from translate.files.lock import exclusive
 from translate.files.paths import expand_path
@@ -230,7 +230,7 @@ def open_run(folder: Path, config: Config, log: RunLog) -> tuple[Tokenizer, Prep
     for error in errors if resumed else errors[1:]:
         log.say(error.line())
     if errors and not resumed:
-        raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].way_out))))
+        raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].hint))))
     tokenizer = open_tokenizer(folder, config, log)
     return tokenizer, prepare(config.data, tokenizer, log.say), validation
 

@@ -18,13 +18,13 @@ import torch
 
 from translate.bundle.bundle import Bundle, load_weights, write_model
 from translate.config import Config, CorpusConfig
-from translate.data.batches import pad
 from translate.data.cache import digest
 from translate.device import autocast, choose_search_precision
-from translate.evaluation.scoring import beyond_bleu, check_tokenizer, score, tokenizer_of
+from translate.evaluation.scoring import check_tokenizer, default_tokenizer, score, too_short_for_bleu
 from translate.model import Transformer
 from translate.text.lines import COMPRESSED
 from translate.tokenizer import BOS, Tokenizer
+from translate.tokenizer.padding import pad
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.loss import loss_sum
 from translate.training.runlog import RunLog
@@ -184,11 +184,11 @@ class Validation:
         self.bundle, self.data, self.device, self.precision, self.checkpoints, self.log = bundle, data, device, precision, checkpoints, log
         config: Config = bundle.config
         self.pairs, self.settings, self.metric = pairs, config.training, config.training.metric
-        tokenize = tokenizer_of(config.data.target_language)
+        tokenize = default_tokenizer(config.data.target_language)
         check_tokenizer(tokenize)
         name, most = set_name(config.data.validation), self.settings.validate_sentences
         self.development = DevelopmentSet(pairs, name, most, self.settings.validate_beam, bundle.tokenizer, config.model.max_tokens, tokenize)
-        self.without_bleu = len(self.development) > 0 and beyond_bleu(self.development.references, tokenize)
+        self.without_bleu = len(self.development) > 0 and too_short_for_bleu(self.development.references, tokenize)
         if self.without_bleu and self.metric == "bleu":
             self.metric = "chrf"
         self.ended, self.told = 0.0, False  # the last validation of this start; that they take too long
