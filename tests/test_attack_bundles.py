@@ -24,7 +24,7 @@ from tests.test_attack_corpora import GUARD, SECRET
 from translate.bundle.bundle import load_bundle
 from translate.config import TokenizerConfig
 from translate.errors import UserError
-from translate.evaluation.evaluation import read_report
+from translate.evaluation.report import read_report
 from translate.tokenizer import train_tokenizer
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.translation.ctranslate2_engine import export

@@ -8,9 +8,10 @@ import torch
 
 from translate.config import CorpusConfig, DataConfig, TokenizerConfig
 from translate.data import batches as module
-from translate.data.batches import BatchStream, epoch_rows, pad, pool_batches
+from translate.data.batches import BatchStream, epoch_rows, pool_batches
 from translate.data.prepare import prepare, training_texts
 from translate.tokenizer import BOS, EOS, PAD, train_tokenizer
+from translate.tokenizer.padding import pad
 
 
 class Corpus:

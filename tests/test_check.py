@@ -176,7 +176,7 @@ def test_characters_that_hardly_occur_or_are_normalised_are_told(tmp_path, capsy
     config = tiny_config(tmp_path / "run", tmp_path)
     config.decoding.length_penalty = 1.0
     found = {finding.name: finding for finding in check_model(config)}
-    assert "seen less than 10 times" in found["characters"].text and "tokenizer.character_coverage=0.9998" in found["characters"].way_out
+    assert "seen less than 10 times" in found["characters"].text and "tokenizer.character_coverage=0.9998" in found["characters"].hint
     count = int(found["characters"].text.split()[0])
     seen = Counter("".join([*sources[:1000], *targets[:990], *["Temperature ... 25 m2, xTM ∇∆ ღ ჟ"] * 4, *targets[994:1000]]))
     assert 4 <= count <= sum(0 < number < 10 for number in seen.values()) + 2
@@ -269,4 +269,4 @@ def test_validations_that_will_take_most_of_the_time_are_told(tmp_path, capsys):
     assert main(["check", *usual, "training.threads=1", "training.batch_tokens=300", "training.validate_every=1", "--json"]) == 0
     (found,) = [each for each in json.loads(capsys.readouterr().out)["findings"] if each["name"] == "validations"]
     assert found["severity"] == "warning" and "every 1 steps, on 200 sentences: " in found["text"]
-    assert "set training.validate_every=" in found["way_out"]
+    assert "set training.validate_every=" in found["hint"]

@@ -17,10 +17,12 @@ from translate.bundle.bundle import Bundle, build_model, write_config, write_mod
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
-from translate.evaluation.evaluation import evaluate_tests, table, write_report
+from translate.evaluation.evaluation import evaluate_tests
+from translate.evaluation.report import format_table, write_report
 from translate.evaluation.scoring import score
 from translate.tokenizer import train_tokenizer
-from translate.translation.translator import Translation, Translator
+from translate.translation.pieces import Translation
+from translate.translation.translator import Translator
 
 SOURCES = ["Der Hund schläft.", "Die Katze läuft.", "", "Guten Morgen!", "Ich weiß nicht, ob er kommt.", "Was kostet das Brot?"]
 
@@ -158,7 +160,7 @@ def test_a_report_of_a_training_says_what_made_it(tmp_path, run, echo):
     config = Config(data=DataConfig(test={"own": corpus}, cache=str(tmp_path / "cache")))
     tests = evaluate_tests(Translator.load(run, "cpu", "fp32"), config, bootstrap=0)
     assert "low" not in tests["own"]["scores"]["BLEU"]
-    assert "100.00" in table(tests)
+    assert "100.00" in format_table(tests)
     write_report(tmp_path, {"steps": 3}, tests)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["steps"] == 3 and report["test"] == tests and report["versions"]["torch"].startswith("2.")

@@ -18,7 +18,7 @@ from translate.cli.main import main
 from translate.cli.score import TOKENIZERS as OFFERED
 from translate.cli.score import comparison
 from translate.evaluation.resampling import seed
-from translate.evaluation.scoring import TOKENIZERS, Score, beyond_bleu, compare, long_lines, score, tokenizer_of, usual_metrics
+from translate.evaluation.scoring import TOKENIZERS, Score, compare, default_metrics, default_tokenizer, long_lines, score, too_short_for_bleu
 
 WORDS = "the a man woman dog cat house tree river runs sleeps eats sees old young red big small in on under with and".split()
 CHINESE = ["我今天很高兴见到你们大家。", "这是一个DNA测试,结果是3.5。", "他昨天去了北京大学图书馆看书。"]
@@ -192,14 +192,14 @@ def test_flores200_with_its_model_in_sacrebleus_folder(folder, bundle):
     ],
 )
 def test_the_tokenizer_follows_the_target_language(language, tokenizer):
-    assert tokenizer_of(language) == tokenizer
+    assert default_tokenizer(language) == tokenizer
     if language in ("de", "zh"):  # the others need more packages
         assert sacrebleu.BLEU(trg_lang=language).tokenizer_signature == tokenizer
 
 
 def test_beyond_bleu():
-    assert beyond_bleu(["Dog", "the cat", "A house."]) and not beyond_bleu(["Dog", "the cat is"] * 3 + ["the cat is here"])
-    assert beyond_bleu(CHINESE[:1]) and not beyond_bleu(CHINESE[:1], "zh")
+    assert too_short_for_bleu(["Dog", "the cat", "A house."]) and not too_short_for_bleu(["Dog", "the cat is"] * 3 + ["the cat is here"])
+    assert too_short_for_bleu(CHINESE[:1]) and not too_short_for_bleu(CHINESE[:1], "zh")
     assert score(["A house."], [["A house."]], ["bleu"])[0].value == 0
 
 
@@ -262,4 +262,4 @@ def test_ter_that_is_asked_for_is_announced(folder, capsys, monkeypatch):
 def test_only_a_line_that_is_long_on_both_sides_takes_long():
     long = "word " * 1200
     assert long_lines(["a", long, long], [["b", "c", long], ["d", "e", "f"]]) == [(3, 1200)]
-    assert usual_metrics([["short"], ["also"]], [["text"]]) == (("bleu", "chrf", "ter"), "")
+    assert default_metrics([["short"], ["also"]], [["text"]]) == (("bleu", "chrf", "ter"), "")

@@ -18,7 +18,7 @@ from translate.cli.main import main
 from translate.config import CorpusConfig, DataConfig
 from translate.data.corpora import load_corpus
 from translate.errors import UserError
-from translate.evaluation.evaluation import write_report
+from translate.evaluation.report import write_report
 from translate.files.atomic import atomic_file, atomic_folder, atomic_write
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.runfolder import claim

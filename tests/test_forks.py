@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from translate.decoding import Options
-from translate.translation import parallel
-from translate.translation.forks import Forks, fork_count
+from translate.translation import search_pool
+from translate.translation.forks import ForkPool, fork_count
 from translate.translation.translator import Translator
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies are made on Linux alone")
@@ -57,7 +57,7 @@ def answer(word: str) -> tuple[str, int]:
 
 
 def test_calls_are_answered_by_copies():
-    forks = Forks(answer, 2)
+    forks = ForkPool(answer, 2)
     found = [forks.call(word) for word in ("a", "b", "c", "d")]
     assert [word for word, _ in found] == ["A", "B", "C", "D"]
     assert len({pid for _, pid in found} - {os.getpid()}) == 2
@@ -81,11 +81,11 @@ def test_copies_find_what_the_process_itself_finds(trained, corpus_folder, optio
     alone = Translator.load(trained, "cpu", "fp32")
     alone.engine.at_once = 1
     forked = Translator.load(trained, "cpu", "fp32")
-    forked.searches.forks = 3
+    forked.pool.forks = 3
     before = set(multiprocessing.active_children())
     assert list(forked.translate_stream(lines, options)) == list(alone.translate_stream(lines, options))
     assert len(set(multiprocessing.active_children()) - before) == 3
-    assert alone.searches.forks == 0 and Translator.load(trained, "cpu", "fp32", fork=True).searches.forks == fork_count()
+    assert alone.pool.forks == 0 and Translator.load(trained, "cpu", "fp32", fork=True).pool.forks == fork_count()
 
 
 def test_where_no_process_can_be_made_threads_search(trained, corpus_folder, monkeypatch):
@@ -94,20 +94,20 @@ def test_where_no_process_can_be_made_threads_search(trained, corpus_folder, mon
     def no_more(*_):
         raise BlockingIOError("Resource temporarily unavailable")
 
-    monkeypatch.setattr(parallel, "Forks", no_more)
+    monkeypatch.setattr(search_pool, "ForkPool", no_more)
     forked, alone = (Translator.load(trained, "cpu", "fp32") for _ in range(2))
-    forked.searches.forks = 3
+    forked.pool.forks = 3
     assert forked.translate(lines, batch_tokens=100) == alone.translate(lines, batch_tokens=100)
 
 
 PARENT = """
 import os, sys, time
-from translate.translation.forks import Forks
+from translate.translation.forks import ForkPool
 
 def number(_):
     return os.getpid()
 
-first, second = Forks(number, 2), Forks(number, 1)
+first, second = ForkPool(number, 2), ForkPool(number, 1)
 print(first.call(0), first.call(0), second.call(0), flush=True)
 time.sleep(60)
 """
@@ -115,9 +115,9 @@ time.sleep(60)
 
 FORKED = """
 import os, sys
-from translate.translation.forks import Forks
+from translate.translation.forks import ForkPool
 
-forks = Forks(os.getpid, 2)
+forks = ForkPool(os.getpid, 2)
 before = {forks.call() for _ in range(2)}
 if not (child := os.fork()):
     sys.exit(0)  # a worker of gunicorn ends like this

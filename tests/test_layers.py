@@ -120,7 +120,7 @@ def test_every_library_is_a_declared_dependency():
     declared = [*project["dependencies"], *extras["ctranslate2"], *extras["ray"]]
     names = {requirement.split(">")[0].replace("hydra-core", "hydra").replace("pyyaml", "yaml") for requirement in declared}
     used = {imported.split(".")[0] for path in MODULES.values() for imported in imports(path)} - set(sys.stdlib_module_names) - {"translate"}
-    assert used - {"huggingface_hub", "pyarrow"} <= names  # those two come with datasets
+    assert used - {"huggingface_hub", "pyarrow", "typing_extensions"} <= names  # those come with datasets and torch
     assert names <= used
 
 

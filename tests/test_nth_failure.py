@@ -25,7 +25,7 @@ from translate.cli.main import explain, main
 from translate.config import CorpusConfig, DataConfig
 from translate.data.corpora import load_corpus
 from translate.errors import UserError
-from translate.evaluation.evaluation import write_report
+from translate.evaluation.report import write_report
 from translate.training.checkpoints import Checkpoints, Progress, _load
 
 CALLS = 200  # none of these makes so many

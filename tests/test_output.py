@@ -8,7 +8,7 @@ import json
 import pytest
 
 from translate.cli.output import status_of, write
-from translate.translation.translator import Translation
+from translate.translation.pieces import Translation
 
 
 def result(source, text, **changes):

@@ -20,7 +20,7 @@ from tests.conftest import FILE_ENVIRONMENT, one_line
 from translate.config import DecodingConfig
 from translate.decoding import Options
 from translate.errors import UserError
-from translate.translation import parallel
+from translate.translation import search_pool
 from translate.translation.torch_engine import TorchEngine
 from translate.translation.translator import Translator
 
@@ -100,19 +100,19 @@ def test_a_pickle_and_a_copy_are_loaded_from_the_same_folder(untrained, monkeypa
             way(parts)
 
 
-def test_two_threads_that_come_first_share_one_crew(trained, corpus_folder, monkeypatch):
+def test_two_threads_that_come_first_share_one_thread_pool(trained, corpus_folder, monkeypatch):
     lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:40]
     translator = Translator.load(trained, "cpu", "fp32")
     expected = translator.translate(lines, beam=1, batch_tokens=100)
     translator.engine.at_once = 2
     made, together = [], threading.Barrier(4)
 
-    def crew(workers):
+    def thread_pool(workers):
         made.append(workers)
         return real(workers)
 
-    real = parallel.crew
-    monkeypatch.setattr(parallel, "crew", crew)
+    real = search_pool.thread_pool
+    monkeypatch.setattr(search_pool, "thread_pool", thread_pool)
 
     def first(_):
         together.wait(30)
@@ -160,7 +160,7 @@ def test_where_memory_runs_out_batches_are_halved(trained, corpus_folder, monkey
     translator.translate(["Guten Morgen!"])
     monkeypatch.setattr(TorchEngine, "search", short_of_memory(error, 0))
     results = translator.translate_stream(["", "Guten Morgen!", "Der Hund schläft."], options)
-    with pytest.raises(UserError, match=r"^line 2 takes more memory than there is, even alone \(\d+ tokens, beam 1\): lower --beam; --batch-tokens"):
+    with pytest.raises(UserError, match=r"^line 2 does not fit in memory, even alone \(\d+ tokens, beam 1\): lower --beam; --batch-tokens"):
         next(results)
     with pytest.raises(UserError, match=r"^line 1 .* \(\d+ tokens, 7 samples\): lower --n-best; --batch-tokens \(300\)"):
         list(translator.translate_stream(["Guten Morgen!"], Options(sample=True, n_best=7, batch_tokens=300)))
@@ -194,7 +194,7 @@ def test_the_command_says_which_line(translate, tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     monkeypatch.setattr(TorchEngine, "search", short_of_memory(OUT_OF_MEMORY[1], 12))
     assert translate(*words) == 2
-    one_line(capsys, "line 10 takes more memory than there is", "--beam", "--batch-tokens")
+    one_line(capsys, "line 10 does not fit in memory", "--beam", "--batch-tokens")
     assert (tmp_path / "out").read_bytes() == expected
 
 

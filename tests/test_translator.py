@@ -15,8 +15,9 @@ from translate.decoding import Options
 from translate.errors import UserError
 from translate.model import Transformer
 from translate.tokenizer import EOS, PAD, train_tokenizer
+from translate.translation.batching import length_batches
 from translate.translation.torch_engine import TorchEngine
-from translate.translation.translator import Translator, length_batches
+from translate.translation.translator import Translator
 
 CPU = torch.device("cpu")
 TEXT = [
@@ -350,8 +351,3 @@ def test_filled_options_stay_as_they_are():
     for options in (Options(), Options(beam=3, n_best=3, length_penalty=1), Options(sample=True, n_best=4, temperature=0.5, seed=3)):
         filled = options.fill(DecodingConfig())
         assert filled.fill(DecodingConfig(beam=1, length_penalty=0.0)) == filled
-
-
-def test_a_string_in_place_of_lines(echo):
-    with pytest.raises(ValueError, match="list of lines"):
-        echo().translate("Guten Morgen!")

@@ -29,7 +29,7 @@ NOT_TEXT = [
     (b"T\xfcr", "line 3 is b'T\\xfcr': text is needed; decode bytes first"),
     (["Guten Morgen!"], "line 3 is ['Guten Morgen!']: text is needed"),
     ({"de": "Hund"}, "line 3 is {'de': 'Hund'}: text is needed"),
-    ("Hallo \ud83d!", "line 3 has a lone surrogate, U+D83D, at character 7: it is not valid Unicode; decode it anew"),
+    ("Hallo \ud83d!", "line 3 has a lone surrogate, U+D83D, at character 7: not valid Unicode; decode the text again"),
 ]
 
 
@@ -108,6 +108,8 @@ def test_any_iterable_of_any_kind_of_str(translator):
 @pytest.mark.parametrize("given", ["Guten Morgen!", b"Guten Morgen!", None, 5])
 def test_what_is_no_list_of_lines_is_refused_at_once(translator, given):
     for call in (translator.translate, translator.translate_stream, lambda lines: windows(lines, 5, 0)):
+        if isinstance(given, str) and call == translator.translate:  # one line, see test_translator_interface.py
+            continue
         with pytest.raises(UserError, match="give a list of lines") as caught:
             call(given)
         assert "\n" not in str(caught.value)

@@ -12,19 +12,12 @@ import mmap
 import os
 import shutil
 import sys
-import threading
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import torch
 from torch import nn
 
 from translate.errors import UserError
-
-FIRST_PROCESS = os.getpid()
-T = TypeVar("T")
 
 
 def choose_device(name: str) -> torch.device:
@@ -113,22 +106,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and any(word in str(error) for word in said))
 
 
-def is_forked() -> bool:
-    """Whether this process was forked off from the one that began, and may lack its threads.
-
-    OpenMP's don't come with a fork, but the thread that forked goes on waiting for those that it had; a new thread gets others.
-    """
-    return os.getpid() != FIRST_PROCESS
-
-
-def run_in_new_thread(function: Callable[[], T]) -> T:
-    """What `function()` returns; in a forked process it runs in a thread of its own."""
-    if not is_forked():
-        return function()
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function).result()
-
-
 def set_threads(threads: int) -> None:
     """Use `threads` CPU threads; 0: torch's choice."""
     if threads:
@@ -136,33 +113,6 @@ def set_threads(threads: int) -> None:
 
 
 KERNELS = 64  # more than a step of search has, so that validations find theirs again
-MOST_SEARCHES = 4  # at once: beyond that they wait for each other's Python
-
-
-def search_threads(device: torch.device) -> int:
-    """How many batches to search at the same time, each in a thread that has its share of the CPU's threads.
-
-    Most operations of a search step are too small to be divided: two searches on a thread each took 0.43 to 0.65 of the time of one after the
-    other on two (2 cores, Zen 3, fp32, batches of 64). A GPU has enough to do with one.
-    """
-    return min(torch.get_num_threads(), MOST_SEARCHES) if device.type == "cpu" else 1
-
-
-def thread_pool(workers: int) -> ThreadPoolExecutor:
-    """So many threads, among which torch's are divided."""
-    threads = torch.get_num_threads()
-    all_started = threading.Barrier(workers)
-
-    def start() -> None:
-        torch.get_num_threads()  # without it a thread takes over what was set last with its first operation, whatever it has set itself
-        torch.set_num_threads(max(1, threads // workers))
-        all_started.wait()
-
-    pool = ThreadPoolExecutor(workers, "search", start)
-    for started in [pool.submit(int) for _ in range(workers)]:
-        started.result()
-    torch.set_num_threads(threads)  # for this thread, and for those to come
-    return pool
 
 
 def keep_freed_memory() -> None:

@@ -18,7 +18,7 @@ from translate.data.corpora import Read, find_corpus
 from translate.data.prepare import Pairs
 from translate.data.tables import ROWS
 from translate.errors import UserError
-from translate.evaluation.scoring import beyond_bleu, check_tokenizer, tokenizer_of
+from translate.evaluation.scoring import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.text.quality import text_warnings
 from translate.tokenizer import LONGEST_LINE
 
@@ -44,15 +44,15 @@ SIDES = (  # of pairs: what may stand in training too
 
 @dataclass(frozen=True)
 class Finding:
-    """severity: ok, note, warning or error. way_out: what to do, or nothing where all is well."""
+    """severity: ok, note, warning or error. hint: what to do, or nothing where all is well."""
 
     severity: str
     name: str
     text: str
-    way_out: str = ""
+    hint: str = ""
 
     def line(self) -> str:
-        return f"{self.severity:<8} {self.name:<16} {self.text}{': ' if self.way_out else ''}{self.way_out}"
+        return f"{self.severity:<8} {self.name:<16} {self.text}{': ' if self.hint else ''}{self.hint}"
 
 
 def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
     tables = [read.table for _, read in training if not isinstance(read, Finding)]
     readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
     if not cheap:
-        yield from _choosing(readable, tokenizer_of(data.target_language))
+        yield from _choosing(readable, default_tokenizer(data.target_language))
     if tables:
         yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
@@ -190,9 +190,9 @@ def _choosing(held_out: dict[str, list[tuple[str, str]]], tokenize: str) -> Iter
         return
     chooses = {pair for name, pairs in held_out.items() if name.startswith("validation ") for pair in pairs}
     for name, pairs in held_out.items():
-        if pairs and beyond_bleu([target for _, target in pairs], tokenize):
-            way_out = "chrF++ decides in its place, as with training.metric=chrf" if name.startswith("validation ") else "read chrF++"
-            yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", way_out)
+        if pairs and too_short_for_bleu([target for _, target in pairs], tokenize):
+            hint = "chrF++ decides in its place, as with training.metric=chrf" if name.startswith("validation ") else "read chrF++"
+            yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", hint)
         shared = 0 if name.startswith("validation ") else sum(pair in chooses for pair in pairs)
         if shared:
             yield Finding(

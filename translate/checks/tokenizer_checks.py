@@ -31,8 +31,8 @@ def _filters(prepared: Prepared, size: int) -> Finding:
     taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
     share = 1 - prepared.kept / prepared.read
     text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {taken}"
-    way_out = "look at these pairs, or relax data.filters" if share > 0.2 else ""
-    return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, way_out)
+    hint = "look at these pairs, or relax data.filters" if share > 0.2 else ""
+    return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, hint)
 
 
 def _of(prepared: Prepared, size: int) -> str:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from translate.cli.paths import user_path
-from translate.cli.score import add_scoring, check_effects, metric_names
+from translate.cli.score import add_scoring, check_effects, metric_names, tell
 from translate.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from translate.bundle.bundle import model_folder, read_config
     from translate.decoding import Options
-    from translate.evaluation.evaluation import REPORT, Measures, evaluate, read_report, samples, table, tell, write_report
+    from translate.evaluation.evaluation import ScoringOptions, evaluate
+    from translate.evaluation.report import REPORT, format_samples, format_table, read_report, write_report
     from translate.evaluation.resampling import seed
     from translate.translation.translator import Translator
 
@@ -77,11 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
         for warning in unfit(name, sentences, arguments, config):
             tell(f"warning: {warning}")
     translator = Translator.load(folder, arguments.device, arguments.precision, fork=True)
-    tests = evaluate(translator, config, sets, options, Measures(metrics, arguments.tokenize, arguments.lowercase))
+    tests = evaluate(translator, config, sets, options, ScoringOptions(metrics, arguments.tokenize, arguments.lowercase))
     if arguments.format == "json":
         print(json.dumps({"model": str(folder), "test": tests}, ensure_ascii=False, indent=2), flush=True)
     else:
-        print(f"{table(tests)}\n\n{samples(tests)}", flush=True)
+        print(f"{format_table(tests)}\n\n{format_samples(tests)}", flush=True)
     try:
         write_report(folder, {}, tests)
     except (UserError, OSError) as error:  # of a model that is read-only here
@@ -93,14 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def check_tokenizer_asked_for(arguments: argparse.Namespace, config: Config, metrics: list[str] | None) -> None:
     """UserError, before the work, for a tokenizer that can't be used: where it or BLEU is asked for. By default BLEU is then left out, and said."""
-    from translate.evaluation.scoring import check_tokenizer, tokenizer_of
+    from translate.evaluation.scoring import check_tokenizer, default_tokenizer
 
     if arguments.tokenize or (metrics and "bleu" in metrics):
-        check_tokenizer(arguments.tokenize or tokenizer_of(config.data.target_language))
+        check_tokenizer(arguments.tokenize or default_tokenizer(config.data.target_language))
 
 
 def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sentences]:
-    from translate.evaluation.evaluation import tell
     from translate.evaluation.testsets import check_files, file_set, origin, published_set, recipe_sets
 
     sets: dict[str, Sentences] = {}
@@ -128,13 +128,13 @@ def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sent
 def unfit(name: str, sentences: Sentences, arguments: argparse.Namespace, config: Config) -> list[str]:
     """What makes scores on this set doubtful, seen from its texts."""
     from translate.evaluation.score_warnings import tokenizer_warnings
-    from translate.evaluation.scoring import check_tokenizer, tokenizer_of
+    from translate.evaluation.scoring import check_tokenizer, default_tokenizer
     from translate.text.quality import text_warnings
 
     found = text_warnings(f"{name}, source,", sentences.sources)
     for number, lines in enumerate(sentences.references, 1):
         found += text_warnings(f"{name}, reference{f' {number}' if len(sentences.references) > 1 else ''},", lines)
-    tokenize = arguments.tokenize or tokenizer_of(config.data.target_language)
+    tokenize = arguments.tokenize or default_tokenizer(config.data.target_language)
     if "bleu" in (metric_names(arguments.metrics) or ["bleu"]):
         try:
             check_tokenizer(tokenize)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from translate.text.records import Line
 
 if TYPE_CHECKING:
-    from translate.translation.translator import Translation
+    from translate.translation.pieces import Translation
 
 
 class Assembly:

@@ -17,8 +17,9 @@ from translate.cli.paths import check_places
 if TYPE_CHECKING:
     from translate.cli.inputs import Input
     from translate.text.records import CsvColumn, JsonKey
+    from translate.translation.pieces import Translation
     from translate.translation.ray_translator import RayTranslator
-    from translate.translation.translator import Translation, Translator
+from translate.translation.translator import Translator
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
@@ -70,7 +71,8 @@ def translations(
     from translate.cli.output import to_text
     from translate.decoding import Options  # brings torch
     from translate.translation.ray_translator import ray_translator
-    from translate.translation.translator import WINDOW_LINES, Translator
+    from translate.translation.translator import Translator
+    from translate.translation.windows import WINDOW_LINES
 
     keyboard = any(one.path == "-" for one in inputs) and sys.stdin.isatty()
     options = Options(

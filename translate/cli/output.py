@@ -13,7 +13,7 @@ from translate.text.records import JSON_ESCAPES
 from translate.translation.findings import is_copy, is_odd_length, missing
 
 if TYPE_CHECKING:
-    from translate.translation.translator import Translation
+    from translate.translation.pieces import Translation
 
 
 class Summary:

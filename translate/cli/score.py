@@ -92,14 +92,14 @@ def check_effects(arguments: argparse.Namespace, names: Sequence[str] | None) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Scores and prints. UserError for files that are empty or not line-aligned."""
-    from translate.evaluation.scoring import compare, long_lines, usual_metrics
+    from translate.evaluation.scoring import compare, default_metrics, long_lines
 
     names, bootstrap, randomise = check(arguments)
     references, systems = read(arguments)
     found = list(dict.fromkeys(warning for path, lines in systems.items() for warning in warnings_of(path, lines, references, arguments)))
     found += same_systems(systems)
     if names is None:
-        names, left_out = usual_metrics(list(systems.values()), references)
+        names, left_out = default_metrics(list(systems.values()), references)
         found += [f"TER is left out: {left_out}"] if left_out else []
     for warning in found:
         tell(f"warning: {warning}")

@@ -112,10 +112,10 @@ def train_one(config: Config) -> int:
 
 
 def show_results(config: Config, report: dict[str, Any]) -> None:
-    from translate.evaluation.evaluation import samples, table
+    from translate.evaluation.report import format_samples, format_table
 
     if tests := {name: report["test"][name] for name in config.data.test}:
-        print(f"{table(tests)}\n\n{samples(tests)}\n")
+        print(f"{format_table(tests)}\n\n{format_samples(tests)}\n")
     print(f"next: echo 'Guten Morgen.' | translate file -m {config.run}")
 
 

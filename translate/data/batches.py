@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from translate.data.prepare import Prepared
-from translate.tokenizer import BOS, PAD, Tokenizer
+from translate.tokenizer import BOS, Tokenizer
+from translate.tokenizer.padding import pad
 
 POOL = 100_000  # pairs that are sorted by length together
 SAMPLED_POOL = 20_000  # with subword sampling: segmenting them takes a second or two, which a start waits for
@@ -87,15 +88,6 @@ def _cuts(source: list[int], target: list[int], budget: int) -> Iterator[tuple[i
         longest = widest
     if first < len(source):
         yield first, len(source)
-
-
-def pad(ids: Sequence[Sequence[int]]) -> Tensor:
-    """Lists of ids -> (B, longest), PAD on the right."""
-    longest = max(map(len, ids))
-    matrix = numpy.full((len(ids), longest), PAD, dtype=numpy.int64)
-    for place, sentence in enumerate(ids):
-        matrix[place, : len(sentence)] = sentence
-    return torch.from_numpy(matrix)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from __future__ import annotations
 from translate.decoding.beam import beam_search
 from translate.decoding.greedy import greedy
 from translate.decoding.hypothesis import Hypothesis, State, Step, penalty
-from translate.decoding.options import LENGTH_PENALTY, Options
+from translate.decoding.options import LENGTH_PENALTY, FilledOptions, Options
 from translate.decoding.sampling import sample, sentence_seed
 
-__all__ = ["LENGTH_PENALTY", "Hypothesis", "Options", "State", "Step", "beam_search", "greedy", "penalty", "sample", "sentence_seed"]
+__all__ = ["LENGTH_PENALTY", "FilledOptions", "Hypothesis", "Options", "State", "Step", "beam_search", "greedy", "penalty", "sample", "sentence_seed"]

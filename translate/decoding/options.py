@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 from translate.bounds import bounds_of
 from translate.config import DecodingConfig
@@ -43,24 +44,35 @@ class Options:
     top_p: float = 1.0  # draw among the likeliest tokens that share this probability
     seed: int = 1
 
-    def fill(self, decoding: DecodingConfig) -> Options:
-        """These options as plain numbers, with no None left but `beam` where `sample` is set. UserError for a value that can't be meant, or that
-        has no effect beside the others."""
+    def fill(self, decoding: DecodingConfig) -> FilledOptions:
+        """These options with the recipe's values in place of None. UserError for one out of its bounds, or without effect beside the others."""
         if not isinstance(self.sample, bool):
             raise UserError(f"sample is {short_repr(self.sample)}: it must be True or False")
         if self.sample and self.beam is not None:
             raise UserError(f"beam is {short_repr(self.beam)}, but sampling keeps no beam: leave it out")
-        values: dict[str, int | float] = {}
+        values: dict[str, Any] = {}
         for name in (*WHOLE, *REAL):
             value = getattr(self, name)
             if name in FOR_SAMPLING and not self.sample and value != getattr(Options, name):
                 raise UserError(f"{name} is {short_repr(value)}, but only sampling uses it: sample as well, or leave it out")
             if name != "beam" or not self.sample:
                 values[name] = _number(name, _default(name, decoding) if value is None else value)
-        filled = replace(self, **values)
+        filled = FilledOptions(**values, sample=self.sample)
         if not self.sample and filled.n_best > filled.beam:
             raise UserError(f"n_best ({filled.n_best}) is more than beam ({filled.beam}): a search keeps `beam` hypotheses, so raise beam as well")
         return filled
+
+
+@dataclass(frozen=True)
+class FilledOptions(Options):
+    """Options without None, as the engines take them."""
+
+    beam: int = 1  # where `sample` is set, nothing looks at it
+    length_penalty: float = LENGTH_PENALTY
+    batch_tokens: int = DecodingConfig.batch_tokens
+
+    def fill(self, decoding: DecodingConfig) -> FilledOptions:
+        return self
 
 
 def _default(name: str, decoding: DecodingConfig) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from translate.evaluation.scoring import beyond_bleu
+from translate.evaluation.scoring import too_short_for_bleu
 from translate.text.quality import is_upper, text_warnings
 
 _WITHOUT_SPACES = (  # a character of a script; in this order: Japanese has Chinese characters too
@@ -46,7 +46,7 @@ def tokenizer_warnings(references: Sequence[Sequence[str]], tokenize: str) -> li
     for script, name, better in _WITHOUT_SPACES if tokenize in ("13a", "intl", "none") else ():
         if sum(bool(script.search(text)) for text in texts) * 2 > len(texts):
             return [f"the reference is {name}, and BLEU's tokenizer {tokenize} does not cut it into words: use --tokenize {better}"]
-    if all(beyond_bleu(texts, tokenize) for texts in references):
+    if all(too_short_for_bleu(texts, tokenize) for texts in references):
         return ["BLEU is 0 on this set even for a perfect translation: no line has four tokens; look at chrF++"]
     return []
 

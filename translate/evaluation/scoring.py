@@ -118,13 +118,13 @@ def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[f
     return result.value, result.signature
 
 
-def beyond_bleu(references: Iterable[str], tokenize: str = "13a") -> bool:
+def too_short_for_bleu(references: Iterable[str], tokenize: str = "13a") -> bool:
     """Whether BLEU says nothing of translations of these: no line has four tokens, so that even a perfect translation scores 0."""
     metric = _metric("bleu", tokenize, False)
     return all(len(metric._preprocess_segment(line).split()) < metric.max_ngram_order for line in references)
 
 
-def tokenizer_of(language: str) -> str:
+def default_tokenizer(language: str) -> str:
     """The tokenizer that sacreBLEU takes for a target language (zh, zh-CN, zh_Hans; likewise ja, ko): 13a for all that set words apart."""
     return LANGUAGES.get(language.replace("_", "-").split("-")[0].lower(), "13a")
 
@@ -134,7 +134,7 @@ def check_tokenizer(tokenize: str) -> None:
     _metric("bleu", tokenize, False)
 
 
-def usual_metrics(systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], str]:
+def default_metrics(systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], str]:
     """The metrics where none is asked for: all, without TER where a line is so long that it takes minutes; and why it is left out, or ""."""
     for hypotheses in systems:
         if long := long_lines(hypotheses, references):

@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 
 from translate.config import CorpusConfig
-from translate.data.batches import pad
 from translate.device import autocast
 from translate.evaluation.scoring import score
 from translate.model import Transformer
 from translate.text.lines import COMPRESSED
 from translate.tokenizer import BOS, Tokenizer
+from translate.tokenizer.padding import pad
 from translate.training.loss import loss_sum
 from translate.translation.translator import Translator, length_batches
 

@@ -26,7 +26,7 @@ def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tup
     for error in errors if resumed else errors[1:]:
         log(error.line())
     if errors and not resumed:
-        raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].way_out))))
+        raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].hint))))
     tokenizer = open_tokenizer(folder, config, log)
     return tokenizer, prepare(config.data, tokenizer, log), validation
 

@@ -20,7 +20,8 @@ from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
-from translate.evaluation.evaluation import REPORT, evaluate_tests, read_report, write_report
+from translate.evaluation.evaluation import evaluate_tests
+from translate.evaluation.report import REPORT, read_report, write_report
 from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress

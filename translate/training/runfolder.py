@@ -20,7 +20,7 @@ from translate.bundle.seal import plain_json
 from translate.config import Config, TrainingConfig, differences, first_difference
 from translate.data.prepare import fingerprint_of
 from translate.errors import UserError
-from translate.evaluation.evaluation import read_report
+from translate.evaluation.report import read_report
 from translate.files.atomic import remove_unfinished
 from translate.files.lock import exclusive
 from translate.files.paths import expand_path

@@ -35,8 +35,8 @@ from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
 from translate.training.update import Updater
 from translate.training.validation import TOO_MUCH, fewer_validations
+from translate.translation.batching import length_batches
 from translate.translation.torch_engine import TorchEngine
-from translate.translation.translator import length_batches
 
 try:
     import resource

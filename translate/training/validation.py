@@ -15,7 +15,7 @@ import torch
 from translate.bundle.bundle import Bundle, load_weights, write_model
 from translate.data.cache import digest
 from translate.device import choose_search_precision
-from translate.evaluation.scoring import beyond_bleu, check_tokenizer, tokenizer_of
+from translate.evaluation.scoring import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.model import Transformer
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.development import DevelopmentSet, Result, set_name
@@ -57,11 +57,11 @@ class Validation:
         self.bundle, self.data, self.device, self.precision, self.checkpoints, self.log = bundle, data, device, precision, checkpoints, log
         config = bundle.config
         self.pairs, self.settings, self.metric = pairs, config.training, config.training.metric
-        tokenize = tokenizer_of(config.data.target_language)
+        tokenize = default_tokenizer(config.data.target_language)
         check_tokenizer(tokenize)
         name, most = set_name(config.data.validation), self.settings.validate_sentences
         self.development = DevelopmentSet(pairs, name, most, self.settings.validate_beam, bundle.tokenizer, config.model.max_tokens, tokenize)
-        self.without_bleu = len(self.development) > 0 and beyond_bleu(self.development.references, tokenize)
+        self.without_bleu = len(self.development) > 0 and too_short_for_bleu(self.development.references, tokenize)
         if self.without_bleu and self.metric == "bleu":
             self.metric = "chrf"
         self.ended = 0.0  # when the last validation of this start did

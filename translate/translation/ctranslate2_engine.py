@@ -1,8 +1,7 @@
 """The same bundle run by CTranslate2, a C++ engine for production (https://github.com/OpenNMT/CTranslate2); an optional extra.
 
-`export` writes its model through its Python specification; `CTranslate2Engine` searches with it under the toolkit's own contract: no input is
-cut, no output ends before the recipe's limit, and hypotheses are ranked by GNMT's length penalty (CTranslate2's own divides by a power
-of the length).
+`export` writes the model through CTranslate2's Python specification; `CTranslate2Engine` searches with it by the toolkit's rules: no input is cut,
+no output ends before the recipe's limit, and hypotheses are ranked by GNMT's length penalty (CTranslate2 divides by a power of the length).
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from torch import Tensor, nn
 from translate.bundle.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of, model_folder
 from translate.bundle.seal import MANIFEST_SIZE, SEALED, content_of, file_of, plain_json
 from translate.config import Config, DecodingConfig
-from translate.decoding import Hypothesis, Options, penalty
-from translate.device import search_threads
+from translate.decoding import FilledOptions, Hypothesis, penalty
 from translate.errors import UserError
 from translate.files.atomic import atomic_folder, check_new_folder
 from translate.files.digest import file_sha256
 from translate.files.paths import name_write_errors
-from translate.model.layers import DecoderLayer
+from translate.model.layers import DecoderLayer, EncoderLayer
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
+from translate.translation.threads import search_threads
 from translate.values import short_repr
 
 MANIFEST = "manifest.json"
@@ -37,9 +36,9 @@ BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 
 
 def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
-    """What a Translator is made of, from an exported folder, or from a run folder, which is then exported to a temporary one.
+    """The engine, tokenizer and decoding of a model, from an exported folder, or from a run folder, which is exported to a temporary one.
 
-    UserError where the package is not installed, the folder holds no model or one that is damaged, or the device has no such compute type.
+    UserError where the package is not installed, the folder is not a model or is damaged, or the device has no such compute type.
     """
     package = _package()
     folder = model_folder(folder)
@@ -61,10 +60,10 @@ def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compu
 
 
 def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
-    """UserError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's own reader is made for sound files."""
+    """UserError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's reader trusts its files."""
     present = {path.name: path for path in folder.iterdir()}
     for name, path in present.items():
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):  # CTranslate2 looks for files of some names, and would wait for a pipe
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):  # CTranslate2 opens files by name, and would wait for a pipe
             file_of(folder, name)
     if not (folder / MANIFEST).exists():
         if sealed["format"] < SEALED:
@@ -74,7 +73,7 @@ def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
     check_manifest(manifest, config, sealed, folder / MANIFEST)
     digests = manifest.get("files_sha256")
     if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
-        raise UserError(f"{folder / MANIFEST} is damaged, or not this toolkit's")
+        raise UserError(f"{folder / MANIFEST} is damaged, or was not written by this toolkit")
     if missing := digests.keys() - present:
         raise UserError(f"{folder} has no {short_repr(min(missing))}, which {MANIFEST} lists: copy it again, or export again")
     for name, digest in digests.items():
@@ -85,40 +84,42 @@ def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
 class CTranslate2Engine:
     def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int, at_once: int) -> None:
         self.translator, self.max_tokens, self.at_once = translator, max_tokens, at_once
-        self.forkable = False  # its threads stay in the process that made them
+        self.forkable = False  # its threads do not come with a fork
         self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
         self.pieces = tokenizer.source_pieces()
         self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
 
-    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
-        """See `parallel.Engine`. UserError for sampling: its seeds are not ours.
+    def search(
+        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0
+    ) -> list[list[Hypothesis]]:
+        """See `engine.Engine`. UserError for sampling, whose seeds CTranslate2 does not take.
 
-        It stops once beam x patience hypotheses have ended, where ours, up to alpha 1, goes on while an open one may still win: of 500
-        Multi30k sentences 467 were the same with its default patience of 1, 500 with 2 (beam 5). All that have ended are asked for and
+        CTranslate2 stops once beam x patience hypotheses have ended; engine torch, up to alpha 1, continues while an open one may still win. Of 500
+        Multi30k sentences 467 were the same with its default patience of 1, and 500 with 2 (beam 5). It returns all that have ended, which are
         ranked here.
         """
         if options.sample:
-            raise UserError("sampling is not offered with engine ctranslate2: choose engine torch")
+            raise UserError("engine ctranslate2 does not sample: choose engine torch")
         found = self._search(sources, max(limits), options, no_repeat)
-        # a batch shares one limit: a sentence that went beyond its own is searched again, with others of that limit
-        beyond = [place for place, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in found[place])]
-        for limit in {limits[place] for place in beyond}:
-            places = [place for place in beyond if limits[place] == limit]
-            for place, again in zip(places, self._search([sources[place] for place in places], limit, options, no_repeat)):
-                found[place] = again
-        hypotheses = [[self._hypothesis(*one, options.length_penalty) for one in all_of_it] for all_of_it in found]
+        # a batch has one limit: a sentence that exceeds its own is searched again, together with others of that limit
+        too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in found[index])]
+        for limit in {limits[index] for index in too_long}:
+            indices = [index for index in too_long if limits[index] == limit]
+            for index, again in zip(indices, self._search([sources[index] for index in indices], limit, options, no_repeat)):
+                found[index] = again
+        hypotheses = [[self._hypothesis(*one, options.length_penalty) for one in ended] for ended in found]
         return [sorted(some, key=lambda one: (not one.complete, -one.score))[: options.n_best] for some in hypotheses]
 
-    def _search(self, sources: list[list[int]], limit: int, options: Options, no_repeat: int) -> list[list[tuple[list[str], float]]]:
-        """For each source what has ended: its pieces, end mark included, and its score."""
+    def _search(self, sources: list[list[int]], limit: int, options: FilledOptions, no_repeat: int) -> list[list[tuple[list[str], float]]]:
+        """The hypotheses of each source that have ended: pieces, end mark included, and score."""
         results = self.translator.translate_batch(
             [[self.pieces[number] for number in ids] for ids in sources],
             beam_size=options.beam,
             patience=PATIENCE,
             num_hypotheses=options.beam * PATIENCE if options.beam > 1 else 1,
             length_penalty=options.length_penalty,
-            max_input_length=0,  # its default cuts at 1,024, silently
-            max_decoding_length=limit,  # its default is 256
+            max_input_length=0,  # the default cuts silently at 1,024
+            max_decoding_length=limit,  # the default is 256
             return_scores=True,
             return_end_token=True,
             disable_unk=True,
@@ -136,10 +137,10 @@ class CTranslate2Engine:
 
 
 def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> None:
-    """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json beside it; the folder appears whole or not at all.
+    """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json beside it; either the whole folder appears or nothing.
 
     quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. UserError where the package is not installed, or the folder
-    is there already and not empty.
+    exists and is not empty.
     """
     _package()
     from ctranslate2.specs import Activation, TransformerSpec
@@ -150,9 +151,9 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU)
     _fill_stack(spec.encoder, model.encoder)
     _fill_stack(spec.decoder, model.decoder)
-    if config.norm == "pre":
-        _fill_norm(spec.encoder.layer_norm, model.encoder_norm)
-        _fill_norm(spec.decoder.layer_norm, model.decoder_norm)
+    for stack, norm in ((spec.encoder, model.encoder_norm), (spec.decoder, model.decoder_norm)):
+        if isinstance(norm, nn.LayerNorm):  # pre-norm; the paper's order has none there
+            _fill_norm(stack.layer_norm, norm)
     spec.encoder.embeddings[0].weight = _array(model.source_embedding.weight)
     spec.decoder.embeddings.weight = spec.decoder.projection.weight = _array(model.target_embedding.weight)
     for stack in (spec.encoder, spec.decoder):
@@ -173,6 +174,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
 
 def _fill_stack(spec: Any, layers: nn.ModuleList) -> None:
     for to, layer in zip(spec.layer, layers):
+        assert isinstance(layer, (EncoderLayer, DecoderLayer))
         _fill_norm(to.self_attention.layer_norm, layer.attention_residual.norm)
         _fill_linear(to.self_attention.linear[0], layer.attention.query_key_value)
         _fill_linear(to.self_attention.linear[1], layer.attention.output)
@@ -201,5 +203,5 @@ def _package() -> Any:
     try:
         import ctranslate2
     except ImportError:
-        raise UserError("engine ctranslate2 needs the package of that name, which is not installed: pip install ctranslate2") from None
+        raise UserError("engine ctranslate2 needs the package ctranslate2, which is not installed: pip install ctranslate2") from None
     return ctranslate2

@@ -1,7 +1,6 @@
-"""What may be wrong with a translation, seen from its two texts alone: a loop, a copy of the source, an odd length, numbers that are gone.
+"""What may be wrong with a translation, seen from its two texts alone: a loop, a copy of the source, an odd length, missing numbers.
 
-Knows neither model nor files; `translate file --report` writes what it finds. Everything here is a hint: a name is rightly a copy, and a
-number may be rightly written out.
+`translate file --report` writes what it finds. Everything here is a hint: the copy of a name is right, and a number may be written out.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from collections.abc import Sequence
 from translate.text.numerals import missing_numbers
 
 LONGEST_LOOP = 16  # tokens of the n-gram that repeats
-REPEATS = 4  # of it, in a row; and twice as many as in the source
-ODD_RATIO, ODD_TOKENS = 3.0, 12  # of the longer side to the shorter, where the longer has so many tokens
+REPEATS = 4  # times in a row, and at least twice as many as in the source
+ODD_RATIO, ODD_TOKENS = 3.0, 12  # of the longer side to the shorter, if the longer has at least so many tokens
 COPY_WORDS, COPY_SHARE = 4, 0.8
 
 WORD = re.compile(r"[^\W\d_]+")
-# in this order: what one kind has found is gone for the next, in both texts
+# in this order: what one kind has found is removed from both texts before the next
 KINDS = {
     "placeholders": re.compile(
         r"\{\{[^{}\n]*\}\}|[$#%]\{[^{}\s]*\}|\{[^{}\s]*\}"  # {{name}} ${x} #{x} %{x} {0}
@@ -40,7 +39,7 @@ KINDS = {
         "[\U0001f1e6-\U0001f1ff]{2}|(?:[\U0001f300-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff][\ufe0f\U0001f3fb-\U0001f3ff]*\u200d?)+"
     ),
 }
-SIGNS = {  # what may stand for a sign, in words too, between letters that are no part of it
+SIGNS = {  # what may stand for a sign, also in words; not inside a longer word
     "€": "€|eur|euros?",
     "$": r"\$|usd|dollars?",
     "£": "£|gbp|pounds?|pfund",
@@ -86,8 +85,8 @@ UNIT = re.compile(rf"(?<=\d)[\s\u00a0]?(?P<unit>{'|'.join(sorted(UNITS, key=len,
 MINUS = re.compile(r"(?<![\w.,)/-])(?<!\d )[-\u2212](?=\d)")
 
 
-def repeats(tokens: Sequence) -> int:
-    """How often in a row an n-gram of at most LONGEST_LOOP tokens comes, at most: 1 where none follows itself, 0 for no token."""
+def repeats(tokens: Sequence[object]) -> int:
+    """The most times in a row that an n-gram of at most LONGEST_LOOP tokens occurs: 1 where none follows itself, 0 for no tokens."""
     most = min(1, len(tokens))
     for n in range(1, min(LONGEST_LOOP, len(tokens) // 2) + 1):
         run = 0
@@ -97,14 +96,14 @@ def repeats(tokens: Sequence) -> int:
     return most
 
 
-def is_loop(source: Sequence, output: Sequence) -> bool:
-    """Whether `output` repeats itself past what the source does; both in tokens."""
+def is_loop(source: Sequence[object], output: Sequence[object]) -> bool:
+    """Whether `output` repeats itself far more than the source does; both in tokens."""
     found = repeats(output)
     return found >= REPEATS and found >= 2 * repeats(source)
 
 
 def is_copy(source: str, output: str) -> bool:
-    """Whether nearly all words of the source stand in the output: of at least COPY_WORDS words; a name alone is no copy."""
+    """Whether the output has nearly all words of a source of at least COPY_WORDS words; a name alone is not a copy."""
     before, after = (Counter(WORD.findall(text.casefold())) for text in (source, output))
     return before.total() >= COPY_WORDS and (before & after).total() >= COPY_SHARE * max(before.total(), after.total())
 
@@ -115,8 +114,10 @@ def is_odd_length(source_tokens: int, output_tokens: int) -> bool:
 
 
 def missing(source: str, output: str) -> dict[str, list[str]]:
-    """What of the source is not in the output, by kind, only kinds that lack something: what must stay as it is, numbers by their value
-    (numerals.py), and units and signs as they are or in words."""
+    """What the source has and the output lacks, by kind; kinds without anything missing are left out.
+
+    Things that must stay as they are, numbers by their value (numerals.py), and units and signs, which may also be written in words.
+    """
     lost: dict[str, list[str]] = {}
     source, output = (_read_entities(text) for text in (source, output))
     for kind, pattern in KINDS.items():
@@ -139,12 +140,12 @@ def _read_entities(text: str) -> str:
 
 
 def _key(kind: str, text: str) -> str:
-    """What has to be equal: of a tag its name alone, since attributes may hold text."""
+    """What has to be equal in both texts; of a tag only its name, since attributes may hold text."""
     if kind == "placeholders":
         return re.sub(r"\s", "", text)
     if kind == "tags":
         return re.sub(r"[\s/]*>|\s.*", "", text, flags=re.DOTALL).casefold()
-    if kind == "mentions":  # what follows `#` may be a word to translate
+    if kind == "mentions":  # a hashtag may be a word to translate
         return "#" if text.startswith("#") else text.casefold()
     return text.rstrip("/").replace("\ufe0f", "").replace("\u200d", "")
 

@@ -1,10 +1,11 @@
-"""Searches in copies of this process, made by fork: each has a Python of its own, and the weights are in memory once.
+"""Searches in copies of this process, made by fork: each has its own Python interpreter, and the weights are in memory once.
 
-Two searches in threads wait for each other wherever Python is at work, which between the operations of a small model is a third of the time: with
-processes greedy search was 1.8 times as fast, beam search 1.2 times (2 cores, Sapphire Rapids, bf16, batches of 64). A copy computes with one
-thread, since OpenMP's others do not come with it.
+Searches in threads share one interpreter, which runs a third of the time between the operations of a small model: with processes greedy search
+was 1.8 times as fast, beam search 1.2 times (2 cores, Sapphire Rapids, bf16, batches of 64). A copy computes with one thread, since OpenMP's
+threads do not come with a fork.
 
-For programs that have no other threads at work when the copies are made, such as the commands: a lock that one of them held would stay shut.
+For programs without other threads when the copies are made, such as the commands: a lock that a thread holds then would stay locked in the copy.
+`concurrent.futures.ProcessPoolExecutor` does not do: its own threads make a later fork hang, and Ctrl-C waits for the searches that run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from typing import Any
 
@@ -25,13 +27,13 @@ import torch
 
 from translate.device import release_memory
 
-MOST_FORKS = 16  # beyond it memory, 100 MB and more for each, was never measured
+MOST_FORKS = 16  # each takes 100 MB of memory or more; the gain of more copies was never measured
 
 
 def _disown() -> None:
-    """In a process made by os.fork: the copies that the first one made are not its own, but multiprocessing would end them when it exits.
+    """In a process made by os.fork: without this, multiprocessing would end the copies of the first process when this one exits.
 
-    In processes that multiprocessing makes, it sees to that itself; there is no public way to say so.
+    For processes that it starts itself, multiprocessing does the same; it has no public function for it.
     """
     getattr(multiprocessing.process, "_children", set()).clear()
 
@@ -41,41 +43,53 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def fork_count() -> int:
-    """How many copies serve in place of torch's threads; 0 where there is only one, or fork is not safe."""
+    """How many copies to make in place of torch's threads; 0 where there is one thread only, or fork is not safe."""
     threads = torch.get_num_threads()
     return min(threads, MOST_FORKS) if threads > 1 and sys.platform == "linux" else 0
 
 
-class Forks:
-    """`call(*arguments)` returns what `function` returns for them, or raises what it raises; as many at a time as there are copies, each called
-    from a thread of its own.
+class ForkPool:
+    """Calls `function` in `count` copies of this process.
 
-    ChildProcessError where a copy has died. OSError, when they are made, where the system allows no more processes, or this one is a worker of
-    multiprocessing.Pool, which may have none.
+    OSError where the system allows no more processes, or this one is a worker of multiprocessing.Pool, which may not have any. The copies end
+    when the pool is closed or collected, and when this process ends, however it ends.
     """
 
     def __init__(self, function: Callable[..., Any], count: int) -> None:
         if multiprocessing.current_process().daemon:
-            raise PermissionError(errno.EPERM, "a daemonic process may have no processes of its own")
-        self.count = count
+            raise PermissionError(errno.EPERM, "a daemonic process may not have child processes")
         self.idle: SimpleQueue[Connection] = SimpleQueue()
-        context, ours = multiprocessing.get_context("fork"), []
+        self.pipes: list[Connection] = []
+        self.processes: list[BaseProcess] = []
+        context = multiprocessing.get_context("fork")
         for _ in range(count):
             here, there = context.Pipe()
-            ours.append(here)
-            context.Process(target=_serve, args=(function, there, ours), daemon=True).start()
+            self.pipes.append(here)
+            self.processes.append(context.Process(target=_serve, args=(function, there, self.pipes), daemon=True))
+            self.processes[-1].start()
             there.close()
-        for here in ours:
-            self.idle.put(here)
+        for pipe in self.pipes:
+            self.idle.put(pipe)
+
+    def close(self) -> None:
+        """End the copies. Nothing may be running in them."""
+        for pipe in self.pipes:
+            pipe.close()
+        for process in self.processes:
+            process.join()
 
     def call(self, *arguments: Any) -> Any:
+        """What `function` returns for these arguments, or raises; at most `count` calls run at a time, each made from its own thread.
+
+        ChildProcessError where the copy has died.
+        """
         pipe = self.idle.get()
         try:
             pipe.send(arguments)
             answer = pipe.recv()
-        except (EOFError, OSError):  # among them BrokenPipeError, which elsewhere means that whoever read the output has left
+        except (EOFError, OSError):  # BrokenPipeError too, which elsewhere means that the output's reader has left
             raise ChildProcessError(
-                "a process that searched for this one was killed, perhaps for want of memory: lower --batch-tokens, or set OMP_NUM_THREADS=1"
+                "a search process was killed, perhaps because memory ran out: lower --batch-tokens, or set OMP_NUM_THREADS=1"
             ) from None
         finally:
             self.idle.put(pipe)
@@ -84,17 +98,17 @@ class Forks:
                 raise answer
             return answer
         finally:
-            del answer  # which would hold this frame, and that the copies, until the next garbage collection
+            del answer  # an exception refers to this frame, which would keep the copies alive until the next garbage collection
 
 
 def _serve(function: Callable[..., Any], pipe: Connection, others: list[Connection]) -> None:
-    """Answers until the other end is closed, be it that the process there was killed."""
-    for other in others:  # an end held open here would hide that
+    """In a copy: answer calls until the other end of `pipe` is closed, also because the process there was killed."""
+    for other in others:  # the pipe counts as open while any process holds its other end
         other.close()
-    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal reach all; the first process says what becomes of it
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal reach all processes; the first one decides
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who reads the output waits until nobody can write to it
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the output's reader waits until no process can write to it
     torch.set_num_threads(1)
     while True:
         try:
@@ -111,12 +125,12 @@ def _serve(function: Callable[..., Any], pipe: Connection, others: list[Connecti
 
 
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """What `function` returns, or the exception that it raises, without what that holds in memory."""
+    """What `function` returns, or the exception that it raises, without its frames and what they hold in memory."""
     try:
         return function(*arguments)
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        try:  # some can't be pickled, or not be made again from what was pickled
+        text = f"{type(error).__name__}: {error}"
+        try:  # not every exception can be pickled and unpickled
             return pickle.loads(pickle.dumps(error))
         except Exception:
-            return RuntimeError(f"{said}\n{traceback.format_exc()}")
+            return RuntimeError(f"{text}\n{traceback.format_exc()}")

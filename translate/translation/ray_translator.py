@@ -1,8 +1,8 @@
 """A large corpus on several workers: `translate file --workers`, on this machine or on a Ray cluster (https://docs.ray.io); an optional extra.
 
-Each worker is a Ray actor with a `Translator` of its own, and gets the windows of lines that one process would translate one after the other: the
-batches and the seeds are the same, so the output is, and it comes in the order of the input. When a worker dies, another takes its place and
-does its windows again. Sits above translator.py.
+Each worker is a Ray actor with its own `Translator`, and gets the windows of lines that one process would translate one after the other: batches
+and seeds are the same, so the output is the same, in the order of the input. When a worker dies, another one replaces it and translates its windows
+again.
 """
 
 from __future__ import annotations
@@ -16,26 +16,32 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from translate.config import DecodingConfig
-from translate.decoding import Options
+from translate.decoding import FilledOptions, Options
 from translate.device import set_threads
 from translate.errors import UserError
 from translate.files.paths import expand_path
-from translate.translation.translator import Translation, Translator
+from translate.translation.pieces import Translation
+from translate.translation.search_options import SearchOptions, one_of
+from translate.translation.translator import Translator
 from translate.translation.windows import WINDOW_LINES, windows
 
-AHEAD = 4  # windows for each worker that are read and not yet given out: what bounds the memory
-DEATHS = 5  # so many workers may die over one window
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+AHEAD = 4  # windows for each worker that are read and whose results are not out yet; this limits the memory
+DEATHS = 5  # workers that die over one window before that is an error
 
 
 class Worker:
-    """What runs in a process of its own. The model is loaded at the first call, so that a mistake is the answer to that call."""
+    """What runs in a worker process. The first call loads the model, so that an error is the answer to that call."""
 
-    def __init__(self, threads: int, model: tuple[str, ...]) -> None:
+    def __init__(self, threads: int, model: tuple[str, str, str, str, str]) -> None:
+        """model: arguments of `Translator.load`."""
         self.threads, self.model = threads, model
 
     @cached_property
@@ -46,7 +52,7 @@ class Worker:
     def describe(self) -> tuple[int, DecodingConfig]:
         return self.translator.max_tokens, self.translator.decoding
 
-    def translate(self, first: int, lines: list[str], options: Options) -> list[Translation]:
+    def translate(self, first: int, lines: list[str], options: FilledOptions) -> list[Translation]:
         return self.translator.translate_window(lines, first, options)
 
 
@@ -54,12 +60,12 @@ class Worker:
 class _Window:
     first: int
     lines: list[str]
-    deaths: int = 0  # of workers that had it in hand, or next
+    deaths: int = 0  # of workers that were at it, or had it as their next one
     results: list[Translation] | None = None
 
 
 class RayTranslator:
-    """Gives the results of `Translator.translate_stream`; made by `ray_translator`."""
+    """Translates like `Translator.translate_stream`, on workers; made by `ray_translator`."""
 
     def __init__(self, ray: Any, start: Callable[[], Any], workers: int) -> None:
         """start: makes a worker."""
@@ -68,24 +74,29 @@ class RayTranslator:
         try:
             described = [self._get(answer) for answer in [worker.describe.remote() for worker in self.workers]]
         except ray.exceptions.RayError as error:
-            raise UserError(f"a worker died while it loaded the model, for want of memory perhaps: lower --workers ({_first_line(error)})") from None
+            raise UserError(f"a worker died while it loaded the model (out of memory?): lower --workers ({_first_line(error)})") from None
         self.max_tokens, self.decoding = described[0]
 
     def translate_stream(
-        self, lines: Iterable[str], options: Options = Options(), window: int = WINDOW_LINES, done: int = 0
+        self,
+        lines: Iterable[str],
+        options: Options | None = None,
+        window: int = WINDOW_LINES,
+        done: int = 0,
+        **keywords: Unpack[SearchOptions],
     ) -> Iterator[Translation]:
         """See `Translator.translate_stream`. It reads 4 windows a worker ahead. UserError once 5 workers have died over the same window."""
-        return self._in_order(windows(lines, window, done), options.fill(self.decoding))
+        return self._in_order(windows(lines, window, done), one_of(options, keywords).fill(self.decoding))
 
-    def _in_order(self, parts: Iterator[tuple[int, list[str]]], options: Options) -> Iterator[Translation]:
-        free = deque([*range(len(self.workers))] * 2)  # each has a window in hand and the next one with it
+    def _in_order(self, parts: Iterator[tuple[int, list[str]]], options: FilledOptions) -> Iterator[Translation]:
+        free = deque([*range(len(self.workers))] * 2)  # each works on one window and has the next one waiting
         waiting: deque[_Window] = deque()
-        at_work: dict[Any, tuple[_Window, int, Any]] = {}
-        mistake: UserError | None = None  # in the input: what was read before it comes first
+        running: dict[Any, tuple[_Window, int, Any]] = {}
+        mistake: UserError | None = None  # in the input; raised after the results of what was read before it
 
         def submit(window: _Window, place: int) -> None:
             worker = self.workers[place]
-            at_work[worker.translate.remote(window.first, window.lines, options)] = window, place, worker
+            running[worker.translate.remote(window.first, window.lines, options)] = window, place, worker
 
         while True:
             try:
@@ -98,19 +109,20 @@ class RayTranslator:
                 if mistake is not None:
                     raise mistake
                 return
-            (answer,), _ = self.ray.wait(list(at_work), num_returns=1)
-            window, place, worker = at_work.pop(answer)
+            (answer,), _ = self.ray.wait(list(running), num_returns=1)
+            window, place, worker = running.pop(answer)
             try:
                 window.results = self._get(answer)
                 free.append(place)
             except self.ray.exceptions.RayError as error:
                 self._replace(place, worker, window, error)
                 submit(window, place)
-            while waiting and waiting[0].results is not None:
-                yield from waiting.popleft().results
+            while waiting and (results := waiting[0].results) is not None:
+                waiting.popleft()
+                yield from results
 
     def _get(self, answer: Any) -> Any:
-        """RayError only where the worker could not answer; what it raised itself is raised here."""
+        """The worker's answer; raises what the worker raised, or a RayError if it died."""
         try:
             return self.ray.get(answer)
         except self.ray.exceptions.RayTaskError as error:
@@ -120,19 +132,26 @@ class RayTranslator:
         window.deaths += 1
         if window.deaths == DEATHS:
             lines = f"lines {window.first + 1:,} to {window.first + len(window.lines):,}"
-            raise UserError(f"{DEATHS} workers died over {lines}, for want of memory perhaps: lower --batch-tokens ({_first_line(error)})")
-        if self.workers[place] is worker:  # else it was replaced for the other window that it had
-            print("translate: a worker died: another takes its place and does its lines again", file=sys.stderr)
+            raise UserError(f"{DEATHS} workers died over {lines}, perhaps because memory ran out: lower --batch-tokens ({_first_line(error)})")
+        if self.workers[place] is worker:  # otherwise it was replaced already, for its other window
+            print("translate: a worker died: another one replaces it and translates its lines again", file=sys.stderr)
             self.ray.kill(worker)
             self.workers[place] = self.start()
 
 
 @contextlib.contextmanager
-def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "auto", *rest: str) -> Iterator[RayTranslator]:
-    """`workers` processes with a translator each, gone when the block ends. The arguments after `workers` are those of `Translator.load`.
+def ray_translator(
+    workers: int,
+    folder: str | os.PathLike[str],
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "torch",
+    compute_type: str = "default",
+) -> Iterator[RayTranslator]:
+    """`workers` processes with a translator each, which end with the block. The arguments after `workers` are those of `Translator.load`.
 
-    They run in the Ray that this process has, or in the cluster that RAY_ADDRESS names, whose machines must find the package and `folder` in
-    the same place; else in one of their own, on this machine. They share the CPUs; where there are GPUs, and device is not cpu, each takes one.
+    They run in the Ray that this process has initialised; or in the cluster that RAY_ADDRESS names, whose machines must find the package and
+    `folder` in the same place; or in a new Ray on this machine. They share the CPUs; with GPUs, unless device is cpu, each takes one.
     UserError as from `Translator.load`, where ray is not installed, or where there are fewer CPUs or GPUs than workers; ConnectionError where no
     cluster answers.
     """
@@ -148,7 +167,7 @@ def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "
     started: list[Any] = []
     try:
         threads, gpus = _share([node["Resources"] for node in ray.nodes() if node["Alive"]], workers, device)
-        model = (os.path.abspath(expand_path(folder)), device, *rest)
+        model = (os.path.abspath(expand_path(folder)), device, precision, engine, compute_type)
 
         def start() -> Any:
             started.append(ray.remote(num_cpus=threads, num_gpus=gpus)(Worker).remote(threads, model))
@@ -164,7 +183,7 @@ def ray_translator(workers: int, folder: str | os.PathLike[str], device: str = "
 
 @contextlib.contextmanager
 def _same_handler(number: int) -> Iterator[None]:
-    """Ray would put one of its own in place, which ends with another exit code."""
+    """Keep the signal's handler: Ray installs its own, which exits with another code."""
     handler = signal.getsignal(number)
     yield
     if handler is not None and threading.current_thread() is threading.main_thread():
@@ -172,7 +191,7 @@ def _same_handler(number: int) -> Iterator[None]:
 
 
 def _share(nodes: list[dict[str, float]], workers: int, device: str) -> tuple[int, int]:
-    """CPUs and GPUs of each worker, the same for all: as many CPUs as there are for it on one machine."""
+    """CPUs and GPUs of each worker, the same for all: as many CPUs as the machines allow."""
     gpus = sum(int(node.get("GPU", 0)) for node in nodes) if device != "cpu" else 0
     if 0 < gpus < workers:
         raise UserError(f"{workers} workers, but Ray has {gpus} GPUs and each takes one: lower --workers, or choose --device cpu")
@@ -184,7 +203,7 @@ def _share(nodes: list[dict[str, float]], workers: int, device: str) -> tuple[in
 
 
 def _package() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # without it Ray sends usage statistics
     try:
         import ray
     except ImportError:

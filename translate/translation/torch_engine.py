@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor
 
-from translate.decoding import Hypothesis, Options, beam_search, sample
-from translate.device import autocast, keep_freed_memory, search_threads
+from translate.decoding import FilledOptions, Hypothesis, beam_search, sample
+from translate.device import autocast, keep_freed_memory
 from translate.kernels.packed import pack
 from translate.model import Transformer
 from translate.tokenizer import BOS, EOS, PAD, UNK
+from translate.tokenizer.padding import pad
+from translate.translation.threads import search_threads
 
 BANNED = (PAD, BOS, UNK)
 
@@ -36,29 +35,25 @@ class TorchEngine:
         return cls(model.requires_grad_(), device, precision)  # autocast keeps what it converts only of weights that may have a gradient
 
     @torch.no_grad()  # not inference mode, in which autocast would convert the weights anew at every step
-    def search(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int], no_repeat: int = 0) -> list[list[Hypothesis]]:
-        """See `parallel.Engine`."""
+    def search(
+        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0
+    ) -> list[list[Hypothesis]]:
+        """See `engine.Engine`."""
         with autocast(self.device, self.precision if self.device.type == "cuda" else torch.float32):
             if options.sample:
                 return self._sample(sources, limits, options, seeds)
             return self._beam_search(sources, limits, options, no_repeat)
 
-    def _beam_search(self, sources: list[list[int]], limits: list[int], options: Options, no_repeat: int) -> list[list[Hypothesis]]:
-        state = self.model.start(self.model.encode(pad(sources, self.device)))
+    def _beam_search(self, sources: list[list[int]], limits: list[int], options: FilledOptions, no_repeat: int) -> list[list[Hypothesis]]:
+        state = self.model.start(self.model.encode(pad(sources).to(self.device)))
         search = (options.beam, options.length_penalty, options.n_best)
         return beam_search(self.model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED, no_repeat)
 
-    def _sample(self, sources: list[list[int]], limits: list[int], options: Options, seeds: list[int]) -> list[list[Hypothesis]]:
+    def _sample(self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int]) -> list[list[Hypothesis]]:
         """Each source takes `n_best` rows, a seed for each."""
         n = options.n_best
-        state = self.model.start(self.model.encode(pad([ids for ids in sources for _ in range(n)], self.device)))
+        state = self.model.start(self.model.encode(pad([ids for ids in sources for _ in range(n)]).to(self.device)))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
         found = sample(self.model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
         return [[hypothesis for row in found[first : first + n] for hypothesis in row] for first in range(0, len(found), n)]
-
-
-def pad(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Lists of ids -> (B, S), PAD on the right."""
-    longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)

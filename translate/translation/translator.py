@@ -1,76 +1,48 @@
-"""Lines in, lines out: splits what is too long, batches by length, searches, restores the order. Training validates through it too.
+"""Lines to translations: cut what is too long, batch by length, search, restore the order. Training validates through it too.
 
-Sits above bundle.py, model/ and decoding/, which know no text, and below training.py and cli/. Whatever the batches, a line is translated as if
-it stood alone, up to the rounding of the arithmetic.
+Whatever the batches, a line is translated as if it stood alone, up to rounding.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from translate.bundle.bundle import load_bundle
 from translate.config import DecodingConfig
-from translate.decoding import Hypothesis, Options, penalty, sentence_seed
-from translate.device import choose_device, choose_search_precision, run_in_new_thread
+from translate.decoding import FilledOptions, Options, sentence_seed
 from translate.errors import UserError
 from translate.files.paths import expand_path
-from translate.text.segments import split_line
-from translate.tokenizer import EOS, ONE_LINE, Tokenizer
-from translate.translation.ctranslate2_engine import load_ctranslate2
+from translate.tokenizer import Tokenizer
+from translate.translation.batching import length_batches
+from translate.translation.engine import Engine, Search, load_engine
 from translate.translation.findings import is_loop
-from translate.translation.forks import fork_count
-from translate.translation.parallel import Engine, Search, Searches
-from translate.translation.torch_engine import TorchEngine
+from translate.translation.pieces import Piece, Translation, join_pieces, split_lines
+from translate.translation.search_options import SearchOptions, check_effects, one_of, to_options
+from translate.translation.search_pool import SearchPool
 from translate.translation.windows import WINDOW_LINES, texts, windows
+from translate.values import short_repr
 
-# What one sentence takes of a batch is counted as at least so many tokens: the scores over the vocabulary cost the same for short ones.
-LEAST_TOKENS = 8
-NO_REPEAT = 3  # no n-gram of so many tokens may come twice where a loop is searched again
-# A sentence of so many tokens counts twice for every beam, as the attention's scores grow with the square of the length.
-SQUARE_TOKENS = 512
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # typing has it from Python 3.11 on
 
+NO_REPEAT = 3  # where a loop is searched again, no n-gram of this many tokens may come twice
 
-@dataclass(frozen=True)
-class Translation:
-    """One line of input and what became of it."""
-
-    source: str
-    text: str
-    score: float  # of `text`: its log-probability over the length penalty, both of all pieces together
-    alternatives: list[tuple[str, float]]  # the n best, `text` first; of a line in pieces, the first joins the first of each piece, and so on
-    pieces: int  # how many the line was split into; 0 = blank, and the model was not asked
-    cut: bool  # an output reached the limit of its length before it ended, or a piece could not be made to fit
-    number: int = 0  # of the line in the input, from 1
-    spans: tuple[tuple[int, int], ...] = ()  # where each piece begins and ends in `source`, in characters
-    tokens_in: int = 0  # of the pieces and of `text`, without end marks
-    tokens_out: int = 0
-    looped: bool = False  # a piece came out repeating itself past reason (findings.is_loop) and was searched again without repeats
-
-
-@dataclass
-class _Piece:
-    """What goes into the model as one source: `ids` end in EOS; `line` and `place` say where it belongs."""
-
-    ids: list[int]
-    line: int
-    place: int
-    span: tuple[int, int]
-    cut: bool
-    hypotheses: list[Hypothesis] = field(default_factory=list)
-    ranked: list[tuple[str, float]] = field(default_factory=list)  # text and score of each hypothesis
-    looped: bool = False
+Progress = bool | Callable[[int, int], object] | None
 
 
 class Translator:
-    """A model with its tokenizer, ready to translate: from a run folder by `load`, or from the parts while training."""
+    """A model with its tokenizer, ready to translate. `load` makes one; training makes one of its parts.
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig, forks: int = 0) -> None:
-        """forks: so many copies of this process do the searches wherever there are several, see forks.py."""
-        self.engine, self.searches = engine, Searches(engine, forks)
+    Any number of threads may use it. As a context manager it is closed when the block ends.
+    """
+
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig, fork: bool = False) -> None:
+        """fork: see `load`."""
+        self.pool = SearchPool(engine, fork)
         self.tokenizer = tokenizer
         self.decoding = decoding
         self.max_tokens = engine.max_tokens
@@ -86,54 +58,120 @@ class Translator:
         compute_type: str = "default",
         fork: bool = False,
     ) -> Translator:
-        """From the run folder, or a copy of its bundle files; for engine ctranslate2 also from a folder that `translate export` wrote.
+        """A translator with the model in a run folder, or in a copy of its bundle files.
 
-        device: auto, cpu, cuda, cuda:N. precision: auto, fp32, bf16, fp16, of engine torch. compute_type: of engine ctranslate2, such as int8;
-        `default` is the type that the weights were exported with. fork: let copies of this process search, where engine torch runs on a CPU:
-        faster than threads, and for programs that have none of their own. UserError for a missing or foreign bundle, an unknown engine, a
-        device or a type that is not there.
+        Args:
+            folder: for engine ctranslate2 also one that `translate export` wrote.
+            device: auto, cpu, cuda or cuda:N.
+            precision: auto, fp32, bf16 or fp16; for engine torch.
+            engine: torch or ctranslate2.
+            compute_type: for engine ctranslate2, such as int8; `default` is the type that the weights were exported with.
+            fork: search in copies of this process, if the engine is torch on a CPU: faster than threads, but only for programs that have no
+                threads of their own.
+
+        Raises:
+            UserError: for a folder that is not a model, damaged files, an unknown engine, and a device or type that this machine lacks.
         """
         folder = expand_path(folder)
-        translator = cls(*run_in_new_thread(lambda: _parts(folder, device, precision, engine, compute_type, fork)))
+        translator = cls(*load_engine(folder, device, precision, engine, compute_type), fork)
         translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork)
         return translator
 
+    @property
+    def engine(self) -> Engine:
+        """What runs the model. UserError once the translator is closed."""
+        return self.pool.engine
+
+    def close(self) -> None:
+        """End the threads and processes, and free the memory of the model. Not while another thread translates."""
+        self.pool.close()
+
+    def __enter__(self) -> Translator:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """A pickle, or a copy, is loaded anew from the same folder."""
+        """A pickle, or a copy, loads the model again from the same folder."""
         if self.loaded is None:
-            raise TypeError("a Translator that was made of its parts can't be pickled or copied: use Translator.load, in each process")
+            raise TypeError("a Translator that was made of its parts can't be pickled or copied: use Translator.load in each process")
         return type(self).load, self.loaded
 
+    # A str is an Iterable[str] too, hence the overlap of the overloads.
+    @overload
+    def translate(  # type: ignore[overload-overlap]
+        self, lines: str, *, scores: Literal[False] = False, progress: Progress = None, **options: Unpack[SearchOptions]
+    ) -> str: ...
+    @overload
+    def translate(  # type: ignore[overload-overlap]
+        self, lines: str, *, scores: Literal[True], progress: Progress = None, **options: Unpack[SearchOptions]
+    ) -> Translation: ...
+    @overload
     def translate(
-        self,
-        lines: Iterable[str],
-        *,
-        beam: int | None = None,
-        length_penalty: float | None = None,
-        batch_tokens: int | None = None,
-    ) -> list[str]:
-        """The best translation of each of `lines`, in their order; "" for a blank one. Without options, as the recipe decodes.
+        self, lines: Iterable[str], *, scores: Literal[False] = False, progress: Progress = None, **options: Unpack[SearchOptions]
+    ) -> list[str]: ...
+    @overload
+    def translate(
+        self, lines: Iterable[str], *, scores: Literal[True], progress: Progress = None, **options: Unpack[SearchOptions]
+    ) -> list[Translation]: ...
+    def translate(
+        self, lines: str | Iterable[str], *, scores: bool = False, progress: Progress = None, **options: Unpack[SearchOptions]
+    ) -> str | Translation | list[str] | list[Translation]:
+        """Translate `lines`, or one line; what is not set is searched as the recipe says.
 
-        UserError for an element that is not text, before any is translated.
+        Args:
+            lines: a str, which gives one result; or any iterable of str, which gives a list with a result for each, in order. A blank line
+                gives "".
+            scores: return `Translation` objects, with scores and alternatives, in place of str.
+            progress: True shows a bar on stderr; a function is called with the number of lines done and of all lines.
+            beam: hypotheses kept open for a line, 1 to 1,000; 1 is greedy search.
+            length_penalty: alpha of Wu et al. 2016, equation 14, 0 to 3.
+            batch_tokens: source tokens a batch, padding included, each counted `beam` times.
+            n_best: alternatives of a line, at most `beam`; or the number of samples. Needs scores=True.
+            sample: draw from the model's distribution in place of searching.
+            temperature, top_k, top_p, seed: how to draw.
+
+        Raises:
+            UserError: for an element that is not text, before any is translated; for an option out of its bounds, or one that has no effect.
+            TypeError: for an unknown option.
         """
-        return [result.text for result in self.translate_stream(list(texts(lines)), Options(beam, length_penalty, batch_tokens))]
+        chosen = to_options(options)
+        check_effects(chosen, scores)
+        given = list(texts([lines] if isinstance(lines, str) else lines))
+        found = list(_with_progress(self.translate_stream(given, chosen), len(given), progress))
+        results: list[Translation] | list[str] = found if scores else [result.text for result in found]
+        return results[0] if isinstance(lines, str) else results
 
     def translate_stream(
-        self, lines: Iterable[str], options: Options = Options(), window: int = WINDOW_LINES, done: int = 0
+        self,
+        lines: Iterable[str],
+        options: Options | None = None,
+        window: int = WINDOW_LINES,
+        done: int = 0,
+        **keywords: Unpack[SearchOptions],
     ) -> Iterator[Translation]:
         """One `Translation` per line, in order, reading at most `window` lines ahead: memory stays the same for an endless input.
 
-        Windows that lie wholly within the first `done` lines are left out: what follows is exactly what would have followed them, since
-        the batches are the same ones. UserError for an element that is not text, after the results of those before it.
-        """
-        options = options.fill(self.decoding)
-        parts = windows(lines, window, done)
-        return (result for first, part in parts for result in self.translate_window(part, first, options))
+        Args:
+            lines: any iterable of str.
+            options: in place of `keywords`, which are those of `translate`.
+            window: lines to read ahead.
+            done: leave out the windows that lie within the first `done` lines; the others have the same batches, and so the same results, as
+                without it.
 
-    def translate_window(self, lines: Iterable[str], first: int, options: Options) -> list[Translation]:
-        """`lines` are those from number `first` on (from 0) of the whole input; `options` are filled. A line end inside one is a space."""
+        Raises:
+            UserError: for an element that is not text, after the results of the lines before it; for a wrong option, at once.
+            TypeError: for an unknown option.
+        """
+        filled = one_of(options, keywords).fill(self.decoding)
+        parts = windows(lines, window, done)
+        return (result for first, part in parts for result in self.translate_window(part, first, filled))
+
+    def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
+        """Translate `lines` at once; they are those from number `first` on (from 0) of the whole input."""
         lines = list(texts(lines, first))
-        pieces = self._split(lines)
+        pieces = split_lines(lines, self.tokenizer, self.max_tokens)
         self._search(pieces, first, options)
         if not options.sample:
             looped = [piece for piece in pieces if is_loop(piece.ids, piece.hypotheses[0].ids)]
@@ -141,125 +179,55 @@ class Translator:
             for piece in looped:
                 piece.looped = True
         outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
-        of_line: list[list[_Piece]] = [[] for _ in lines]
+        of_line: list[list[Piece]] = [[] for _ in lines]
         for piece in pieces:
             piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
             of_line[piece.line].append(piece)
-        return [_join(line, number, own, options) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
+        return [join_pieces(line, number, own, options) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
 
-    def _split(self, lines: list[str]) -> list[_Piece]:
-        lines = [line.translate(ONE_LINE) for line in lines]  # as long as before
-        pieces = []
-        for number, (line, ids) in enumerate(zip(lines, self.tokenizer.encode_source(lines))):
-            spans, parts = [(0, len(line))], [ids]
-            if len(ids) > self.max_tokens:
-                texts = split_line(line, self._fits)
-                spans, parts = find_spans(line, texts), self.tokenizer.encode_source(texts)
-            place = 0
-            for span, part in zip(spans, parts):
-                # what looks blank or is nothing to the tokenizer (a zero-width space) does not reach the model
-                if len(part) > 1 and line.strip():
-                    cut = len(part) > self.max_tokens
-                    pieces.append(_Piece([*part[: self.max_tokens - 1], EOS] if cut else part, number, place, span, cut))
-                    place += 1
-        return pieces
-
-    def _fits(self, text: str) -> bool:
-        return len(self.tokenizer.encode_source([text])[0]) <= self.max_tokens
-
-    def _search(self, pieces: list[_Piece], first: int, options: Options, no_repeat: int = 0) -> None:
-        """Fill in the hypotheses of `pieces`. Of samples, each has a seed of its own."""
+    def _search(self, pieces: list[Piece], first: int, options: FilledOptions, no_repeat: int = 0) -> None:
+        """Set the hypotheses of `pieces`. Each sample has its own seed."""
         ranks = range(options.n_best if options.sample else 0)
 
-        def search(places: list[int], run: Search) -> None:
-            batch = [pieces[place] for place in places]
+        def search_batch(indices: list[int], search: Search) -> None:
+            batch = [pieces[index] for index in indices]
             sources = [piece.ids for piece in batch]
             seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-            found = run(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
+            found = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
             for piece, hypotheses in zip(batch, found):
                 piece.hypotheses = hypotheses
 
         batches = length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam)
-        left = self.searches.run(search, batches)
-        if left:
+        if left := self.pool.run(search_batch, batches):
             piece = pieces[min(left)]
             rows, lower = (f"{options.n_best} samples", "n-best") if options.sample else (f"beam {options.beam}", "beam")
             raise UserError(
-                f"line {first + piece.line + 1} takes more memory than there is, even alone ({len(piece.ids):,} tokens, {rows}): lower --{lower}; "
-                f"--batch-tokens ({options.batch_tokens}) can't help"
+                f"line {first + piece.line + 1} does not fit in memory, even alone ({len(piece.ids):,} tokens, {rows}): lower --{lower}; "
+                f"--batch-tokens ({options.batch_tokens}) does not help"
             )
 
     def limit(self, tokens: int) -> int:
-        """Most tokens of an output, end mark included, for a source of `tokens`."""
-        ratio = int(min(self.decoding.max_ratio * tokens, self.max_tokens))  # it may be as great as a float gets
+        """The most tokens of an output, end mark included, for a source of `tokens`."""
+        ratio = int(min(self.decoding.max_ratio * tokens, self.max_tokens))  # the product may be infinite
         return max(1, min(ratio + self.decoding.max_extra, self.max_tokens))
 
 
-def _parts(folder: str, device: str, precision: str, engine: str, compute_type: str, fork: bool) -> tuple[Engine, Tokenizer, DecodingConfig, int]:
-    """What `Translator.load` makes one of."""
-    chosen = choose_device(device)
-    if engine == "ctranslate2":
-        if precision != "auto":
-            raise UserError(f"precision {precision} is for engine torch: choose it, or use compute_type with engine ctranslate2")
-        return *load_ctranslate2(folder, chosen, compute_type), 0
-    if engine != "torch":
-        raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
-    if compute_type != "default":
-        raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
-    products = choose_search_precision(precision, chosen)
-    bundle = load_bundle(folder, chosen)
-    forks = fork_count() if fork and chosen.type == "cpu" else 0
-    return TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding, forks
-
-
 def piece_seed(seed: int, line: int, place: int, rank: int) -> int:
-    """Depends on where the piece stands in the input and not on its batch; no two share one."""
+    """The seed of a sample: it depends on the piece's place in the input and not on its batch, and is different for each."""
     return sentence_seed(sentence_seed(sentence_seed(seed, line), place), rank)
 
 
-def length_batches(lengths: Sequence[int], batch_tokens: int, beam: int) -> list[list[int]]:
-    """Places of `lengths` in batches of like length, the longest first; each within the budget, or a single sentence that is beyond it."""
-    batches: list[list[int]] = []
-    room = 0
-    for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
-        if not batches or len(batches[-1]) == room:
-            longest = max(lengths[place], LEAST_TOKENS)  # of this batch: the others are padded to it
-            room = max(1, int(batch_tokens / (beam * longest * (1 + longest / SQUARE_TOKENS))))
-            batches.append([])
-        batches[-1].append(place)
-    return batches
+def _with_progress(results: Iterator[Translation], total: int, progress: Progress) -> Iterator[Translation]:
+    """`results`, and how many there were so far: shown, or told to a function."""
+    if progress is True:
+        from tqdm import tqdm
 
-
-def find_spans(line: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the `pieces` of `line`, in their order and without overlap, begin and end, in characters."""
-    spans, end = [], 0
-    for piece in pieces:
-        begin = line.index(piece, end)
-        end = begin + len(piece)
-        spans.append((begin, end))
-    return spans
-
-
-def _join(line: str, number: int, pieces: list[_Piece], options: Options) -> Translation:
-    """The pieces' translations, rank by rank. A piece that has fewer alternatives than others lends its last.
-
-    The score is that of one output as long as all together. Alternatives are given the lengths of the first, or a longer one of one piece could
-    come before a better one.
-    """
-    alternatives = [("", 0.0)] * options.n_best
-    if pieces:
-        lengths = [len(piece.hypotheses[0].ids) + piece.hypotheses[0].complete for piece in pieces]
-        whole = penalty(sum(lengths), options.length_penalty)
-        shares = [penalty(length, options.length_penalty) / whole for length in lengths]
-        columns = [[piece.ranked[min(rank, len(piece.ranked) - 1)] for piece in pieces] for rank in range(options.n_best)]
-        alternatives = [
-            (" ".join(text for text, _ in column if text), sum(score * share for (_, score), share in zip(column, shares))) for column in columns
-        ]
-    text, score = alternatives[0]
-    return Translation(
-        line, text, score, alternatives, len(pieces), any(piece.cut or not piece.hypotheses[0].complete for piece in pieces), number,
-        spans=tuple(piece.span for piece in pieces),
-        tokens_in=sum(len(piece.ids) - 1 for piece in pieces),
-        tokens_out=sum(len(piece.hypotheses[0].ids) for piece in pieces),
-        looped=any(piece.looped for piece in pieces),
-    )  # fmt: skip
+        yield from tqdm(results, total=total, unit=" lines", dynamic_ncols=True, file=sys.stderr)
+    elif callable(progress):
+        for done, result in enumerate(results, 1):
+            yield result
+            progress(done, total)
+    elif progress is None or progress is False:
+        yield from results
+    else:
+        raise UserError(f"progress is {short_repr(progress)}: it must be True, or a function of two numbers")

@@ -1,4 +1,4 @@
-"""Lines that a program gives: each checked to be text, and read ahead in windows, so that lines of like length can be batched."""
+"""The caller's lines: each one checked to be text, and read ahead in windows, so that lines of similar length can share a batch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from translate.errors import UserError
 from translate.values import short_repr
 
 WINDOW_LINES = 2048  # read ahead
-WINDOW_CHARACTERS = 1_000_000  # or fewer lines, where they are long
-FIRST_WINDOW = 128  # lines: the first output comes soon, and each window after it is twice as large
+WINDOW_CHARACTERS = 1_000_000  # fewer lines, if they are long
+FIRST_WINDOW = 128  # lines, so that the first output comes soon; each further window is twice as large
 
 
 def texts(lines: Iterable[str], first: int = 0) -> Iterator[str]:
-    """`lines` as plain str, the first of them being number `first` (from 0) of the input.
+    """`lines` as plain str; the first is number `first` (from 0) of the input.
 
-    UserError at once where `lines` is no sequence of lines, such as one string or a table; and when it is reached, for an element that is not text.
+    UserError at once where `lines` is not a sequence of lines, such as one string or a table; for an element that is not text, when it is reached.
     """
     if isinstance(lines, (str, bytes, bytearray)):
         raise UserError(f"lines is one string, {_quoted(lines)}: give a list of lines, such as [line]")
@@ -38,8 +38,8 @@ def _text(element: Any, number: int) -> str:
         element.encode()
     except UnicodeEncodeError as error:
         code, place = ord(element[error.start]), error.start + 1
-        raise UserError(f"line {number} has a lone surrogate, U+{code:04X}, at character {place}: it is not valid Unicode; decode it anew") from None
-    return str.__str__(element)  # of a subclass too, such as numpy's
+        raise UserError(f"line {number} has a lone surrogate, U+{code:04X}, at character {place}: not valid Unicode; decode the text again") from None
+    return str.__str__(element)  # the text of a subclass too, such as numpy's
 
 
 def _quoted(value: Any) -> str:
@@ -47,9 +47,9 @@ def _quoted(value: Any) -> str:
 
 
 def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
-    """The number of its first line (from 0) and the lines of each window, all but those within the first `done` lines.
+    """Each window: the number of its first line (from 0) and its lines; without those that lie within the first `done` lines.
 
-    UserError as from `texts`. One that comes up while lines are read, here or in an iterator of the caller's, is raised after the lines before it.
+    UserError as from `texts`. One that is raised while lines are read, here or in the caller's iterator, comes after the lines before it.
     """
     if not isinstance(window, Integral) or isinstance(window, bool) or window < 1:
         raise UserError(f"window is {_quoted(window)}: it must be at least 1, a whole number")

@@ -1,0 +1,87 @@
+"""The results of an evaluation: report.json of a run folder, and a table for people."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from translate.errors import UserError
+from translate.files.atomic import atomic_text
+
+REPORT = "report.json"
+PACKAGES = ("translate-nmt", "torch", "sentencepiece", "datasets", "sacrebleu")  # whose versions it records
+
+
+def format_table(tests: Mapping[str, Mapping[str, Any]]) -> str:
+    """The results of `evaluate` as text: a row for each test set, then the signatures, then what was left out."""
+    metrics = list(dict.fromkeys(metric for test in tests.values() for metric in test["scores"]))
+    rows = [["test set", "sentences", *metrics, "seconds"]]
+    for name, test in tests.items():
+        rows.append([name, f"{test['sentences']:,}", *(_value(test["scores"].get(metric)) for metric in metrics), f"{test['seconds']:.1f}"])
+    first, *widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], widths))]) for row in rows]
+    lines.append("")
+    for metric in metrics:
+        users: dict[str, list[str]] = {}
+        for name, test in tests.items():
+            if metric in test["scores"]:
+                users.setdefault(test["scores"][metric]["signature"], []).append(name)
+        lines += [f"{metric}{' (' + ', '.join(names) + ')' if len(users) > 1 else ''}  {signature}" for signature, names in users.items()]
+    lines += [f"{metric} of {name} is left out: {reason}" for name, test in tests.items() for metric, reason in test.get("left_out", {}).items()]
+    return "\n".join(lines)
+
+
+def _value(score: Mapping[str, Any] | None) -> str:
+    """In the format of `translate score`."""
+    if score is None:
+        return "-"
+    interval = f" [{score['low']:.2f}, {score['high']:.2f}]" if "low" in score else ""
+    return f"{score['value']:.2f}{interval}"
+
+
+def format_samples(tests: Mapping[str, Mapping[str, Any]], most: int = 3) -> str:
+    """A few of the translations, each under its source and reference."""
+    return "\n\n".join(
+        f"source       {sample['source']}\nreference    {sample['reference']}\ntranslation  {sample['translation']}"
+        for test in tests.values()
+        for sample in test["samples"][:most]
+    )
+
+
+def write_report(folder: str | Path, values: Mapping[str, Any], tests: Mapping[str, Any]) -> None:
+    """Merge `values` (of a training, or none) and `tests` into the folder's report.json, atomically; other entries stay."""
+    report = read_report(folder)
+    versions = {"versions": _versions()} if values else {}
+    with atomic_text(Path(folder) / REPORT) as file:
+        json.dump({**report, **values, **versions, "test": {**report.get("test", {}), **tests}}, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def read_report(folder: str | Path) -> dict[str, Any]:
+    """The content of the folder's report.json; empty if there is none. UserError if it is damaged."""
+    path = Path(folder) / REPORT
+    if not path.exists():
+        return {}
+    if not path.is_file():  # reading a pipe would block
+        raise UserError(f"{path} is not a file: move it away")
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(report, dict) or not isinstance(report.get("test", {}), dict):
+            raise ValueError(path)
+    except (ValueError, RecursionError):
+        raise UserError(f"{path} is damaged: it is not valid JSON; move it away") from None
+    return report
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+            versions[package] = "unknown"
+    return versions

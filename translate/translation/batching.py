@@ -1,0 +1,24 @@
+"""Sentences of similar length share a batch, so that little of it is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LEAST_TOKENS = 8  # a shorter sentence counts as this many tokens: the scores over the vocabulary cost the same for it
+SQUARE_TOKENS = 512  # a sentence of this length counts twice for every beam: attention scores grow with the square of the length
+
+
+def length_batches(lengths: Sequence[int], batch_tokens: int, beam: int) -> list[list[int]]:
+    """Indices into `lengths`, in batches of similar length, the longest first.
+
+    Each batch has at most `batch_tokens` tokens, padding included and counted `beam` times; a sentence longer than that has its own batch.
+    """
+    batches: list[list[int]] = []
+    capacity = 0  # of the last batch, in sentences
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if not batches or len(batches[-1]) == capacity:
+            longest = max(lengths[index], LEAST_TOKENS)  # of this batch: the others are padded to it
+            capacity = max(1, int(batch_tokens / (beam * longest * (1 + longest / SQUARE_TOKENS))))
+            batches.append([])
+        batches[-1].append(index)
+    return batches
