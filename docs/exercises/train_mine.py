@@ -17,9 +17,9 @@ from translate.evaluation.scoring import score
 from translate.phrasebook import pairs
 from translate.tokenizer import Tokenizer, train_tokenizer
 
-WIDTH, HEADS, FEEDFORWARD, LAYERS, WARMUP = 128, 4, 512, 2, 400
-BATCH = 128  # sentences
-RATE = 2.0  # times equation 3
+WIDTH, HEADS, FEEDFORWARD, LAYERS = 128, 4, 512, 2
+BATCH = 64  # sentences
+WARMUP, RATE = 200, 0.5  # of equation 3: steps, and a factor
 LONGEST = 40  # tokens of a translation
 
 
