@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-import sys
-from typing import TYPE_CHECKING
 
 from translate.cli.paths import user_path
-from translate.cli.score import add_scoring, check_effects, metric_names, tell
+from translate.cli.score import add_scoring, check_effects, metric_names
 from translate.errors import UserError
-
-if TYPE_CHECKING:
-    from translate.config import Config
-    from translate.evaluation.testsets import Sentences
 
 HELP = "Translate and score test sets: those of a run's recipe, or others."
 EPILOG = """\
@@ -53,92 +46,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from translate.bundle.bundle import model_folder, read_config
-    from translate.decoding import Options
-    from translate.evaluation.evaluation import ScoringOptions, evaluate
-    from translate.evaluation.report import REPORT, format_samples, format_table, read_report, write_report
-    from translate.evaluation.resampling import seed
-    from translate.translation.translator import Translator
+    from translate.api import evaluate
+    from translate.bundle.bundle import model_folder
+    from translate.evaluation.report import format_samples, format_table
 
     metrics = metric_names(arguments.metrics)
     check_effects(arguments, metrics)
     if arguments.test and len(arguments.test) < 2:
         raise UserError(f"--test takes SOURCE and REFERENCE, and got {arguments.test[0]} alone")
-    folder = model_folder(arguments.model)
-    config, _ = read_config(folder)
-    # never the cache of whoever made the bundle: this machine's
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))
-    options = Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens).fill(config.decoding)
-    seed()  # SACREBLEU_SEED, too
-    check_tokenizer_asked_for(arguments, config, metrics)
-    read_report(folder)  # a damaged one is told before the work
-    sets = chosen_sets(arguments, config)
-    for name, sentences in sets.items():
-        tell(f"test set {name}: {len(sentences.sources):,} sentences of {sentences.origin}")
-        for warning in unfit(name, sentences, arguments, config):
-            tell(f"warning: {warning}")
-    translator = Translator.load(folder, arguments.device, arguments.precision, fork=True)
-    tests = evaluate(translator, config, sets, options, ScoringOptions(metrics, arguments.tokenize, arguments.lowercase))
+    results = evaluate(
+        arguments.model,
+        data=arguments.data,
+        test=arguments.test or (),
+        testset=arguments.testset or (),
+        metrics=metrics,
+        tokenize=arguments.tokenize,
+        lowercase=arguments.lowercase,
+        beam=arguments.beam,
+        length_penalty=arguments.length_penalty,
+        batch_tokens=arguments.batch_tokens,
+        device=arguments.device,
+        precision=arguments.precision,
+        fork=True,
+    )
     if arguments.format == "json":
-        print(json.dumps({"model": str(folder), "test": tests}, ensure_ascii=False, indent=2), flush=True)
+        print(json.dumps({"model": str(model_folder(arguments.model)), "test": results}, ensure_ascii=False, indent=2))
     else:
-        print(f"{format_table(tests)}\n\n{format_samples(tests)}", flush=True)
-    try:
-        write_report(folder, {}, tests)
-    except (UserError, OSError) as error:  # of a model that is read-only here
-        tell(f"warning: the figures are in this output alone: {error}")
-    else:
-        print(f"translate: written to {folder / REPORT}", file=sys.stderr)
+        print(f"{format_table(results)}\n\n{format_samples(results)}")
     return 0
-
-
-def check_tokenizer_asked_for(arguments: argparse.Namespace, config: Config, metrics: list[str] | None) -> None:
-    """UserError, before the work, for a tokenizer that can't be used: where it or BLEU is asked for. By default BLEU is then left out, and said."""
-    from translate.evaluation.scoring import check_tokenizer, default_tokenizer
-
-    if arguments.tokenize or (metrics and "bleu" in metrics):
-        check_tokenizer(arguments.tokenize or default_tokenizer(config.data.target_language))
-
-
-def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sentences]:
-    from translate.evaluation.testsets import check_files, file_set, origin, published_set, recipe_sets
-
-    sets: dict[str, Sentences] = {}
-    if arguments.data or not (arguments.test or arguments.testset):
-        if not arguments.data:
-            check_files(config)
-        for name, corpus in config.data.test.items():
-            if corpus.kind == "hub" and not arguments.data and not config.data.folder:  # a download: told before
-                tell(f"test set {name}: {origin(corpus)}")
-        try:
-            sets |= recipe_sets(config, arguments.data)
-        except UserError as error:
-            if arguments.data or "data.folder" not in str(error):
-                raise
-            raise UserError(f"{error}; for `translate evaluate` that is --data FOLDER") from None
-    found = [file_set(arguments.test[0], arguments.test[1:])] if arguments.test else []
-    found += [(name, published_set(name, config, tell)) for name in arguments.testset or ()]
-    for name, sentences in found:
-        if name in sets:
-            raise UserError(f"two test sets are called {name}: evaluate them one after the other")
-        sets[name] = sentences
-    return sets
-
-
-def unfit(name: str, sentences: Sentences, arguments: argparse.Namespace, config: Config) -> list[str]:
-    """What makes scores on this set doubtful, seen from its texts."""
-    from translate.evaluation.score_warnings import tokenizer_warnings
-    from translate.evaluation.scoring import check_tokenizer, default_tokenizer
-    from translate.text.quality import text_warnings
-
-    found = text_warnings(f"{name}, source,", sentences.sources)
-    for number, lines in enumerate(sentences.references, 1):
-        found += text_warnings(f"{name}, reference{f' {number}' if len(sentences.references) > 1 else ''},", lines)
-    tokenize = arguments.tokenize or default_tokenizer(config.data.target_language)
-    if "bleu" in (metric_names(arguments.metrics) or ["bleu"]):
-        try:
-            check_tokenizer(tokenize)
-        except UserError:  # BLEU is left out, and that is said in its place
-            return found
-        found += [f"{name}: {text}" for text in tokenizer_warnings(sentences.references, tokenize)]
-    return found

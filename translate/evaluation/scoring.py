@@ -73,8 +73,8 @@ def compare(
     intervals (`bootstrap` must be 0). No p-value without either.
     """
     for hypotheses in systems:
-        _check_texts(hypotheses, references)
-    _check_settings(metrics, bootstrap, randomise)
+        check_texts(hypotheses, references)
+    check_settings(metrics, bootstrap, randomise)
     shown_seed = seed()[1] if bootstrap or randomise else ""
     measures = [_metric(name, tokenize, lowercase) for name in metrics]
     tables, results = [], []
@@ -190,7 +190,8 @@ def _statistics(metric: Any, hypotheses: Sequence[str], references: Sequence[Seq
     return found
 
 
-def _check_settings(metrics: Sequence[str], bootstrap: int, randomise: bool) -> None:
+def check_settings(metrics: Sequence[str], bootstrap: int, randomise: bool) -> None:
+    """UserError for settings of `compare` that are unknown, or out of range."""
     if not metrics:
         raise UserError(f"no metric is named: choose from {', '.join(METRICS)}")
     for place, name in enumerate(metrics):
@@ -204,7 +205,8 @@ def _check_settings(metrics: Sequence[str], bootstrap: int, randomise: bool) -> 
         raise UserError("approximate randomisation has no bootstrap samples: bootstrap must be 0")
 
 
-def _check_texts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+def check_texts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    """UserError unless the lists are of one length, and not empty."""
     if isinstance(hypotheses, str) or isinstance(references, str) or any(isinstance(texts, str) for texts in references):
         raise UserError("score takes a list of hypotheses and a list of reference lists: for one reference translation, [references]")
     if not references:

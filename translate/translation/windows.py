@@ -14,31 +14,32 @@ WINDOW_CHARACTERS = 1_000_000  # fewer lines, if they are long
 FIRST_WINDOW = 128  # lines, so that the first output comes soon; each further window is twice as large
 
 
-def texts(lines: Iterable[str], first: int = 0) -> Iterator[str]:
-    """`lines` as plain str; the first is number `first` (from 0) of the input.
+def texts(lines: Iterable[str], first: int = 0, name: str = "lines") -> Iterator[str]:
+    """`lines` as plain str; the first is number `first` (from 0) of the input. name: what a message calls them.
 
     UserError at once where `lines` is not a sequence of lines, such as one string or a table; for an element that is not text, when it is reached.
     """
     if isinstance(lines, (str, bytes, bytearray)):
-        raise UserError(f"lines is one string, {_quoted(lines)}: give a list of lines, such as [line]")
+        raise UserError(f"{name} is one string, {_quoted(lines)}: give a list of lines, such as [line]")
     if isinstance(lines, Mapping) or getattr(lines, "ndim", 1) != 1:  # iterating would give its keys, or the names of its columns
-        raise UserError(f"lines is of type {type(lines).__name__}: give a list of lines, or one column of text")
+        raise UserError(f"{name} is of type {type(lines).__name__}: give a list of lines, or one column of text")
     try:
         elements = iter(lines)
     except TypeError:
-        raise UserError(f"lines is {_quoted(lines)}: give a list of lines") from None
-    return (_text(element, number) for number, element in enumerate(elements, first + 1))
+        raise UserError(f"{name} is {_quoted(lines)}: give a list of lines") from None
+    prefix = "line" if name == "lines" else f"{name}: line"
+    return (_text(element, f"{prefix} {number}") for number, element in enumerate(elements, first + 1))
 
 
-def _text(element: Any, number: int) -> str:
+def _text(element: Any, name: str) -> str:
     if not isinstance(element, str):
         hint = "; decode bytes first" if isinstance(element, (bytes, bytearray)) else ""
-        raise UserError(f"line {number} is {_quoted(element)}: text is needed{hint}")
+        raise UserError(f"{name} is {_quoted(element)}: text is needed{hint}")
     try:
         element.encode()
     except UnicodeEncodeError as error:
         code, place = ord(element[error.start]), error.start + 1
-        raise UserError(f"line {number} has a lone surrogate, U+{code:04X}, at character {place}: not valid Unicode; decode the text again") from None
+        raise UserError(f"{name} has a lone surrogate, U+{code:04X}, at character {place}: not valid Unicode; decode the text again") from None
     return str.__str__(element)  # the text of a subclass too, such as numpy's
 
 

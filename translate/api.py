@@ -1,0 +1,240 @@
+"""What `import translate` offers besides `Translator`: the commands' work as functions. The commands go through them where they do the same.
+
+Libraries are imported by the function that needs them, so that a name costs nothing until it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from translate.config import Config
+from translate.errors import UserError
+
+if TYPE_CHECKING:
+    from translate.evaluation.testsets import Sentences
+
+BOOTSTRAP = 1000  # resamples for the confidence intervals
+
+
+def train(recipe: str | os.PathLike[str] | Config, *settings: str) -> dict[str, Any]:
+    """Train a model, as `translate train recipe=RECIPE SETTINGS` does, and return the report.
+
+    The model and the report.json go to the run folder, runs/RECIPE unless a setting says otherwise. The same call again resumes a run that was
+    interrupted. It logs to stderr and works in any thread, but only one training at a time in a process.
+
+    Args:
+        recipe: name of a recipe, path of a recipe file, or a configuration that `load_recipe` returned.
+        settings: such as "model=tiny" or "training.minutes=1"; only with a name or path.
+
+    Returns:
+        What report.json holds: steps, epochs, seconds, what was chosen on the development set, the scores on the test sets under "test", ... For a
+        run that had ended before, with "finished_before": True. Under torchrun only the first process gets it, the others an empty dict.
+
+    Raises:
+        UserError: for an unknown recipe or setting, and for data that can't be used.
+        KeyboardInterrupt: in the main thread, if a signal stopped the run, after a save.
+    """
+    from translate.compose.compose import load_recipe
+    from translate.training.run import train as train_config
+
+    if not isinstance(recipe, Config):
+        config = load_recipe(recipe, *settings)
+    elif settings:
+        raise UserError(f"settings ({' '.join(settings)}) go with the name of a recipe: give them to load_recipe, or change the configuration")
+    else:
+        config = recipe
+    if config.verify_resume:
+        raise UserError("verify_resume trains nothing: use the command, `translate train recipe=... verify_resume=true`")
+    return train_config(config)
+
+
+def evaluate(
+    model: str | os.PathLike[str],
+    *,
+    data: str | None = None,
+    test: Sequence[str] = (),
+    testset: Sequence[str] = (),
+    metrics: Sequence[str] | None = None,
+    tokenize: str | None = None,
+    lowercase: bool = False,
+    beam: int | None = None,
+    length_penalty: float | None = None,
+    batch_tokens: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    fork: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """Translate and score test sets, as `translate evaluate` does; the scores also go into report.json of the model's folder.
+
+    Args:
+        model: run folder, or a copy of its bundle files.
+        data: folder with the files of the recipe's test sets, if they are not where the recipe says.
+        test: source file, reference file and maybe more reference files, in place of the recipe's test sets.
+        testset: names of sacreBLEU's test sets, such as wmt14, in place of the recipe's.
+        metrics: out of bleu, chrf, ter; all by default.
+        tokenize: BLEU's tokenizer; by the target language by default.
+        lowercase: BLEU and chrF++ without case.
+        beam, length_penalty, batch_tokens: see `Translator.translate`.
+        device, precision, fork: see `Translator.load`.
+
+    Returns:
+        For each test set, by name: "scores" (by metric: "value", the 95% interval "low" to "high", sacreBLEU's "signature"), "sentences", "seconds",
+        "samples" and how it was translated.
+
+    Raises:
+        UserError: for a folder that is not a model, test sets that can't be read, and a setting that is unknown or without effect.
+    """
+    from translate.bundle.bundle import model_folder, read_config
+    from translate.decoding import Options
+    from translate.evaluation.evaluation import ScoringOptions, log_to_stderr
+    from translate.evaluation.evaluation import evaluate as evaluate_sets
+    from translate.evaluation.report import REPORT, read_report, write_report
+    from translate.evaluation.resampling import seed
+    from translate.evaluation.scoring import check_settings, check_tokenizer, default_tokenizer
+    from translate.translation.translator import Translator
+
+    scoring = ScoringOptions(metrics, tokenize, lowercase, BOOTSTRAP)
+    if metrics is not None:
+        check_settings(metrics, BOOTSTRAP, randomise=False)
+    _check_effects(metrics, tokenize, lowercase)
+    if len(test) == 1:
+        raise UserError(f"test is {test[0]} alone: it takes a source and one or more references")
+    folder = model_folder(model)
+    config, _ = read_config(folder)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's, not that of the bundle's author
+    options = Options(beam, length_penalty, batch_tokens).fill(config.decoding)
+    seed()  # checks SACREBLEU_SEED
+    if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out where its tokenizer can't be used
+        check_tokenizer(tokenize or default_tokenizer(config.data.target_language))
+    read_report(folder)  # a damaged one is an error now, not after the work
+    sets = _test_sets(config, data, test, testset)
+    for name, sentences in sets.items():
+        log_to_stderr(f"test set {name}: {len(sentences.sources):,} sentences of {sentences.origin}")
+        for warning in _set_warnings(name, sentences, scoring.tokenize or default_tokenizer(config.data.target_language), metrics):
+            log_to_stderr(f"warning: {warning}")
+    with Translator.load(folder, device, precision, fork=fork) as translator:
+        results = evaluate_sets(translator, config, sets, options, scoring)
+    try:
+        write_report(folder, {}, results)
+    except (UserError, OSError) as error:  # the folder is read-only, for example
+        log_to_stderr(f"warning: the scores are not saved: {error}")
+    else:
+        log_to_stderr(f"written to {folder / REPORT}")
+    return results
+
+
+def score(
+    hypotheses: Iterable[str],
+    references: Iterable[str] | Iterable[Iterable[str]],
+    *,
+    metrics: Sequence[str] | None = None,
+    tokenize: str | None = None,
+    lowercase: bool = False,
+    bootstrap: int = BOOTSTRAP,
+) -> dict[str, dict[str, Any]]:
+    """BLEU, chrF++ and TER of detokenised, cased translations, as `translate score` and sacreBLEU compute them.
+
+    What makes the scores doubtful (tokenised or lower-cased text, blank lines, ...) is a Python warning.
+
+    Args:
+        hypotheses: N translations.
+        references: N texts; or several lists of N texts, one for each reference translation.
+        metrics: out of bleu, chrf, ter; by default all, but without TER if a line is so long that TER takes minutes.
+        tokenize: BLEU's tokenizer; 13a by default.
+        lowercase: BLEU and chrF++ without case.
+        bootstrap: resamples for the 95% interval; 0 for none.
+
+    Returns:
+        By metric, "BLEU", "chrF2++" and "TER": "value", "low" and "high" with an interval, and sacreBLEU's "signature".
+
+    Raises:
+        UserError: for an element that is not text, lists that are empty or not of one length, and a setting that is unknown or without effect.
+    """
+    from translate.evaluation.score_warnings import tokenizer_warnings
+    from translate.evaluation.score_warnings import warnings as score_warnings
+    from translate.evaluation.scoring import check_texts, default_metrics
+    from translate.evaluation.scoring import score as score_lists
+    from translate.translation.windows import texts
+
+    _check_effects(metrics, tokenize, lowercase)
+    outputs = list(texts(hypotheses, name="hypotheses"))
+    given: list[Any] = list(texts(references, name="references") if isinstance(references, str) else references)
+    if given and not any(isinstance(one, str) for one in given):
+        lists = [list(texts(one, name=f"reference {number}")) for number, one in enumerate(given, 1)]
+    else:
+        lists = [list(texts(given, name="references"))]
+    check_texts(outputs, lists)
+    found = score_warnings(outputs, lists, not lowercase)
+    if metrics is None:
+        metrics, left_out = default_metrics([outputs], lists)
+        found += [f"TER is left out: {left_out}"] if left_out else []
+    if "bleu" in metrics:
+        found += tokenizer_warnings(lists, tokenize or "13a")
+    for text in found:
+        warnings.warn(text, stacklevel=2)
+    return {
+        result.name: {
+            "value": result.value,
+            **({} if result.low is None or result.high is None else {"low": result.low, "high": result.high}),
+            "signature": result.signature,
+        }
+        for result in score_lists(outputs, lists, metrics, bootstrap, tokenize or "13a", lowercase)
+    }
+
+
+def _check_effects(metrics: Sequence[str] | None, tokenize: str | None, lowercase: bool) -> None:
+    """UserError for a setting that the metrics don't use."""
+    if isinstance(metrics, str):
+        raise UserError(f"metrics is one string, {metrics!r}: give a list of names, such as ['bleu']")
+    if tokenize and metrics is not None and "bleu" not in metrics:
+        raise UserError("tokenize has no effect: it is for BLEU, and metrics leaves BLEU out")
+    if lowercase and metrics is not None and list(metrics) == ["ter"]:
+        raise UserError("lowercase has no effect: TER ignores case")
+
+
+def _test_sets(config: Config, data: str | None, test: Sequence[str], testset: Sequence[str]) -> dict[str, Sentences]:
+    from translate.evaluation.evaluation import log_to_stderr
+    from translate.evaluation.testsets import check_files, file_set, origin, published_set, recipe_sets
+
+    sets: dict[str, Sentences] = {}
+    if data or not (test or testset):
+        if not data:
+            check_files(config)
+        for name, corpus in config.data.test.items():
+            if corpus.kind == "hub" and not data and not config.data.folder:  # may be a download
+                log_to_stderr(f"test set {name}: {origin(corpus)}")
+        try:
+            sets |= recipe_sets(config, data)
+        except UserError as error:
+            if data or "data.folder" not in str(error):
+                raise
+            raise UserError(f"{error}; for `translate evaluate` that is --data FOLDER") from None
+    found = [file_set(test[0], list(test[1:]))] if test else []
+    found += [(name, published_set(name, config, log_to_stderr)) for name in testset]
+    for name, sentences in found:
+        if name in sets:
+            raise UserError(f"two test sets are called {name}: evaluate them one after the other")
+        sets[name] = sentences
+    return sets
+
+
+def _set_warnings(name: str, sentences: Sentences, tokenize: str, metrics: Sequence[str] | None) -> list[str]:
+    """What makes scores on this set doubtful, seen from its texts."""
+    from translate.evaluation.score_warnings import tokenizer_warnings
+    from translate.evaluation.scoring import check_tokenizer
+    from translate.text.quality import text_warnings
+
+    found = text_warnings(f"{name}, source,", sentences.sources)
+    for number, lines in enumerate(sentences.references, 1):
+        found += text_warnings(f"{name}, reference{f' {number}' if len(sentences.references) > 1 else ''},", lines)
+    if metrics is None or "bleu" in metrics:
+        try:
+            check_tokenizer(tokenize)
+        except UserError:  # BLEU is left out, with a message of its own
+            return found
+        found += [f"{name}: {text}" for text in tokenizer_warnings(sentences.references, tokenize)]
+    return found
