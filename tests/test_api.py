@@ -79,7 +79,7 @@ version: str = __version__
 """
 WRONG = [
     ('Translator.load("x").translate("Hallo.", beams=2)', "beams"),
-    ('Translator.load("x").translate("Hallo.", beam="2")', 'expected "int | None"'),
+    ('Translator.load("x").translate("Hallo.", beam="2")', "No overload variant"),
     ('number: int = Translator.load("x").translate("Hallo.")', 'variable has type "int"'),
     ('Translator.load("x").translate([1])', 'expected "str"'),
     ("train(3)", "train"),
@@ -134,7 +134,7 @@ MISTAKES = [
     (("quickstart", "training.minutes=x"), "minutes"),
     (("quickstart", "model=tiny,small"), "model"),
     (("quickstart", "verify_resume=true"), "^verify_resume trains nothing: use the command"),
-    ((3,), "3"),
+    ((3,), "not int$"),
 ]
 
 
@@ -189,7 +189,7 @@ def test_evaluating_does_what_the_command_does(trained_in_a_thread, command, cap
     assert results == printed and results["test"]["decoding"]["beam"] == 1
     files = [str(run.parent / f"test.{language}") for language in ("de", "en", "en")]
     other = translate.evaluate(run, test=files, metrics=["chrf"], lowercase=True, beam=1)
-    assert set(other["test.de"]["scores"]) == {"chrF2++"} and "nrefs:2|case:lc" in other["test.de"]["scores"]["chrF2++"]["signature"]
+    assert set(other["test.de"]["scores"]) == {"chrF2++"} and "|case:lc|" in other["test.de"]["scores"]["chrF2++"]["signature"]
 
 
 @pytest.mark.parametrize(

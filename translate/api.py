@@ -98,9 +98,9 @@ def evaluate(
     from translate.translation.translator import Translator
 
     scoring = ScoringOptions(metrics, tokenize, lowercase, BOOTSTRAP)
+    _check_effects(metrics, tokenize, lowercase)
     if metrics is not None:
         check_settings(metrics, BOOTSTRAP, randomise=False)
-    _check_effects(metrics, tokenize, lowercase)
     if len(test) == 1:
         raise UserError(f"test is {test[0]} alone: it takes a source and one or more references")
     folder = model_folder(model)
