@@ -224,7 +224,8 @@ class Dying:
 def test_after_a_copy_was_killed_the_next_call_has_new_ones(trained, corpus_folder, tmp_path):
     lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:20]
     whole = Translator.load(trained, "cpu", "fp32")
-    translator = Translator(Dying(whole.engine, tmp_path / "deadly"), whole.tokenizer, DecodingConfig(beam=1, batch_tokens=50), forks=2)
+    translator = Translator(Dying(whole.engine, tmp_path / "deadly"), whole.tokenizer, DecodingConfig(beam=1, batch_tokens=50))
+    translator.pool.forks = 2
     (tmp_path / "deadly").touch()
     with pytest.raises(ChildProcessError, match="killed"):
         translator.translate(lines)

@@ -12,7 +12,13 @@ from translate.decoding.options import REAL, WHOLE, Options
 
 PAGE = (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
 BUDGET = '"training.minutes=1"'
-SHORT = '"training.minutes=0", "training.steps=2", "training.threads=1", "data.train=[{kind: phrasebook, split: validation, lines: 1-500}]", "~data.test.test_unseen", "data.test.test.lines=1-20"'
+SHORT = ", ".join(
+    f'"{words}"'
+    for words in (
+        "training.minutes=0", "training.steps=2", "training.threads=1", "data.train=[{kind: phrasebook, split: validation, lines: 1-500}]",
+        "data.test.test.lines=1-20", "~data.test.test_unseen",
+    )
+)  # fmt: skip
 
 
 def test_its_code_runs(bundle, tmp_path, monkeypatch, capsys):
