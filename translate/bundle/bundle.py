@@ -63,6 +63,11 @@ def model_folder(path: str | os.PathLike[str]) -> Path:
     return folder.parent if folder.name in (CONFIG, WEIGHTS, EXPORTED, SOURCE_FILE, TARGET_FILE) and folder.is_file() else folder
 
 
+def model_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The files in the run folder that decide what a translation is."""
+    return [file for name in (CONFIG, WEIGHTS, EXPORTED) if (file := model_folder(path) / name).is_file()]
+
+
 def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     """config.yaml: the settings, the format, the package's version and the tokenizer's SHA-256. The folder itself is not named in it."""
     values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}

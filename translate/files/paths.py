@@ -1,4 +1,4 @@
-"""What a path from a user names: a file, or a stream such as /dev/stdout; and bytes written to it with errors that name it. Under files.py."""
+"""What a path names: a file, or a stream such as /dev/stdout; and bytes written to it with errors that name it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from translate.errors import UserError
 
 
 def expand_path(path: str | os.PathLike[str]) -> str:
-    """`path` as the user means it: `~` and `~user` are home folders. UserError where it is empty."""
+    """A user's `path` with `~` and `~user` expanded. For the place where it enters: all else in this package takes paths as they are.
+
+    UserError where it is empty or has a zero byte.
+    """
     text = os.path.expanduser(os.fspath(path))
     if not text or "\0" in text:
         raise UserError(f"{text!r} is not a path: give the name of a file or folder")

@@ -1,6 +1,6 @@
-"""Files of a long job that may be killed at any moment and goes on from there: `translate file --resume`.
+"""Files of a long job that may be killed at any moment and resumed: `translate file --resume`.
 
-OUT.part holds a line that says what the job is, then the lines done so far; it becomes OUT, whole, at the end. Sits above text.py and lock.py.
+OUT.part holds a line that says what the job is, then the lines done so far; it becomes OUT, whole, at the end.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from translate.files.paths import is_stream
 
 
 class ResumableFile:
-    """`done`: how many units, of `lines_each` lines, are there. Call `keep` before writing to `stream`, `finish` at the end."""
-
-    stream: TextIO
+    """`done`: how many units, of `lines_each` lines, are there. `keep` opens it, `finish` comes at the end."""
 
     def __init__(self, path: str, job: dict[str, Any], lines_each: int) -> None:
         """UserError if what is there belongs to another job. Nothing is written yet."""
         self.path, self.part, self.lines_each, self.done = path, f"{path}.part", lines_each, 0
+        self.stream: TextIO | None = None
         self.header = json.dumps(job) + "\n"
         if not os.path.exists(self.part):
             return
@@ -35,8 +34,8 @@ class ResumableFile:
                 _refuse_other(self.part, header, job)
                 self.done = sum(1 for line in file if line.endswith(b"\n")) // lines_each
 
-    def keep(self, units: int) -> None:
-        """Go on after the first `units` of `done`; what follows them is dropped."""
+    def keep(self, units: int) -> TextIO:
+        """The stream that goes on after the first `units` of `done`; what follows them is dropped."""
         if self.done:
             with open(self.part, "rb+") as file:
                 for _ in range(1 + units * self.lines_each):
@@ -45,6 +44,7 @@ class ResumableFile:
         self.stream = io.TextIOWrapper(continued(self.part, anew=not self.done), encoding="utf-8", newline="\n")
         if not self.done:
             self.stream.write(self.header)
+        return self.stream
 
     def finish(self, whole: TextIO) -> None:
         """Put all that the job wrote into `whole`."""
@@ -73,7 +73,7 @@ def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]
             yield files
         finally:
             for file in files:
-                if hasattr(file, "stream"):
+                if file.stream is not None:
                     file.stream.close()
         with contextlib.ExitStack() as stack:
             for file in files:
