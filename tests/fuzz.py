@@ -114,7 +114,7 @@ def config(folder: Path) -> Case:
 
     import yaml
 
-    from translate.bundle.bundle import read_config
+    from translate.bundle.bundle import ModelFolder
     from translate.config import Config, CorpusConfig, DataConfig, check, from_dict
 
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
@@ -130,7 +130,7 @@ def config(folder: Path) -> Case:
             check(from_dict(changed))
         else:
             put(folder / "config.yaml", text, rng, rng.choice((mutated, altered_yaml)))
-            read_config(folder)
+            ModelFolder(folder)
         return "read"
 
     return case

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from translate.bundle.bundle import model_folder, read_config
+    from translate.bundle.bundle import ModelFolder, model_folder
     from translate.decoding import Options
     from translate.evaluation.evaluation import ScoringOptions, evaluate
     from translate.evaluation.report import REPORT, format_samples, format_table, read_report, write_report
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.test and len(arguments.test) < 2:
         raise UserError(f"--test takes SOURCE and REFERENCE, and got {arguments.test[0]} alone")
     folder = model_folder(arguments.model)
-    config, _ = read_config(folder)
+    config = ModelFolder(folder).config
     # never the cache of whoever made the bundle: this machine's
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))
     options = Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens).fill(config.decoding)

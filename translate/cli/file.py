@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.files.resumable import resumable_files
 
     check_options(arguments)
-    check_outputs(arguments.input, arguments.output, arguments.report)
+    check_outputs(arguments.input, arguments.output, arguments.report, arguments.resume)
     hold = not (arguments.window or arguments.errors == "replace")
     inputs = read_inputs(arguments.input, arguments.errors, arguments.column, arguments.key, arguments.format_in == "text", hold)
     paths = [path for path in (arguments.output, arguments.report) if path]

@@ -18,7 +18,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from translate.errors import UserError
 from translate.files.paths import RawOutput, buffered, descriptor, is_stream, name_write_errors, open_stream
@@ -29,7 +29,7 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # what file systems
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[RawOutput]]:
     """A binary stream to what `path` names. A file appears when the block has ended well; after an error or a signal the old one stands.
 
     `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process, devices and named pipes are what they are: these get the
@@ -47,8 +47,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield stream
 
 
-def continued(path: str | os.PathLike[str], anew: bool) -> BinaryIO:
-    """The file itself, to be written as a long job goes on, from its end or `anew`. UserError, also when it is written to, where it can't be."""
+def open_to_continue(path: str | os.PathLike[str], anew: bool) -> io.BufferedWriter[RawOutput]:
+    """The file itself, which a long job writes to as it goes on: from its end, or `anew`. UserError, also from a write, where it can't be written."""
     given = os.fspath(path)
     with name_write_errors(given):
         how = os.O_TRUNC if anew else os.O_APPEND
@@ -91,9 +91,10 @@ def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 
 
 @contextlib.contextmanager
-def _packed(raw: BinaryIO, name: str, at_once: bool) -> Iterator[TextIO]:
+def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iterator[TextIO]:
     if name.endswith(".gz"):
-        binary: BinaryIO = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)  # no name, no time: the same text gives the same bytes
+        # no name, no time: the same text gives the same bytes
+        binary: gzip.GzipFile | lzma.LZMAFile | io.BufferedWriter[RawOutput] = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
     elif name.endswith(".xz"):
         binary = lzma.LZMAFile(raw, "wb")
     else:

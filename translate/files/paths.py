@@ -9,9 +9,12 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from translate.errors import UserError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 def expand_path(path: str | os.PathLike[str]) -> str:
@@ -64,7 +67,7 @@ def open_stream(given: str) -> int:
 
 
 @contextlib.contextmanager
-def buffered(descriptor: int, given: str) -> Iterator[BinaryIO]:
+def buffered(descriptor: int, given: str) -> Iterator[io.BufferedWriter[RawOutput]]:
     raw = RawOutput(descriptor, given)
     with io.BufferedWriter(raw) as stream:
         try:
@@ -80,9 +83,9 @@ class RawOutput(io.RawIOBase):
     def __init__(self, descriptor: int, given: str) -> None:
         self._descriptor, self._given, self.discarding = descriptor, given, False
 
-    def write(self, data: memoryview) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         if self.discarding:
-            return len(data)
+            return memoryview(data).nbytes
         with name_write_errors(self._given):
             return os.write(self._descriptor, data)
 
