@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from translate.errors import UserError
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from typing_extensions import Buffer  # the standard library has it from Python 3.12 on
 
 
 def expand_path(path: str | os.PathLike[str]) -> str:
@@ -83,7 +83,7 @@ class RawOutput(io.RawIOBase):
     def __init__(self, descriptor: int, given: str) -> None:
         self._descriptor, self._given, self.discarding = descriptor, given, False
 
-    def write(self, data: ReadableBuffer, /) -> int:
+    def write(self, data: Buffer, /) -> int:
         if self.discarding:
             return memoryview(data).nbytes
         with name_write_errors(self._given):
