@@ -114,7 +114,7 @@ def config(folder: Path) -> Case:
 
     import yaml
 
-    from translate.bundle.bundle import read_config
+    from translate.bundle.bundle import ModelFolder
     from translate.config import Config, CorpusConfig, DataConfig, check, from_dict
 
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
@@ -130,7 +130,7 @@ def config(folder: Path) -> Case:
             check(from_dict(changed))
         else:
             put(folder / "config.yaml", text, rng, rng.choice((mutated, altered_yaml)))
-            read_config(folder)
+            ModelFolder(folder)
         return "read"
 
     return case
@@ -276,10 +276,10 @@ def zst(folder: Path) -> Case:
 
 def column(folder: Path) -> Case:
     """A column of a CSV: refused, or as many lines, which are the same bytes where each text is its own translation."""
-    from translate.text.records import CsvColumn, find_separator
+    from translate.text.records import CsvColumn
 
     def lines(rows: list[str]) -> list:
-        return list(CsvColumn("a", "2", find_separator(rows, "a", "2")).lines(rows))
+        return list(CsvColumn("a", "2").parse(rows))
 
     text = "".join(f'{number};"{line} ""{number}""\n{line}";{line}\r\n' for number, line in enumerate(LINES * 3))
     return unchanged(folder / "a.csv", lines, text.encode())
@@ -291,7 +291,7 @@ def key(folder: Path) -> Case:
 
     rows = [{"n": 1.5, "t": {"de": f"{line}\n{line}", "x": [line, None]}} for line in LINES * 3]
     text = "\n".join(json.dumps(row, ensure_ascii=number % 2 > 0) for number, row in enumerate(rows))
-    return unchanged(folder / "a.jsonl", lambda lines: list(JsonKey("a", "t.de").lines(lines)), text.encode())
+    return unchanged(folder / "a.jsonl", lambda lines: list(JsonKey("a", "t.de").parse(lines)), text.encode())
 
 
 def unchanged(path: Path, read: Callable[[list[str]], list], data: bytes) -> Case:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, digest, metrics, tiny_config
-from translate.bundle.bundle import read_weights
+from translate.bundle.weights import read_weights
 from translate.training.run import train
 
 

@@ -11,9 +11,9 @@ import threading
 import pytest
 import torch
 
-import translate.bundle.bundle
+import translate.bundle.weights
 from tests.conftest import LINES, make_untrained, tiny_config
-from translate.bundle.bundle import load_bundle, load_tokenizer, write_config, write_model
+from translate.bundle.bundle import ModelFolder, load_bundle, write_config, write_model
 from translate.cli.main import main
 from translate.config import CorpusConfig, DataConfig
 from translate.data.corpora import load_corpus
@@ -125,7 +125,7 @@ def test_what_killed_processes_left_is_removed(tmp_path, corpus_folder, source, 
         (run / name).write_text("x")
     make_untrained(run)
     config = tiny_config(run, corpus_folder)
-    write_config(run, config, load_tokenizer(run)[1])
+    write_config(run, config, ModelFolder(run).tokenizer)
     with stack:
         assert not claim(run, config, stack)
         found = {path.name for path in run.rglob("*") if path.is_file() and path.name.startswith(".")}
@@ -141,7 +141,7 @@ def test_weights_that_may_not_be_read_are_not_called_damaged(untrained, monkeypa
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(translate.bundle.bundle.safetensors, "safe_open", refuse)
+    monkeypatch.setattr(translate.bundle.weights.safetensors, "safe_open", refuse)
     with pytest.raises(UserError, match=r"model\.safetensors: cannot be read: Permission denied$"):
         load_bundle(untrained)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import translate.bundle.bundle
+import translate.bundle.weights
 import translate.data.corpora
 from tests.conftest import LINES, make_untrained
 from translate.bundle.bundle import load_bundle, write_config, write_model
@@ -39,7 +39,7 @@ class Fault:
         self.on = False
         for module, name in [
             (os, "write"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "mkdir"), (os, "chmod"), (os, "link"),
-            (shutil, "copyfile"), (translate.bundle.bundle, "save_file"), (translate.data.corpora.ArrowWriter, "write_batch"),
+            (shutil, "copyfile"), (translate.bundle.weights, "save_file"), (translate.data.corpora.ArrowWriter, "write_batch"),
             (translate.data.corpora.ArrowWriter, "finalize"),
         ]:  # fmt: skip
             patch.setattr(module, name, self.counted(name, getattr(module, name)))

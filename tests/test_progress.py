@@ -8,7 +8,7 @@ import re
 import pytest
 
 from translate.cli import progress
-from translate.cli.progress import Progress, duration, rate
+from translate.cli.progress import duration, rate, with_progress
 
 
 class Clock:
@@ -27,15 +27,13 @@ def clock(monkeypatch):
 
 def follow(clock, total, seconds, lines, done=0):
     """Every one of `lines` takes `seconds`."""
-    one = Progress(total, io.StringIO(), done)
 
     def results():
         for number in range(lines):
             clock.now += seconds
             yield number
 
-    assert list(one.follow(results())) == list(range(lines))
-    one.end()
+    assert list(with_progress(results(), total, io.StringIO(), done)) == list(range(lines))
 
 
 def test_a_long_job_says_how_far_it_is_and_how_fast_it_was(clock, capsys):
@@ -75,4 +73,4 @@ def test_the_command_says_it(translate, tmp_path, monkeypatch, capsys):
     assert translate(tmp_path / "in", "-o", tmp_path / "out", "--resume", "--report", tmp_path / "report") == 0
     told = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"translate: 1 of 6 lines, [\d.,]+ lines/s, about \d+ s left", told[0])
-    assert re.fullmatch(r"translate: 6 lines in \d+ s, [\d.,]+ lines/s", told[-1])
+    assert any(re.fullmatch(r"translate: 6 lines in \d+ s, [\d.,]+ lines/s", line) for line in told)

@@ -16,7 +16,7 @@ import torch
 
 from tests.conftest import ROOT, metrics, tiny_config
 from tests.test_checkpoints import wait_for_step
-from translate.bundle.bundle import read_weights
+from translate.bundle.weights import read_weights
 from translate.data.batches import Batch
 from translate.device import choose_device
 from translate.tokenizer import PAD

@@ -20,7 +20,7 @@ def with_ends(text):
 
 
 def replaced(reader, text, translate=str.upper):
-    return "".join(line.filled([translate(part) for part in line.texts]) for line in reader.lines(with_ends(text)))
+    return "".join(line.filled([translate(part) for part in line.texts]) for line in reader.parse(with_ends(text)))
 
 
 def rows(text, separator):

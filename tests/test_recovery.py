@@ -11,7 +11,7 @@ import torch
 
 from tests.conftest import digest, metrics, tiny_config
 from tests.test_checkpoints import start, wait_for_step
-from translate.bundle.bundle import read_metadata, read_weights
+from translate.bundle.weights import read_metadata, read_weights
 from translate.training import run as training
 from translate.training import update, verify
 from translate.training.run import train

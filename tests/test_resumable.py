@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import random
 import subprocess
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,6 +60,11 @@ def test_resume_goes_on_to_the_same_bytes(translate, tmp_path, capsys):
         out.unlink(), report.unlink()
 
 
+class Pipe(io.BytesIO):
+    def seekable(self):
+        return False
+
+
 RECORDS = {
     "in.csv": ("".join(f'{number};"Guten ""Morgen""!\nDer Hund.";x\r\n{number};;y\r\n' for number in range(9)), ["--column", "2"]),
     "in.jsonl": ("".join(f'{{"n": {number}.0, "de": "Der Hund.\\n\\nDie Katze."}}\n\n' for number in range(12)), ["--key", "de"]),
@@ -87,6 +95,24 @@ def test_resume_of_one_field_of_records(translate, tmp_path, name):
         assert run("-o", out, "--report", report, "--resume") == 0
         assert [out.read_bytes(), report.read_bytes()] == whole
         out.unlink(), report.unlink()
+
+
+def test_resume_of_one_field_through_a_pipe(translate, tmp_path, monkeypatch):
+    text = "".join(f"{number},Guten Morgen {number}\n" for number in range(30)).encode()
+    part = Path(f"{tmp_path / 'out'}.part")
+
+    def run(name, *more):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe(text), isatty=lambda: False))
+        return translate("--column", "2", "-o", tmp_path / name, *more)
+
+    assert run("whole") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("translate.files.resumable.ResumableFile.finish", interrupted)
+        assert run("out", "--resume") == 130
+    header, *lines = part.read_bytes().splitlines(keepends=True)
+    part.write_bytes(header + b"".join(lines[:12]))
+    assert run("out", "--resume") == 0
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_resume_after_a_kill(untrained, tmp_path):

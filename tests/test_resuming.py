@@ -12,7 +12,8 @@ import yaml
 
 from tests.conftest import digest, metrics, tiny_config
 from tests.test_recovery import spoiled
-from translate.bundle.bundle import load_bundle, read_metadata, read_weights, write_weights
+from translate.bundle.bundle import load_bundle
+from translate.bundle.weights import read_metadata, read_weights, write_weights
 from translate.cli.main import main
 from translate.config import CorpusConfig
 from translate.training import checkpoints
@@ -379,7 +380,8 @@ def test_another_development_set_measures_the_best_again(stopped, tmp_path, corp
     # independently: the weights of that step on those ten sentences
     shutil.copytree(run, tmp_path / "best")
     bundle = load_bundle(run)
-    from translate.bundle.bundle import load_weights, write_model
+    from translate.bundle.bundle import write_model
+    from translate.bundle.weights import load_weights
     from translate.evaluation.scoring import corpus_bleu
     from translate.translation.translator import Translator
 

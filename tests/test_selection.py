@@ -11,7 +11,8 @@ import yaml
 
 from tests.conftest import ROOT, digest, tiny_config
 from tests.test_validation import log_of, report_of
-from translate.bundle.bundle import load_bundle, read_metadata, read_weights, write_weights
+from translate.bundle.bundle import load_bundle
+from translate.bundle.weights import read_metadata, read_weights, write_weights
 from translate.cli.train import compose
 from translate.config import check, from_dict, line_range
 from translate.phrasebook import pairs

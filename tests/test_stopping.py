@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import ROOT, digest, metrics, tiny_config
 from tests.test_recovery import spoiled
-from translate.bundle.bundle import read_metadata
+from translate.bundle.weights import read_metadata
 from translate.training import checkpoints, update
 from translate.training.run import train
 from translate.training.stopping import Stopped

@@ -12,7 +12,8 @@ import torch
 import yaml
 
 from tests.conftest import digest, metrics, tiny_config
-from translate.bundle.bundle import load_bundle, read_weights
+from translate.bundle.bundle import load_bundle
+from translate.bundle.weights import read_weights
 from translate.compose.compose import load_recipe
 from translate.training.model_card import model_card
 from translate.training.run import train

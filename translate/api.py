@@ -88,7 +88,7 @@ def evaluate(
     Raises:
         UserError: for a folder that is not a model, test sets that can't be read, and a setting that is unknown or without effect.
     """
-    from translate.bundle.bundle import model_folder, read_config
+    from translate.bundle.bundle import ModelFolder, model_folder
     from translate.decoding import Options
     from translate.evaluation.evaluation import ScoringOptions, log_to_stderr
     from translate.evaluation.evaluation import evaluate as evaluate_sets
@@ -104,7 +104,7 @@ def evaluate(
     if len(test) == 1:
         raise UserError(f"test is {test[0]} alone: it takes a source and one or more references")
     folder = model_folder(model)
-    config, _ = read_config(folder)
+    config = ModelFolder(folder).config
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's, not that of the bundle's author
     options = Options(beam, length_penalty, batch_tokens).fill(config.decoding)
     seed()  # checks SACREBLEU_SEED

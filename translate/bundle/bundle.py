@@ -7,34 +7,32 @@ step: format, package version, SHA-256 of tokenizer and weights, the settings th
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-import safetensors
 import torch
 import yaml
-from safetensors.torch import save_file
-from torch import Tensor
 
-from translate.bundle.seal import CONFIG_SIZE, FORMAT, SEALED, TOKENIZER_SIZE, content_of, digest_of, file_of, plain_json, plain_yaml
+from translate.bundle.seal import CONFIG_SIZE, FORMAT, MANIFEST_SIZE, SEALED, TOKENIZER_SIZE, checked_path, parse_json, parse_yaml, read_bytes
+from translate.bundle.weights import assign_weights, read_metadata, read_weights, weights_of, weights_sha256, write_weights
 from translate.config import Config, check, from_dict
 from translate.errors import UserError
-from translate.files.atomic import atomic_file, atomic_text
+from translate.files.atomic import atomic_text
+from translate.files.digest import file_sha256
 from translate.files.paths import expand_path
 from translate.model import Transformer
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
 from translate.values import flatten, short_repr
 
 CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
-EXPORTED = "model.bin"  # CTranslate2's
+EXPORTED, MANIFEST = "model.bin", "manifest.json"  # of a model for CTranslate2
 
 
 @dataclass
@@ -57,10 +55,141 @@ def package_version() -> str:
         return "unknown"
 
 
+def load_bundle(folder: str | os.PathLike[str], device: torch.device | None = None) -> Bundle:
+    """The model of a run folder, ready to translate. UserError says which file is missing, foreign, damaged or does not fit."""
+    return ModelFolder(model_folder(expand_path(folder))).load(device)
+
+
 def model_folder(path: str | os.PathLike[str]) -> Path:
-    """The run folder that a user's `path` means: itself, or that of the bundle's file that it names."""
-    folder = Path(expand_path(path))
+    """The run folder that `path` means: itself, or that of the bundle's file that it names."""
+    folder = Path(path)
     return folder.parent if folder.name in (CONFIG, WEIGHTS, EXPORTED, SOURCE_FILE, TARGET_FILE) and folder.is_file() else folder
+
+
+def model_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The files in the run folder that decide what a translation is."""
+    return [file for name in (CONFIG, WEIGHTS, EXPORTED) if (file := model_folder(path) / name).is_file()]
+
+
+class ModelFolder:
+    """A bundle on disk. Opening it reads and checks config.yaml; every other file is read and checked when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """UserError if it is not a run folder, is damaged, or has a newer format."""
+        self.path = path
+        origin = path / CONFIG
+        if path.is_file():
+            raise UserError(f"{path} is a file: give the run folder that `translate train` wrote")
+        if not origin.exists() and not origin.is_symlink():
+            raise UserError(f"{path} is not a model: it has no {CONFIG}; give the run folder that `translate train` wrote")
+        content = read_bytes(path, CONFIG, CONFIG_SIZE)
+        values = parse_yaml(content, origin)
+        if not isinstance(values, dict) or "format" not in values:
+            raise UserError(f"{origin} has no `format` entry: it was not written by this toolkit")
+        self.format, version, digests = values.pop("format"), values.pop("version", None), values.pop("tokenizer_sha256", None)
+        _check_format(self.format, version, origin)
+        if self.format >= SEALED and not content.rstrip().endswith(b"\n..."):  # what is lost would otherwise be taken for a default
+            raise UserError(f"{origin} is cut off: its last line must be `...`, the end of a YAML document; copy it again")
+        known = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
+        if not known or not {SOURCE_FILE} <= set(digests) <= {SOURCE_FILE, TARGET_FILE}:
+            raise UserError(f"{origin} has no `tokenizer_sha256`: it is damaged, or was not written by this toolkit")
+        self.tokenizer_sha256: dict[str, str] = digests
+        try:
+            self.config: Config = check(from_dict({"run": str(path), **values}))
+        except UserError as error:
+            raise UserError(f"{origin}: {error}") from None
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """UserError if it is missing, or another than the model was trained with."""
+        models = []
+        for name in (SOURCE_FILE, TARGET_FILE):
+            if name in self.tokenizer_sha256:
+                model, digest = read_bytes(self.path, name, TOKENIZER_SIZE), self.tokenizer_sha256[name]
+                found = hashlib.sha256(model).hexdigest()
+                if found != digest:  # before anything parses it
+                    raise UserError(f"{self.path / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {short_repr(digest)}")
+                models.append(model)
+        try:
+            return Tokenizer(*models)
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from None
+
+    def load(self, device: torch.device | None = None) -> Bundle:
+        """The model on `device` (by default the CPU), in evaluation mode. No memory is taken beyond the files' own size before all shapes fit."""
+        tokenizer, path = self.tokenizer, self.path / WEIGHTS
+        if not path.exists() and self.is_exported:
+            raise UserError(f"{self.path} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
+        if not path.exists() and not path.is_symlink():
+            raise UserError(f"{self.path} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
+        checked_path(self.path, WEIGHTS)
+        weights, text = read_weights(path), read_metadata(path).get("manifest")
+        manifest: dict[str, Any] = {}
+        if text is not None:
+            manifest = self.read_manifest(text, f"the manifest of {path}", path)
+            if manifest.get("weights_sha256") != weights_sha256(weights):
+                raise UserError(f"{path} is damaged: its weights have another SHA-256 than its manifest says; copy it again")
+        elif self.format >= SEALED:
+            raise UserError(f"{path} has no manifest, and {CONFIG} is of format {self.format}, which has one: it is another model's, or damaged")
+        settings, parameters = self.config.model, sum(tensor.numel() for tensor in weights.values())
+        # the products of the feed-forward layers alone: a model that needs more is not even laid out
+        if (settings.encoder_layers + settings.decoder_layers) * settings.width * settings.feedforward * 2 > parameters:
+            raise UserError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, which are too few")
+        with torch.device("meta"):
+            model = build_model(self.config, tokenizer)
+        assign_weights(model, weights, path)
+        model.fill_positions()
+        model.to(device or torch.device("cpu"))
+        return Bundle(self.path, self.config, tokenizer, model.eval(), manifest.get("data_fingerprint", ""))
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether it holds a model for CTranslate2."""
+        return (self.path / EXPORTED).exists()
+
+    def check_exported(self) -> None:
+        """UserError unless the files of an exported model are those that were written, by their SHA-256, or format 1 has no manifest of them."""
+        present = {path.name: path for path in self.path.iterdir()}
+        for name, path in present.items():
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):  # the engine opens files by name, and would wait for a pipe
+                checked_path(self.path, name)
+        origin = self.path / MANIFEST
+        if not origin.exists():
+            if self.format < SEALED:
+                return
+            raise UserError(f"{self.path} has no {MANIFEST}: copy it from the folder that `translate export` wrote, or export again")
+        digests = self.read_manifest(read_bytes(self.path, MANIFEST, MANIFEST_SIZE), origin, origin).get("files_sha256")
+        if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
+            raise UserError(f"{origin} is damaged, or was not written by this toolkit")
+        if missing := digests.keys() - present:
+            raise UserError(f"{self.path} has no {short_repr(min(missing))}, which {MANIFEST} lists: copy it again, or export again")
+        for name, digest in digests.items():
+            if file_sha256(checked_path(self.path, name)) != digest:
+                raise UserError(f"{self.path / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
+
+    def read_manifest(self, text: str | bytes, name: str | Path, path: Path) -> dict[str, Any]:
+        """The manifest in the file at `path`. UserError if its format is unknown, or it was written with another tokenizer or other settings."""
+        manifest = parse_json(text, name)
+        _check_format(manifest.get("format"), manifest.get("version"), f"the manifest of {path}")
+        if manifest.get("tokenizer_sha256") != self.tokenizer_sha256:
+            raise UserError(f"{path} was written with another tokenizer than {CONFIG} names: the files are of two models")
+        if not isinstance(manifest.get("data_fingerprint"), str) or not isinstance(manifest.get("settings"), dict) or not manifest["settings"]:
+            raise UserError(f"the manifest of {path} is damaged, or was not written by this toolkit")
+        values = flatten(dataclasses.asdict(self.config))
+        for key, value in flatten(manifest["settings"]).items():  # a setting that came later is not in it
+            if key not in values or values[key] != value:
+                raise UserError(
+                    f"{path} was written with {key} {short_repr(value)}, {CONFIG} says {short_repr(values.get(key))}: restore it; "
+                    "beam, length penalty and batch can be given when you translate"
+                )
+        return manifest
+
+
+def _check_format(number: Any, version: Any, origin: str | Path) -> None:
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        raise UserError(
+            f"{origin} has format {short_repr(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {short_repr(version)}"
+        )
 
 
 def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
@@ -72,189 +201,16 @@ def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
         yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150, explicit_end=True)
 
 
-def read_config(folder: str | Path) -> tuple[Config, dict[str, Any]]:
-    """The settings of a run folder, and `format` and `tokenizer_sha256` of its config.yaml.
-
-    UserError if it is no run folder, is damaged, or was made by a newer format.
-    """
-    folder = model_folder(folder)
-    path = folder / CONFIG
-    if folder.is_file():
-        raise UserError(f"{folder} is a file: give the run folder that `translate train` wrote")
-    if not path.exists() and not path.is_symlink():
-        raise UserError(f"{folder} is not a model: it has no {CONFIG}; give the run folder that `translate train` wrote")
-    content = content_of(folder, CONFIG, CONFIG_SIZE)
-    values = plain_yaml(content, path)
-    if not isinstance(values, dict) or "format" not in values:
-        raise UserError(f"{path} has no `format` entry: it was not written by this toolkit")
-    number, version, digests = values.pop("format"), values.pop("version", None), values.pop("tokenizer_sha256", None)
-    check_format(number, version, path)
-    if number >= SEALED and not content.rstrip().endswith(b"\n..."):  # what is lost would otherwise be taken for a default
-        raise UserError(f"{path} is cut off: its last line must be `...`, the end of a YAML document; copy it again")
-    known = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
-    if not known or not {SOURCE_FILE} <= set(digests) <= {SOURCE_FILE, TARGET_FILE}:
-        raise UserError(f"{path} has no `tokenizer_sha256`: it is damaged, or not this toolkit's")
-    try:
-        return check(from_dict({"run": str(folder), **values})), {"format": number, "tokenizer_sha256": digests}
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def check_format(number: Any, version: Any, origin: Any) -> None:
-    """UserError unless `number` is a format that this version reads."""
-    if type(number) is not int or not 1 <= number <= FORMAT:
-        raise UserError(
-            f"{origin} has format {short_repr(number)}, this version reads 1 to {FORMAT}: install the version that wrote it, {short_repr(version)}"
-        )
-
-
-def load_tokenizer(folder: str | Path) -> tuple[Config, Tokenizer, dict[str, Any]]:
-    """`read_config` and the tokenizer of a run folder. UserError if one is missing, or it is another than the model was trained with."""
-    folder = model_folder(folder)
-    config, sealed = read_config(folder)
-    models = []
-    for name in (SOURCE_FILE, TARGET_FILE):
-        digest = sealed["tokenizer_sha256"].get(name)
-        if digest is not None:
-            model = content_of(folder, name, TOKENIZER_SIZE)
-            found = hashlib.sha256(model).hexdigest()
-            if found != digest:  # before anything parses it
-                raise UserError(f"{folder / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {short_repr(digest)}")
-            models.append(model)
-    try:
-        return config, Tokenizer(*models), sealed
-    except UserError as error:
-        raise UserError(f"{folder}: {error}") from None
-
-
-def load_bundle(folder: str | Path, device: Optional[torch.device] = None) -> Bundle:
-    """The model of a run folder, ready to translate. UserError says which file is missing, foreign, damaged or does not fit.
-
-    No memory is taken beyond the files' own size before all shapes are known to fit.
-    """
-    folder = model_folder(folder)
-    config, tokenizer, sealed = load_tokenizer(folder)
-    if not (folder / WEIGHTS).exists() and (folder / EXPORTED).exists():
-        raise UserError(f"{folder} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
-    if not (folder / WEIGHTS).exists() and not (folder / WEIGHTS).is_symlink():
-        raise UserError(f"{folder} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
-    path = file_of(folder, WEIGHTS)
-    weights, manifest = read_weights(path), read_metadata(path).get("manifest")
-    if manifest is not None:
-        manifest = plain_json(manifest, f"the manifest of {path}")
-        check_manifest(manifest, config, sealed, path)
-        if manifest.get("weights_sha256") != digest_of(weights):
-            raise UserError(f"{path} is damaged: its weights have another SHA-256 than its manifest says; copy it again")
-    elif sealed["format"] >= SEALED:
-        raise UserError(f"{path} has no manifest, and {CONFIG} is of format {sealed['format']}, which has one: it is another model's, or damaged")
-    settings, parameters = config.model, sum(tensor.numel() for tensor in weights.values())
-    # the products of the feed-forward layers alone: a model that needs more is not even laid out
-    if (settings.encoder_layers + settings.decoder_layers) * settings.width * settings.feedforward * 2 > parameters:
-        raise UserError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, which are too few")
-    with torch.device("meta"):
-        model = build_model(config, tokenizer)
-    check_shapes(model, weights, path)
-    take_weights(model, weights)
-    model.fill_positions()
-    model.to(device or torch.device("cpu"))
-    return Bundle(folder, config, tokenizer, model.eval(), (manifest or {}).get("data_fingerprint", ""))
+def write_model(bundle: Bundle, data: str) -> None:
+    """model.safetensors: the weights, and the manifest in its metadata. data: fingerprint of the training data."""
+    weights = weights_of(bundle.model)
+    manifest = {**manifest_of(bundle.config, bundle.tokenizer, data), "weights_sha256": weights_sha256(weights)}
+    write_weights(bundle.folder / WEIGHTS, weights, {"manifest": json.dumps(manifest)})
 
 
 def manifest_of(config: Config, tokenizer: Tokenizer, data: str) -> dict[str, Any]:
     """The manifest without what is said of the weights. data: fingerprint of the training data."""
-    decoding = {
-        key: value for key, value in dataclasses.asdict(config.decoding).items() if value is not None
-    }  # what is still to be chosen may change
+    decoding = {key: value for key, value in dataclasses.asdict(config.decoding).items() if value is not None}  # what is not chosen yet may change
     settings = {"model": dataclasses.asdict(config.model), "decoding": decoding}
     sealed = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests()}
     return {**sealed, "data_fingerprint": data, "settings": settings}
-
-
-def check_manifest(manifest: dict[str, Any], config: Config, sealed: dict[str, Any], path: Path) -> None:
-    """UserError unless tokenizer and settings are those that the manifest at `path` was written with, and its format is known."""
-    check_format(manifest.get("format"), manifest.get("version"), f"the manifest of {path}")
-    if manifest.get("tokenizer_sha256") != sealed["tokenizer_sha256"]:
-        raise UserError(f"{path} was written with another tokenizer than {CONFIG} names: the files are of two models")
-    if not isinstance(manifest.get("data_fingerprint"), str) or not isinstance(manifest.get("settings"), dict) or not manifest["settings"]:
-        raise UserError(f"the manifest of {path} is damaged, or not this toolkit's")
-    values = flatten(dataclasses.asdict(config))
-    for key, value in flatten(manifest["settings"]).items():  # a setting that came later is not in it
-        if key not in values or values[key] != value:
-            raise UserError(
-                f"{path} was written with {key} {short_repr(value)}, {CONFIG} says {short_repr(values.get(key))}: restore it; "
-                "beam, length penalty and batch can be given when you translate"
-            )
-
-
-def write_model(bundle: Bundle, data: str) -> None:
-    """model.safetensors: the weights, and the manifest in its metadata. data: fingerprint of the training data."""
-    weights = weights_of(bundle.model)
-    manifest = {**manifest_of(bundle.config, bundle.tokenizer, data), "weights_sha256": digest_of(weights)}
-    write_weights(bundle.folder / WEIGHTS, weights, {"manifest": json.dumps(manifest)})
-
-
-def weights_of(model: Transformer) -> dict[str, Tensor]:
-    """Each parameter once: the tied embedding under its target's name."""
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
-
-
-def check_shapes(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
-    """UserError for a name or a shape that does not fit."""
-    parameters = dict(model.named_parameters())
-    for name in [*parameters, *weights]:
-        old, new = parameters.get(name), weights.get(name)
-        if old is None or new is None or old.shape != new.shape:
-            have, want = (None if tensor is None else tuple(tensor.shape) for tensor in (new, old))
-            raise UserError(f"{origin} does not fit the model in {CONFIG}: {short_repr(name)} has shape {have}, the model needs {want}")
-
-
-def load_weights(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
-    """Copy `weights` into the model. UserError for a name or a shape that does not fit."""
-    check_shapes(model, weights, origin)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights[name])
-
-
-def take_weights(model: Transformer, weights: dict[str, Tensor]) -> None:
-    """Copies of `weights`, which fit, become the parameters of a model made without memory; they ask for no gradient.
-
-    Module.to_empty does it too, but loads a computer algebra system for it: most of a second at every start.
-    """
-    for name, tensor in weights.items():
-        module, _, leaf = name.rpartition(".")
-        setattr(model.get_submodule(module), leaf, torch.nn.Parameter(tensor.to(torch.float32, copy=True), requires_grad=False))
-
-
-def write_weights(path: Path, weights: dict[str, Tensor], metadata: Optional[dict[str, str]] = None, before: Optional[Path] = None) -> None:
-    """A safetensors file, whole or not at all; what was there is renamed to `before`, if that is given.
-
-    UserError where it cannot be written, such as on a full disk: what was there stands.
-    """
-    with atomic_file(path, before) as temporary:
-        try:
-            save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
-        except (safetensors.SafetensorError, OSError) as error:
-            raise UserError(f"{path}: cannot be written: {error}; the run goes on from the save before once there is room") from None
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    with _reading(path), safetensors.safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    with _reading(path), safetensors.safe_open(path, "pt") as file:
-        return file.metadata() or {}
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise UserError(f"{path}: cannot be read: it is not a file")
-    try:
-        yield
-    except safetensors.SafetensorError as error:
-        raise UserError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None

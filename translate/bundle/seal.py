@@ -1,15 +1,12 @@
-"""What a bundle's files may be: inside their folder, of bounded size, plain values, and the very ones that were written. Used by bundle.py."""
+"""Reading what somebody else may have made: files inside their folder alone, of bounded size, YAML and JSON of plain values."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from torch import Tensor
 
 from translate.errors import UserError
 from translate.values import short_repr
@@ -20,8 +17,8 @@ MANIFEST_SIZE = CONFIG_SIZE = 1 << 20  # bytes; both take a few thousand
 TOKENIZER_SIZE = 1 << 28  # bytes; a million pieces take 24 MB
 
 
-def file_of(folder: Path, name: str) -> Path:
-    """The path of a file of the bundle. UserError if it is missing, no file, or a link out of the folder (which may itself be one)."""
+def checked_path(folder: Path, name: str) -> Path:
+    """The path of a file of the bundle. UserError if it is missing, not a file, or a link out of the folder (which may itself be one)."""
     path = folder / name
     try:
         target = path.resolve()
@@ -37,24 +34,24 @@ def file_of(folder: Path, name: str) -> Path:
     return path
 
 
-def content_of(folder: Path, name: str, most: int) -> bytes:
-    """The bytes of a file of the bundle. UserError as `file_of`, or if it cannot be read or has more than `most` bytes."""
-    path = file_of(folder, name)
+def read_bytes(folder: Path, name: str, most: int) -> bytes:
+    """The bytes of a file of the bundle. UserError as from `checked_path`, or if it cannot be read or has more than `most` bytes."""
+    path = checked_path(folder, name)
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if len(content) > most:
-        raise UserError(f"{path} has more than {most:,} bytes: it is damaged, or not this toolkit's")
+        raise UserError(f"{path} has more than {most:,} bytes: it is damaged, or was not written by this toolkit")
     return content
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML of plain values: tags would choose types, and anchors a few lines could make endless."""
+    """YAML of plain values: tags would choose types, and with anchors a few lines could grow without end."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "anchor", None) is not None:
             raise yaml.composer.ComposerError(None, None, "anchors and aliases are not allowed", event.start_mark)
         if getattr(event, "tag", None) is not None:
@@ -64,39 +61,29 @@ class _PlainLoader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:  # the last would count, and the first be what a reader sees
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:  # the last would count, while a reader sees the first
                 raise yaml.constructor.ConstructorError(None, None, f"{short_repr(key.value)} is given twice", key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
 
-def plain_yaml(content: bytes, origin: Any) -> Any:
+def parse_yaml(content: bytes, origin: Any) -> Any:
     """YAML without tags, anchors and aliases. UserError, one line, if it is anything else."""
     try:
         return yaml.load(content.decode("utf-8"), _PlainLoader)
     except RecursionError:
         reason = "it is nested too deeply"
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter two from numbers and dates that are none
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter two: impossible numbers and dates
         reason = " ".join(str(error).split())[:200]
-    raise UserError(f"{origin} is not readable as YAML ({reason}): it is damaged, or not this toolkit's")
+    raise UserError(f"{origin} is not readable as YAML ({reason}): it is damaged, or was not written by this toolkit")
 
 
-def plain_json(text: str | bytes, origin: Any) -> dict[str, Any]:
+def parse_json(text: str | bytes, origin: Any) -> dict[str, Any]:
     """A JSON object. UserError, one line, if it is anything else."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{origin} is not readable as JSON ({error}): it is damaged, or not this toolkit's") from None
+        raise UserError(f"{origin} is not readable as JSON ({error}): it is damaged, or was not written by this toolkit") from None
     if not isinstance(values, dict):
-        raise UserError(f"{origin} is no JSON object: it is damaged, or not this toolkit's")
+        raise UserError(f"{origin} is not a JSON object: it is damaged, or was not written by this toolkit")
     return values
-
-
-def digest_of(weights: dict[str, Tensor]) -> str:
-    """SHA-256 of the names, types, shapes and values of `weights`, in the order of the names."""
-    whole = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        whole.update(tensor.reshape(-1).view(torch.uint8).numpy())
-    return whole.hexdigest()

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 
 class Assembly:
-    """`lines` are those of the whole file, of which the first `done` are written already; they held `texts_done` texts."""
+    """Takes the texts out of `lines` and puts their translations back, while both go on.
 
-    def __init__(self, lines: Iterable[Line], done: int = 0, texts_done: int = 0) -> None:
+    lines: all of the file. done: how many of them are written already; texts_done: how many texts those held.
+    """
+
+    def __init__(self, lines: Iterable[Line], done: int, texts_done: int) -> None:
         self.lines, self.done, self.texts_done = lines, done, texts_done
         self.waiting: deque[tuple[int, Line, int]] = deque()
 
@@ -35,14 +38,10 @@ class Assembly:
         for first in new:
             number, line, count = self.waiting.popleft()
             group = [first, *itertools.islice(new, count - 1)]
-            yield _join(group, line, number), line.filled([result.text for result in group])
+            yield _joined(group, line, number), line.filled([result.text for result in group])
 
 
-def count_texts(lines: Iterable[Line]) -> int:
-    return sum(len(line.texts) or 1 for line in lines)
-
-
-def _join(group: list[Translation], line: Line, number: int) -> Translation:
+def _joined(group: list[Translation], line: Line, number: int) -> Translation:
     """One result of the lines of a field; `spans` are places in the whole field, and it counts as in pieces only where one of its lines is."""
     if len(group) == 1:
         return dataclasses.replace(group[0], number=number)

@@ -9,119 +9,107 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from translate.cli.file_options import EPILOG, HELP, add_arguments, settle
-from translate.cli.paths import check_places
+from translate.cli.file_options import EPILOG, HELP, add_arguments, check_options
+from translate.cli.paths import check_outputs
 
 if TYPE_CHECKING:
-    from translate.cli.inputs import Input
-    from translate.text.records import CsvColumn, JsonKey
+    from translate.cli.inputs import Inputs
     from translate.translation.pieces import Translation
     from translate.translation.ray_translator import RayTranslator
-from translate.translation.translator import Translator
+    from translate.translation.translator import Translator
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
+Results = Iterator[tuple["Translation", str]]  # what became of a line, and what is written for it
+
 
 def run(arguments: argparse.Namespace) -> int:
-    from translate.cli.inputs import count_lines, field_of, judged, open_inputs
+    from translate.cli.inputs import read_inputs
     from translate.cli.output import write
-    from translate.cli.progress import Progress
+    from translate.cli.progress import with_progress
     from translate.files.atomic import atomic_text
+    from translate.files.resumable import resumable_files
 
-    settle(arguments)
-    inputs = open_inputs(arguments)
-    check_places([one.path for one in inputs], arguments.output, arguments.report)
-    field = field_of(inputs[0], arguments)
-    # opens them all: what cannot be read is told before the model is loaded
-    readers = [one.lines(arguments.errors, ends=field is not None) for one in inputs]
-    total = count_lines(inputs, arguments, field)
-    lines = itertools.chain.from_iterable(reader if one.again else judged(reader, one, arguments) for one, reader in zip(inputs, readers))
-    if arguments.resume:
-        go_on(lines, inputs, field, total, arguments)
-        return 0
+    check_options(arguments)
+    check_outputs(arguments.input, arguments.output, arguments.report, arguments.resume)
+    hold = not (arguments.window or arguments.errors == "replace")
+    inputs = read_inputs(arguments.input, arguments.errors, arguments.column, arguments.key, arguments.format_in == "text", hold)
+    paths = [path for path in (arguments.output, arguments.report) if path]
+    lines_each = [arguments.n_best if arguments.format == "text" else 1, 1]
+    stdout = sys.stdout  # `load` may redirect it
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(atomic_text(arguments.output)) if arguments.output else sys.stdout
-        report = stack.enter_context(atomic_text(arguments.report)) if arguments.report else None
-        translator, results = translations(stack, lines, inputs, field, arguments)
-        progress = Progress(total, output)
+        parts = stack.enter_context(resumable_files(paths, job_of(arguments), lines_each)) if arguments.resume else []
+        streams = [stack.enter_context(atomic_text(path)) for path in paths] if not arguments.resume else []
+        done = min((part.done for part in parts), default=0)
+        translator = load(arguments, stack)
+        results = translate(translator, inputs, arguments, done)
+        if arguments.resume:
+            results, done = after_whole_windows(results, done)
+            streams = [part.keep(done) for part in parts]
+        output = streams[0] if arguments.output else stdout
+        report = streams[-1] if arguments.report else None
+        results = with_progress(results, inputs.total, output, done)
         try:
-            # whoever reads the pipe has each line as soon as there is one
-            summary = write(progress.follow(results), output, report, at_once=not arguments.output)
+            # whoever reads a pipe gets each line as soon as it is there, and a job that is killed has lost none
+            write(results, output, report, translator.max_tokens, at_once=arguments.resume or not arguments.output)
         except BrokenPipeError:
             print("translate: whoever read the output has closed it: the rest is not translated", file=sys.stderr)
             raise
-        summary.tell(translator.max_tokens)
-        progress.end()
     return 0
 
 
-def translations(
-    stack: contextlib.ExitStack,
-    lines: Iterator[str],
-    inputs: list[Input],
-    field: CsvColumn | JsonKey | None,
-    arguments: argparse.Namespace,
-    done: int = 0,
-) -> tuple[Translator | RayTranslator, Iterator[tuple[Translation, str]]]:
-    """The translator, and what becomes of `lines`: the result and what is written for it, of all but the windows that lie within the first
-    `done`. `stack` ends its workers."""
-    from translate.cli.field import Assembly, count_texts
-    from translate.cli.output import to_text
-    from translate.decoding import Options  # brings torch
+def after_whole_windows(results: Results, done: int) -> tuple[Results, int]:
+    """`results`, and how many lines come before the first of them: those of the windows that lie within the first `done`."""
+    first = next(results, None)
+    kept = first[0].number - 1 if first else done
+    if done:
+        print(f"translate: going on at line {kept + 1:,}", file=sys.stderr)
+    return itertools.chain([first] if first else [], results), kept
+
+
+def job_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Plain values that decide every byte of the output."""
+    from translate.bundle.bundle import model_files
+    from translate.files.digest import file_key
+
+    return {
+        "model": [file_key(path) for path in model_files(arguments.model)],
+        "input": [file_key(path) if os.path.isfile(path) else path for path in arguments.input],
+        **{key: value for key, value in vars(arguments).items() if key not in ("input", "output", "resume", "model", "workers")},
+    }
+
+
+def load(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> Translator | RayTranslator:
+    """`stack` ends its workers."""
     from translate.translation.ray_translator import ray_translator
     from translate.translation.translator import Translator
+
+    model = (arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
+    if not arguments.workers:
+        return Translator.load(*model, fork=True)
+    stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray writes there, among the translations, that a worker died
+    return stack.enter_context(ray_translator(arguments.workers, *model))
+
+
+def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments: argparse.Namespace, done: int = 0) -> Results:
+    """All lines but those of the windows that lie within the first `done`."""
+    from translate.cli.field import Assembly
+    from translate.cli.output import to_text
+    from translate.decoding import Options
     from translate.translation.windows import WINDOW_LINES
 
-    keyboard = any(one.path == "-" for one in inputs) and sys.stdin.isatty()
+    if inputs.keyboard:
+        print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)
+    window = arguments.window or (1 if inputs.keyboard else WINDOW_LINES)
     options = Options(
         arguments.beam, arguments.length_penalty, arguments.batch_tokens, arguments.n_best,
         arguments.sample, arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed,
     )  # fmt: skip
-    model = (arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
-    if arguments.workers:
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray writes there, among the translations, that a worker died
-        translator = stack.enter_context(ray_translator(arguments.workers, *model))
-    else:
-        translator = Translator.load(*model, fork=True)
-    window = arguments.window or (1 if keyboard else WINDOW_LINES)
-    if keyboard:
-        print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)
-    if field is None:
-        results = translator.translate_stream(lines, options, window, done)
-        return translator, ((result, to_text(result, arguments)) for result in results)
-    texts_done = count_texts(itertools.islice(field.lines(inputs[0].lines(arguments.errors, ends=True)), done)) if done else 0
-    assembly = Assembly(field.lines(lines), done, texts_done)
-    return translator, assembly.assembled(translator.translate_stream(assembly.texts(), options, window, texts_done))
-
-
-def go_on(lines: Iterator[str], inputs: list[Input], field: CsvColumn | JsonKey | None, total: int | None, arguments: argparse.Namespace) -> None:
-    """With --resume: from the first window on that is not whole in all that is written."""
-    from translate.bundle.bundle import CONFIG, EXPORTED, WEIGHTS, model_folder
-    from translate.cli.output import write
-    from translate.cli.progress import Progress
-    from translate.files.digest import file_key
-    from translate.files.resumable import resumable_files
-
-    paths = [path for path in (arguments.output, arguments.report) if path]
-    model = [model_folder(arguments.model) / name for name in (CONFIG, WEIGHTS, EXPORTED)]
-    job = {
-        "model": [file_key(path) for path in model if os.path.isfile(path)],
-        "input": [file_key(one.path) if os.path.isfile(one.path) else one.path for one in inputs],
-        **{key: value for key, value in vars(arguments).items() if key not in ("input", "output", "resume", "model", "workers")},
-    }
-    with resumable_files(paths, job, [arguments.n_best if arguments.format == "text" else 1, 1]) as files, contextlib.ExitStack() as stack:
-        done = min(file.done for file in files)
-        translator, results = translations(stack, lines, inputs, field, arguments, done)
-        first = next(results, None)
-        kept = first[0].number - 1 if first else done
-        for file in files:
-            file.keep(kept)
-        if done:
-            print(f"translate: going on at line {kept + 1:,}", file=sys.stderr)
-        output, report = files[0].stream, files[1].stream if arguments.report else None
-        progress = Progress(total, output, kept)
-        summary = write(progress.follow(itertools.chain([first] if first else [], results)), output, report, at_once=True)
-        summary.tell(translator.max_tokens)
-        progress.end()
+    if inputs.field is None:
+        layout = (arguments.format == "jsonl", arguments.n_best, arguments.scores)
+        return ((result, to_text(result, *layout)) for result in translator.translate_stream(inputs.lines(), options, window, done))
+    texts_done = inputs.count_texts(done)
+    assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done)
+    return assembly.assembled(translator.translate_stream(assembly.texts(), options, window, texts_done))

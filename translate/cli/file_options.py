@@ -86,14 +86,15 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def settle(arguments: argparse.Namespace) -> None:
-    """UserError for an option that would have no effect; then the defaults of what is not given."""
+def check_options(arguments: argparse.Namespace) -> None:
+    """UserError for an option that would have no effect; else what is not given gets its default."""
     for option, reason in without_effect(arguments):
         raise UserError(f"{option} has no effect {reason}")
     if arguments.window is not None and arguments.window < 1:
         raise UserError(f"--window is {arguments.window}: it must be at least 1")
     if arguments.resume and not arguments.output:
         raise UserError("--resume goes on with the file of -o: give -o OUT as well")
+    arguments.input = arguments.input or ["-"]
     for name, value in DEFAULTS.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)

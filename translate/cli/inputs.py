@@ -1,131 +1,70 @@
-"""What `translate file` reads: files, pipes and standard input; how many lines come, and whether they are plain text."""
+"""What `translate file` reads: its inputs, opened, checked to be what they should be, and counted."""
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from translate.errors import UserError
-from translate.text.formats import HEAD_CHARACTERS, HEAD_LINES, JSON, JSONL, Format, kind_by_name, kind_by_text, refusal
-from translate.text.lines import STANDARD_INPUT, is_pipe, read_lines, spool_pipe
-from translate.text.records import CsvColumn, JsonKey, find_separator
-
-FIRST_LINES = 20  # of a pipe that is translated as it comes
+from translate.text.formats import check_format
+from translate.text.lines import Input, open_inputs
+from translate.text.records import CsvColumn, JsonKey
 
 
 @dataclass
-class Input:
-    """One INPUT of the command line. `stream`: what can be read again from `begin`; without one, the file of that name."""
+class Inputs:
+    """Read as one text. `field`: what is translated of each record; None where lines are translated whole."""
 
-    path: str
-    stream: BinaryIO | None
-    begin: int
-
-    @property
-    def name(self) -> str:
-        return STANDARD_INPUT if self.path == "-" else self.path
+    parts: list[Input]
+    readers: list[Iterator[str]]  # of each part, opened already: it may be removed meanwhile
+    errors: str
+    field: CsvColumn | JsonKey | None
+    total: int | None = None  # lines; None where a part is read while it comes
 
     @property
-    def again(self) -> bool:
-        """Whether it can be read twice."""
-        return self.stream is not None or os.path.isfile(self.path)
+    def keyboard(self) -> bool:
+        return any(part.path == "-" for part in self.parts) and sys.stdin.isatty()
 
-    def lines(self, errors: str, ends: bool = False) -> Iterator[str]:
-        if self.stream:
-            self.stream.seek(self.begin)
-        return read_lines(self.path, errors, self.stream, ends)
+    def lines(self) -> Iterator[str]:
+        """All lines, once."""
+        return itertools.chain.from_iterable(self.readers)
 
-
-def open_inputs(arguments: argparse.Namespace) -> list[Input]:
-    """UserError for standard input twice. Pipes are held, so that invalid UTF-8 is told first, unless --window or --errors replace says no."""
-    paths = arguments.input or ["-"]
-    for path in paths:
-        if paths.count(path) > 1 and (path == "-" or is_pipe(path)):
-            raise UserError(f"{'standard input (-)' if path == '-' else path} is given twice: it can be read once only")
-    field = arguments.column is not None or arguments.key is not None
-    if field and len(paths) > 1:
-        raise UserError(f"{'--column' if arguments.column is not None else '--key'} takes one file at a time, not {len(paths)}")
-    hold = field or not (arguments.window or arguments.errors == "replace")
-    inputs = []
-    for path in paths:
-        stream = spool_pipe(path) if hold else None
-        if path == "-" and stream is None and sys.stdin.buffer.seekable() and not sys.stdin.isatty():  # `< file`
-            stream = sys.stdin.buffer
-        inputs.append(Input(path, stream, stream.tell() if stream else 0))
-    if field and not inputs[0].again:
-        raise UserError(f"{inputs[0].name}: a field of records is translated from a file or a pipe, which are read twice")
-    return inputs
+    def count_texts(self, done: int) -> int:
+        """How many texts the field has in the first `done` lines, which are read for that alone."""
+        if self.field is None:
+            return done
+        records = self.field.parse(self.parts[0].lines(self.errors, ends=True))
+        return sum(len(record.texts) or 1 for record in itertools.islice(records, done))
 
 
-def field_of(one: Input, arguments: argparse.Namespace) -> CsvColumn | JsonKey | None:
-    """What finds the field of each record that is to be translated; None where lines are translated whole."""
-    if arguments.key is not None:
-        return JsonKey(one.name, arguments.key)
-    if arguments.column is None:
-        return None
-    if arguments.column.isdecimal() and int(arguments.column) < 1:
-        raise UserError(f"--column is {arguments.column}: columns are counted from 1")
-    head = list(itertools.islice(one.lines(arguments.errors, ends=True), HEAD_LINES))
-    return CsvColumn(one.name, arguments.column, find_separator(head, one.path, arguments.column))
+def read_inputs(
+    paths: Sequence[str], errors: str = "strict", column: str | None = None, key: str | None = None, as_text: bool = False, hold: bool = True
+) -> Inputs:
+    """Whatever is wrong with the inputs is raised here, before anything is written; of what can be read once only, while it is read.
 
-
-def count_lines(inputs: list[Input], arguments: argparse.Namespace, field: CsvColumn | JsonKey | None) -> int | None:
-    """How many lines are to come; None where one comes from a pipe that is not held. What is not plain text, or has no such field, and invalid
-    UTF-8 raise here, before anything is written; what can't be read twice is left to `judged`."""
+    errors: of decoding, as `read_lines` takes it. column, key: the field to translate. as_text: lines are sentences, whatever they look like.
+    hold: read pipes to their end first. UserError: see `read_lines`, `check_format`, `CsvColumn` and `JsonKey`.
+    """
+    option = "--column" if column is not None else "--key" if key is not None else ""
+    if option and len(paths) > 1:
+        raise UserError(f"{option} takes one file at a time, not {len(paths)}")
+    parts = open_inputs(paths, hold or bool(option))
+    field = CsvColumn(parts[0].name, column) if column is not None else JsonKey(parts[0].name, key) if key is not None else None
+    inputs = Inputs(parts, [], errors, field)
     counts: list[int | None] = []
-    for one in inputs:
-        judge_name(one, arguments)
-        if not one.again:
-            counts.append(None)
-            continue
-        lines = one.lines(arguments.errors, ends=field is not None)
-        head = list(itertools.islice(lines, HEAD_LINES))
-        judge(one, head, arguments)
-        every = itertools.chain(head, lines)
-        counts.append(sum(1 for _ in (field.lines(every) if field else every)))
-        if one.stream:
-            one.stream.seek(one.begin)
+    for part in parts:
+        lines = part.lines(errors, ends=field is not None)
+        if field and not part.twice:
+            raise UserError(f"{part.name}: {option} reads its input twice, so it takes a file or a pipe")
+        if not as_text:
+            lines = check_format(lines, part.name, option, ahead=part.twice)
+        counts.append(sum(1 for _ in (field.parse(lines) if field else lines)) if part.twice else None)
+        inputs.readers.append(part.lines(errors, ends=field is not None) if part.twice else lines)
+    if None not in counts:
+        inputs.total = sum(filter(None, counts))
     if field and field.lacking:
-        place = f"{len(field.lacking):,} of {counts[0]:,} lines (the first is line {field.lacking[0]:,})"
-        print(f"translate: warning: {inputs[0].name}: {place} have no text to translate there and stay as they are", file=sys.stderr)
-    return None if None in counts else sum(count for count in counts if count is not None)
-
-
-def judge_name(one: Input, arguments: argparse.Namespace) -> None:
-    found = kind_by_name(one.path)
-    if found and arguments.format_in != "text" and not _is_meant(found, arguments):
-        raise UserError(refusal(one.name, found, "by its name"))
-
-
-def judge(one: Input, head: list[str], arguments: argparse.Namespace) -> None:
-    """UserError where the first lines of `one` are not those of plain text, or of the records that --column or --key means."""
-    named = kind_by_name(one.path)
-    if arguments.format_in == "text" or (named and _is_meant(named, arguments)):
-        return
-    characters = itertools.accumulate(len(line) for line in head)
-    short = [line.rstrip("\r\n") for line, so_far in zip(head, characters) if so_far <= HEAD_CHARACTERS]
-    found = kind_by_text(short or [line[:HEAD_CHARACTERS] for line in head[:1]])
-    if found and not _is_meant(found[0], arguments):
-        raise UserError(refusal(one.name, found[0], f"see line {found[1]}"))
-
-
-def _is_meant(found: Format, arguments: argparse.Namespace) -> bool:
-    """Whether --column or --key is for a file of this format; a single JSON line looks like any JSON."""
-    if arguments.key is not None:
-        return found in (JSONL, JSON)
-    return arguments.column is not None and found.field == "--column"
-
-
-def judged(lines: Iterator[str], one: Input, arguments: argparse.Namespace) -> Iterator[str]:
-    """The lines of what can't be read twice; its first ones are looked at as they come."""
-    head: list[str] = []
-    for line in lines:
-        if len(head) < FIRST_LINES:
-            head.append(line)
-            judge(one, head, arguments)
-        yield line
+        where = f"{len(field.lacking):,} of {inputs.total:,} lines (the first is line {field.lacking[0]:,})"
+        print(f"translate: warning: {field.name}: {where} have no text to translate there and stay as they are", file=sys.stderr)
+    return inputs

@@ -2,7 +2,7 @@
 
 Each subcommand is a module of this folder with `HELP` (one line), `add_arguments(parser)` and `run(arguments) -> exit code`. Only the
 module that is asked for is imported, and it must import nothing heavy before `run`, so that `translate --help` answers at once.
-`train` and `check` parse nothing here: they take their words apart themselves.
+`train` and `check` parse their words themselves.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ examples:
 
 `translate COMMAND --help` says more about each.
 
-exit codes: 0 done; 1 `check` has found an error, or a bug in translate (with a traceback); 2 a mistake that you can mend, one line on stderr
+exit codes: 0 done; 1 `check` has found an error, or a bug in translate (with a traceback); 2 a mistake that you can fix, one line on stderr
 says which; 130 interrupted (Ctrl-C); 141 whoever read the output has closed it; 143 ended by SIGTERM
 """
 
@@ -75,7 +75,7 @@ def build_parser() -> Parser:
 
 
 def command_parser(name: str) -> Parser:
-    """The parser of one subcommand alone: an error shows its usage, and only its module is imported."""
+    """The parser of one subcommand: an error shows its usage, and only its module is imported."""
     module = importlib.import_module(f"translate.cli.{name}")
     parser = Parser(prog=f"translate {name}", description=module.HELP)
     module.add_arguments(parser)
@@ -83,17 +83,19 @@ def command_parser(name: str) -> Parser:
 
 
 def dispatch(words: Sequence[str]) -> int:
-    """Runs the subcommand that `words` name and returns its exit code. argparse leaves by SystemExit (0 for --help, 2 for a mistake)."""
+    """Runs the subcommand that `words` name and returns its exit code. argparse raises SystemExit (0 for --help, 2 for a mistake)."""
     first, rest = (words[0], list(words[1:])) if words else (None, [])
     if first in ("train", "check"):
-        return importlib.import_module(f"translate.cli.{first}").run(rest)
+        code: int = importlib.import_module(f"translate.cli.{first}").run(rest)
+        return code
     if first in COMMANDS:
-        return importlib.import_module(f"translate.cli.{first}").run(command_parser(first).parse_args(rest))
+        code = importlib.import_module(f"translate.cli.{first}").run(command_parser(first).parse(rest))
+        return code
     parser = build_parser()
     if first and not first.startswith("-"):
         near = nearest(first, COMMANDS)
         parser.error(f"unknown command {first!r}: " + (f"did you mean {near}?" if near else f"choose one of {', '.join(COMMANDS)}"))
-    arguments = parser.parse_args(words)
+    arguments = parser.parse(words)
     if arguments.command:  # after an option of ours, of which --help and --version have left already
         parser.error("the command comes first: translate COMMAND ...")
     parser.print_help()
@@ -127,14 +129,14 @@ def main(words: Sequence[str] | None = None) -> int:
             with contextlib.nullcontext() if words[:1] == ["train"] else stopping():  # training saves before it ends
                 return dispatch(words)
         except Stopped as stopped:
-            discard()  # whoever reads it may not read any more: nothing waits for that
+            discard()  # its reader may be gone or stuck: don't wait for it
             with contextlib.suppress(OSError):  # of a terminal that was closed
                 print(f"translate: stopped by {signal.Signals(stopped.code - 128).name}", file=sys.stderr)
             raise
         finally:
             if sys.stdout is not None:
-                sys.stdout.flush()  # here, not at interpreter exit, so that a closed pipe or a full disk is met inside the outer `try`
-    except BrokenPipeError:  # `translate file ... | head`: the reader has left, which is no mistake of anyone's
+                sys.stdout.flush()  # here, not at interpreter exit, so that the outer `try` sees a closed pipe or a full disk
+    except BrokenPipeError:  # `translate file ... | head`: the reader has left, which is nobody's mistake
         flush_or_discard()
         return CLOSED_PIPE
     except KeyboardInterrupt:
@@ -164,7 +166,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def flush_or_discard() -> None:
-    """Sends what stdout can't get rid of to nowhere, so that the flush at interpreter exit doesn't fail a second time and speak up."""
+    """Discards what can't be written to stdout, or the flush at interpreter exit would fail a second time and print a traceback."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -173,7 +175,7 @@ def flush_or_discard() -> None:
 
 
 def discard() -> None:
-    """From here on what goes to stdout goes nowhere."""
+    """From here on what is written to stdout is dropped."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

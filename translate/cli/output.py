@@ -1,12 +1,11 @@
-"""What `translate file` writes: a line, or several, for each line of input; the report; and at the end what is worth telling, on stderr."""
+"""What `translate file` writes: a line, or several, for each line of input; the report; and at the end a summary, on stderr."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from translate.text.records import JSON_ESCAPES
@@ -16,8 +15,29 @@ if TYPE_CHECKING:
     from translate.translation.pieces import Translation
 
 
+def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, max_tokens: int, at_once: bool) -> None:
+    """The text of each result to `output`, what became of it to `report`, and then the summary to stderr.
+
+    max_tokens: of a source line, the model's. at_once: flush after each line.
+    """
+    summary = Summary()
+    for result, text in results:
+        output.write(text)
+        if report:
+            status = status_of(result)
+            report.write(to_report(result, status))
+            summary.statuses[status] += 1
+        if at_once:
+            output.flush()
+            if report:
+                report.flush()
+        summary.add(result)
+    for line in summary.lines(max_tokens):
+        print(f"translate: {line}", file=sys.stderr)
+
+
 class Summary:
-    """What is worth telling about the lines, gathered while they are written."""
+    """What is worth knowing about the lines, gathered while they are written."""
 
     def __init__(self) -> None:
         self.split: list[int] = []
@@ -35,38 +55,20 @@ class Summary:
         if result.looped:
             self.looped.append(result.number)
 
-    def tell(self, max_tokens: int) -> None:
+    def lines(self, max_tokens: int) -> Iterator[str]:
         if self.split:
-            limit = f"longer than the model's {max_tokens:,} tokens"
-            print(f"translate: split {name_lines(self.split)}, {limit}, into {self.pieces:,} pieces", file=sys.stderr)
+            yield f"split {name_lines(self.split)}, longer than the model's {max_tokens:,} tokens, into {self.pieces:,} pieces"
         if self.cut:
-            print(f"translate: cut off {name_lines(self.cut)} at the greatest length that a translation may have", file=sys.stderr)
+            yield f"cut off {name_lines(self.cut)} at the greatest length of a translation"
         if self.looped:
-            print(f"translate: translated again, without repeats, what came out in a loop: {name_lines(self.looped)}", file=sys.stderr)
+            yield f"translated again, without repeats, because the first output was a loop: {name_lines(self.looped)}"
         if self.statuses:
             counts = ", ".join(f"{count:,} {status}" for status, count in self.statuses.most_common())
-            print(f"translate: report: {self.statuses.total():,} lines: {counts}", file=sys.stderr)
-
-
-def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, at_once: bool) -> Summary:
-    """The text of each result to `output`, what became of it to `report`; `at_once` without waiting for the next."""
-    summary = Summary()
-    for result, text in results:
-        output.write(text)
-        if report:
-            status = status_of(result)
-            report.write(to_report(result, status))
-            summary.statuses[status] += 1
-        if at_once:
-            output.flush()
-            if report:
-                report.flush()
-        summary.add(result)
-    return summary
+            yield f"report: {self.statuses.total():,} lines: {counts}"
 
 
 def status_of(result: Translation) -> str:
-    """What became of a line, the first that holds: `ok` and `split` are those at which nothing looks wrong."""
+    """What became of a line, the first that holds. With `ok` and `split` nothing looks wrong."""
     if not result.pieces:
         return "blank"
     if result.cut:
@@ -94,13 +96,13 @@ def to_report(result: Translation, status: str) -> str:
     return json.dumps(values, ensure_ascii=False).translate(JSON_ESCAPES) + "\n"
 
 
-def to_text(result: Translation, arguments: argparse.Namespace) -> str:
+def to_text(result: Translation, jsonl: bool, n_best: int, scores: bool) -> str:
     """What is written for a line: see the help of `translate file`."""
-    if arguments.format == "jsonl":
-        return to_json(result, arguments.n_best)
-    if arguments.n_best > 1:
+    if jsonl:
+        return to_json(result, n_best)
+    if n_best > 1:
         return "".join(f"{result.number}\t{score:.4f}\t{text}\n" for text, score in result.alternatives)
-    return f"{result.score:.4f}\t{result.text}\n" if arguments.scores else f"{result.text}\n"
+    return f"{result.score:.4f}\t{result.text}\n" if scores else f"{result.text}\n"
 
 
 def to_json(result: Translation, n_best: int) -> str:

@@ -1,4 +1,4 @@
-"""argparse with what it lacks: an option given twice is a mistake, and an unknown option gets the nearest known one. For every subcommand."""
+"""argparse with what it lacks, for every subcommand: an option given twice is a mistake, and for an unknown one the nearest known is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NEAR = 0.6  # of difflib's ratio: `tarin` is near `train`, `init` is not
 
 
 class Parser(argparse.ArgumentParser):
-    """The parser of one command. Options may be added as ever; those that store a value or are a switch may be given once."""
+    """The parser of one command; `parse` takes its words. Options that store a value or are a switch may be given once."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
@@ -21,9 +21,9 @@ class Parser(argparse.ArgumentParser):
         self.register("action", None, Store)  # what `add_argument` makes without action=...
         self.register("action", "store_true", Switch)
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> argparse.Namespace:
-        self.unknown = [word.partition("=")[0] for word in args or () if self._is_unknown(word.partition("=")[0])]
-        return super().parse_args(args, namespace)
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        self.unknown = [word.partition("=")[0] for word in words if self._is_unknown(word.partition("=")[0])]
+        return self.parse_args(words)
 
     def _is_unknown(self, word: str) -> bool:
         known = self._option_string_actions
@@ -63,7 +63,7 @@ class Switch(argparse.Action):
 
 
 def once(before: str, option: str) -> str:
-    """`option`, the spelling that is met now. UserError where the same option was met `before`, in this or another spelling."""
+    """`option`, as it is spelt now. UserError where the same option was given `before`, in this or another spelling."""
     if before:
         raise UserError(f"{option} is given twice" + ("" if option == before else f", the first time as {before}"))
     return option

@@ -1,4 +1,4 @@
-"""Paths on the command line: `~` is expanded in the same way everywhere, and what can't be written is told before work begins."""
+"""Paths on the command line: `~` is expanded here, and an output that can't be written is an error before work begins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from translate.errors import UserError
 from translate.files.atomic import check_writable
-from translate.files.paths import descriptor, expand_path
+from translate.files.paths import descriptor, expand_path, is_stream
 
 
 def user_path(word: str) -> str:
@@ -19,21 +19,28 @@ def user_path(word: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def check_places(inputs: Sequence[str], output: str | None, report: str | None) -> None:
-    """UserError where a file would be read and written, or written twice, whatever its names are; or where one can't be written."""
+def check_outputs(inputs: Sequence[str], output: str | None, report: str | None, resume: bool) -> None:
+    """UserError where a file would be read and written, or written twice, under whatever names; or where one can't be written.
+
+    resume: with their .part beside them, so they can't be streams.
+    """
     for what, option, written in (("output", "-o", output), ("report", "--report", report)):
         for path in inputs:
             if written and path != "-" and os.path.isfile(written) and os.path.exists(path) and os.path.samefile(path, written):
                 raise UserError(f"{written} is an input as well as the {what}: give {option} another name")
-    if report and _place(report) == _place(output or "-"):
+    if report and _target(report) == _target(output or "-"):
         raise UserError(f"{report} is the output as well as the report: give --report another name")
     for option, written in (("-o", output), ("--report", report)):
-        if written and written.endswith((".bz2", ".zst")):
-            raise UserError(f"{option} {written}: only .gz and .xz are packed when written: give {option} another name")
-        if written:
-            check_writable(written)
+        if not written:
+            continue
+        if written.endswith((".bz2", ".zst")):
+            raise UserError(f"{option} {written}: only .gz and .xz can be written: give {option} another name")
+        if resume and is_stream(written):
+            raise UserError(f"{written} is a stream, and --resume goes on with a file: leave --resume out, or name a file")
+        for path in (written, f"{written}.part") if resume else (written,):
+            check_writable(path)
 
 
-def _place(written: str) -> int | str:
+def _target(written: str) -> int | str:
     number = descriptor(written)
     return os.path.realpath(written) if number is None else number

@@ -5,48 +5,44 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 FIRST, EVERY = 10, 30  # seconds until the first line, and between the others
 SHORT = 5  # seconds: a job that takes no longer says nothing at its end
 
+Result = TypeVar("Result")
 
-class Progress:
-    """Follows the results of one job. `total`: how many are to come, None if unknown; `done`: how many of them were there before."""
 
-    def __init__(self, total: int | None, output: TextIO, done: int = 0) -> None:
-        self.total, self.begun_at = total, done
-        self.count, self.start = done, time.monotonic()
-        self.bar = sys.stderr.isatty() and not output.isatty()
-        self.silent = sys.stderr.isatty() and output.isatty()  # the translations themselves show it
+def with_progress(results: Iterable[Result], total: int | None, output: TextIO, done: int = 0) -> Iterator[Result]:
+    """`results`, one for each line, while it is shown how many there are. total: of all lines, None if unknown. done: lines before these."""
+    if not sys.stderr.isatty():
+        return _with_lines(results, total, done)
+    if output.isatty():  # the translations themselves show it
+        return iter(results)
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
-    def follow(self, results: Iterable) -> Iterator:
-        if self.bar:
-            from tqdm import tqdm
+    bar: Iterator[Result] = iter(tqdm(results, total=total, initial=done, unit=" lines", dynamic_ncols=True))
+    return bar
 
-            yield from tqdm(results, total=self.total, initial=self.begun_at, unit=" lines", dynamic_ncols=True)
-            return
-        told = self.start + FIRST - EVERY
-        for result in results:
-            yield result
-            self.count += 1
-            if not self.silent and self.count != self.total and (now := time.monotonic()) - told >= EVERY:
-                told = now
-                print(f"translate: {self._so_far(now)}", file=sys.stderr, flush=True)
 
-    def end(self) -> None:
-        """The last line, where there was time to wonder."""
-        seconds = time.monotonic() - self.start
-        if not self.bar and not self.silent and seconds >= SHORT:
-            lines = self.count - self.begun_at
-            print(f"translate: {lines:,} {'line' if lines == 1 else 'lines'} in {duration(seconds)}, {rate(lines / seconds)}", file=sys.stderr)
+def _with_lines(results: Iterable[Result], total: int | None, done: int) -> Iterator[Result]:
+    start = time.monotonic()
+    last, count = start + FIRST - EVERY, done
+    for count, result in enumerate(results, done + 1):
+        yield result
+        if count != total and (now := time.monotonic()) - last >= EVERY:
+            last = now
+            print(f"translate: {so_far(count, total, (count - done) / max(now - start, 1e-9))}", file=sys.stderr, flush=True)
+    if (seconds := time.monotonic() - start) >= SHORT:
+        lines = count - done
+        print(f"translate: {lines:,} {'line' if lines == 1 else 'lines'} in {duration(seconds)}, {rate(lines / seconds)}", file=sys.stderr)
 
-    def _so_far(self, now: float) -> str:
-        speed = (self.count - self.begun_at) / max(now - self.start, 1e-9)
-        if self.total is None:
-            return f"{self.count:,} lines, {rate(speed)}"
-        left = duration((self.total - self.count) / speed)
-        return f"{self.count:,} of {self.total:,} lines, {rate(speed)}, about {left} left"
+
+def so_far(count: int, total: int | None, speed: float) -> str:
+    """speed: lines a second."""
+    if total is None:
+        return f"{count:,} lines, {rate(speed)}"
+    return f"{count:,} of {total:,} lines, {rate(speed)}, about {duration((total - count) / speed)} left"
 
 
 def rate(lines: float) -> str:

@@ -7,22 +7,26 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 
 class Stopped(SystemExit):
-    """By the signal whose number is in `code`, plus 128 as a shell reports it."""
+    """`code`: 128 + the number of the signal, as a shell reports it."""
+
+    code: int
 
 
 @contextlib.contextmanager
 def stopping() -> Iterator[None]:
     """While the block runs, these signals raise `Stopped` in it; a second one ends the process at once.
 
-    One that is ignored stays so, as under nohup, and one that the calling program has a handler for. Outside the main thread nothing changes.
+    A signal that is ignored, as under nohup, or that the calling program handles is left alone. Outside the main thread nothing changes.
     """
-    old, heard = {}, []
+    old: dict[int, Any] = {}
+    received: list[int] = []
 
     def stop(number: int, _: FrameType | None) -> None:
-        heard.append(number)
+        received.append(number)
         signal.signal(number, signal.SIG_DFL)
         raise Stopped(128 + number)
 
@@ -33,8 +37,8 @@ def stopping() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if heard:  # a library may have made another exception of it, and a process that got the signal too may be missed
-            raise Stopped(128 + heard[0]) from None
+        if received:  # a library may have turned it into another exception
+            raise Stopped(128 + received[0]) from None
         raise
     finally:
         for number, handler in old.items():

@@ -1,7 +1,7 @@
 """Files and folders that appear whole or not at all: all that the package writes goes through here.
 
-A temporary name beside the place, synced, then renamed: a killed process, a full disk or a crash of the machine leaves what was there before.
-Rights are those that the umask leaves, or those of the file that is replaced. Knows no text and no tensors.
+A temporary file in the same folder, synced, then renamed: a killed process, a full disk or a crash of the machine leaves what was there before.
+Rights are those that the umask leaves, or those of the file that is replaced.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from translate.errors import UserError
-from translate.files.paths import RawOutput, buffered, descriptor, expand_path, is_stream, name_write_errors, open_stream
+from translate.files.paths import RawOutput, buffered, descriptor, is_stream, name_write_errors, open_stream
 
 SUFFIX = ".tmp"
 LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; a file system takes 255
@@ -29,13 +29,13 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # what file systems
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[RawOutput]]:
     """A binary stream to what `path` names. A file appears when the block has ended well; after an error or a signal the old one stands.
 
     `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process, devices and named pipes are what they are: these get the
     bytes as they come. UserError, also in the block, where it can't be written; BrokenPipeError where nobody reads the pipe any more.
     """
-    given = expand_path(path)
+    given = os.fspath(path)
     if is_stream(given):
         with buffered(open_stream(given), given) as stream:
             yield stream
@@ -47,9 +47,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield stream
 
 
-def continued(path: str | os.PathLike[str], anew: bool) -> BinaryIO:
-    """The file itself, to be written as a long job goes on, from its end or `anew`. UserError, also when it is written to, where it can't be."""
-    given = expand_path(path)
+def open_to_continue(path: str | os.PathLike[str], anew: bool) -> io.BufferedWriter[RawOutput]:
+    """The file itself, which a long job writes to as it goes on: from its end, or `anew`. UserError, also from a write, where it can't be written."""
+    given = os.fspath(path)
     with name_write_errors(given):
         how = os.O_TRUNC if anew else os.O_APPEND
         return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | how, 0o666), given))
@@ -61,7 +61,7 @@ def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Ite
 
     before: gets what `path` was. UserError where that place can't be written.
     """
-    given = expand_path(path)
+    given = os.fspath(path)
     place = Path(os.path.realpath(given))  # or the rename would replace a link
     temporary = _temporary(place)
     try:
@@ -80,20 +80,21 @@ def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Ite
 
 
 @contextlib.contextmanager
-def atomic_text(path: str | os.PathLike) -> Iterator[TextIO]:
+def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     """A text file that appears under `path` whole, once the block has ended well, or not at all; see `atomic_write`.
 
     UTF-8, lines end in "\\n"; .gz and .xz are packed. A pipe or device gets each line at once. UserError if the place cannot be written.
     """
-    given = expand_path(path)
+    given = os.fspath(path)
     with atomic_write(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
         yield stream
 
 
 @contextlib.contextmanager
-def _packed(raw: BinaryIO, name: str, at_once: bool) -> Iterator[TextIO]:
+def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iterator[TextIO]:
     if name.endswith(".gz"):
-        binary: BinaryIO = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)  # no name, no time: the same text gives the same bytes
+        # no name, no time: the same text gives the same bytes
+        binary: gzip.GzipFile | lzma.LZMAFile | io.BufferedWriter[RawOutput] = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
     elif name.endswith(".xz"):
         binary = lzma.LZMAFile(raw, "wb")
     else:
@@ -118,7 +119,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Folders above it are made. UserError where that place can't be written.
     """
-    given = expand_path(path)
+    given = os.fspath(path)
     place = Path(os.path.realpath(given))
     temporary = _temporary(place)
     try:
@@ -139,13 +140,13 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def make_folder(path: str | os.PathLike[str]) -> None:
     """With those above it, unless it is there. UserError where it can't be made."""
-    with name_write_errors(expand_path(path)):
+    with name_write_errors(os.fspath(path)):
         os.makedirs(path, exist_ok=True)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """UserError where `written(path)` would fail: better now than after an hour's work."""
-    given = expand_path(path)
+    """UserError where `atomic_write(path)` would fail: better now than after an hour's work."""
+    given = os.fspath(path)
     with name_write_errors(given):
         if is_stream(given):
             number = descriptor(given)
@@ -164,8 +165,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
-    """UserError where `whole_folder(path)` would fail."""
-    given = expand_path(path)
+    """UserError where `atomic_folder(path)` would fail."""
+    given = os.fspath(path)
     place = Path(os.path.realpath(given))
     with name_write_errors(given):
         try:

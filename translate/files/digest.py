@@ -1,4 +1,4 @@
-"""What is in a file, as a hash: of any file, and of a large one without reading it again as long as it stays the same."""
+"""The content of a file as a hash; of a large one it is kept, so that the file is read again only when it has changed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from translate.errors import UserError
 from translate.files.atomic import atomic_write
 from translate.files.paths import user_cache
 
-LARGE = 64 * 2**20  # bytes; the hash of a larger file is remembered
+LARGE = 64 * 2**20  # bytes; the hash of a larger file is kept
 SETTLED = 2.0  # seconds since its last change after which a file's time tells a later change: clocks of file systems are coarse
 COMPRESSED = (".gz", ".xz", ".bz2", ".zst")  # what is unpacked by its name
 
 
-def file_key(path: str | os.PathLike, cache: Path | None = None) -> list:
-    """Plain values that tell what is in a file, wherever it lies: its SHA-256, and the suffix that says how it is unpacked.
+def file_key(path: str | os.PathLike[str], cache: Path | None = None) -> list[str]:
+    """What is in a file, wherever it lies: the suffix that says how it is unpacked, and its SHA-256.
 
-    The hash of a large file is remembered in `cache` (by default this user's) for as long as its place, size, times and inode stay the same.
+    The hash of a large file is kept in `cache` (by default this user's) for as long as its place, size, times and inode stay the same.
     UserError if it cannot be read.
     """
     path = os.fspath(path)
@@ -29,19 +29,19 @@ def file_key(path: str | os.PathLike, cache: Path | None = None) -> list:
     try:
         if os.stat(path).st_size <= LARGE:
             return [suffix, file_sha256(path)]
-        return [suffix, _remembered(path, (cache or user_cache()) / "hashes")]
+        return [suffix, _cached_sha256(path, (cache or user_cache()) / "hashes")]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _remembered(path: str, hashes: Path) -> str:
+def _cached_sha256(path: str, hashes: Path) -> str:
     """A large file's SHA-256, from the folder of hashes if the file has not been touched since. OSError if the file cannot be read."""
     place, state = os.path.realpath(path), _state(path)
     record = hashes / f"{hashlib.sha256(place.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or a damaged one
         known = json.loads(record.read_text(encoding="utf-8"))
         if known["state"] == state and len(known["sha256"]) == 64:
-            return known["sha256"]
+            return str(known["sha256"])
     began = time.time()
     sha = file_sha256(path)
     if _state(path) == state and began - max(state[1:3]) / 1e9 > SETTLED:

@@ -12,7 +12,7 @@ from translate.errors import UserError
 
 
 @contextlib.contextmanager
-def exclusive(path: str | os.PathLike, busy: str) -> Iterator[None]:
+def exclusive(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
     """Hold the lock file `path` while the block runs; afterwards it is gone. The lock goes with the process, however that ends.
 
     UserError(busy) if another process holds it; UserError if it cannot be written.

@@ -1,4 +1,4 @@
-"""What a path from a user names: a file, or a stream such as /dev/stdout; and bytes written to it with errors that name it. Under files.py."""
+"""What a path names: a file, or a stream such as /dev/stdout; and bytes written to it with errors that name it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from translate.errors import UserError
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # the standard library has it from Python 3.12 on
+
 
 def expand_path(path: str | os.PathLike[str]) -> str:
-    """`path` as the user means it: `~` and `~user` are home folders. UserError where it is empty."""
+    """A user's `path` with `~` and `~user` expanded. For the place where it enters: all else in this package takes paths as they are.
+
+    UserError where it is empty or has a zero byte.
+    """
     text = os.path.expanduser(os.fspath(path))
     if not text or "\0" in text:
         raise UserError(f"{text!r} is not a path: give the name of a file or folder")
@@ -61,7 +67,7 @@ def open_stream(given: str) -> int:
 
 
 @contextlib.contextmanager
-def buffered(descriptor: int, given: str) -> Iterator[BinaryIO]:
+def buffered(descriptor: int, given: str) -> Iterator[io.BufferedWriter[RawOutput]]:
     raw = RawOutput(descriptor, given)
     with io.BufferedWriter(raw) as stream:
         try:
@@ -77,9 +83,9 @@ class RawOutput(io.RawIOBase):
     def __init__(self, descriptor: int, given: str) -> None:
         self._descriptor, self._given, self.discarding = descriptor, given, False
 
-    def write(self, data: memoryview) -> int:
+    def write(self, data: Buffer, /) -> int:
         if self.discarding:
-            return len(data)
+            return memoryview(data).nbytes
         with name_write_errors(self._given):
             return os.write(self._descriptor, data)
 

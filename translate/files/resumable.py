@@ -1,6 +1,6 @@
-"""Files of a long job that may be killed at any moment and goes on from there: `translate file --resume`.
+"""Files of a long job that may be killed at any moment and resumed: `translate file --resume`.
 
-OUT.part holds a line that says what the job is, then the lines done so far; it becomes OUT, whole, at the end. Sits above text.py and lock.py.
+OUT.part holds a line that says what the job is, then the lines done so far; it becomes OUT, whole, at the end.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from translate.errors import UserError
-from translate.files.atomic import atomic_text, check_writable, continued, remove_temporary_files
+from translate.files.atomic import atomic_text, open_to_continue, remove_temporary_files
 from translate.files.lock import exclusive
-from translate.files.paths import is_stream
 
 
 class ResumableFile:
-    """`done`: how many units, of `lines_each` lines, are there. Call `keep` before writing to `stream`, `finish` at the end."""
-
-    stream: TextIO
+    """`done`: how many units, of `lines_each` lines, are there. `keep` opens the file to write the rest, `finish` comes at the end."""
 
     def __init__(self, path: str, job: dict[str, Any], lines_each: int) -> None:
         """UserError if what is there belongs to another job. Nothing is written yet."""
         self.path, self.part, self.lines_each, self.done = path, f"{path}.part", lines_each, 0
+        self.stream: TextIO | None = None
         self.header = json.dumps(job) + "\n"
         if not os.path.exists(self.part):
             return
@@ -35,16 +33,17 @@ class ResumableFile:
                 _refuse_other(self.part, header, job)
                 self.done = sum(1 for line in file if line.endswith(b"\n")) // lines_each
 
-    def keep(self, units: int) -> None:
-        """Go on after the first `units` of `done`; what follows them is dropped."""
+    def keep(self, units: int) -> TextIO:
+        """The stream that goes on after the first `units` of `done`; what follows them is dropped."""
         if self.done:
             with open(self.part, "rb+") as file:
                 for _ in range(1 + units * self.lines_each):
                     file.readline()
                 file.truncate(file.tell())
-        self.stream = io.TextIOWrapper(continued(self.part, anew=not self.done), encoding="utf-8", newline="\n")
+        self.stream = io.TextIOWrapper(open_to_continue(self.part, anew=not self.done), encoding="utf-8", newline="\n")
         if not self.done:
             self.stream.write(self.header)
+        return self.stream
 
     def finish(self, whole: TextIO) -> None:
         """Put all that the job wrote into `whole`."""
@@ -58,22 +57,17 @@ class ResumableFile:
 def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]) -> Iterator[list[ResumableFile]]:
     """The files of one job, one unit of each for a line of input; whole at the end, kept as far as they are after an error.
 
-    job: plain values. UserError if another process writes the first of them, one belongs to another job, or can't be written or gone on with.
+    job: plain values. UserError if another process writes the first of them, one belongs to another job, or can't be written.
     """
-    for path in paths:
-        if is_stream(path):
-            raise UserError(f"{path} is a stream, and --resume goes on with a file: leave --resume out, or name a file")
     with exclusive(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or give -o another name"):
         files = [ResumableFile(path, job, each) for path, each in zip(paths, lines_each)]
         for path in paths:
-            check_writable(path)
-            check_writable(f"{path}.part")
             remove_temporary_files(path)
         try:
             yield files
         finally:
             for file in files:
-                if hasattr(file, "stream"):
+                if file.stream is not None:
                     file.stream.close()
         with contextlib.ExitStack() as stack:
             for file in files:
@@ -92,4 +86,4 @@ def _refuse_other(part: str, header: bytes, job: dict[str, Any]) -> None:
     for key in [*job, *old]:
         if old.get(key) != job.get(key):
             values = "" if isinstance(job.get(key), list) else f" ({old.get(key)} then, {job.get(key)} now)"
-            raise UserError(f"{part} was begun with another {key}{values}: give the same command to go on, or remove it to begin anew")
+            raise UserError(f"{part} was begun with another {key}{values}: give the same command to go on, or remove it to begin again")

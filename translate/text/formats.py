@@ -1,19 +1,22 @@
 """Whether a file is plain text, one sentence a line, or has a format whose marks must not be translated: by its name and its first lines.
 
-Knows texts only. A format is claimed where the signs are those of the format and of nothing else: prose may begin with `#`, `-`, `{` or `<`.
+A format is claimed only where the signs belong to that format and to nothing else: prose may begin with `#`, `-`, `{` or `<`.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from translate.text.lines import COMPRESSED
+from translate.errors import UserError
+from translate.files.digest import COMPRESSED
 
-HEAD_LINES, HEAD_CHARACTERS = 200, 200_000  # what is looked at
+HEAD_LINES, HEAD_CHARACTERS = 200, 200_000  # looked at
+FIRST_LINES = 20  # looked at, of a pipe that is translated while it runs
 LONGEST = 5_000  # characters of each line, so that no pattern takes long
 
 
@@ -74,6 +77,50 @@ HTML_TAGS = frozenset(
 )
 
 
+def check_format(lines: Iterator[str], name: str, field: str = "", ahead: bool = True) -> Iterator[str]:
+    """`lines`, those of the file `name`, unchanged. field: the option that was given to translate one field of each record, or "".
+
+    UserError where the file is not plain text, or not of the format that `field` is for: by its name at once, by its first lines before one of
+    them is given out. ahead=False: a line is given out as soon as those up to it look well.
+    """
+    named = kind_by_name(name)
+    if named and not _is_meant(named, field):
+        raise UserError(_refusal(name, named, "by its name"))
+    return lines if named else _checked(lines, name, field, ahead)
+
+
+def _checked(lines: Iterator[str], name: str, field: str, ahead: bool) -> Iterator[str]:
+    head = list(itertools.islice(lines, HEAD_LINES)) if ahead else []
+    _check_head(head, name, field)
+    yield from head
+    for line in lines:
+        if not ahead and len(head) < FIRST_LINES:
+            head.append(line)
+            _check_head(head, name, field)
+        yield line
+
+
+def _check_head(head: list[str], name: str, field: str) -> None:
+    characters = itertools.accumulate(len(line) for line in head)
+    short = [line.rstrip("\r\n") for line, so_far in zip(head, characters) if so_far <= HEAD_CHARACTERS]
+    found = kind_by_text(short or [line[:HEAD_CHARACTERS] for line in head[:1]])
+    if found and not _is_meant(found[0], field):
+        raise UserError(_refusal(name, found[0], f"see line {found[1]}"))
+
+
+def _is_meant(found: Format, field: str) -> bool:
+    """Whether `field` is for a file of this format; a single JSON line looks like any JSON."""
+    return found in (JSONL, JSON) if field == "--key" else field == "--column" and found.field == field
+
+
+def _refusal(name: str, found: Format, sign: str) -> str:
+    field = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
+    if found.command:  # it could not be read as it is
+        return f"{name} is not plain text but {found.what} ({sign}): convert it first ({found.command}), or give --as text if it is text after all"
+    rest = f"; {field} and keeps the rest" if field else ""
+    return f"{name} is not plain text but {found.what} ({sign}): its marks would be translated too{rest}; --as text translates each line as it is"
+
+
 def kind_by_name(path: str) -> Format | None:
     name = os.path.basename(path)
     for packed in COMPRESSED:
@@ -88,13 +135,13 @@ def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
     if not full:
         return None
     number, first = full[0]
-    for pattern, found in FIRST:
+    for pattern, known in FIRST:
         if pattern.fullmatch(first.strip()[:LONGEST]):
-            return found, number
+            return known, number
     for number, line in full:
-        for pattern, found in SURE:
+        for pattern, known in SURE:
             if pattern.fullmatch(line[:LONGEST]):
-                return found, number
+                return known, number
     texts = [line for _, line in full]
     if found := _json(texts):
         return found, full[0][0]
@@ -103,15 +150,6 @@ def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
         if found := test(texts):
             return found, full[0][0]
     return None
-
-
-def refusal(name: str, found: Format, by: str) -> str:
-    """The message: `by` is what shows it."""
-    field = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
-    if found.command:  # as it is it can't be read at all
-        return f"{name} is not plain text but {found.what} ({by}): convert it first ({found.command}), or give --as text if it is text all the same"
-    rest = f"; {field} and keeps the rest" if field else ""
-    return f"{name} is not plain text but {found.what} ({by}): its marks would be translated too{rest}; --as text translates each line as it is"
 
 
 def _json(lines: list[str]) -> Format | None:

@@ -1,4 +1,4 @@
-"""Lines of text in and out: the one place that decides what a line is.
+"""Lines of text in: the one place that decides what a line is, and what can be read twice.
 
 A line ends at ``\\n`` and nowhere else: U+2028, U+0085, ``\\x0b`` and ``\\x1c`` stay inside it, so N lines stay N lines whichever
 program counts them. One ``\\r`` before the ``\\n`` belongs to the line's end, a byte order mark at the start of a file to nothing.
@@ -16,46 +16,75 @@ import stat
 import sys
 import tempfile
 import zlib
-from typing import BinaryIO, Iterator
+from collections.abc import Iterator, Sequence
+from typing import IO, BinaryIO
 
 from translate.errors import UserError
 from translate.files.digest import COMPRESSED
-from translate.files.paths import expand_path
 from translate.text.sniff import binary, encoding_hint
 
 BOM = b"\xef\xbb\xbf"
 LONGEST = 1 << 26  # bytes of a line
 STANDARD_INPUT = "standard input"
+Packed = gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File | io.BufferedReader
 
 
-def read_lines(path: str | os.PathLike | BinaryIO, errors: str = "strict", held: BinaryIO | None = None, ends: bool = False) -> Iterator[str]:
-    """The lines of a UTF-8 file, without their ends; a last line need not have one. errors="replace" puts U+FFFD for what is no UTF-8.
+def read_lines(path: str | os.PathLike[str] | BinaryIO, errors: str = "strict", ends: bool = False) -> Iterator[str]:
+    """The lines of a UTF-8 file, without their ends; the last line need not have one.
 
-    `path` is a file (.gz, .xz, .bz2 and .zst are unpacked), "-" for standard input, or an open binary stream; `held` is what came through it,
-    see `spool_pipe`. ends=True: lines keep their ends, and the first one its byte order mark. The file is opened at once, so a missing one
-    fails here; what is in it is read line by line. UserError, one line: a missing or unreadable file, a folder, a damaged packed file, a
-    line of more than `LONGEST` bytes, and what is not UTF-8, with file, line and byte (both counted from 1) and with the command that
-    converts it where that can be told.
+    path: a file (.gz, .xz, .bz2 and .zst are unpacked), "-" for standard input, or an open binary stream. errors="replace": U+FFFD for
+    invalid UTF-8. ends=True: lines keep their ends, and the first one its byte order mark. The file is opened at once, so a missing one
+    fails here; its content is read line by line. UserError, one line: a missing or unreadable file, a folder, a damaged packed file, a
+    line of more than `LONGEST` bytes, and invalid UTF-8, with file, line and byte (both counted from 1) and, if it can be guessed, the
+    command that converts it.
     """
-    if hasattr(path, "read"):
+    if not isinstance(path, (str, os.PathLike)):
         name = getattr(path, "name", None)
         return _decoded(path, name if isinstance(name, str) else "input", errors, ends)
-    if os.fspath(path) == "-":
-        return _decoded(held or sys.stdin.buffer, STANDARD_INPUT, errors, ends)
-    if held:
-        return _decoded(held, str(path), errors, ends)
-    path = expand_path(path)
+    name = os.fspath(path)
+    if name == "-":
+        return _decoded(sys.stdin.buffer, STANDARD_INPUT, errors, ends)
     try:
-        stream = open(path, "rb")  # itself refuses a folder
+        stream = open(name, "rb")  # refuses a folder
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {_reason(error)}") from None
-    if path.endswith(COMPRESSED) and not stream.peek(1):  # some would take it for no lines
+        raise UserError(f"{name}: cannot be read: {_reason(error)}") from None
+    if name.endswith(COMPRESSED) and not stream.peek(1):  # some unpackers would find no lines in it
         stream.close()
-        raise UserError(f"{path}: damaged: it is empty, not even packed")
-    return _decoded(_unpacked(stream, path), path, errors, ends, stream)
+        raise UserError(f"{name}: damaged: it is empty, not even packed")
+    return _decoded(_unpacked(stream, name), name, errors, ends, stream)
 
 
-def _unpacked(stream: BinaryIO, name: str) -> BinaryIO:
+class Input:
+    """One input of a command: a file, a pipe, or standard input ("-"). `twice`: whether its lines can be read more than once."""
+
+    def __init__(self, path: str, hold: bool) -> None:
+        """hold: a pipe is read to its end first, into an unnamed temporary file, and can be read twice then."""
+        self.path = path
+        self.name = STANDARD_INPUT if path == "-" else path
+        self._stream = _spooled(path) if hold else None
+        if path == "-" and self._stream is None and sys.stdin.buffer.seekable() and not sys.stdin.isatty():  # `< file`
+            self._stream = sys.stdin.buffer
+        self._begin = self._stream.tell() if self._stream else 0
+        self.twice = self._stream is not None or (path != "-" and os.path.isfile(path))
+
+    def lines(self, errors: str = "strict", ends: bool = False) -> Iterator[str]:
+        """All of its lines. A missing file fails here. UserError as from `read_lines`."""
+        return self._lines_from_begin(self._stream, errors, ends) if self._stream else read_lines(self.path, errors, ends)
+
+    def _lines_from_begin(self, stream: IO[bytes], errors: str, ends: bool) -> Iterator[str]:
+        stream.seek(self._begin)
+        yield from _decoded(stream, self.name, errors, ends)
+
+
+def open_inputs(paths: Sequence[str], hold: bool) -> list[Input]:
+    """UserError where standard input or a pipe is given twice, and where there is no space to hold a pipe."""
+    for path in paths:
+        if paths.count(path) > 1 and (path == "-" or is_pipe(path)):
+            raise UserError(f"{'standard input (-)' if path == '-' else path} is given twice: it can be read once only")
+    return [Input(path, hold) for path in paths]
+
+
+def _unpacked(stream: io.BufferedReader, name: str) -> Packed:
     """What is packed in `stream`, as the ending of its name says."""
     if name.endswith(".gz"):
         return gzip.GzipFile(fileobj=stream)
@@ -64,17 +93,18 @@ def _unpacked(stream: BinaryIO, name: str) -> BinaryIO:
     if name.endswith(".bz2"):
         return bz2.BZ2File(stream)
     if name.endswith(".zst"):
-        import pyarrow  # comes with `datasets`; takes a third of a second
+        import pyarrow  # type: ignore[import-untyped]  # comes with `datasets`; takes a third of a second
 
         return io.BufferedReader(pyarrow.CompressedInputStream(stream, "zstd"))
     return stream
 
 
-def spool_pipe(path: str) -> BinaryIO | None:
-    """All that comes through the pipe at `path` (or "-"), in an unnamed temporary file: so it can be read twice. None where that is no pipe.
+def _spooled(path: str) -> IO[bytes] | None:
+    """All that comes through the pipe at `path` (or "-"), in an unnamed temporary file; None where that is not a pipe.
 
-    It waits for the pipe's end. UserError where the temporary file has no room.
+    It waits for the pipe's end. UserError where there is no space for the temporary file.
     """
+    pipe: BinaryIO
     if path != "-":
         if not is_pipe(path) or path.endswith(COMPRESSED):
             return None
@@ -89,7 +119,7 @@ def spool_pipe(path: str) -> BinaryIO | None:
         held.seek(0)
     except OSError as error:
         name = STANDARD_INPUT if path == "-" else path
-        raise UserError(f"{name}: cannot be held in {tempfile.gettempdir()}: {_reason(error)}; set TMPDIR to a folder with room") from None
+        raise UserError(f"{name}: could not be copied to {tempfile.gettempdir()}: {_reason(error)}; set TMPDIR to a folder with space") from None
     return held
 
 
@@ -97,7 +127,8 @@ def is_pipe(path: str) -> bool:
     return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
-def _decoded(stream: BinaryIO, name: str, errors: str, ends: bool, close: BinaryIO | None = None) -> Iterator[str]:
+def _decoded(stream: IO[bytes] | Packed, name: str, errors: str, ends: bool, close: io.BufferedReader | None = None) -> Iterator[str]:
+    """close: the file to close at the end."""
     number, utf8_seen, raw = 0, False, b""
     piped = close is None or is_pipe(name)
     try:

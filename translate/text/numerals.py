@@ -33,6 +33,7 @@ ORDINALS = {
 }  # fmt: skip
 
 LONGEST = 100  # characters of a number that has a value
+Value = Decimal | int | tuple[object, ...]  # tuples: dates, times and what has no other value
 
 
 def _words() -> dict[str, int]:
@@ -99,7 +100,7 @@ def missing_numbers(source: str, output: str) -> list[str]:
     return lost
 
 
-def _take_parts(match: re.Match, found: Found) -> bool:
+def _take_parts(match: re.Match[str], found: Found) -> bool:
     """27.11.2026 as 27 November 2026: day and year stand apart, the month may be a word."""
     if not (match["date"] or match["day"]):
         return False
@@ -112,7 +113,7 @@ def _take_parts(match: re.Match, found: Found) -> bool:
     return True
 
 
-def meanings(match: re.Match) -> frozenset:
+def meanings(match: re.Match[str]) -> frozenset[Value]:
     """All values that what TOKEN has matched may have: numbers, and tuples for dates, times and the like."""
     text = match[0]
     if match["roman"]:
@@ -131,20 +132,20 @@ def meanings(match: re.Match) -> frozenset:
     return _number(re.sub(r"['’\s]", "", text))
 
 
-def _time(parts: list[int]) -> frozenset:
+def _time(parts: list[int]) -> frozenset[Value]:
     """On both clocks, and by the hour alone where it is full."""
     hour, minute = parts[0], parts[1:]
     found = {("time", h, *minute) for h in {hour, hour % 12, hour % 12 or 12}}
     return frozenset(found | ({hour, hour % 12 or 12} if not any(minute) else set()))
 
 
-def _number(text: str) -> frozenset:
+def _number(text: str) -> frozenset[Value]:
     whole = re.split(r"[.,]", text)
     if len(whole) == 1:
         return frozenset({("literal", text)} | (set() if text.startswith("0") and len(text) > 2 else {Decimal(text)}))
     marks = re.findall(r"[.,]", text)
     grouped = len(whole[0]) <= 3 and not whole[0].startswith("0")
-    found: set = {("parts", *map(int, whole))}
+    found: set[Value] = {("parts", *map(int, whole))}
     if grouped and len(set(marks)) == 1 and all(len(part) == 3 for part in whole[1:]):
         found.add(Decimal("".join(whole)))
     if len(marks) == 1 or (marks[-1] not in marks[:-1] and len(set(marks[:-1])) == 1 and grouped and all(len(part) == 3 for part in whole[1:-1])):

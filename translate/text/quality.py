@@ -95,22 +95,22 @@ _INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060\ufeff\u202a-\u202e\u2066-\u20
 _COMBINING = re.compile("[^\\W\\d_][\u0300-\u036f]")
 
 
-def _mojibake(text: str) -> re.Match | None:
+def _mojibake(text: str) -> re.Match[str] | None:
     return _MOJIBAKE.search(text) if _MOJIBAKE_STARTS.search(text) else None
 
 
-def _invisible(text: str) -> re.Match | None:
+def _invisible(text: str) -> re.Match[str] | None:
     return None if _NEEDS_MARKS.search(text) else _INVISIBLE.search(text)
 
 
-def _apart(text: str) -> re.Match | None:
+def _apart(text: str) -> re.Match[str] | None:
     """A letter and its accent as two characters where there is one for both."""
     found = _COMBINING.search(text)
     return found if found and not unicodedata.is_normalized("NFC", text) else None
 
 
 # what, how to find it in a line, lines in a thousand from which on it counts, what to do
-_CHARACTERS: tuple[tuple[str, Callable[[str], re.Match | None], int, str], ...] = (
+_CHARACTERS: tuple[tuple[str, Callable[[str], re.Match[str] | None], int, str], ...] = (
     ("HTML entities", _ENTITY.search, 2, "unescape them first"),
     ("JSON escapes", re.compile(r"\\u[0-9a-fA-F]{4}").search, 2, "read the file with a JSON parser and write the text alone"),
     ("text decoded in the wrong encoding", _mojibake, 2, "convert it again from the original, as UTF-8 (the Python package ftfy mends it)"),
@@ -137,7 +137,7 @@ def text_warnings(name: str, texts: Sequence[str], numbers: Sequence[int] | None
             continue
         lines = [index for index, text in enumerate(texts) if search(text)]
         if place.share(lines) * 1000 >= per_mille:
-            found.append(f"has {what} like {shown(search(texts[lines[0]])[0])} {place.where(lines)}: {advice}")
+            found.append(f"has {what} like {place.example(search, lines[0])} {place.where(lines)}: {advice}")
     capitals = [index for index, text in enumerate(texts) if is_upper(text)]
     if place.share(capitals) > 0.5:
         found.append(f"is in capitals {place.where(capitals)}: models and scores are case-sensitive, use text in normal case")
@@ -163,6 +163,10 @@ class _Place:
     def lines(self, pattern: re.Pattern[str]) -> list[int]:
         return [index for index, text in enumerate(self.texts) if pattern.search(text)]
 
+    def example(self, search: Callable[[str], re.Match[str] | None], index: int) -> str:
+        match = search(self.texts[index])
+        return shown(match[0]) if match else ""
+
     def starting(self, pattern: re.Pattern[str]) -> list[int]:
         return [index for index, text in enumerate(self.texts) if pattern.match(text)]
 
@@ -177,7 +181,7 @@ def _structure(place: _Place) -> Iterator[str]:
             r"(for .sgm: sed -n 's:.*<seg[^>]*>\(.*\)</seg>.*:\1:p')"
         )
     elif place.share(tagged) * 100 >= 1:
-        yield f"has HTML or XML tags like {shown(_TAG.search(texts[tagged[0]])[0])} {place.where(tagged)}: remove them"
+        yield f"has HTML or XML tags like {place.example(_TAG.search, tagged[0])} {place.where(tagged)}: remove them"
     objects, members = place.starting(_JSON), place.starting(_JSON_MEMBER)
     if place.share(objects) > 0.5 or place.share(members) > 0.3:
         yield f"is JSON {place.where(sorted({*objects, *members}))}: write the field that holds the text, one a line"
@@ -208,7 +212,7 @@ def _columns(place: _Place) -> Iterator[str]:
         yield f"has columns in quotes, as in CSV, {place.where(rows)}: keep the one with the text"
         return
     quoted = place.starting(_QUOTED)
-    doubled = [index for index in quoted if '""' in _QUOTED.match(place.texts[index])[1].strip('"')]
+    doubled = [index for index in quoted if '""' in place.texts[index].strip().strip('"')]
     commas = place.lines(re.compile(","))
     quoted_commas = set(quoted).intersection(commas)
     minimal = len(commas) >= 5 and len(quoted_commas) >= 0.9 * len(commas)

@@ -1,11 +1,12 @@
 """Files of records of which one field is translated and every other byte stays as it is: a column of CSV or TSV, a key of JSON lines.
 
 A file comes as its lines with their ends. Each becomes a `Line`: what is to be translated in it, and how to put the translations in its place.
-As many lines come out as go in, whatever cells hold line ends. Sits above text.py; knows nothing of models.
+As many lines come out as go in, even where cells hold line ends.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from translate.errors import UserError
 
 SEPARATORS = ",;\t|"
+HEAD_LINES = 200  # looked at to find the separator
 JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # some programs end a line at them
 ENDS = "\r\n"
 
@@ -33,7 +35,7 @@ class Line:
         return [part for part in self.parts[::2] if part]
 
     def filled(self, translations: Sequence[str]) -> str:
-        """The line with `translations` in the place of `texts`; without any as it was."""
+        """The line with `translations` in place of `texts`; unchanged where it has none."""
         if not self.parts:
             return self.before
         rest = iter(translations)
@@ -75,17 +77,25 @@ class Cell:
 class CsvColumn:
     """One column of a CSV or TSV, by number from 1 or by the name that the first row gives it."""
 
-    def __init__(self, name: str, column: str, separator: str) -> None:
-        """name: of the file, for messages."""
+    def __init__(self, name: str, column: str, separator: str = "") -> None:
+        """name: of the file, for messages. separator: between cells; "" = found in the first lines. UserError for column 0."""
+        if column.isdecimal() and int(column) < 1:
+            raise UserError(f"--column is {column}: columns are counted from 1")
         self.name, self.column, self.separator = name, column, separator
         self.lacking: list[int] = []  # lines of the records that have no such column
 
-    def lines(self, lines: Iterable[str]) -> Iterator[Line]:
+    def parse(self, lines: Iterable[str]) -> Iterator[Line]:
         """UserError for an unknown column, and at the end for a quote that is never closed and where no record has the column."""
+        if not self.separator:
+            rest = iter(lines)
+            head = list(itertools.islice(rest, HEAD_LINES))
+            self.separator = find_separator(head, self.name, self.column)
+            lines = itertools.chain(head, rest)
         header = not self.column.isdecimal()
         wanted = -1 if header else int(self.column) - 1
         names: list[str] = []
-        self.lacking, found, opened, number, begun = [], 0, None, 0, 1
+        self.lacking, found, number, begun = [], 0, 0, 1
+        opened: int | None = None  # the column of a quoted cell that goes on in the next line
         for number, line in enumerate(lines, 1):
             body = line.rstrip(ENDS)
             cells = self._cells(body, 1 if number == 1 and line.startswith("\ufeff") else 0, opened)
@@ -182,13 +192,15 @@ class CsvColumn:
 
 
 def find_separator(lines: Sequence[str], name: str, column: str) -> str:
-    """What parts the cells, from the first lines: tabs in a .tsv; else what gives rows of equal length, or a first row with that column's name."""
+    """The separator, from the first lines: a tab in a .tsv; else what gives rows of equal length, or a first row with that column's name."""
     if re.search(r"\.(?:tsv|tab)(?:\.\w+)?\Z", name.lower()):
         return "\t"
 
     def rank(separator: str) -> tuple[bool, float, int]:
         reader = CsvColumn(name, "1", separator)
-        counts, opened, names = [], None, []
+        counts: list[int] = []
+        names: list[str] = []
+        opened: int | None = None
         for line in lines:
             body = line.rstrip(ENDS).removeprefix("\ufeff")
             cells = reader._cells(body, 0, opened)
@@ -211,7 +223,7 @@ class JsonKey:
         self.ascii = False  # whether the file spells what is not ASCII as \u escapes; the last such spelling counts
         self.decoder = json.JSONDecoder()
 
-    def lines(self, lines: Iterable[str]) -> Iterator[Line]:
+    def parse(self, lines: Iterable[str]) -> Iterator[Line]:
         """UserError for a line that is not a JSON object, half a surrogate pair, and at the end where no object has text under the key."""
         self.lacking, found, example = [], 0, None
         for number, line in enumerate(lines, 1):
@@ -281,7 +293,7 @@ class JsonKey:
 
 
 def _skip(line: str, place: int) -> int:
-    """Past the white space of JSON."""
+    """The place after the white space of JSON."""
     while line[place] in " \t\r\n":
         place += 1
     return place

@@ -1,6 +1,6 @@
 """What bytes are that are not UTF-8 text: packed or office files, UTF-16, text in an older encoding; and the command that converts them.
 
-Sits below text.py, whose messages end with what is found here. A guess is made only where it can hardly be wrong.
+The messages of lines.py end with what is found here. A guess is made only where it can hardly be wrong.
 """
 
 from __future__ import annotations
@@ -49,17 +49,20 @@ SIGNS = QUOTES | frozenset("’–…€°§")
 
 
 def binary(head: bytes, name: str, piped: bool) -> str | None:
-    """What a file is that begins with `head` and is no UTF-8 text, and the command to convert it; None where it may be text."""
+    """What a file that begins with `head` is, if not UTF-8 text, and the command to convert it; None where it may be text.
+
+    name: of the file. piped: it came through a pipe, and no command could open it by that name.
+    """
     for magic, what, command in MAGIC:
         if head.startswith(magic) and re.match(LIKE_TEXT.get(magic, b""), head[len(magic) :], re.DOTALL):
-            return _told(f"it is {what}, not text", command, name, piped)
+            return _with_command(f"it is {what}, not text", command, name, piped)
     if head.startswith(b"PK\x03\x04"):
-        return _told(*_zipped(head, name), name, piped)
-    for mark, encoding in ((b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
+        return _with_command(*_zipped(head, name), name, piped)
+    for mark, utf in ((b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
         if head.startswith(mark):
-            return _told(f"it is {encoding}, not UTF-8", f"iconv -f {encoding} -t UTF-8 {{}}", name, piped)
+            return _with_command(f"it is {utf}, not UTF-8", f"iconv -f {utf} -t UTF-8 {{}}", name, piped)
     if encoding := _zero_bytes(head[:400]):
-        return _told(f"it is {encoding}, not UTF-8", f"iconv -f {encoding} -t UTF-8 {{}}", name, piped)
+        return _with_command(f"it is {encoding}, not UTF-8", f"iconv -f {encoding} -t UTF-8 {{}}", name, piped)
     return None
 
 
@@ -83,11 +86,11 @@ def _zero_bytes(head: bytes) -> str | None:
 
 def encoding_hint(line: bytes, utf8_before: bool, name: str, piped: bool) -> str:
     """What follows "invalid UTF-8" of a line: the encoding that it may be in; "" where that can't be told."""
-    for codec, label, known_as in ENCODINGS:
+    for codec, label, iconv_name in ENCODINGS:
         if _plausible(line[:10_000], codec):
             if utf8_before:  # converting all of it would spoil what is UTF-8 already
                 return f"; this line looks like {label}, while lines before it are UTF-8: convert the part that is not"
-            return "; " + _told(f"it looks like {label}", f"iconv -f {known_as} -t UTF-8 {{}}", name, piped)
+            return "; " + _with_command(f"it looks like {label}", f"iconv -f {iconv_name} -t UTF-8 {{}}", name, piped)
     return ""
 
 
@@ -113,7 +116,7 @@ def _plausible(line: bytes, codec: str) -> bool:
     return True
 
 
-def _told(what: str, command: str, name: str, piped: bool) -> str:
+def _with_command(what: str, command: str, name: str, piped: bool) -> str:
     if not command:
         return what
     if piped:  # what comes through a pipe has no name that a command could take

@@ -24,8 +24,8 @@ from typing import Callable, Iterable, Optional
 import torch
 from torch import Tensor
 
-from translate.bundle.bundle import load_weights, read_metadata, read_weights, weights_of, write_weights
-from translate.bundle.seal import digest_of, file_of
+from translate.bundle.seal import checked_path
+from translate.bundle.weights import load_weights, read_metadata, read_weights, weights_of, weights_sha256, write_weights
 from translate.errors import UserError
 from translate.files.atomic import make_folder
 from translate.model import Transformer
@@ -124,7 +124,7 @@ class Checkpoints:
 
     def _saves(self) -> list[Path]:
         """The newest first. UserError for a link out of their folder: what it names would be replaced by the next save."""
-        return [file_of(self.folder, path.name) for path in (self.resume, self.before) if path.exists() or path.is_symlink()]
+        return [checked_path(self.folder, path.name) for path in (self.resume, self.before) if path.exists() or path.is_symlink()]
 
     def _leave_out_damaged(self, progress: Progress, log: Callable[[str], None]) -> None:
         """Of the weights that are kept. Where the best are damaged, the next validation begins to look for them anew."""
@@ -174,13 +174,13 @@ class _Damaged(UserError):
 
 
 def _checksum(tensors: dict[str, Tensor], text: str = "") -> str:
-    return hashlib.sha256(f"{digest_of(tensors)} {text}".encode()).hexdigest()
+    return hashlib.sha256(f"{weights_sha256(tensors)} {text}".encode()).hexdigest()
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], str]:
     """The tensors of a checkpoint, and its Progress as text, if it has one. Those of the first version had no checksum."""
     try:
-        file_of(path.parent, path.name)
+        checked_path(path.parent, path.name)
         tensors, metadata = read_weights(path), read_metadata(path)
     except UserError as error:
         raise _Damaged(str(error)) from None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from translate.bundle.bundle import CONFIG, load_tokenizer, write_config
+from translate.bundle.bundle import CONFIG, ModelFolder, write_config
 from translate.checks.data_checks import Finding, check_data
 from translate.config import Config, DataConfig
 from translate.data.prepare import Prepared, load_pairs, prepare, training_texts
@@ -41,7 +41,7 @@ def load_held_out(data: DataConfig) -> list[tuple[str, str]]:
 def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> Tokenizer:
     """The run's own, or one made now. With it config.yaml is written, and from then on the run exists."""
     if (folder / CONFIG).exists():
-        return load_tokenizer(folder)[1]
+        return ModelFolder(folder).tokenizer
     began = time.perf_counter()
     tokenizer = train_tokenizer(lambda: training_texts(config.data), config.tokenizer, folder)
     write_config(folder, config, tokenizer)

@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any, Optional
 
-from translate.bundle.bundle import CONFIG, WEIGHTS, load_tokenizer, read_config, read_metadata, read_weights, write_config, write_weights
-from translate.bundle.seal import plain_json
+from translate.bundle.bundle import CONFIG, WEIGHTS, ModelFolder, write_config
+from translate.bundle.seal import parse_json
+from translate.bundle.weights import read_metadata, read_weights, write_weights
 from translate.config import Config, TrainingConfig, differences, first_difference
 from translate.data.prepare import fingerprint_of
 from translate.errors import UserError
@@ -83,7 +84,7 @@ class _Standing:
 
     def __init__(self, folder: Path, config: Config) -> None:
         self.folder, self.config = folder, config
-        self.old = read_config(folder)[0]
+        self.old = ModelFolder(folder).config
         self.progress = Checkpoints(folder, 1).standing()
         self.report = _report(folder)
         begun = bool(self.progress and self.progress.step) or bool(self.report) or (folder / WEIGHTS).exists()
@@ -120,7 +121,7 @@ class _Standing:
             return f"{self.folder} holds a run with another configuration: {found}; to continue that run, set it back; else {ways}"
         known = self.progress.data if self.progress else (self.report or {}).get("data", {}).get("fingerprint", "")
         moved = old.data.train != config.data.train or old.data.folder != config.data.folder
-        if known and (moved or not self.report) and (now := fingerprint_of(config.data, load_tokenizer(self.folder)[1])) != known:
+        if known and (moved or not self.report) and (now := fingerprint_of(config.data, ModelFolder(self.folder).tokenizer)) != known:
             return (
                 f"the training data changed since {self.folder} was started: its fingerprint is {now}, it was {known}; "
                 f"to continue that run, restore the data; else {ways}"
@@ -143,7 +144,7 @@ class _Standing:
             told = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
             more = [f"{len(new) - SHOWN} more"] if len(new) > SHOWN else []
             print(f"settings of {self.folder} that changed: {'; '.join([*told, *more])}", file=sys.stderr)
-            write_config(self.folder, self.new, load_tokenizer(self.folder)[1])
+            write_config(self.folder, self.new, ModelFolder(self.folder).tokenizer)
         if (metadata := _manifest(self.folder, self.new)) is not None:
             write_weights(self.folder / WEIGHTS, read_weights(self.folder / WEIGHTS), metadata)
 
@@ -187,7 +188,7 @@ def _same_tokenizer(folder: Path, config: Config) -> bool:
     path = Path(expand_path(config.tokenizer.path))
     models = [path / SOURCE_FILE, path / TARGET_FILE] if path.is_dir() else [path]
     digests = [hashlib.sha256(model.read_bytes()).hexdigest() for model in models if model.exists()]
-    return digests == list(read_config(folder)[1]["tokenizer_sha256"].values())
+    return digests == list(ModelFolder(folder).tokenizer_sha256.values())
 
 
 def _manifest(folder: Path, config: Config) -> Optional[dict[str, str]]:
@@ -198,7 +199,7 @@ def _manifest(folder: Path, config: Config) -> Optional[dict[str, str]]:
     metadata = read_metadata(path)
     if "manifest" not in metadata:
         return None
-    manifest, values = plain_json(metadata["manifest"], f"the manifest of {path}"), dataclasses.asdict(config)
+    manifest, values = parse_json(metadata["manifest"], f"the manifest of {path}"), dataclasses.asdict(config)
     known = [name for name in manifest.get("settings", {}) if name in values]
     settings = {name: {key: value for key, value in values[name].items() if value is not None} for name in known}
     if all(settings[name].get(key) == value for name in settings for key, value in manifest["settings"][name].items()):

@@ -9,7 +9,8 @@ import dataclasses
 import math
 from typing import Any
 
-from translate.bundle.bundle import load_weights, write_config, write_model
+from translate.bundle.bundle import write_config, write_model
+from translate.bundle.weights import load_weights
 from translate.decoding import LENGTH_PENALTY
 from translate.evaluation.scoring import score
 from translate.training.checkpoints import Progress

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import torch
 
-from translate.bundle.bundle import Bundle, load_weights, write_model
+from translate.bundle.bundle import Bundle, write_model
+from translate.bundle.weights import load_weights
 from translate.data.cache import digest
 from translate.device import choose_search_precision
 from translate.evaluation.scoring import check_tokenizer, default_tokenizer, too_short_for_bleu

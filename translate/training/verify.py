@@ -18,7 +18,8 @@ from pathlib import Path
 
 import torch
 
-from translate.bundle.bundle import WEIGHTS, read_weights
+from translate.bundle.bundle import WEIGHTS
+from translate.bundle.weights import read_weights
 from translate.config import Config, from_dict
 from translate.errors import UserError
 from translate.training.run import train

@@ -7,7 +7,6 @@ no output ends before the recipe's limit, and hypotheses are ranked by GNMT's le
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,9 +16,8 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from translate.bundle.bundle import CONFIG, EXPORTED, Bundle, check_manifest, load_bundle, load_tokenizer, manifest_of, model_folder
-from translate.bundle.seal import MANIFEST_SIZE, SEALED, content_of, file_of, plain_json
-from translate.config import Config, DecodingConfig
+from translate.bundle.bundle import CONFIG, MANIFEST, Bundle, ModelFolder, manifest_of
+from translate.config import DecodingConfig
 from translate.decoding import FilledOptions, Hypothesis, penalty
 from translate.errors import UserError
 from translate.files.atomic import atomic_folder, check_new_folder
@@ -28,57 +26,32 @@ from translate.files.paths import name_write_errors
 from translate.model.layers import DecoderLayer, EncoderLayer
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
 from translate.translation.threads import search_threads
-from translate.values import short_repr
 
-MANIFEST = "manifest.json"
 PATIENCE = 2
 BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 
 
-def load_ctranslate2(folder: str | os.PathLike[str], device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
+def load_ctranslate2(folder: ModelFolder, device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
     """The engine, tokenizer and decoding of a model, from an exported folder, or from a run folder, which is exported to a temporary one.
 
     UserError where the package is not installed, the folder is not a model or is damaged, or the device has no such compute type.
     """
     package = _package()
-    folder = model_folder(folder)
-    config, tokenizer, sealed = load_tokenizer(folder)
+    tokenizer, config = folder.tokenizer, folder.config
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
-        home = folder
-        if not (folder / EXPORTED).exists():
-            home = Path(temporary) / "model"
-            export(load_bundle(folder), home)
+        if folder.is_exported:
+            folder.check_exported()  # CTranslate2's reader trusts its files
+            home = folder.path
         else:
-            _check_files(folder, config, sealed)
+            home = Path(temporary) / "model"
+            export(folder.load(), home)
         at_once = search_threads(device)
         threads = {"inter_threads": at_once, "intra_threads": max(1, torch.get_num_threads() // at_once)}
         try:
             translator = package.Translator(str(home), device.type, device_index=device.index or 0, compute_type=compute_type, **threads)
         except (ValueError, RuntimeError) as error:
-            raise UserError(f"CTranslate2 cannot load {folder}: {error}") from None
+            raise UserError(f"CTranslate2 cannot load {folder.path}: {error}") from None
     return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once), tokenizer, config.decoding
-
-
-def _check_files(folder: Path, config: Config, sealed: dict[str, Any]) -> None:
-    """UserError unless the files are those that `export` wrote, by their SHA-256: CTranslate2's reader trusts its files."""
-    present = {path.name: path for path in folder.iterdir()}
-    for name, path in present.items():
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):  # CTranslate2 opens files by name, and would wait for a pipe
-            file_of(folder, name)
-    if not (folder / MANIFEST).exists():
-        if sealed["format"] < SEALED:
-            return
-        raise UserError(f"{folder} has no {MANIFEST}: copy it from the folder that `translate export` wrote, or export again")
-    manifest = plain_json(content_of(folder, MANIFEST, MANIFEST_SIZE), folder / MANIFEST)
-    check_manifest(manifest, config, sealed, folder / MANIFEST)
-    digests = manifest.get("files_sha256")
-    if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
-        raise UserError(f"{folder / MANIFEST} is damaged, or was not written by this toolkit")
-    if missing := digests.keys() - present:
-        raise UserError(f"{folder} has no {short_repr(min(missing))}, which {MANIFEST} lists: copy it again, or export again")
-    for name, digest in digests.items():
-        if file_sha256(file_of(folder, name)) != digest:
-            raise UserError(f"{folder / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
 
 
 class CTranslate2Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from translate.bundle.bundle import load_bundle
+from translate.bundle.bundle import ModelFolder, model_folder
 from translate.config import DecodingConfig
 from translate.decoding import FilledOptions, Hypothesis
 from translate.device import choose_device, choose_search_precision
@@ -47,11 +47,11 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
     if engine == "ctranslate2":
         if precision != "auto":
             raise UserError(f"precision {precision} is for engine torch: choose it, or use compute_type with engine ctranslate2")
-        return load_ctranslate2(folder, chosen, compute_type)
+        return load_ctranslate2(ModelFolder(model_folder(folder)), chosen, compute_type)
     if engine != "torch":
         raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
     if compute_type != "default":
         raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
     products = choose_search_precision(precision, chosen)
-    bundle = load_bundle(folder, chosen)
+    bundle = ModelFolder(model_folder(folder)).load(chosen)
     return TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding

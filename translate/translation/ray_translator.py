@@ -24,7 +24,6 @@ from translate.config import DecodingConfig
 from translate.decoding import FilledOptions, Options
 from translate.device import set_threads
 from translate.errors import UserError
-from translate.files.paths import expand_path
 from translate.translation.pieces import Translation
 from translate.translation.search_options import SearchOptions, one_of
 from translate.translation.translator import Translator
@@ -167,7 +166,7 @@ def ray_translator(
     started: list[Any] = []
     try:
         threads, gpus = _share([node["Resources"] for node in ray.nodes() if node["Alive"]], workers, device)
-        model = (os.path.abspath(expand_path(folder)), device, precision, engine, compute_type)
+        model = (os.path.abspath(folder), device, precision, engine, compute_type)
 
         def start() -> Any:
             started.append(ray.remote(num_cpus=threads, num_gpus=gpus)(Worker).remote(threads, model))

@@ -1,0 +1,99 @@
+"""Weights <-> safetensors files, which hold tensors and text and run no code: a model's own, and those of its checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from translate.errors import UserError
+from translate.files.atomic import atomic_file
+from translate.model import Transformer
+from translate.values import short_repr
+
+
+def weights_of(model: Transformer) -> dict[str, Tensor]:
+    """Each parameter once: the tied embedding under its target's name."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def load_weights(model: Transformer, weights: dict[str, Tensor], origin: str | Path) -> None:
+    """Copy `weights` into the model. UserError, which names their `origin`, for a name or a shape that does not fit."""
+    _check_shapes(model, weights, origin)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(weights[name])
+
+
+def assign_weights(model: Transformer, weights: dict[str, Tensor], origin: str | Path) -> None:
+    """Copies of `weights` become the parameters of a model on the meta device; they require no gradient. UserError as from `load_weights`.
+
+    Module.to_empty does it too, but imports a computer algebra system: most of a second at every start.
+    """
+    _check_shapes(model, weights, origin)
+    for name, tensor in weights.items():
+        module, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(module), leaf, torch.nn.Parameter(tensor.to(torch.float32, copy=True), requires_grad=False))
+
+
+def _check_shapes(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
+    parameters = dict(model.named_parameters())
+    for name in [*parameters, *weights]:
+        old, new = parameters.get(name), weights.get(name)
+        if old is None or new is None or old.shape != new.shape:
+            have, want = (None if tensor is None else tuple(tensor.shape) for tensor in (new, old))
+            raise UserError(f"{origin} does not fit the model in the configuration: {short_repr(name)} has shape {have}, the model needs {want}")
+
+
+def write_weights(path: Path, weights: dict[str, Tensor], metadata: dict[str, str] | None = None, before: Path | None = None) -> None:
+    """A safetensors file, whole or not at all; what was there is renamed to `before`, if that is given.
+
+    UserError where it cannot be written, such as on a full disk: what was there stays.
+    """
+    with atomic_file(path, before) as temporary:
+        try:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
+        except (safetensors.SafetensorError, OSError) as error:
+            raise UserError(f"{path}: cannot be written: {error}; free some space and run the same command to go on from the last save") from None
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """UserError if it is not a safetensors file, or cannot be read."""
+    with _errors_named(path), safetensors.safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """UserError as from `read_weights`; no tensor is read."""
+    with _errors_named(path), safetensors.safe_open(path, "pt") as file:
+        metadata: dict[str, str] | None = file.metadata()
+        return metadata or {}
+
+
+def weights_sha256(weights: dict[str, Tensor]) -> str:
+    """Of the names, types, shapes and values of `weights`, in the order of the names."""
+    whole = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
+
+
+@contextlib.contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise UserError(f"{path}: cannot be read: it is not a file")
+    try:
+        yield
+    except safetensors.SafetensorError as error:
+        raise UserError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
