@@ -95,6 +95,7 @@ def evaluate(
     from translate.evaluation.report import REPORT, read_report, write_report
     from translate.evaluation.resampling import seed
     from translate.evaluation.scoring import check_settings, check_tokenizer, default_tokenizer
+    from translate.files.paths import expand_path
     from translate.translation.translator import Translator
 
     scoring = ScoringOptions(metrics, tokenize, lowercase, BOOTSTRAP)
@@ -103,7 +104,7 @@ def evaluate(
         check_settings(metrics, BOOTSTRAP, randomise=False)
     if len(test) == 1:
         raise UserError(f"test is {test[0]} alone: it takes a source and one or more references")
-    folder = model_folder(model)
+    folder = model_folder(expand_path(model))
     config = ModelFolder(folder).config
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's, not that of the bundle's author
     options = Options(beam, length_penalty, batch_tokens).fill(config.decoding)
