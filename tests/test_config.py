@@ -181,7 +181,7 @@ def test_reading_fills_in_defaults_and_takes_whole_numbers_for_floats():
     assert config.data.test == {"dev": CorpusConfig(kind="phrasebook", split="test")}
 
 
-paths = st.text(st.characters(codec="utf-8", exclude_characters="\x85"), max_size=8)  # PyYAML itself loses U+0085
+paths = st.text(st.characters(codec="utf-8", exclude_characters="\x85~"), max_size=8)  # PyYAML itself loses U+0085; ~ is a home folder
 corpora = st.builds(CorpusConfig, path=paths, source=paths, config=st.none() | paths, weight=st.floats(1e-9, 1e9))
 
 
@@ -200,6 +200,15 @@ def test_a_round_trip_through_yaml_changes_nothing(train, test, symbols, rate, f
     text = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
     assert from_dict(yaml.safe_load(text)) == config
     assert first_difference(config, from_dict(yaml.safe_load(text))) is None
+
+
+def test_paths_begin_in_a_home_folder_and_columns_and_names_do_not(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    corpora = [{"source": "~/a.de", "target": "~/a.en"}, {"kind": "tsv", "path": "~/a.tsv", "source": "~1"}, {"kind": "hub", "path": "~/set"}]
+    config = from_dict({"data": {"train": corpora, "folder": "~", "cache": "~/cache"}, "tokenizer": {"path": "~/spm.model"}})
+    text, tsv, hub = config.data.train
+    assert (text.source, text.target, tsv.path, tsv.source, hub.path) == ("/home/me/a.de", "/home/me/a.en", "/home/me/a.tsv", "~1", "~/set")
+    assert (config.data.folder, config.data.cache, config.tokenizer.path) == ("/home/me", "/home/me/cache", "/home/me/spm.model")
 
 
 @pytest.mark.parametrize(

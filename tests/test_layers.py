@@ -15,8 +15,8 @@ PACKAGE = ROOT / "translate"
 
 LIBRARIES = {  # where a library may be imported; every other file gets plain Python, numpy or torch values
     "argcomplete": {"cli.completion"},
-    "hydra": {"compose.overrides", "compose.compose"},
-    "omegaconf": {"compose.compose", "compose.explain"},
+    "hydra": {"compose.overrides", "compose.session", "compose.show"},
+    "omegaconf": {"compose.compose", "compose.explain", "compose.session", "compose.show"},
     "sacrebleu": {"evaluation.scoring", "evaluation.testsets"},
     "sentencepiece": {"tokenizer.tokenizer"},
     "datasets": {"data.prepare", "data.corpora", "data.tables"},

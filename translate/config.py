@@ -1,12 +1,13 @@
 """Every setting of a run, as dataclasses: the one place where a default stands.
 
-A recipe (YAML) is laid over these by Hydra in ``cli/compose.py``; ``from_dict`` reads them back from a run folder's ``config.yaml``.
-Both end in ``check``, so an impossible combination fails at once, whichever way it came in.
+A recipe (YAML) is laid over these by Hydra in compose/; `from_dict` reads them back from a run folder's config.yaml. Both end in `check`, so an
+impossible combination fails at once, whichever way it came in.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
@@ -218,8 +219,18 @@ def line_range(text: str) -> tuple[int, Optional[int]]:
 
 
 def from_dict(values: Any) -> Config:
-    """From plain values. UserError names an unknown key or a wrong type."""
-    return build(values, Config)
+    """From plain values. `~` in the paths of the data and of the tokenizer becomes a home folder. UserError for an unknown key or a wrong type."""
+    config = build(values, Config)
+    data = config.data
+    for corpus in (*data.train, *data.validation, *data.test.values()):
+        if corpus.kind not in ("hub", "phrasebook"):
+            corpus.path = os.path.expanduser(corpus.path)
+        if corpus.kind in ("text", "wmt"):  # elsewhere these are columns
+            corpus.source, corpus.target = os.path.expanduser(corpus.source), os.path.expanduser(corpus.target)
+    for section, name in ((data, "folder"), (data, "cache"), (config.tokenizer, "path")):
+        if path := getattr(section, name):
+            setattr(section, name, os.path.expanduser(path))
+    return config
 
 
 def differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:

@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
-    print(argcomplete.shellcode(["translate"], shell=arguments.shell))
+    print(shellcode(["translate"], shell=arguments.shell))
     return 0
 
 
@@ -49,12 +49,12 @@ def complete(parser: argparse.ArgumentParser) -> None:
 def complete_word(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """What a word of `train` or `check` may become: KEY= as long as no value has begun, then KEY=VALUE. argcomplete names the parameters."""
     own = Path(parsed_args.config_dir).expanduser() if getattr(parsed_args, "config_dir", None) else None
-    defaults = flatten(dataclasses.asdict(Config()))
+    defaults: dict[str, Any] = flatten(dataclasses.asdict(Config()))
     key, equals, value = prefix.partition("=")
     if not equals:
         keys = [key for key in defaults if not key.startswith(("data.train", "data.validation", "data.test"))]
         return [f"{word}=" for word in ("recipe", *GROUPS, *keys)]
-    before, comma, _ = value.rpartition(",")  # of a sweep: model=tiny,sm
+    before, comma = value.rpartition(",")[:2]  # of a sweep: model=tiny,sm
     return [f"{key}={before}{comma}{each}" for each in values(key, value[len(before + comma) :], own, defaults)]
 
 

@@ -1,25 +1,25 @@
-"""`translate train recipe=NAME key=value ...`: composes the configuration and hands it to training.
+"""`translate train recipe=NAME key=value ...`: composes the configuration, trains, prints the results.
 
-Words and options are those of Hydra's own command line as far as they have a use here (`-m`, `--cfg job`, `--info`, `--config-dir`). Every
-configuration of a sweep is composed and checked (compose.py) before the first one trains, and training gets plain dataclasses.
+Every configuration of a sweep is composed and checked before the first one trains, and training gets plain dataclasses.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from translate.cli.parser import once
+from translate.cli.train_options import add_arguments, split
 from translate.compose.recipe_files import GROUPS, choices, shipped
 from translate.config import Config
-from translate.errors import UserError
-from translate.values import flatten, suggestion
+from translate.values import flatten
+
+if TYPE_CHECKING:
+    from translate.compose.compose import Job
+
+__all__ = ["HELP", "add_arguments", "compose", "run"]
 
 HELP = "train a model from a recipe"
-OPTIONS = {"--config-dir": "DIR", "--multirun": None, "--cfg": "job", "--package": "KEY", "--resolve": None, "--info": "defaults-tree"}
-SHORT = {"-m": "--multirun", "-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir"}
-SHOWS = {"--cfg": ("job",), "--info": ("defaults-tree", "defaults", "searchpath", "config")}
 
 USAGE = """\
 usage: translate train recipe=NAME [GROUP=CHOICE ...] [KEY=VALUE ...]
@@ -56,41 +56,33 @@ OFTEN_SET = {
 }
 
 
-def add_arguments(parser: Any) -> None:
-    """What tab completion offers: `run` takes the words apart by itself (`split`), since options may stand anywhere among them."""
-    from translate.cli.completion import complete_word
-
-    for name, metavar in OPTIONS.items():
-        short = [short for short, long in SHORT.items() if long == name]
-        parser.add_argument(name, *short, **({"metavar": metavar, "choices": SHOWS.get(name)} if metavar else {"action": "store_true"}))
-    parser.add_argument("words", nargs="*", metavar="KEY=VALUE").completer = complete_word
-
-
 def run(words: list[str]) -> int:
     """Compose, check, train. Returns the exit code; of several runs the greatest. UserError, in one line, for a user's mistake."""
     if "--help" in words or "-h" in words:
         print(describe(), end="")
         return 0
-    options, overrides = split(words)
     from translate.cli.sweep import sweep
-    from translate.compose.compose import jobs, show
 
-    if "--cfg" in options or "--info" in options:
-        show(options, overrides)
-        return 0
-    found = jobs(options, overrides)
-    return sweep(found, train_one) if len(found) > 1 else train_one(found[0].config)
+    found = jobs_of(words)
+    if len(found) > 1:
+        return sweep(found, train_one)
+    return train_one(found[0].config) if found else 0
 
 
 def compose(words: list[str]) -> list[Config]:
-    """The checked configurations that the command line `words` asks for, one a run; none with --cfg or --info, which print."""
-    from translate.compose.compose import jobs, show
+    """The checked configurations that the command line asks for, one a run; none with --cfg or --info, which print."""
+    return [job.config for job in jobs_of(words)]
 
+
+def jobs_of(words: list[str]) -> list[Job]:
     options, overrides = split(words)
+    from translate.compose.compose import jobs
+    from translate.compose.show import show
+
     if "--cfg" in options or "--info" in options:
         show(options, overrides)
         return []
-    return [job.config for job in jobs(options, overrides)]
+    return jobs(options, overrides)
 
 
 def train_one(config: Config) -> int:
@@ -117,55 +109,6 @@ def show_results(config: Config, report: dict[str, Any]) -> None:
     if tests := {name: report["test"][name] for name in config.data.test}:
         print(f"{format_table(tests)}\n\n{format_samples(tests)}\n")
     print(f"next: echo 'Guten Morgen.' | translate file -m {config.run}")
-
-
-def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Options with their values, in whatever order they stand, and the rest. UserError for an option that is unknown, given twice or alone."""
-    options: dict[str, str] = {}
-    spelt: dict[str, str] = {}
-    rest: list[str] = []
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if word == "--":
-            continue
-        if not word.startswith("-"):
-            rest.append(word)
-            continue
-        name, equals, value = word.partition("=")
-        spelling, name = name, SHORT.get(name, name)
-        if name not in OPTIONS:
-            hint = suggestion(name, OPTIONS)
-            raise UserError(f"unknown option {word}: {hint + ' ' if hint else ''}see `translate train --help`")
-        spelt[name] = once(spelt.get(name, ""), spelling)
-        if not equals and OPTIONS[name] is not None:
-            optional = name == "--info"
-            if left and not (optional and ("=" in left[0] or left[0].startswith("-"))):
-                value = left.pop(0)
-            elif not optional:
-                raise UserError(f"{name} needs a value, {name} {OPTIONS[name]}")
-        elif equals and OPTIONS[name] is not None and not value:
-            raise UserError(f"{name} needs a value, {name} {OPTIONS[name]}")
-        elif equals and OPTIONS[name] is None:
-            raise UserError(f"{name} takes no value")
-        options[name] = value or ("defaults-tree" if name == "--info" else "")
-    return checked(options), rest
-
-
-def checked(options: dict[str, str]) -> dict[str, str]:
-    """The options, if each has an effect."""
-    for name, allowed in SHOWS.items():
-        if name in options and options[name] not in allowed:
-            raise UserError(f"{name} takes {' or '.join(allowed)}, not {options[name] or 'nothing'}")
-    for name in ("--package", "--resolve"):
-        if name in options and "--cfg" not in options:
-            raise UserError(f"{name} has an effect with --cfg job only")
-    shows = [name for name in ("--cfg", "--info") if name in options]
-    if len(shows) > 1:
-        raise UserError("--cfg and --info can't go together: each shows something and stops")
-    if shows and "--multirun" in options:
-        raise UserError(f"{shows[0]} shows one configuration: leave out -m")
-    return options
 
 
 def describe() -> str:

@@ -61,12 +61,12 @@ def word_of(text: str, words: Sequence[str], always: bool) -> str:
 
 def unknown(cause: Any) -> str:
     """A key that does not exist, with the nearest that does."""
-    kind = cause.object_type if dataclasses.is_dataclass(cause.object_type) else None
+    kind: Any = cause.object_type if dataclasses.is_dataclass(cause.object_type) else None
     at, key = str(cause.full_key or "").rpartition(".")[0], str(cause.key)
     if kind is None:
         return f"unknown key {cause.full_key or key}"
     if not at and kind is not Config:  # an item of a list
-        at = kind.__name__.removesuffix("Config").lower()
+        at = str(kind.__name__).removesuffix("Config").lower()
     known = [field.name for field in dataclasses.fields(kind)]
     return unknown_key(at, key, [*known, "recipe"] if kind is Config else known)
 
@@ -89,8 +89,8 @@ def about(cause: Any) -> str:
         if "Recursive interpolation" in said:
             return f"{key} refers to itself"
         reference = re.search(r"\$\{[^']*\}", said)
-        value = re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", said)
-        why = f"which is {value[1]}: {KINDS.get(value[2], value[2])} is needed" if value else "which is not a value that can stand there"
+        wrong = re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", said)
+        why = f"which is {wrong[1]}: {KINDS.get(wrong[2], wrong[2])} is needed" if wrong else "which is not a value that can stand there"
         return f"{key} refers to {reference[0]}, {why}" if reference else f"{key} has a reference ${{...}} that can't be resolved"
     if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type) and cause.key is not None and cause.value is not None:
         value = cause.value._content if isinstance(cause.value, ListConfig) else cause.value
@@ -110,7 +110,7 @@ def type_name(section: type, key: str) -> str:
     hint = typing.get_type_hints(section).get(key, object)
     if typing.get_origin(hint) is typing.Union:  # Optional[X]
         return f"{typing.get_args(hint)[0].__name__} or null"
-    return (typing.get_origin(hint) or hint).__name__
+    return str((typing.get_origin(hint) or hint).__name__)
 
 
 def one_line(text: str) -> str:

@@ -33,7 +33,7 @@ class Words:
     recipes: dict[str, Path]  # recipes given as a path: name -> file
 
 
-def take_apart(options: dict[str, str], overrides: list[str]) -> Words:
+def parse_words(options: dict[str, str], overrides: list[str]) -> Words:
     """Parse the overrides and expand the sweep. UserError for words that can't be meant."""
     own = None
     if "--config-dir" in options:
@@ -180,13 +180,14 @@ def adds_test_set(override: Any) -> bool:
     return not override.is_delete() and TEST_SETS.match(override.key_or_group) is not None
 
 
-def test_set(override: Any) -> dict:
+def test_set(override: Any) -> dict[str, Any]:
     """{name: {field: value}} of `data.test.NAME={...}`, with or without +. UserError for any other form."""
     found, value = TEST_SETS.match(override.key_or_group), override.value()
-    if found["field"]:
-        return {found["name"]: {found["field"]: value}}
-    if value == {} and not found["name"]:
+    name, field = (found["name"], found["field"]) if found else (None, None)
+    if name and field:
+        return {name: {field: value}}
+    if value == {} and not name:
         raise UserError(f"{override.input_line} changes nothing: ~data.test.NAME drops a test set")
     if not isinstance(value, dict):
         raise UserError(f"{override.input_line}: a test set is a corpus, such as data.test.NAME='{{kind: text, source: a.de, target: a.en}}'")
-    return {found["name"]: value} if found["name"] else value
+    return {name: value} if name else value

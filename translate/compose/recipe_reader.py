@@ -1,13 +1,15 @@
 """A YAML file of a recipe or a choice: read and vetted, before Hydra lays it over others.
 
 Values are those of YAML 1.2: `no` and `1:30` are texts, `0777` is 777. A file that could name code, or reach into Hydra's own settings, is
-refused, with its line. Sits under cli/compose.py, which hands the files to Hydra.
+refused, with its line. session.py hands the files to Hydra.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ YAML = "tag:yaml.org,2002:"
 class Loader(yaml.SafeLoader):
     """Scalars are what YAML 1.2's core schema says; besides, `_` may stand between digits, and `<<` merges."""
 
-    yaml_implicit_resolvers: dict = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
 for _tag, _pattern, _first in (
@@ -46,7 +48,7 @@ def _integer(text: str) -> int:
     return int(text.replace("_", ""), 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10)
 
 
-SCALARS = {
+SCALARS: dict[str, Callable[[str], Any]] = {
     YAML + "null": lambda text: None,
     YAML + "bool": lambda text: text.lower() == "true",
     YAML + "int": _integer,
@@ -128,7 +130,8 @@ class _Reader:
     """Nodes of YAML -> plain values, aliases replaced by what they stand for; keeps each key's line."""
 
     def __init__(self, file: RecipeFile) -> None:
-        self.file, self.size, self.open = file, 0, set()
+        self.file, self.size = file, 0
+        self.open: set[int] = set()  # ids of the nodes around the one that is read
 
     def value(self, node: yaml.Node, at: str) -> Any:
         self.size += 1
@@ -184,8 +187,8 @@ class _Reader:
 
 def _package(file: RecipeFile, text: str) -> str | None:
     """What follows `# @package` among the comments at the top."""
-    header = re.match(r"(?:\s*#[^\n]*\n|\s*\n)*", text + "\n")[0]
-    found = re.search(r"^\s*#\s*@package\s+(\S+)\s*$", header, re.MULTILINE)
+    header = list(itertools.takewhile(lambda line: not line.strip() or line.lstrip().startswith("#"), text.splitlines()))
+    found = re.search(r"^\s*#\s*@package\s+(\S+)\s*$", "\n".join(header), re.MULTILINE)
     package = found[1] if found else None
     if package and "hydra" in package.split("."):
         raise UserError(f"{file.path}: `# @package {package}` is not allowed in a recipe: {HYDRA}")

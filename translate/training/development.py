@@ -16,8 +16,8 @@ import torch
 from translate.config import CorpusConfig
 from translate.device import autocast
 from translate.evaluation.scoring import score
+from translate.files.digest import COMPRESSED
 from translate.model import Transformer
-from translate.text.lines import COMPRESSED
 from translate.tokenizer import BOS, Tokenizer
 from translate.tokenizer.padding import pad
 from translate.training.loss import loss_sum
@@ -77,8 +77,8 @@ class DevelopmentSet:
     @cached_property
     def ids(self) -> tuple[list[list[int]], list[list[int]]]:
         """Of each side, cut to what the model takes."""
-        sides = self.tokenizer.encode_source(self.sources), self.tokenizer.encode_target(self.references)
-        return tuple([ids[: self.max_tokens] for ids in side] for side in sides)
+        sources, targets = self.tokenizer.encode_source(self.sources), self.tokenizer.encode_target(self.references)
+        return [ids[: self.max_tokens] for ids in sources], [ids[: self.max_tokens] for ids in targets]
 
     @torch.no_grad()
     def loss(self, model: Transformer, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:

@@ -28,7 +28,7 @@ def learning_rate(config: OptimConfig, width: int, step: int, progress: float) -
     """
     warmup = max(config.warmup, 1)
     if config.schedule == "noam":  # equation 3
-        return config.rate * width**-0.5 * min(step**-0.5, step * warmup**-1.5)
+        return float(config.rate * width**-0.5 * min(step**-0.5, step * warmup**-1.5))
     ramp = min(1.0, step / warmup)
     if config.schedule == "inverse_sqrt":
         return config.rate * min(ramp, math.sqrt(warmup / step))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 
 from translate.bundle.bundle import Bundle, build_model
-from translate.config import Config, check_budget
+from translate.config import Config, check_budget, from_dict
 from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
@@ -48,7 +49,7 @@ def train(config: Config) -> dict[str, Any]:
     already nothing is done: its report has one more key, `finished_before`. Under torchrun the first process gets the report, the others {}.
     Works from any thread; in the main thread a signal raises Stopped, after a save. UserError for settings or data that can't be used.
     """
-    check_budget(config)
+    config = check_budget(from_dict(dataclasses.asdict(config)))
     folder, device = Path(expand_path(config.run)), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))

@@ -24,7 +24,6 @@ from translate.errors import UserError
 from translate.evaluation.report import read_report
 from translate.files.atomic import remove_unfinished
 from translate.files.lock import exclusive
-from translate.files.paths import expand_path
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE
 from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
@@ -185,7 +184,7 @@ def _same_tokenizer(folder: Path, config: Config) -> bool:
     """Whether `config.tokenizer.path` holds the SentencePiece models that the run has."""
     if not config.tokenizer.path:
         return False
-    path = Path(expand_path(config.tokenizer.path))
+    path = Path(config.tokenizer.path)
     models = [path / SOURCE_FILE, path / TARGET_FILE] if path.is_dir() else [path]
     digests = [hashlib.sha256(model.read_bytes()).hexdigest() for model in models if model.exists()]
     return digests == list(ModelFolder(folder).tokenizer_sha256.values())

@@ -122,7 +122,7 @@ class RunLog:
 def _step_of(line: str) -> float:
     """Of a line of metrics.jsonl; infinite if it is damaged."""
     try:
-        return json.loads(line)["step"]
+        return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf
 

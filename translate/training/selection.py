@@ -79,14 +79,12 @@ def choose_length_penalty(validation: Validation, learnt: bool) -> dict[str, Any
     bundle, decoding = validation.bundle, validation.bundle.config.decoding
     if decoding.length_penalty is not None:
         return {}
-    alpha, said = LENGTH_PENALTY, {}
-    if learnt and decoding.beam > 1:
-        alpha, said = _best_alpha(validation)
+    alpha, figures = _best_alpha(validation) if learnt and decoding.beam > 1 else (LENGTH_PENALTY, {})
     decoding = dataclasses.replace(decoding, length_penalty=alpha)
     bundle.config = dataclasses.replace(bundle.config, decoding=decoding)
     write_config(bundle.folder, bundle.config, bundle.tokenizer)
     write_model(bundle, validation.data)  # its manifest named none so far, and so went with any
-    return {"length_penalty": {"chosen": alpha, **said}}
+    return {"length_penalty": {"chosen": alpha, **figures}}
 
 
 def _best_alpha(validation: Validation) -> tuple[float, dict[str, Any]]:

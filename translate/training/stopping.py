@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 # SIGUSR1, SIGUSR2: Slurm's --signal, before the time limit; SIGXCPU: a limit of CPU time. Windows lacks most of them.
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
@@ -41,7 +42,7 @@ class Stop:
 def marking_signals(alone: bool) -> Iterator[Stop]:
     """While the block runs, signals only set a mark. A second one acts at once, but not during a save and not unless the process is `alone`:
     torchrun hands on what every process of a terminal has got already. Python handles signals in the main thread: in another nothing changes."""
-    stop, old = Stop(), {}
+    stop, old = Stop(), dict[int, Any]()  # the handlers that were there
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

@@ -41,7 +41,7 @@ from translate.translation.torch_engine import TorchEngine
 try:
     import resource
 except ImportError:  # Windows
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 PAIRS = 100_000  # of a larger corpus, so many
 MEASURED = 3  # batches
@@ -138,10 +138,11 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, devic
         return
     engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(settings.precision, device))
     options = Options(beam=settings.validate_beam).fill(config.decoding)
-    few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, options.beam, tokenizer, config.model.max_tokens, "none")
+    beam, batch_tokens = settings.validate_beam, config.decoding.batch_tokens
+    few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, beam, tokenizer, config.model.max_tokens, "none")
     sources, targets = few.ids
     began = time.perf_counter()
-    for places in length_batches(list(map(len, sources)), options.batch_tokens, options.beam):
+    for places in length_batches(list(map(len, sources)), batch_tokens, beam):
         engine.search([sources[place] for place in places], [len(targets[place]) for place in places], options, [])
     seconds = (time.perf_counter() - began) * few.whole / len(few)
     share = seconds / (seconds + step * settings.validate_every)

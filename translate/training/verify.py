@@ -1,6 +1,6 @@
 """Proof, for a recipe of one's own, that stopping costs nothing: a run that is killed ends in the very weights of one that is not.
 
-`translate train recipe=NAME verify_resume=true`. Above training.py, which it runs in processes of their own.
+`translate train recipe=NAME verify_resume=true`. Each run is a process of its own.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ def verify_resume(config: Config) -> int:
     short = dataclasses.replace(config, training=training, data=dataclasses.replace(config.data, test={}), verify_resume=False)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         whole, killed = Path(temporary) / "whole", Path(temporary) / "killed"
-        _say(f"{STEPS} steps without a stop")
-        _finish(_start(dataclasses.replace(short, run=str(whole))))
+        _print(f"{STEPS} steps without a stop")
+        _run(dataclasses.replace(short, run=str(whole)))
         short.run = str(killed)
         for number in SIGNALS:
             step = _kill(short, number)
-            _say(f"the second run is at step {step}: {number.name}")
-        _finish(_start(short))
+            _print(f"the second run is at step {step}: {number.name}")
+        _run(short)
         different = [name for file in FILES for name in _differences(whole / file, killed / file)]
     if different:
-        _say(f"NOT the same: {len(different)} tensors differ, the first is {different[0]}; training.threads and the machine must be the same")
+        _print(f"NOT the same: {len(different)} tensors differ, the first is {different[0]}; training.threads and the machine must be the same")
         return 1
     often = "once" if len(SIGNALS) == 1 else f"{len(SIGNALS)} times"
-    _say(f"the same: {STEPS} steps, stopped {often}, gave the same weights and optimizer state bit for bit")
+    _print(f"the same: {STEPS} steps, stopped {often}, gave the same weights and optimizer state bit for bit")
     return 0
 
 
-def _say(message: str) -> None:
+def _print(message: str) -> None:
     print(f"verify_resume: {message}", file=sys.stderr)
 
 
-def _start(config: Config) -> subprocess.Popen:
+def _start(config: Config) -> subprocess.Popen[bytes]:
     path = Path(config.run).with_suffix(".json")
     path.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
     package = str(Path(__file__).resolve().parents[2])
@@ -72,18 +72,19 @@ def _start(config: Config) -> subprocess.Popen:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=environment)
 
 
-def _finish(process: subprocess.Popen) -> None:
+def _run(config: Config) -> None:
+    process = _start(config)
     try:
         code = process.wait()
     finally:  # Ctrl-C
         process.kill()
     if code:
-        log = Path(process.args[-1]).with_suffix(".log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        log = Path(config.run).with_suffix(".log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise UserError(f"the run to verify failed with exit code {code}: {log[-1] if log else 'it said nothing'}")
 
 
 def _kill(config: Config, number: signal.Signals) -> int:
-    """Start, or go on with, the run and send it `number` some steps later. Returns how far it had told to be."""
+    """Start, or go on with, the run and send it `number` some steps later. Returns the last step that it logged."""
     before = _step(config)
     goal = before + random.randint(1, (STEPS - before) // 3)
     process = _start(config)
@@ -98,10 +99,10 @@ def _kill(config: Config, number: signal.Signals) -> int:
 
 
 def _step(config: Config) -> int:
-    """The last step that metrics.jsonl tells of, 0 where none."""
+    """The last one in metrics.jsonl, 0 where none is."""
     path = Path(config.run) / "metrics.jsonl"
     lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line] if path.exists() else []
-    return json.loads(lines[-1])["step"] if lines else 0
+    return int(json.loads(lines[-1])["step"]) if lines else 0
 
 
 def _differences(one: Path, other: Path) -> list[str]:

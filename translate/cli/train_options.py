@@ -1,0 +1,75 @@
+"""The options of `translate train` and `check`, those of Hydra's own command line as far as they have a use here, taken out of the words."""
+
+from __future__ import annotations
+
+import argparse
+
+from translate.cli.parser import once
+from translate.errors import UserError
+from translate.values import suggestion
+
+OPTIONS = {"--config-dir": "DIR", "--multirun": None, "--cfg": "job", "--package": "KEY", "--resolve": None, "--info": "defaults-tree"}
+SHORT = {"-m": "--multirun", "-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir"}
+SHOWS = {"--cfg": ("job",), "--info": ("defaults-tree", "defaults", "searchpath", "config")}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What tab completion offers: `run` takes the words apart by itself (`split`), since options may stand anywhere among them."""
+    from translate.cli.completion import complete_word
+
+    for name, metavar in OPTIONS.items():
+        short = [short for short, long in SHORT.items() if long == name]
+        if metavar:
+            parser.add_argument(name, *short, metavar=metavar, choices=SHOWS.get(name))
+        else:
+            parser.add_argument(name, *short, action="store_true")
+    words = parser.add_argument("words", nargs="*", metavar="KEY=VALUE")
+    words.completer = complete_word  # type: ignore[attr-defined]  # argcomplete's own attribute
+
+
+def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Options with their values, in whatever order they stand, and the rest. UserError for an option that is unknown, given twice or alone."""
+    options: dict[str, str] = {}
+    spelt: dict[str, str] = {}
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            continue
+        if not word.startswith("-"):
+            rest.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        spelling, name = name, SHORT.get(name, name)
+        if name not in OPTIONS:
+            hint = suggestion(name, OPTIONS)
+            raise UserError(f"unknown option {word}: {hint + ' ' if hint else ''}see `translate train --help`")
+        spelt[name] = once(spelt.get(name, ""), spelling)
+        if OPTIONS[name] is None:
+            if equals:
+                raise UserError(f"{name} takes no value")
+        elif name == "--info" and not equals and (not left or "=" in left[0] or left[0].startswith("-")):  # its value may be left out
+            value = "defaults-tree"
+        else:
+            value = value if equals else left.pop(0) if left else ""
+            if not value:
+                raise UserError(f"{name} needs a value, {name} {OPTIONS[name]}")
+        options[name] = value
+    return checked(options), rest
+
+
+def checked(options: dict[str, str]) -> dict[str, str]:
+    """The options, if each has an effect."""
+    for name, allowed in SHOWS.items():
+        if name in options and options[name] not in allowed:
+            raise UserError(f"{name} takes {' or '.join(allowed)}, not {options[name] or 'nothing'}")
+    for name in ("--package", "--resolve"):
+        if name in options and "--cfg" not in options:
+            raise UserError(f"{name} has an effect with --cfg job only")
+    shows = [name for name in ("--cfg", "--info") if name in options]
+    if len(shows) > 1:
+        raise UserError("--cfg and --info can't go together: each shows something and stops")
+    if shows and "--multirun" in options:
+        raise UserError(f"{shows[0]} shows one configuration: leave out -m")
+    return options

@@ -1,0 +1,145 @@
+"""Hydra with the files of one run in its store, and nothing else: what lays recipe files and words over each other.
+
+Every file comes from recipe_reader.py, read and vetted, so Hydra opens none of the user's; its compose API builds no callback, launcher or
+sweeper and writes nothing. In interpolations only `${key}`, `${hydra:...}` (what was chosen) and `${now:...}` work: the resolvers that read the
+environment or build nodes are taken away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from translate.compose.explain import explain
+from translate.compose.overrides import Words, adds_test_set, test_set
+from translate.compose.recipe_files import GROUPS, SUFFIXES, choices, find, folders, unknown_choice
+from translate.compose.recipe_reader import RecipeFile, read
+from translate.config import Config
+from translate.errors import UserError
+
+LOCK = threading.Lock()
+Files = Mapping[tuple[str, str], RecipeFile]  # by group and name
+
+
+@contextlib.contextmanager
+def composed(run: Sequence[Any], words: Words, number: int) -> Iterator[Any]:
+    """The configuration of one run as OmegaConf has it, not resolved. UserError in place of Hydra's and OmegaConf's own errors."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf import open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
+    with loaded(run, words) as (_, texts, files):
+        try:
+            config = hydra.compose("train", texts, return_hydra_config=True)
+            with open_dict(config):
+                config.hydra.job.num = number - 1  # as in Hydra's own sweeps
+                HydraConfig.instance().set_config(config)
+                del config["hydra"]
+                for override in filter(adds_test_set, run):
+                    config.data.merge_with({"test": test_set(override)})
+            yield config
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(explain(error, files, [each.input_line for each in run])) from error
+        except RecursionError:
+            name = next(each.value() for each in run if each.key_or_group == "recipe")
+            raise UserError(f"recipe {name} builds on itself ({files['recipe', name].path}): give the file another name") from None
+
+
+@contextlib.contextmanager
+def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], Files]]:
+    """Hydra with the run's files in its store and nothing else. Yields its config loader, the overrides as text, and the files."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    files = read_files(run, words)
+    with fresh_hydra(), closed_resolvers():
+        store = ConfigStore.instance()  # has Hydra's own entries by now
+        whole, store.repo = store.repo, copy.deepcopy(store.repo)
+        try:
+            store.store(name="schema", node=Config)
+            for (group, name), file in files.items():
+                try:
+                    node = OmegaConf.create(file.values)
+                except OmegaConfBaseException as error:  # the one thing that vetting leaves to it: the text of a reference
+                    key = str(error.full_key or "")
+                    raise UserError(f"{file.place(key)}: {key} has a `${{` that is not a reference: write ${{KEY}}") from None
+                store.store(group=group or None, name=name, node=node, package=file.package)
+            yield GlobalHydra.instance().config_loader(), [each.input_line for each in run if not adds_test_set(each)], files
+        finally:
+            store.repo = whole
+
+
+@contextlib.contextmanager
+def fresh_hydra() -> Iterator[None]:
+    """Hydra's state is global: one thread at a time, and a program that uses Hydra itself finds its own again."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    with LOCK:
+        outer, chosen = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+        GlobalHydra.instance().clear()
+        try:
+            with hydra.initialize(config_path=None, version_base="1.3", job_name="train"):
+                yield
+        finally:
+            GlobalHydra.instance().hydra, HydraConfig.instance().cfg = outer, chosen
+
+
+@contextlib.contextmanager
+def closed_resolvers() -> Iterator[None]:
+    """Without the resolvers that read the environment, or that make nodes out of text."""
+    from omegaconf import OmegaConf
+    from omegaconf.omegaconf import register_default_resolvers
+
+    names = ("oc.create", "oc.decode", "oc.deprecated", "oc.env", "oc.select", "oc.dict.keys", "oc.dict.values")
+    for name in names:
+        OmegaConf.clear_resolver(name)
+    try:
+        yield
+    finally:
+        register_default_resolvers()
+
+
+def read_files(run: Sequence[Any], words: Words) -> Files:
+    """All files that the run's choices and their defaults lists name, read and vetted, by group and name. UserError for one that is not there."""
+    files: dict[tuple[str, str], RecipeFile] = {}
+
+    def add(group: str, name: str, where: str = "", optional: bool = False) -> None:
+        if (group, name) in files or (group, name) == ("", "schema"):
+            return
+        path = (beside(name) if group == "recipe" else None) or find(group, name, words.own)
+        if path:
+            file = files[group, name] = read(path, group, name)
+            for entry in file.defaults:
+                add(entry.group, entry.name, f"{path}, line {entry.line}: ", entry.optional)
+        elif not optional:
+            raise UserError(f"{where}{unknown_choice(group, name, words.own)}")
+
+    def beside(name: str) -> Path | None:
+        """A recipe given as a path, or a file in the same folder."""
+        near = [path.parent / f"{name}{suffix}" for path in words.recipes.values() for suffix in SUFFIXES]
+        return words.recipes.get(name) or next((path for path in near if path.is_file()), None)
+
+    add("", "train")
+    settings = [each.name for each in dataclasses.fields(Config)]
+    for override in run:
+        key, value = override.key_or_group, override.value()
+        setting = "." in key or (key in settings and key not in GROUPS)
+        if setting or override.is_delete() or not folders(key, words.own):
+            continue
+        if override.is_add() and key in (*GROUPS, "recipe"):
+            raise UserError(f"{override.input_line}: {key} has a choice already, leave out the +")
+        if value is None or isinstance(value, (list, dict)):
+            raise UserError(f"{override.input_line}: {key} takes one choice, one of {', '.join(choices(key, words.own))}")
+        add(key, str(value))
+    return files

@@ -1,0 +1,67 @@
+"""--cfg and --info of `translate train`: print the configuration, or which files it comes from, and stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from translate.compose.explain import explain
+from translate.compose.overrides import Words, parse_words
+from translate.compose.recipe_files import shipped
+from translate.compose.session import Files, composed, loaded
+from translate.errors import UserError
+
+
+def show(options: dict[str, str], overrides: list[str]) -> None:
+    """--cfg and --info: print the configuration, or which files it comes from."""
+    from omegaconf import OmegaConf
+
+    words = parse_words(options, overrides)
+    (run,) = words.runs
+    if "--info" in options and options["--info"] != "config":
+        with loaded(run, words) as (_, texts, files):
+            print_info(options["--info"], texts, files, words)
+        return
+    with composed(run, words, 1) as config:
+        package = options.get("--package", "_global_")
+        part = config if package == "_global_" else OmegaConf.select(config, package)
+        if part is None:
+            raise UserError(f"--package {package}: the configuration has no such key")
+        if "--resolve" in options:
+            OmegaConf.resolve(config)
+        if package != "_global_" and OmegaConf.is_config(part):
+            print(f"# @package {package}")
+        print(OmegaConf.to_yaml(part) if OmegaConf.is_config(part) else part, end="" if OmegaConf.is_config(part) else "\n")
+
+
+def print_info(what: str, texts: list[str], files: Files, words: Words) -> None:
+    """--info defaults-tree | defaults | searchpath: which files the configuration comes from, and in which order."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from hydra.types import RunMode
+
+    if what == "searchpath":
+        print("\n".join(str(folder) for folder in (words.own, shipped("conf"), shipped("recipes")) if folder))
+        return
+    try:
+        found = GlobalHydra.instance().config_loader().compute_defaults_list("train", texts, RunMode.RUN)
+    except HydraException as error:
+        raise UserError(explain(error, files, texts)) from error
+    if what == "defaults":
+        for each in found.defaults:
+            if not each.config_path.startswith("hydra/"):
+                print(f"{each.config_path:<24}{each.package}")
+        return
+    print_tree(found.defaults_tree, 0)
+
+
+def print_tree(tree: Any, depth: int) -> None:
+    node = getattr(tree, "node", tree)
+    children = getattr(tree, "children", None) or []
+    if not node.is_virtual():
+        if node.get_config_path().startswith("hydra/"):
+            return
+        name = "_self_" if node.is_self() else f"{node.get_override_key()}: {node.get_name()}" if hasattr(node, "group") else node.get_config_path()
+        print("  " * depth + name + (":" if children else ""))
+        depth += 1
+    for child in children:
+        print_tree(child, depth)
