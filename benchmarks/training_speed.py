@@ -122,8 +122,8 @@ def prepare(data: Path, work: Path, tokens: int, times: int) -> tuple[float, flo
             batches.append([[[piece for piece in row if piece] for row in side.tolist()] for side in (batch.source, batch.labels)])
             if number < 10:
                 with FlopCounterMode(display=False) as counter:
-                    hidden = model(batch.source, batch.target, torch.Generator().manual_seed(1))
-                    loss_sum(hidden, model.target_embedding.weight, batch.labels, 0.1)[0].backward()
+                    features = model.features(batch.source, batch.target)
+                    loss_sum(features, model.target_embedding.weight, batch.labels, 0.1)[0].backward()
                 operations += counter.get_total_flops()
                 real, padded = real + batch.tokens, padded + batch.labels.numel()
     (work / "batches.json").write_text(json.dumps({"vocabulary": VOCABULARY, "batches": batches}), encoding="utf-8")

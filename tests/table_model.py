@@ -24,7 +24,7 @@ class TableState:
     log: list  # the number of sentences at each step
     dead: bool = False
 
-    def select(self, rows: Tensor, sentences: Tensor) -> TableState:
+    def reorder(self, rows: Tensor, sentences: Tensor) -> TableState:
         assert not self.dead
         self.dead = True
         width = len(self.histories) // len(self.sentences)

@@ -3,6 +3,7 @@ against the full forward pass, and what must not change anything (future tokens,
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 
@@ -12,10 +13,9 @@ import yaml
 from torch import nn
 
 from translate.config import ModelConfig
-from translate.model import Transformer, transformer
+from translate.model import Memory, Transformer
 from translate.model.attention import CrossAttention, SelfAttention, causal_mask
-from translate.model.layers import DecoderLayer, EncoderLayer, Memory, dropout, dropout_mask, sinusoids
-from translate.model.transformer import fill
+from translate.model.layers import DecoderLayer, EncoderLayer, sinusoids
 from translate.tokenizer import BOS, PAD
 
 WIDTH, HEADS, FEEDFORWARD = 32, 4, 48
@@ -71,11 +71,10 @@ def test_self_attention_equals_torch():
     copy_self(theirs, ours)
     states, real = torch.randn(3, 7, WIDTH), padding([7, 4, 1], 7)
     expected = theirs(states, states, states, key_padding_mask=~real, need_weights=False)[0]
-    found = ours(states.flatten(0, 1), (3, 7), real[:, None, None, :]).view(3, 7, WIDTH)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours(states, real[:, None, None, :]), expected, atol=1e-5, rtol=1e-5)
     causal = theirs(states, states, states, attn_mask=~causal_mask(7, states.device), need_weights=False)[0]
-    found = ours(states.flatten(0, 1), (3, 7), causal_mask(7, states.device)).view(3, 7, WIDTH)
-    torch.testing.assert_close(found, causal, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours(states, causal_mask(7, states.device)), causal, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours(states, is_causal=True), causal, atol=1e-5, rtol=1e-5)
 
 
 def test_cross_attention_equals_torch():
@@ -84,7 +83,7 @@ def test_cross_attention_equals_torch():
     copy_cross(theirs, ours)
     states, memory, real = torch.randn(2, 5, WIDTH), torch.randn(2, 9, WIDTH), padding([9, 3], 9)
     expected = theirs(states, memory, memory, key_padding_mask=~real, need_weights=False)[0]
-    found = ours(states.flatten(0, 1), (2, 5), memory.flatten(0, 1), (2, 9), real[:, None, None, :]).view(2, 5, WIDTH)
+    found = ours(states, ours.project(memory), real[:, None, None, :])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -96,7 +95,7 @@ def test_encoder_layer_equals_torch(norm):
     copy_rest(theirs, ours, [ours.attention_residual, ours.feedforward_residual])
     states, real = torch.randn(3, 6, WIDTH), padding([6, 5, 2], 6)
     expected = theirs(states, src_key_padding_mask=~real)
-    found = ours(states.flatten(0, 1), (3, 6), real[:, None, None, :]).view(3, 6, WIDTH)
+    found = ours(states, real[:, None, None, :])
     torch.testing.assert_close(found[real], expected[real], atol=1e-5, rtol=1e-5)
 
 
@@ -108,29 +107,9 @@ def test_decoder_layer_equals_torch(norm):
     copy_cross(theirs.multihead_attn, ours.cross)
     copy_rest(theirs, ours, [ours.attention_residual, ours.cross_residual, ours.feedforward_residual])
     states, memory, real = torch.randn(2, 5, WIDTH), torch.randn(2, 8, WIDTH), padding([8, 4], 8)
-    causal = causal_mask(5, states.device)
-    expected = theirs(states, memory, tgt_mask=~causal, memory_key_padding_mask=~real)
-    remembered = Memory(memory.flatten(0, 1), (2, 8), real[:, None, None, :])
-    found = ours(states.flatten(0, 1), (2, 5), remembered, causal).view(2, 5, WIDTH)
+    expected = theirs(states, memory, tgt_mask=~causal_mask(5, states.device), memory_key_padding_mask=~real)
+    found = ours(states, Memory(memory, real[:, None, None, :]))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-
-
-def test_rows_that_fill_up_change_neither_output_nor_gradient(monkeypatch):
-    """In training 13 x 11 and 13 x 15 rows become 144 and 196: the states of all sentences, and all gradients, remain."""
-    model, source, target = Transformer(config(), 30, 30), torch.randint(4, 30, (13, 11)), torch.randint(4, 30, (13, 15))
-    source[3, 7:] = PAD
-    sizes = []
-    monkeypatch.setattr(transformer, "fill", lambda states, grain: sizes.append(len(filled := fill(states, grain))) or filled)
-    weights = torch.randn(13, 15, WIDTH)
-    runs = []
-    for _ in range(2):
-        hidden = model(source, target)
-        runs.append((hidden, *torch.autograd.grad((hidden * weights).sum(), list(model.parameters()))))
-        monkeypatch.setattr(transformer, "fill", lambda states, grain: states)
-    assert sizes == [144, 196]
-    torch.testing.assert_close(*runs, atol=1e-4, rtol=1e-4)
-    with torch.no_grad():
-        assert [len(fill(torch.ones(143, 2), grain)) for grain in (0, 8)] == [143, 144]
 
 
 def test_sinusoids_by_the_formula():
@@ -169,8 +148,8 @@ def test_embeddings_are_one_matrix():
     tied, untied = Transformer(config(), 30, 30), Transformer(config(), 25, 30, tied=False)
     assert tied.source_embedding.weight is tied.target_embedding.weight
     assert untied.source_embedding.weight.shape == (25, WIDTH) and untied.target_embedding.weight.shape == (30, WIDTH)
-    hidden = torch.randn(2, WIDTH)
-    torch.testing.assert_close(tied.logits(hidden), hidden @ tied.target_embedding.weight.T)
+    features = torch.randn(2, WIDTH)
+    torch.testing.assert_close(tied.logits(features), features @ tied.target_embedding.weight.T)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -187,19 +166,19 @@ def test_the_future_changes_nothing(norm):
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_padding_changes_nothing(norm):
     model, source, target = model_and_input(norm)
-    together = model.logits(model(source, target))
+    together = model(source, target)
     for row, length in enumerate([9, 6, 2]):
-        alone = model.logits(model(source[row : row + 1, :length], target[row : row + 1, :5]))
+        alone = model(source[row : row + 1, :length], target[row : row + 1, :5])
         torch.testing.assert_close(together[row : row + 1, :5], alone, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_cached_steps_equal_the_full_forward(norm):
     model, source, target = model_and_input(norm)
-    expected = model.logits(model(source, target))
-    state = model.start(model.encode(source))
+    expected = model(source, target)
+    cache = model.start(model.encode(source))
     for position in range(target.shape[1]):
-        logits, state = model.step(target[:, position], state)
+        logits, cache = model.step(target[:, position], cache)
         torch.testing.assert_close(logits, expected[:, position], atol=1e-5, rtol=1e-5)
 
 
@@ -211,9 +190,9 @@ def test_bf16_stays_close_to_fp32_forward_and_backward(norm):
     def run(enabled):
         model.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
-            hidden = model(source, target)
-        (hidden.float() * weights).sum().backward()
-        return hidden.float(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+            features = model.features(source, target)
+        (features.float() * weights).sum().backward()
+        return features.float(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
     weights = torch.randn(*target.shape, WIDTH)
     # a bf16 number has 8 significant bits; the gradient has gone through all layers twice
@@ -224,36 +203,43 @@ def test_bf16_stays_close_to_fp32_forward_and_backward(norm):
 def test_selecting_beams_equals_decoding_each_hypothesis():
     """Three beams a sentence, reordered, and one sentence leaving: every row equals the full forward over its own history."""
     model, source, target = model_and_input()
-    state = model.start(model.encode(source)).select(torch.arange(3).repeat_interleave(3), torch.arange(3))
+    cache = model.start(model.encode(source)).reorder(torch.arange(3).repeat_interleave(3), torch.arange(3))
     histories = target[:, :1].repeat_interleave(3, 0)
     for keep in [torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 8]), torch.tensor([2, 0, 0, 5, 4, 3, 7, 7, 8]), torch.tensor([1, 0, 2, 8, 6, 6])]:
-        _, state = model.step(histories[:, -1], state)
+        _, cache = model.step(histories[:, -1], cache)
         sentences = torch.unique(keep // 3)
-        state, histories, source = state.select(keep, sentences), histories[keep], source[sentences]
+        cache, histories, source = cache.reorder(keep, sentences), histories[keep], source[sentences]
         histories = torch.cat([histories, torch.randint(4, 30, (len(keep), 1))], dim=1)
-        logits, _ = model.step(histories[:, -1], state)
-        full = model.logits(model(source.repeat_interleave(3, 0), histories)[:, -1])
+        logits, _ = model.step(histories[:, -1], copy.deepcopy(cache))  # which it changes
+        full = model(source.repeat_interleave(3, 0), histories)[:, -1]
         torch.testing.assert_close(logits, full, atol=1e-5, rtol=1e-5)
 
 
-def test_dropout_rate_and_expectation():
-    generator = torch.Generator().manual_seed(1)
-    mask = dropout_mask(torch.empty(1000, 1001), 0.3, generator)
-    dropped = (mask == 0).double().mean().item()
-    assert abs(dropped - round(0.3 * 256) / 256) < 0.002  # four standard deviations of a million draws
-    assert mask.double().mean().item() == pytest.approx(1.0, abs=0.004)
-    assert len(mask.unique()) == 2
-    # neighbours, and bytes of one draw, are independent
-    kept = (mask > 0).double().flatten()
-    for distance in (1, 3, 8, 1001):
-        assert abs(torch.corrcoef(torch.stack([kept[:-distance], kept[distance:]]))[0, 1].item()) < 0.005
-
-
-def test_dropout_draws_from_its_generator_alone():
-    model, source, target = model_and_input()
+def test_dropout_is_that_of_training_mode_alone():
+    _, source, target = model_and_input()
     model = Transformer(config(dropout=0.4), 30, 30)
-    runs = [model(source, target, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    runs = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        runs.append(model(source, target))
     assert torch.equal(runs[0], runs[1]) and not torch.allclose(runs[0], runs[2])
-    assert torch.equal(model(source, target), model(source, target))  # none without a generator
-    states = torch.randn(4, 5)
-    assert dropout(states, 0.4, None) is states and dropout(states, 0.0, torch.Generator()) is states
+    model.eval()
+    assert torch.equal(model(source, target), model(source, target))
+    without = Transformer(config(dropout=0.0), 30, 30)
+    without.load_state_dict(model.state_dict())
+    torch.testing.assert_close(without(source, target), model(source, target))
+
+
+def test_names_of_the_weights_stay():
+    """Bundles hold them."""
+    names = set(Transformer(config(encoder_layers=1, decoder_layers=1), 30, 30, tied=False).state_dict())
+    attention, feedforward = ("attention.query_key_value", "attention.output"), ("feedforward.inner", "feedforward.outer")
+    cross = ("cross.query", "cross.key_value", "cross.output")
+    modules = {
+        "encoder.0.": (*attention, *feedforward, "attention_residual.norm", "feedforward_residual.norm"),
+        "decoder.0.": (*attention, *cross, *feedforward, "attention_residual.norm", "cross_residual.norm", "feedforward_residual.norm"),
+        "": ("encoder_norm", "decoder_norm"),
+    }
+    expected = {f"{place}{module}.{leaf}" for place, those in modules.items() for module in those for leaf in ("weight", "bias")}
+    expected |= {"target_embedding.weight", "source_embedding.weight"}
+    assert names == expected

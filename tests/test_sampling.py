@@ -22,7 +22,7 @@ class RowState:
 
     table: Tensor  # (B, V, V)
 
-    def select(self, rows: Tensor, sentences: Tensor) -> RowState:
+    def reorder(self, rows: Tensor, sentences: Tensor) -> RowState:
         assert torch.equal(rows, sentences)
         return RowState(self.table[sentences])
 

@@ -184,10 +184,10 @@ def test_accumulation_is_one_large_batch(tmp_path, corpus_folder):
         pair = [next(batches), next(batches)]
     tokens = sum(batch.tokens for batch in pair)
     for batch in pair:
-        (loss_sum(model(batch.source, batch.target), model.target_embedding.weight, batch.labels, 0.1)[0] / tokens).backward()
+        (loss_sum(model.features(batch.source, batch.target), model.target_embedding.weight, batch.labels, 0.1)[0] / tokens).backward()
     accumulated = model.encoder[0].feedforward.inner.weight.grad.clone()
     model.zero_grad()
-    logits = [model.logits(model(batch.source, batch.target)).flatten(0, 1) for batch in pair]
+    logits = [model(batch.source, batch.target).flatten(0, 1) for batch in pair]
     labels = torch.cat([batch.labels.flatten() for batch in pair])
     torch.nn.functional.cross_entropy(torch.cat(logits), labels, ignore_index=0, label_smoothing=0.1).backward()
     torch.testing.assert_close(accumulated, model.encoder[0].feedforward.inner.weight.grad, atol=1e-6, rtol=1e-4)

@@ -33,7 +33,7 @@ def tokenizer(tmp_path_factory):
 
 
 class EchoState(SimpleNamespace):
-    def select(self, rows, sentences):
+    def reorder(self, rows, sentences):
         return EchoState(source=self.source[sentences], length=self.length)
 
 

@@ -93,8 +93,8 @@ def test_the_development_loss_is_the_mean_over_the_references_tokens(bundle, cor
     sides = [(corpus_folder / f"dev.{language}").read_text().splitlines() for language in ("de", "en")]
     total, tokens = 0.0, 0
     for source, target in zip(loaded.tokenizer.encode_source(sides[0]), loaded.tokenizer.encode_target(sides[1])):
-        hidden = loaded.model(torch.tensor([source]), torch.tensor([[BOS, *target[:-1]]]))
-        total += float(torch.nn.functional.cross_entropy(loaded.model.logits(hidden)[0], torch.tensor(target), reduction="sum"))
+        logits = loaded.model(torch.tensor([source]), torch.tensor([[BOS, *target[:-1]]]))
+        total += float(torch.nn.functional.cross_entropy(logits[0], torch.tensor(target), reduction="sum"))
         tokens += len(target)
     assert report_of(bundle)["dev_loss"] == pytest.approx(total / tokens, abs=1e-4)
 

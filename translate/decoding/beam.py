@@ -133,7 +133,7 @@ def beam_search(
         else:
             keep = torch.arange(B, device=device)
         rows, last = (keep[:, None] * R + parents).flatten(), ids.flatten()
-        state = state.select(rows, keep)
+        state = state.reorder(rows, keep)
         tokens = torch.cat([tokens.index_select(0, rows), last[:, None]], dim=1)
     return results
 

@@ -75,7 +75,7 @@ def follow(
             keep = without(ended)
             if not len(keep):
                 break
-            state = state.select(keep, keep)
+            state = state.reorder(keep, keep)
             sentences, last, limits = sentences[keep], last[keep], limits[keep]
     tokens, totals = _written(path, len(max_lengths), eos)
     return [

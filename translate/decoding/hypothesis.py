@@ -20,7 +20,7 @@ from torch import Tensor
 class State(Protocol):
     """The decoder's memory between steps: N = B x R rows of B sentences."""
 
-    def select(self, rows: Tensor, sentences: Tensor) -> State:
+    def reorder(self, rows: Tensor, sentences: Tensor) -> State:
         """Keep `sentences` (B',), indices among the present ones, and `rows` (N',), indices among the present rows.
 
         Rows may repeat; they stay grouped by sentence, N' / B' to each. Sentences may change places; moving few is cheap. The old state is

@@ -1,7 +1,7 @@
 """Encoder and decoder layers (Vaswani et al. 2017, section 3.1), feed-forward (3.3), positions (3.5), dropout (5.4).
 
-`norm="post"` is the paper's LayerNorm(x + Sublayer(x)); `norm="pre"` is x + Sublayer(LayerNorm(x)) (Xiong et al. 2020), which trains
-at higher rates and with hardly any warm-up. Dropout draws from the generator that is passed in; without one there is none.
+`norm="post"` is the paper's LayerNorm(x + Sublayer(x)); `norm="pre"` is x + Sublayer(LayerNorm(x)) (Xiong et al. 2020), which trains at higher
+rates and with hardly any warm-up.
 """
 
 from __future__ import annotations
@@ -11,30 +11,11 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from translate.config import ModelConfig
-from translate.model.attention import CrossAttention, SelfAttention, Shape
-from translate.model.linear import Linear
-
-
-def dropout_mask(like: Tensor, rate: float, generator: Generator) -> Tensor:
-    """Factors 0 and 1 / (1 - rate), of the shape of `like`.
-
-    torch's own dropout draws a random number per element, one after the other on a CPU; a byte each, eight from one draw, is enough.
-    The rate is therefore a multiple of 1/256, and the factor is that of the rounded rate, so the expectation is exact.
-    """
-    dropped = round(rate * 256)
-    draws = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
-    # from-to form: plain random_() leaves the sign bit out
-    draws.random_(-(2**63), 2**63 - 1, generator=generator)
-    draws = draws.view(torch.uint8)[: like.numel()].view(like.shape)
-    kept = torch.ge(draws, dropped, out=torch.empty_like(draws))  # as bytes: to compare and to convert booleans takes eight times as long
-    return kept.to(like.dtype).mul_(256 / (256 - dropped))
-
-
-def dropout(states: Tensor, rate: float, generator: Optional[Generator]) -> Tensor:
-    return states if generator is None or rate == 0 else states * dropout_mask(states, rate, generator)
+from translate.model.attention import CrossAttention, SelfAttention
+from translate.model.kv_cache import LayerCache
 
 
 class Residual(nn.Module):
@@ -42,17 +23,14 @@ class Residual(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.rate = config.dropout
         self.pre = config.norm == "pre"
         self.norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, states: Tensor, sublayer: Callable[[Tensor], Tensor], generator: Optional[Generator]) -> Tensor:
-        output = sublayer(self.norm(states) if self.pre else states)
-        if generator is None or self.rate == 0:
-            states = states + output
-        else:
-            states = torch.addcmul(states, output, dropout_mask(output, self.rate, generator))
-        return states if self.pre else self.norm(states)
+    def forward(self, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+        if self.pre:
+            return states + self.dropout(sublayer(self.norm(states)))
+        return self.norm(states + self.dropout(sublayer(states)))
 
 
 class FeedForward(nn.Module):
@@ -60,11 +38,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.inner = Linear(config.width, config.feedforward, relu=True)
-        self.outer = Linear(config.feedforward, config.width)
+        self.inner = nn.Linear(config.width, config.feedforward)
+        self.activation = nn.ReLU(inplace=True)
+        self.outer = nn.Linear(config.feedforward, config.width)
 
     def forward(self, states: Tensor) -> Tensor:
-        return self.outer(self.inner(states))
+        return self.outer(self.activation(self.inner(states)))
 
 
 class EncoderLayer(nn.Module):
@@ -75,18 +54,17 @@ class EncoderLayer(nn.Module):
         self.feedforward = FeedForward(config)
         self.feedforward_residual = Residual(config)
 
-    def forward(self, states: Tensor, shape: Shape, mask: Optional[Tensor], generator: Optional[Generator] = None) -> Tensor:
-        """states (N, D) of `shape` (B, S), mask broadcastable to (B, H, S, S) -> (N, D)."""
-        states = self.attention_residual(states, lambda x: self.attention(x, shape, mask), generator)
-        return self.feedforward_residual(states, self.feedforward, generator)
+    def forward(self, states: Tensor, mask: Optional[Tensor]) -> Tensor:
+        """states (B, S, D), mask broadcastable to (B, H, S, S) -> (B, S, D)."""
+        states = self.attention_residual(states, lambda x: self.attention(x, mask))
+        return self.feedforward_residual(states, self.feedforward)
 
 
 @dataclass
 class Memory:
-    """What the encoder hands on. states (N, D) of `shape` (B, S); mask (B, 1, 1, S), True = a token, or None where no sentence is padded."""
+    """The encoder's output: states (B, S, D), mask (B, 1, 1, S), False at padding, None without padding."""
 
     states: Tensor
-    shape: Shape
     mask: Optional[Tensor]
 
 
@@ -100,11 +78,17 @@ class DecoderLayer(nn.Module):
         self.feedforward = FeedForward(config)
         self.feedforward_residual = Residual(config)
 
-    def forward(self, states: Tensor, shape: Shape, memory: Memory, causal: Tensor, generator: Optional[Generator] = None) -> Tensor:
-        """states (N, D) of `shape` (B, T), causal (T, T) -> (N, D)."""
-        states = self.attention_residual(states, lambda x: self.attention(x, shape, causal), generator)
-        states = self.cross_residual(states, lambda x: self.cross(x, shape, memory.states, memory.shape, memory.mask), generator)
-        return self.feedforward_residual(states, self.feedforward, generator)
+    def forward(self, states: Tensor, memory: Memory) -> Tensor:
+        """states (B, T, D) -> (B, T, D)."""
+        states = self.attention_residual(states, lambda x: self.attention(x, is_causal=True))
+        states = self.cross_residual(states, lambda x: self.cross(x, self.cross.project(memory.states), memory.mask))
+        return self.feedforward_residual(states, self.feedforward)
+
+    def step(self, states: Tensor, cache: LayerCache) -> Tensor:
+        """The same for the newest token of each hypothesis: (B, R, D) -> (B, R, D)."""
+        states = self.attention_residual(states, lambda x: self.attention(x, cache.mask, cache=cache))
+        states = self.cross_residual(states, lambda x: self.cross(x, cache.memory, cache.memory_mask))
+        return self.feedforward_residual(states, self.feedforward)
 
 
 def sinusoids(length: int, width: int) -> Tensor:

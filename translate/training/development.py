@@ -85,11 +85,12 @@ class DevelopmentSet:
         """Negative log-likelihood of the references, the mean over their tokens, in nats; without dropout and label smoothing."""
         sources, targets = self.ids
         total = 0.0
+        model.eval()
         for places in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
             source, labels = (pad([side[place] for place in places]).to(device) for side in (sources, targets))
             target = torch.cat([labels.new_full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
             with autocast(device, precision):
-                total += float(loss_sum(model(source, target), model.target_embedding.weight, labels, 0.0)[1])
+                total += float(loss_sum(model.features(source, target), model.target_embedding.weight, labels, 0.0)[1])
         return total / sum(map(len, targets))
 
     def translate(self, translator: Translator) -> list[str]:

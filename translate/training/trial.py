@@ -166,9 +166,10 @@ def _first_loss(updater: Updater, batch: Batch, tokenizer: Tokenizer) -> Finding
 def _loss(updater: Updater, batch: Batch) -> float:
     """Negative log-likelihood a token, without dropout, in nats."""
     batch = batch.to(updater.device)
+    updater.model.eval()
     with autocast(updater.device, updater.precision):
-        hidden = updater.model(batch.source, batch.target)
-        return float(loss_sum(hidden, updater.model.target_embedding.weight, batch.labels, 0.0)[1]) / batch.tokens
+        features = updater.model.features(batch.source, batch.target)
+        return float(loss_sum(features, updater.model.target_embedding.weight, batch.labels, 0.0)[1]) / batch.tokens
 
 
 def _memory(device: torch.device, sampled: int, size: int) -> Finding:

@@ -17,6 +17,7 @@ from translate.config import Config
 from translate.data.batches import Batch, seed_of
 from translate.device import autocast, compiled, is_out_of_memory
 from translate.errors import UserError
+from translate.kernels import for_training
 from translate.model import Transformer
 from translate.training.loss import loss_sum
 from translate.training.optim import make_optimizer
@@ -33,18 +34,31 @@ class Update:
     finite: bool
 
 
+class Features(nn.Module):
+    """`model.features` as the forward pass of a module, as DistributedDataParallel and torch.compile need it."""
+
+    def __init__(self, model: Transformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        return self.model.features(source, target)
+
+
 class Updater:
     """A model in training and its optimizer."""
 
     def __init__(self, model: Transformer, config: Config, device: torch.device, precision: torch.dtype, ranks: Ranks) -> None:
         self.model, self.config, self.device, self.precision, self.ranks = model, config, device, precision, ranks
         self.optimizer = make_optimizer(model, config.optim)
-        self.parallel = ranks.parallel(model)
+        if not config.training.compile:  # which makes kernels of its own
+            for_training(model, device, precision)
+        self.parallel = ranks.parallel(Features(model))
         self.forward = compiled(self.parallel) if config.training.compile else self.parallel
-        self.generator = torch.Generator(device)  # of dropout
 
     def update(self, batches: list[Batch], step: int, rate: float, say: Callable[[str], None]) -> Update:
         """Step number `step` (from 0). The loss is the mean over all target tokens of the batches, of all ranks."""
+        self.model.train()
         tokens = sum(batch.tokens for batch in batches)
         likelihood = self._gradient([self.ranks.share(batch) for batch in batches], tokens, step, say)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.clip or math.inf))
@@ -58,8 +72,8 @@ class Updater:
     def _gradient(self, batches: list[Batch], tokens: int, step: int, say: Callable[[str], None]) -> Tensor:
         """Backward through `batches`. Out of memory: all of them again, the one that failed in two."""
         while True:
-            # the masks are those of the step, however often the run was stopped before
-            self.generator.manual_seed(seed_of(self.config.training.seed, step, self.ranks.rank))
+            # dropout is that of the step, however often the run was stopped before
+            torch.manual_seed(seed_of(self.config.training.seed, step, self.ranks.rank))
             likelihood = torch.zeros((), device=self.device)
             for place, batch in enumerate(batches):
                 try:
@@ -87,7 +101,7 @@ class Updater:
         with contextlib.nullcontext() if last else self.ranks.apart(self.parallel):
             with autocast(self.device, self.precision):
                 copies = 2 if settings.r_drop else 1
-                hidden = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1), self.generator)
+                hidden = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1))
                 weight = self.model.target_embedding.weight
                 smoothed, likelihood = loss_sum(hidden, weight, batch.labels, settings.label_smoothing, settings.r_drop)
             (smoothed * (self.ranks.size / tokens)).backward()  # the gradients of the ranks are averaged

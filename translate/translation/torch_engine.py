@@ -6,7 +6,8 @@ import torch
 
 from translate.decoding import FilledOptions, Hypothesis, beam_search, sample
 from translate.device import autocast, keep_freed_memory
-from translate.kernels.packed import pack
+from translate.kernels import for_search
+from translate.kernels.packed import PackedTransformer
 from translate.model import Transformer
 from translate.tokenizer import BOS, EOS, PAD, UNK
 from translate.tokenizer.padding import pad
@@ -16,9 +17,9 @@ BANNED = (PAD, BOS, UNK)
 
 
 class TorchEngine:
-    """On a CPU the products run in the precision that `model` is in (see model/packed.py), on CUDA under autocast to `precision`."""
+    """On a CPU the products run in the precision that `model` is in (see kernels/packed.py), on CUDA under autocast to `precision`."""
 
-    def __init__(self, model: Transformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
+    def __init__(self, model: Transformer | PackedTransformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
         self.model, self.device, self.precision = model, device, precision
         self.max_tokens = model.config.max_tokens
         self.at_once = search_threads(device)
@@ -28,11 +29,9 @@ class TorchEngine:
     @classmethod
     def owning(cls, model: Transformer, device: torch.device, precision: torch.dtype) -> TorchEngine:
         """With `model` made ready for inference: it can't be trained any more."""
-        model.eval()
         if device.type == "cpu":
             keep_freed_memory()
-            return cls(pack(model, precision), device, precision)
-        return cls(model.requires_grad_(), device, precision)  # autocast keeps what it converts only of weights that may have a gradient
+        return cls(for_search(model, device, precision), device, precision)
 
     @torch.no_grad()  # not inference mode, in which autocast would convert the weights anew at every step
     def search(

@@ -1,0 +1,26 @@
+"""Dropout that draws a byte for each number.
+
+Plain twin: nn.Dropout, which on a CPU draws the random numbers one after the other.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ByteDropout(nn.Dropout):
+    """Drops a multiple of 1/256. The factor is that of the rounded rate, so the expectation is exact. Draws from torch's default generator."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states * dropout_mask(states, self.p) if self.training and self.p else states
+
+
+def dropout_mask(like: Tensor, rate: float) -> Tensor:
+    """Factors 0 and 1 / (1 - rate), in the shape and precision of `like`."""
+    dropped = round(rate * 256)
+    draws = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)  # eight bytes each
+    draws.random_(-(2**63), 2**63 - 1)  # from-to form: plain random_() leaves the sign bit out
+    draws = draws.view(torch.uint8)[: like.numel()].view(like.shape)
+    kept = torch.ge(draws, dropped, out=torch.empty_like(draws))  # as bytes: to compare and to convert booleans takes eight times as long
+    return kept.to(like.dtype).mul_(256 / (256 - dropped))

@@ -1,0 +1,111 @@
+"""Output layer and cross-entropy as one operation, a few hundred rows at a time.
+
+The logits of a batch (tokens x vocabulary) are the largest thing in training. This way they never exist as a whole, neither forward nor for the
+gradient, which is computed in the forward pass, while they exist. Plain twin: `plain_loss` in training/loss.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ROWS = 512  # rows of logits at a time
+
+
+def chunked_loss(features: Tensor, weight: Tensor, labels: Tensor, real: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """features (M, D), weight (V, D), labels (M,), real (M,) False for rows that don't count -> loss and negative log-likelihood, summed."""
+    return _Loss.apply(features, weight, labels, real, smoothing)
+
+
+def chunked_twin_loss(
+    first: Tensor, second: Tensor, weight: Tensor, labels: Tensor, real: Tensor, smoothing: float, r_drop: float
+) -> tuple[Tensor, Tensor]:
+    """The same with R-Drop: first and second (M, D) are the features under two draws of dropout."""
+    return _TwinLoss.apply(first, second, weight, labels, real, smoothing, r_drop)
+
+
+def _product_precision(weight: Tensor) -> torch.dtype:
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+
+
+class _Loss(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, features: Tensor, weight: Tensor, labels: Tensor, real: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        """d loss / d logits = softmax - target distribution. Only the softmax needs (M, V) products: the target distribution adds one row of the
+        weights for the label, and their sum for the smoothing. The likelihood is that of the label's probability in the products' own precision:
+        in bf16 within 0.004 of a token's, either way. It ends at 87 nats, where fp32 has no smaller probability.
+        """
+        precision, share, counts = _product_precision(weight), smoothing / len(weight), real[:, None]
+        inputs, matrix = (features * counts).to(precision), weight.to(precision)
+        weight_gradient, features_gradient = torch.zeros_like(weight), weight.new_empty(inputs.shape)
+        chosen = weight.new_empty((len(inputs), 1))  # probability of the label
+        logits, probabilities = inputs.new_empty((2, min(ROWS, len(inputs)), len(weight)))
+        for start in range(0, len(inputs), ROWS):
+            rows = slice(start, start + ROWS)
+            part = inputs[rows]
+            softmax = torch.softmax(torch.mm(part, matrix.T, out=logits[: len(part)]), dim=1, out=probabilities[: len(part)])
+            chosen[rows] = softmax.gather(1, labels[rows, None]).to(weight.dtype)
+            features_gradient[rows] = softmax @ matrix
+            weight_gradient += softmax.T @ part
+
+        inputs, label_rows = inputs.to(weight.dtype), matrix[labels].to(weight.dtype)
+        likelihood = -(chosen.clamp(min=torch.finfo(torch.float32).tiny).log() * counts).sum()
+        features_gradient -= (1 - smoothing) * label_rows
+        weight_gradient.index_add_(0, labels, inputs, alpha=smoothing - 1)
+        loss = (1 - smoothing) * likelihood
+        if smoothing:
+            normalizers = likelihood + (inputs * label_rows).sum()  # sum of the logs of the sums of exp(logits)
+            sum_of_rows, sum_of_inputs = matrix.sum(dim=0, dtype=weight.dtype), inputs.sum(dim=0)
+            loss += smoothing * normalizers - share * (sum_of_inputs @ sum_of_rows)
+            features_gradient -= share * sum_of_rows
+            weight_gradient -= share * sum_of_inputs
+        context.save_for_backward(features_gradient * counts, weight_gradient)
+        context.mark_non_differentiable(likelihood)
+        return loss, likelihood
+
+    @staticmethod
+    def backward(context: Any, incoming: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        features_gradient, weight_gradient = context.saved_tensors
+        return features_gradient * incoming, weight_gradient * incoming, None, None, None
+
+
+class _TwinLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        context: Any, first: Tensor, second: Tensor, weight: Tensor, labels: Tensor, real: Tensor, smoothing: float, r_drop: float
+    ) -> tuple[Tensor, Tensor]:
+        """With p and q the two distributions and d = log p - log q, the divergences are D = sum p d and E = -sum q d, and the gradient of D + E
+        is p (d - D) + p - q for p's logits, q (-d - E) + q - p for q's.
+        """
+        precision, pull, share = _product_precision(weight), r_drop / 2, smoothing / len(weight)
+        matrix = weight.to(precision)
+        gradients = [torch.empty_like(features, dtype=weight.dtype) for features in (first, second)]
+        weight_gradient, loss, likelihood = torch.zeros_like(weight), weight.new_zeros(()), weight.new_zeros(())
+        for start in range(0, len(labels), ROWS // 2):
+            rows = slice(start, start + ROWS // 2)
+            label, counts = labels[rows, None], real[rows, None]
+            parts = [features[rows].to(precision) for features in (first, second)]
+            logs = [(part @ matrix.T).to(weight.dtype).log_softmax(dim=1) for part in parts]  # (M', V)
+            p, q = (log.exp() for log in logs)
+            d, difference = logs[0] - logs[1], (p - q).mul_(pull)
+            for part, log, own, gradient, sign in zip(parts, logs, (p, q), gradients, (1, -1)):
+                divergence = sign * torch.linalg.vecdot(own, d)[:, None]  # (M', 1)
+                nll = -log.gather(1, label)
+                likelihood += (nll * counts).sum()
+                loss += (((1 - smoothing) * nll - share * log.sum(1, keepdim=True) + pull * divergence) * counts).sum()
+                of_logits = own.mul_((d * (sign * pull)).add_(1 - pull * divergence)).add_(difference, alpha=sign).sub_(share)
+                of_logits.scatter_add_(1, label, of_logits.new_full(label.shape, smoothing - 1))
+                of_logits = of_logits.to(precision)
+                gradient[rows] = (of_logits @ matrix) * counts
+                weight_gradient += of_logits.T @ (part * counts)
+        context.save_for_backward(*gradients, weight_gradient)
+        loss, likelihood = loss / 2, likelihood / 2
+        context.mark_non_differentiable(likelihood)
+        return loss, likelihood
+
+    @staticmethod
+    def backward(context: Any, incoming: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        return *(gradient * (incoming / 2) for gradient in context.saved_tensors), None, None, None, None
