@@ -14,9 +14,10 @@ from itertools import islice
 
 from translate.checks.alignment import FEWEST_LINES, shifted
 from translate.config import Config, CorpusConfig, DataConfig
-from translate.data.corpora import Read, find_corpus
-from translate.data.prepare import Pairs
-from translate.data.tables import ROWS
+from translate.data.corpora import find_corpus
+from translate.data.corpus import CachedCorpus
+from translate.data.pairs import Pairs
+from translate.data.rows import ROWS
 from translate.errors import UserError
 from translate.evaluation.scoring import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.text.quality import text_warnings
@@ -73,8 +74,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
             blank = sum(not (source.strip() and target.strip()) for source, target in Pairs([table]))
             severity = "warning" if blank > len(table) / 100 else "note" if blank else "ok"
             yield Finding(severity, name, f"{len(table):,} pairs, {blank:,} blank", "blank pairs are left out of training" if blank else "")
-        if read.told:
-            yield Finding("warning", name, read.told, "look at that line of the file")
+        if read.skipped_summary:
+            yield Finding("warning", name, read.skipped_summary, "look at that line of the file")
         if read.long and name.startswith("train "):
             text = f"{read.long:,} of {len(table):,} pairs have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer does not train on"
             yield Finding("warning", name, f"{text} (the first: pair {read.first_long:,})", "put one sentence in a line")
@@ -89,8 +90,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         yield from _overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
 
-def _read(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple[str, Read | Finding]]:
-    found: list[tuple[str, Read | Finding]] = []
+def _read(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple[str, CachedCorpus | Finding]]:
+    found: list[tuple[str, CachedCorpus | Finding]] = []
     for name, corpus in corpora.items():
         try:
             found.append((name, find_corpus(corpus, data).read()))

@@ -10,7 +10,8 @@ import numpy
 
 from translate.checks.data_checks import SHOWN, Finding
 from translate.config import Config
-from translate.data.prepare import Prepared, load_pairs
+from translate.data.pairs import load_pairs
+from translate.data.prepare import Prepared
 from translate.errors import UserError
 from translate.tokenizer import UNK, Tokenizer
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from translate.bundle.bundle import CONFIG, load_tokenizer, write_config
 from translate.checks.data_checks import Finding, check_data
 from translate.config import Config, DataConfig
-from translate.data.prepare import Prepared, load_pairs, prepare, training_texts
+from translate.data.pairs import load_pairs, training_texts
+from translate.data.prepare import Prepared, prepare
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.optim import check_schedule
