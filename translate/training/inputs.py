@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from translate.bundle.bundle import CONFIG, load_tokenizer, write_config
-from translate.checks.data_checks import Finding, check_data
+from translate.checks.data_checks import check_data
+from translate.checks.finding import Finding
 from translate.config import Config, DataConfig
 from translate.data.pairs import load_pairs, training_texts
 from translate.data.prepare import Prepared, prepare

@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from translate.bundle.bundle import build_model
-from translate.checks.data_checks import Finding, check_data
+from translate.checks.data_checks import check_data
+from translate.checks.finding import Finding
 from translate.checks.tokenizer_checks import check_tokenized
 from translate.config import Config
 from translate.data.batches import Batch, BatchStream
