@@ -55,7 +55,8 @@ def measure(pairs: int) -> dict:
     import numpy
 
     from translate.config import CorpusConfig, DataConfig, TokenizerConfig
-    from translate.data.prepare import prepare, training_texts
+    from translate.data.pairs import training_texts
+    from translate.data.prepare import prepare
     from translate.tokenizer import train_tokenizer
 
     with tempfile.TemporaryDirectory() as folder:

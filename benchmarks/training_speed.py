@@ -96,7 +96,8 @@ def prepare(data: Path, work: Path, tokens: int, times: int) -> tuple[float, flo
     from translate.bundle.bundle import build_model
     from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, TokenizerConfig
     from translate.data.batches import BatchStream
-    from translate.data.prepare import prepare, training_texts
+    from translate.data.pairs import training_texts
+    from translate.data.prepare import prepare
     from translate.tokenizer import train_tokenizer
     from translate.training.loss import loss_sum
 

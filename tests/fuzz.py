@@ -240,7 +240,7 @@ def pairs(path: Path, text: str) -> Case:
     """A corpus file of the kind that its ending says."""
     from translate.config import CorpusConfig, DataConfig
     from translate.data.corpora import find_corpus
-    from translate.data.pairfiles import Skipped
+    from translate.data.rows import Skipped
 
     corpus = CorpusConfig(kind=path.suffix[1:], path=str(path))
     return reader(path, lambda _: find_corpus(corpus, DataConfig(cache=str(path.parent))).pairs(Skipped("corpus")), text.encode())

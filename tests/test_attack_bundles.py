@@ -231,7 +231,7 @@ def pipe(path: Path) -> None:
 
 
 MADE = {  # function -> a part of the message
-    pickle_as_weights: "not readable as safetensors", pickle_as_tokenizer: "is no SentencePiece model", pickle_as_config: "not readable as YAML",
+    pickle_as_weights: "not readable as safetensors", pickle_as_tokenizer: "is not a SentencePiece model", pickle_as_config: "not readable as YAML",
     pickle_beside_no_weights: "has no model.safetensors", tokenizer_of_another_kind: "SentencePiece", tokenizer_of_rubbish: "SentencePiece",
     tokenizer_with_another_sha: "another tokenizer", tokenizer_of_gigabytes: "bytes", config_of_gigabytes: "bytes",
     weights_of_gigabytes: "safetensors", header_of_exabytes: "safetensors", header_longer_than_the_file: "safetensors",

@@ -9,7 +9,8 @@ import torch
 from translate.config import CorpusConfig, DataConfig, TokenizerConfig
 from translate.data import batches as module
 from translate.data.batches import BatchStream, epoch_rows, pool_batches
-from translate.data.prepare import prepare, training_texts
+from translate.data.pairs import training_texts
+from translate.data.prepare import prepare
 from translate.tokenizer import BOS, EOS, PAD, train_tokenizer
 from translate.tokenizer.padding import pad
 
@@ -100,6 +101,12 @@ def test_weights_repeat_and_thin_out_corpora():
         assert counts[:100].sum() == 250 and set(counts[:100]) == {2, 3}
         assert counts[100:].sum() == 100 and set(counts[100:]) == {0, 1}
     assert set(rows[0]) != set(rows[1])
+
+
+def test_the_weight_of_a_single_corpus_counts_too():
+    assert numpy.bincount(epoch_rows(None, [2.0], 10, seed=1, epoch=0)).tolist() == [2] * 10
+    rows = [epoch_rows(None, [0.5], 10, seed=1, epoch=epoch) for epoch in (0, 1)]
+    assert all(len(set(chosen)) == 5 for chosen in rows) and set(rows[0]) != set(rows[1])
 
 
 def test_padding_and_the_shifted_target():

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import tiny_config
 from translate import phrasebook
-from translate.checks.alignment import shifted
+from translate.checks.alignment import find_shifts
 from translate.checks.data_checks import check_data
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig
@@ -53,15 +53,15 @@ def test_a_shifted_window_of_20_lines_is_found_where_it_is(name):
     draw = random.Random(name)
     for _ in range(30 if name != "phrasebook" else 5):
         at, offset = draw.randrange(100, 4800), draw.choice([1, -1, 2, -2, 3, -3, 5, 8, -13, 30, -70])
-        found = shifted(*shift(sources, targets, at, offset))
+        found = find_shifts(*shift(sources, targets, at, offset))
         begin = at + max(offset, 0)
         assert any(abs(each.first - begin - 1) <= 5 and abs(each.last - begin - 20) <= 5 for each in found), (at, offset, found)
-    assert shifted(sources, targets) == []
+    assert find_shifts(sources, targets) == []
 
 
 def test_a_lost_line_shifts_the_rest_of_the_file():
     sources, targets = corpora()["phrasebook"]
-    (found,) = shifted(sources[:-1], targets[:4000] + targets[4001:])
+    (found,) = find_shifts(sources[:-1], targets[:4000] + targets[4001:])
     assert found.offset == -1 and abs(found.first - 4001) <= 5 and found.last >= 4990
 
 
@@ -78,13 +78,13 @@ def test_a_faulty_corpus_is_told_and_the_run_folder_stays_away(tmp_path, capsys)
     assert main([*words, "--json"]) == 1
     findings = [(each["severity"], each["text"]) for each in json.loads(capsys.readouterr().out)["findings"]]
     assert any(severity == "warning" and "look shifted by" in text for severity, text in findings)
-    assert any(severity == "warning" and "5 pairs of 5 also stand in training (pairs: line 1, 2, 3, ...)" in text for severity, text in findings)
+    assert any(severity == "warning" and "5 pairs of 5 are also in training (pairs: line 1, 2, 3, ...)" in text for severity, text in findings)
     assert any(severity == "error" and "source side looks like en" in text for severity, text in findings)
     assert not (tmp_path / "run").exists()
     (tmp_path / "dev.en").write_text("one\n", encoding="utf-8")
     assert main(words) == 1
     out = capsys.readouterr().out
-    assert "error    validation 1" in out and "look shifted by" in out  # the rest is looked at all the same
+    assert "error    validation 1" in out and "look shifted by" in out  # the others are checked all the same
     for name in ("train.de", "train.en"):
         (tmp_path / name).write_text("", encoding="utf-8")
     assert main(words) == 1
@@ -112,7 +112,7 @@ def test_a_development_pair_that_stands_in_training_in_another_dress_is_told_apa
     found = [finding for finding in check_data(tiny_config(tmp_path / "run", tmp_path)) if finding.name == "validation 1"][-1]
     assert found.severity == "warning"
     exact, near = found.text.split("; ")
-    assert exact.endswith(" 1 pairs of 10 also stand in training (pairs: line 9)")
+    assert exact.endswith(" 1 pairs of 10 are also in training (pairs: line 9)")
     assert near.endswith(f"{len(chosen)} more (pairs: line 1, 2, 3, ...)")
 
 
@@ -221,7 +221,7 @@ def test_a_sound_recipe_passes_and_says_what_training_will_be_like(tmp_path, cap
     before, after = (float(word) for word in re.findall(r"\d+\.\d+", found["one batch", "ok"]))
     assert before == pytest.approx(math.log(600), abs=1.5) and after < 0.7 * before
     assert found["validation", "ok"].startswith("0.00% of the source's tokens are bytes")
-    assert "are bytes of characters that training has not" in found["test", "warning"]
+    assert "are bytes of characters that are not in training" in found["test", "warning"]
     for name in ("vocabulary", "validations", "time", "memory", "disk"):
         assert (name, "ok") in found, name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "dev.de", "dev.en", "test.de", "test.en", "train.de", "train.en"]
@@ -258,7 +258,7 @@ def test_a_set_without_a_line_of_four_tokens_and_a_test_set_that_chooses_are_tol
     assert main([*usual, "training.threads=1", "training.batch_tokens=300"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
     assert [line[9:].split()[0] for line in lines if "BLEU is 0 on this set: no line has four tokens" in line] == ["validation"]
-    assert any("1 of 6 pairs also stand in validation" in line and line[9:].startswith("test") for line in lines)
+    assert any("1 of 6 pairs are also in validation" in line and line[9:].startswith("test") for line in lines)
 
 
 def test_validations_that_will_take_most_of_the_time_are_told(tmp_path, capsys):

@@ -14,7 +14,7 @@ import pytest
 
 from translate.config import CorpusConfig, DataConfig
 from translate.data.corpora import load_corpus
-from translate.data.prepare import load_pairs
+from translate.data.pairs import load_pairs
 
 PAIRS = [(f"Satz {number}: ein Hund läuft.", f"Sentence {number}: a dog runs.") for number in range(300)]
 
@@ -69,7 +69,7 @@ def test_tsv(tmp_path, data):
     assert pairs_of(CorpusConfig("tsv", path, source="2", target="3"), data) == [('"Hallo"', "Hello"), ("", "World")]
     assert pairs_of(CorpusConfig("tsv", path), data)[0] == ("1", '"Hallo"')
     write(tmp_path / "a.tsv", ["a\tb\tc", "d\te"])
-    assert failure(CorpusConfig("tsv", path, source="1", target="3"), data) == f"{path}, line 2: column 3 is asked for, but the line has 2"
+    assert failure(CorpusConfig("tsv", path, source="1", target="3"), data) == f"{path}, line 2: there is no column 3, the line has only 2"
     assert "is 'de': it must be the number of a column, from 1" in failure(CorpusConfig("tsv", path, source="de"), data)
     assert "needs `path`" in failure(CorpusConfig("tsv"), data)
 
@@ -91,7 +91,7 @@ def test_jsonl(tmp_path, data):
         ('{"de": "a", "fr": "b"}', "line 2: there is no 'en', only de, fr: set the corpus's `source` and `target`"),
         ("[1]", "line 2: must be a JSON object, not [1]"),
         ('{"de": 7, "en": "b"}', "line 2: 'de' must be text, not 7"),
-        ('{"de": "\\ud800", "en": "b"}', "line 2: 'de' has half a surrogate pair"),
+        ('{"de": "\\ud800", "en": "b"}', "line 2: 'de' contains half a surrogate pair"),
     ):
         write(tmp_path / "b.jsonl", ['{"de": "a", "en": "b"}', line])
         assert f"{path}, {message}" in failure(corpus, data)
@@ -172,7 +172,7 @@ def test_folder_in_place_of_the_hub(tmp_path, data):
 def test_a_hub_that_cannot_be_reached(tmp_path, setting):
     """Its own process, as `datasets` reads the offline switch when it is imported. It is announced before it is asked, and given up soon."""
     code = (
-        "import sys, time\nfrom translate.config import *\nfrom translate.data.prepare import load_corpus\nbegan = time.monotonic()\n"
+        "import sys, time\nfrom translate.config import *\nfrom translate.data.corpora import load_corpus\nbegan = time.monotonic()\n"
         "for split in ('train', 'validation', 'test'):\n"
         "    try:\n        load_corpus(CorpusConfig('hub', 'bentrevett/multi30k', files='train', split=split), DataConfig(cache=sys.argv[1]))\n"
         "    except ValueError as error:\n        print(error)\n"
@@ -298,7 +298,7 @@ def test_some_lines_of_a_corpus(tmp_path, data):
     assert of("1-8") == [(f"de {number}", f"en {number}") for number in range(1, 9)]
     assert of("1-8") + of("9-20") == of("1-8") + of("9-") == of(None) and of("20-20") == [("de 20", "en 20")]
     for lines in ("9-21", "21-"):
-        with pytest.raises(ValueError, match=rf"dev\.en has 20 pairs, and lines {lines} are asked for"):
+        with pytest.raises(ValueError, match=rf"dev\.en has only 20 pairs: lines {lines} do not exist"):
             of(lines)
     with (tmp_path / "dev.en").open("a", encoding="utf-8") as file:
         file.write("one more\n")

@@ -9,7 +9,8 @@ import numpy
 import pytest
 
 from translate.config import CorpusConfig, DataConfig, FilterConfig, TokenizerConfig
-from translate.data.prepare import prepare, training_texts
+from translate.data.pairs import training_texts
+from translate.data.prepare import prepare
 from translate.tokenizer import EOS, Tokenizer, train_tokenizer
 
 GERMAN = [f"Satz {number}: ein Hund läuft {number % 17} Mal durch den Garten." for number in range(300)]
@@ -82,7 +83,7 @@ def test_each_filter_is_counted(tmp_path, data, tokenizer):
     assert prepared.counts == {"blank": 3, "identical": 2, "duplicate": 3, "over_long": 1, "length_ratio": 2}
     assert prepared.kept == 51 and prepared.texts(range(51)) == tuple(map(list, zip(*PAIRS[:50], bad[-1], strict=True)))
 
-    data.filters = FilterConfig(max_tokens=0, max_ratio=0.0, identical=False, duplicates=False)
+    data.filters = FilterConfig(max_tokens=256, max_ratio=0.0, identical=False, duplicates=False)
     prepared = prepare(data, tokenizer, lambda line: None)
     assert prepared.counts == {"blank": 3, "identical": 0, "duplicate": 0, "over_long": 0, "length_ratio": 0} and prepared.kept == 59
 

@@ -19,7 +19,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "omegaconf": {"compose.compose", "compose.explain", "compose.session", "compose.show"},
     "sacrebleu": {"evaluation.scoring", "evaluation.testsets"},
     "sentencepiece": {"tokenizer.tokenizer"},
-    "datasets": {"data.prepare", "data.corpora", "data.tables"},
+    "datasets": {"checks.data_checks", "data.prepare", "data.corpora", "data.corpus", "data.pairs", "data.tables"},
     "ctranslate2": {"translation.ctranslate2_engine"},
     "ray": {"translation.ray_translator"},
 }

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import translate.bundle.weights
-import translate.data.corpora
+import translate.data.corpus
 from tests.conftest import LINES, make_untrained
 from translate.bundle.bundle import load_bundle, write_config, write_model
 from translate.cli.main import explain, main
@@ -39,8 +39,8 @@ class Fault:
         self.on = False
         for module, name in [
             (os, "write"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "mkdir"), (os, "chmod"), (os, "link"),
-            (shutil, "copyfile"), (translate.bundle.weights, "save_file"), (translate.data.corpora.ArrowWriter, "write_batch"),
-            (translate.data.corpora.ArrowWriter, "finalize"),
+            (shutil, "copyfile"), (translate.bundle.weights, "save_file"), (translate.data.corpus.ArrowWriter, "write_batch"),
+            (translate.data.corpus.ArrowWriter, "finalize"),
         ]:  # fmt: skip
             patch.setattr(module, name, self.counted(name, getattr(module, name)))
         patch.setattr(os, "open", self.counted_open(os.open))

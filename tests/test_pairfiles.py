@@ -52,9 +52,9 @@ def test_few_short_rows_are_counted_and_blank_ones_passed_over(tmp_path, data):
     path.write_text("\n".join([*rows[:10], "", "   ", "nur eine Spalte", *rows[10:], "", ""]), encoding="utf-8")
     found = read(data, "tsv", path)
     assert pairs_of(data, "tsv", path) == PAIRS and found.skipped == 1
-    assert found.told == "1 rows left out, the first in line 13: column 2 is asked for, but the line has 1"
+    assert found.skipped_summary == "1 rows left out, the first in line 13: there is no column 2, the line has only 1"
     path.write_text("\n".join([*rows[:10], *["nur eine Spalte"] * 9, *rows[10:]]), encoding="utf-8")
-    assert failure(data, "tsv", path) == f"{path}, line 11: column 2 is asked for, but the line has 1; 9 of 259 rows are so"
+    assert failure(data, "tsv", path) == f"{path}, line 11: there is no column 2, the line has only 1; 9 of 259 rows are unusable"
     path.write_text("".join(f"{source} ||| {target}\n" for source, target in PAIRS), encoding="utf-8")
     message = failure(data, "tsv", path)
     hint = message[message.index("(sed") + 1 : message.rindex(")")]
@@ -64,14 +64,15 @@ def test_few_short_rows_are_counted_and_blank_ones_passed_over(tmp_path, data):
 
 def test_a_file_of_another_kind_is_not_read_to_its_end(tmp_path, data, monkeypatch):
     """An endless file of short rows ends in an error."""
-    monkeypatch.setattr("translate.data.pairfiles.read_lines", lambda path: iter(lambda: "kein Tabulator", None))
+    monkeypatch.setattr("translate.data.delimited.read_lines", lambda path: iter(lambda: "kein Tabulator", None))
     (tmp_path / "a.tsv").write_text("x\n", encoding="utf-8")
-    assert "line 1: column 2 is asked for" in failure(data, "tsv", tmp_path / "a.tsv")
+    assert "line 1: there is no column 2" in failure(data, "tsv", tmp_path / "a.tsv")
 
 
 def test_rows_left_out_stand_in_the_log_and_among_the_counts(tmp_path, data):
     from translate.config import TokenizerConfig
-    from translate.data.prepare import prepare, training_texts
+    from translate.data.pairs import training_texts
+    from translate.data.prepare import prepare
     from translate.tokenizer import train_tokenizer
 
     path = tmp_path / "a.tsv"
@@ -111,7 +112,7 @@ def test_lines_that_the_tokenizer_does_not_take_are_told(tmp_path, data, capsys)
         (tmp_path / f"dev.{language}").write_text("kurz\n", encoding="utf-8")
     words = ["recipe=quickstart", "data=text", "~data.test.test", f"data.folder={tmp_path}", f"data.cache={data.cache}"]
     main(["check", *words])
-    told = "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence in a line"
+    told = "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence on each line"
     assert told in capsys.readouterr().out
     for language, document in zip(sides, documents):
         (tmp_path / f"train.{language}").write_text(document + "\n", encoding="utf-8")
@@ -154,7 +155,7 @@ def test_json_arrays(tmp_path, data):
         (f"[\n{row},\n{row}\n", "line 4: not valid JSON: ',' was expected, not the end"),
         (f"[\n{row}\n{row}]", "line 3: not valid JSON: ',' was expected, not '{'"),
         (f"[\n{row},\n{{'de': 1}}]", "line 3: not valid JSON: Expecting property name"),
-        (f"[{row}]\n{row}", "line 2: not valid JSON: something stands behind the array"),
+        (f"[{row}]\n{row}", "line 2: not valid JSON: there is more text after the array"),
         (f"[{row}, 7]", "line 1: must be a JSON object, not 7"),
         ("[" * 100_000, "line 1: not valid JSON: "),
         ("[]", ": the corpus is empty"),
@@ -223,7 +224,7 @@ def test_pipes_are_read_once_and_serve_the_whole_process(tmp_path, data):
     for side, language in enumerate(("de", "en")):
         (tmp_path / language).write_text("".join(pair[side] + "\n" for pair in PAIRS), encoding="utf-8")
     code = (
-        "import sys\nfrom translate.config import *\nfrom translate.data.prepare import load_pairs, training_texts\n"
+        "import sys\nfrom translate.config import *\nfrom translate.data.pairs import load_pairs, training_texts\n"
         "corpus = CorpusConfig(source=sys.argv[1], target=sys.argv[2])\ndata = DataConfig(train=[corpus], cache=sys.argv[3])\n"
         "assert list(training_texts(data)) == load_pairs([corpus], data)\nprint(len(load_pairs([corpus], data)))"
     )

@@ -65,7 +65,7 @@ def write_recipe(folder: Path) -> None:
 @pytest.mark.parametrize("words", [["recipe=my/recipe/mine.yaml"], ["--config-dir", "my", "recipe=mine"]], ids=" ".join)
 def test_the_recipe_for_data_of_ones_own_finds_its_files(words, tmp_path, monkeypatch):
     """As printed, in a folder that holds nothing but what the page names."""
-    from translate.data.prepare import load_pairs, training_texts
+    from translate.data.pairs import load_pairs, training_texts
 
     write_recipe(tmp_path)
     for name, lines in {"train": 30, "dev": 3, "test": 4}.items():

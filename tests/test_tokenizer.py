@@ -232,7 +232,7 @@ def test_vocabularies_that_the_text_does_not_allow(tmp_path):
     assert trained(tmp_path, vocabulary=int(str(error.value).split()[-3])).source_size > 500  # the way out is one
     with pytest.raises(ValueError, match=r"^tokenizer\.vocabulary is 50, but special pieces, bytes and characters alone are \d+"):
         trained(tmp_path / "none", vocabulary=50)
-    with pytest.raises(ValueError, match="no line that is not blank"):
+    with pytest.raises(ValueError, match="all lines of the training text are blank"):
         train_tokenizer([("", " ")], TokenizerConfig(), tmp_path / "none")
     with pytest.raises(ValueError, match=r"tokenizer\.symbols has 'a b'"):
         trained(tmp_path / "none", symbols=["a b"])
@@ -257,7 +257,7 @@ def test_a_foreign_model_is_copied(tmp_path):
         train_tokenizer([], TokenizerConfig(path=str(tmp_path / "their.model")), tmp_path / "none")
     for text in (b"", b"no model", model[:-100]):
         (tmp_path / "their.model").write_bytes(text)
-        with pytest.raises(ValueError, match="no SentencePiece model"):
+        with pytest.raises(ValueError, match="not a SentencePiece model"):
             train_tokenizer([], TokenizerConfig(path=str(tmp_path / "their.model")), tmp_path / "none")
-    with pytest.raises(ValueError, match="cannot be read as a SentencePiece model: No such file"):
+    with pytest.raises(ValueError, match="could not be read as a SentencePiece model: No such file"):
         Tokenizer.load(tmp_path / "none")

@@ -51,7 +51,7 @@ def test_a_translation_memory(tmp_path, data):
     lacking = unit(("de", "ohne"), ("fr", "sans"))
     found = read(data, tmp_path / "a.tmx", tmx(*units, third, lacking, unit(("de", "zwei\nZeilen"), ("en", "<![CDATA[a < b]]>"))))
     assert list(zip(found.table["source"], found.table["target"])) == [*PAIRS, ("Fett und das", "Bold and that"), ("zwei Zeilen", "a < b")]
-    assert found.skipped == 1 and "the translation unit has not both de and en, only de, fr" in found.told
+    assert found.skipped == 1 and "the translation unit does not have both de and en, only de, fr" in found.skipped_summary
     swiss = DataConfig(source_language="de-CH", target_language="en", cache=data.cache)
     assert "the corpus is empty (5 rows left out" in failure(swiss, tmp_path / "b.tmx", tmx(*units, third, lacking))
 
@@ -81,10 +81,10 @@ WMT = """<?xml version='1.0' encoding='utf-8'?>
 def test_a_test_set_of_wmt_in_xml(tmp_path, data):
     found = read(data, tmp_path / "a.xml", WMT, "wmt")
     assert list(zip(found.table["source"], found.table["target"])) == [("Eins & zwei", "One & two"), ("Drei", "Three"), ("Vier", "Four")]
-    assert found.told == "1 rows left out, the first in line 12: the document has not both src de and ref en, only src en"
+    assert found.skipped_summary == "1 rows left out, the first in line 12: the document does not have both src de and ref en, only src en"
     assert pairs_of(data, tmp_path / "a.xml", WMT, "wmt", config="B") == [("Eins & zwei", "1 & 2"), ("Drei", "3")]
     assert "only src de, ref en A, ref en B, hyp" in failure(data, tmp_path / "a.xml", WMT, "wmt", config="C")
-    assert "outermost element is <dataset>, not <tmx>" in failure(data, tmp_path / "a.xml", WMT)
+    assert "root element is <dataset>, not <tmx>" in failure(data, tmp_path / "a.xml", WMT)
     broken = WMT.replace("</src>\n    </doc>", "</doc>")
     assert f"{tmp_path / 'b.xml'}, line 13: not well-formed XML: mismatched tag" in failure(data, tmp_path / "b.xml", broken, "wmt")
 
@@ -107,7 +107,7 @@ def test_a_test_set_of_wmt_in_sgml(tmp_path, data):
     table = find_corpus(corpus, data).read().table
     assert list(zip(table["source"], table["target"])) == PAIRS * 2
     files[1].write_text(sgm("refset", sides[1]).replace('<seg id="2">Good day!</seg>\n', "", 1), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"part: document '0', segment '2' \(line 5\) stands beside document '0', segment '3' \(line 5\)"):
+    with pytest.raises(ValueError, match=r"differ: document '0', segment '2' \(line 5\) is paired with document '0', segment '3' \(line 5\)"):
         find_corpus(corpus, data).read()
     for kind in ("text", "tsv"):
         with pytest.raises(ValueError, match="does not hold lines of text: use kind: wmt"):
@@ -137,7 +137,7 @@ def test_memory_is_bounded(tmp_path, data, monkeypatch):
     monkeypatch.undo()
     path = tmp_path / "b.tmx"
     path.write_text(tmx(*(unit(("de", f"Satz {number}" + "ä" * 200), ("en", "b" * 200)) for number in range(20_000))), encoding="utf-8")
-    from translate.data.pairfiles import Skipped
+    from translate.data.rows import Skipped
 
     tracemalloc.start()
     assert sum(1 for _ in find_corpus(CorpusConfig("tmx", str(path)), data).pairs(Skipped("b"))) == 20_000

@@ -1,4 +1,4 @@
-"""What may be wrong with a tokenised corpus: pairs that the filters drop, lengths, pieces that are hardly seen, characters without one."""
+"""Checks of the tokenised corpus: pairs that the filters drop, lengths, rare pieces, characters without a piece."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Iterator
 
 import numpy
 
-from translate.checks.data_checks import SHOWN, Finding
+from translate.checks.finding import SHOWN, Finding
 from translate.config import Config
-from translate.data.prepare import Prepared, load_pairs
+from translate.data.pairs import load_pairs
+from translate.data.prepare import Prepared
 from translate.errors import UserError
 from translate.tokenizer import UNK, Tokenizer
 
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
-RARE = 10  # a piece that is seen less often is hardly learnt
+RARE = 10  # occurrences below which a piece is hardly learnt
 
 
 def check_tokenized(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Iterator[Finding]:
-    """The findings about `prepared`, tokenised from a sample of a corpus of `size` pairs."""
+    """Findings about `prepared`, the tokenised sample of a corpus of `size` pairs."""
     yield _filters(prepared, size)
     yield _lengths(prepared, config)
     yield _pieces(prepared, tokenizer, config, size)
@@ -31,7 +32,7 @@ def _filters(prepared: Prepared, size: int) -> Finding:
     taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
     share = 1 - prepared.kept / prepared.read
     text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {taken}"
-    hint = "look at these pairs, or relax data.filters" if share > 0.2 else ""
+    hint = "check these pairs, or relax data.filters" if share > 0.2 else ""
     return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, hint)
 
 
@@ -51,13 +52,13 @@ def _lengths(prepared: Prepared, config: Config) -> Finding:
 
 
 def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Finding:
-    """Whether the corpus is large enough for the vocabulary: how many of its pieces are seen how often."""
+    """Whether the corpus is large enough for the vocabulary: how many pieces are rare."""
     seen = numpy.zeros(max(tokenizer.source_size, tokenizer.target_size), dtype=numpy.int64)
     for column in ("source_ids", "target_ids") if tokenizer.joint else ("target_ids",):
         for batch in prepared.dataset.data.column(column).chunks:
             seen += numpy.bincount(batch.flatten().to_numpy(zero_copy_only=False), minlength=len(seen))
-    learnt = [place for place, piece in enumerate(tokenizer.target_pieces()) if place > UNK and not BYTE.fullmatch(piece)]
-    rare = float((seen[learnt] * (size / prepared.read) < RARE).mean())
+    regular = [index for index, piece in enumerate(tokenizer.target_pieces()) if index > UNK and not BYTE.fullmatch(piece)]
+    rare = float((seen[regular] * (size / prepared.read) < RARE).mean())
     text = f"{tokenizer.target_size:,} pieces, {rare:.0%} of them seen less than {RARE} times{_of(prepared, size)}"
     if rare > 0.3:
         return Finding("warning", "vocabulary", text, "lower tokenizer.vocabulary")
@@ -65,8 +66,8 @@ def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int)
 
 
 def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator[Finding]:
-    """Characters that take a place of the vocabulary and hardly occur, and those that the target's normalisation replaces."""
-    sides = {column: collections.Counter() for column in ("source", "target")}
+    """Rare characters that have a piece of their own, and characters that the target's normalisation replaces."""
+    sides: dict[str, collections.Counter[str]] = {column: collections.Counter() for column in ("source", "target")}
     for column, counts in sides.items():
         for batch in prepared.dataset.data.column(column).chunks:
             counts.update("".join(batch.to_pylist()))
@@ -76,11 +77,12 @@ def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator
     if rare:
         share = len(rare) / tokenizer.target_size
         text = f"{len(rare):,} pieces ({share:.1%}) are characters seen less than {RARE} times{_of(prepared, size)}, such as {_listed(rare)}"
-        hint = "tokenizer.character_coverage=0.9998 leaves them to pieces for bytes, which lose nothing"
+        hint = "tokenizer.character_coverage=0.9998 encodes them as bytes, without loss"
         yield Finding("warning" if share > 0.02 else "note", "characters", text, hint)
     replaced = {character: text for character in sides["target"] if (text := tokenizer.normalized_target([character])[0]) != character and text}
     if lost := sum(sides["target"][character] for character in replaced):
-        shown = ", ".join(f"{character} as {replaced[character]}" for character in sorted(replaced, key=sides["target"].get, reverse=True)[:SHOWN])
+        frequent = sorted(replaced, key=lambda character: sides["target"][character], reverse=True)
+        shown = ", ".join(f"{character} as {replaced[character]}" for character in frequent[:SHOWN])
         text = f"{lost:,} characters of the target side are normalised, so that the model never writes them: {shown}"
         share = lost / sides["target"].total()
         yield Finding("warning" if share > 0.001 else "note", "normalization", text, "tokenizer.normalization=identity keeps them")
@@ -96,15 +98,15 @@ def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
     for name, corpora in held_out.items():
         try:
             sources = [source for source, _ in load_pairs(corpora, config.data)]
-        except UserError:  # checks.py has said so
+        except UserError:  # data_checks.py reports it
             continue
         if not sources:
             continue
-        unseen = {place for place, piece in enumerate(tokenizer.source_pieces()) if place == UNK or BYTE.fullmatch(piece)}
+        unseen = {index for index, piece in enumerate(tokenizer.source_pieces()) if index == UNK or BYTE.fullmatch(piece)}
         ids = [number for line in tokenizer.encode_source(sources) for number in line]
         share = sum(number in unseen for number in ids) / len(ids)
-        text = f"{share:.2%} of the source's tokens are bytes of characters that training has not"
+        text = f"{share:.2%} of the source's tokens are bytes of characters that are not in training"
         if share > 0.01:
-            yield Finding("warning", name, text, "add text like it to the training data, or normalise it")
+            yield Finding("warning", name, text, "add such text to the training data, or normalise it")
         else:
             yield Finding("ok", name, text)

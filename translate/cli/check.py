@@ -44,7 +44,7 @@ def run(words: list[str]) -> int:
         raise UserError("`translate check` takes one configuration at a time: leave out -m")
     if not configs:  # --cfg, --info: Hydra has printed what was asked for
         return 0
-    from translate.checks.data_checks import Finding
+    from translate.checks.finding import Finding
     from translate.training.trial import check_all
 
     findings: list[Finding] = []

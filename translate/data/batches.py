@@ -1,8 +1,8 @@
-"""Sentence pairs -> padded batches under a token budget, prepared in the background.
+"""The training set -> padded batches under a token budget, prepared in the background.
 
-The pairs of an epoch are shuffled and cut into pools, a pool is sorted by length and cut into batches, and its batches come in random order.
-With subword sampling a whole pool is segmented anew first, so the lengths are those that the model sees. What a batch holds is a function
-of (data, seed, epoch, position): a resumed run sees the very batches that an uninterrupted one would have seen.
+The pairs of an epoch are shuffled and cut into pools; a pool is sorted by length and cut into batches, which come in random order. With
+subword sampling a pool is segmented before it is sorted, so the lengths are those that the model sees. A batch is a function of (data, seed,
+epoch, position): a resumed run gets the same batches as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Iterator, Optional, Sequence
 
 import numpy
 import torch
@@ -23,25 +23,36 @@ from translate.tokenizer import BOS, Tokenizer
 from translate.tokenizer.padding import pad
 
 POOL = 100_000  # pairs that are sorted by length together
-SAMPLED_POOL = 20_000  # with subword sampling: segmenting them takes a second or two, which a start waits for
+SAMPLED_POOL = 20_000  # with subword sampling: the first batch waits for their segmentation, a second or two
+Ids = list[list[int]]  # of each sentence
 
 
 @dataclass
 class Batch:
-    """source (B, S) and labels (B, T) end in EOS, target (B, T) is the labels shifted right behind BOS; PAD fills the right."""
+    """B sentence pairs, padded with PAD on the right."""
 
     epoch: int
-    position: int  # where its pool begins in the epoch, in pairs, plus its number in the pool
-    source: Tensor
-    target: Tensor
-    labels: Tensor
+    position: int  # where its pool starts in the epoch, in pairs, plus its number in the pool
+    source: Tensor  # (B, S), EOS at the end of each
+    target: Tensor  # (B, T), the labels shifted right, BOS in front
+    labels: Tensor  # (B, T), EOS at the end of each
     tokens: int  # labels that are not padding
+
+    def pin(self) -> Batch:
+        """In page-locked memory, from which `to` copies without waiting."""
+        return Batch(self.epoch, self.position, _pinned(self.source), _pinned(self.target), _pinned(self.labels), self.tokens)
 
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
-        tensors = (tensor.pin_memory().to(device, non_blocking=True) for tensor in (self.source, self.target, self.labels))
-        return Batch(self.epoch, self.position, *tensors, self.tokens)
+        pinned = self.pin()
+        source, target, labels = (tensor.to(device, non_blocking=True) for tensor in (pinned.source, pinned.target, pinned.labels))
+        return Batch(self.epoch, self.position, source, target, labels, self.tokens)
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    """The tensor itself if it is pinned already; every n-th row of one, a rank's share, is copied first."""
+    return tensor.contiguous().pin_memory()
 
 
 def random_for(*key: int) -> numpy.random.Generator:
@@ -54,127 +65,136 @@ def seed_of(*key: int) -> int:
     return int.from_bytes(hashlib.sha256(" ".join(map(str, key)).encode()).digest()[:4], "little")
 
 
-def epoch_rows(corpus_of: Optional[numpy.ndarray], weights: Sequence[float], size: int, seed: int, epoch: int) -> numpy.ndarray:
-    """The rows of one epoch: each corpus `weight` times, and of a fraction another random part each epoch."""
-    if corpus_of is None or all(weight == 1 for weight in weights):
+def epoch_rows(corpus_of: numpy.ndarray | None, weights: Sequence[float], size: int, seed: int, epoch: int) -> numpy.ndarray:
+    """The rows of one epoch: each corpus `weight` times. For the fractional part a random subset is drawn, another one in each epoch.
+
+    corpus_of: (size,) number of each row's corpus; None if there is only one.
+    """
+    if all(weight == 1 for weight in weights):
         return numpy.arange(size)
     chosen = []
     for corpus, weight in enumerate(weights):
-        rows = numpy.flatnonzero(corpus_of == corpus)
-        whole = int(weight)
-        part = random_for(seed, epoch, corpus, 1).permutation(rows)[: round((weight - whole) * len(rows))]
-        chosen += [rows] * whole + [part]
+        rows = numpy.arange(size) if corpus_of is None else numpy.flatnonzero(corpus_of == corpus)
+        passes = int(weight)
+        part = random_for(seed, epoch, corpus, 1).permutation(rows)[: round((weight - passes) * len(rows))]
+        chosen += [rows] * passes + [part]
     return numpy.concatenate(chosen)
 
 
 def pool_batches(source_lengths: numpy.ndarray, target_lengths: numpy.ndarray, budget: int, *key: int) -> list[numpy.ndarray]:
-    """Cut a pool of pairs into batches whose padded size is at most `budget` tokens on either side, in an order that depends on `key`.
+    """Cut a pool of pairs into batches whose padded size is at most `budget` tokens on either side, in a random order that depends on `key`.
 
-    Sorted by target length, then source length, so both sides need little padding (about 3%) while chance, which made the pool, still says
-    who shares a batch. A pair longer than the budget is a batch of its own. Answers with places in the pool.
+    Sorted by target length, then source length: about 3% of the tokens are padding. A pair longer than the budget is a batch of its own.
+    Returns the indices of each batch's pairs in the pool.
     """
-    places = numpy.lexsort((source_lengths, target_lengths))
-    batches = [places[first:last] for first, last in _cuts(source_lengths[places].tolist(), target_lengths[places].tolist(), budget)]
+    order = numpy.lexsort((source_lengths, target_lengths))
+    batches = [order[start:end] for start, end in _cuts(source_lengths[order].tolist(), target_lengths[order].tolist(), budget)]
     return [batches[number] for number in random_for(*key).permutation(len(batches))]
 
 
 def _cuts(source: list[int], target: list[int], budget: int) -> Iterator[tuple[int, int]]:
-    first, longest = 0, 0
-    for place in range(len(source)):
-        widest = max(longest, source[place], target[place])
-        if widest * (place + 1 - first) > budget and place > first:
-            yield first, place
-            first, widest = place, max(source[place], target[place])
-        longest = widest
-    if first < len(source):
-        yield first, len(source)
+    """Start and end of each batch, by the lengths of sorted pairs."""
+    start, longest = 0, 0
+    for index in range(len(source)):
+        longer = max(longest, source[index], target[index])
+        if longer * (index + 1 - start) > budget and index > start:
+            yield start, index
+            start, longer = index, max(source[index], target[index])
+        longest = longer
+    if start < len(source):
+        yield start, len(source)
 
 
 @dataclass
 class Pool:
-    """Pairs that were cut into batches together. rows: of the training set; sampled: their ids of each side, where they were segmented anew."""
+    """Pairs that were sorted and cut into batches together."""
 
     epoch: int
     start: int  # in the epoch, in pairs
-    rows: numpy.ndarray
-    batches: list[numpy.ndarray]  # places in `rows`
-    sampled: Optional[tuple[list, list]]
+    rows: numpy.ndarray  # of the training set
+    batches: list[numpy.ndarray]  # indices into `rows`
+    sampled: tuple[Ids, Ids] | None  # ids of each side, with subword sampling
 
 
 class BatchStream:
-    """Endless batches from (epoch, position) on; the next few are made by a background thread while the model works, the next pool by another.
+    """Endless batches from (epoch, position) on. One background thread prepares the next few batches, another one the next pool.
 
-    Raises what preparing a batch raised. `close` it, or use it as a context manager, to stop the threads.
+    sampling: strength of subword sampling, 0 for none. longest: tokens that a sampled segmentation may have. pin: in page-locked memory, for
+    a GPU. Iterating raises what preparing a batch raised. Use it as a context manager, or `close` it, to stop the threads.
     """
 
-    def __init__(self, data: Prepared, tokenizer: Tokenizer, budget: int, seed: int, sampling: float = 0.0, longest: int = 0, ahead: int = 4) -> None:
+    def __init__(
+        self, data: Prepared, tokenizer: Tokenizer, budget: int, seed: int, sampling: float = 0.0, longest: int = 0, ahead: int = 4, pin: bool = False
+    ) -> None:
         self.data, self.tokenizer, self.budget, self.seed, self.sampling = data, tokenizer, budget, seed, sampling
-        self.longest = min(budget, longest or budget)  # tokens that a sampled segmentation may have
-        self.ahead = ahead
-        self.size = SAMPLED_POOL if sampling else POOL
-        self.worker = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self.pooler = ThreadPoolExecutor(1, thread_name_prefix="pools")
+        self.longest = min(budget, longest or budget)
+        self.ahead, self.pin = ahead, pin
+        self.pool_size = SAMPLED_POOL if sampling else POOL
+        self.batch_thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self.pool_thread = ThreadPoolExecutor(1, thread_name_prefix="pools")
 
     def batches_from(self, epoch: int = 0, position: int = 0) -> Iterator[Batch]:
-        waiting = deque()
-        coming = self._places(epoch, position)
+        queue: deque[Future[Batch]] = deque()
+        numbers = self._batch_numbers(epoch, position)
         while True:
-            while len(waiting) < self.ahead:
-                waiting.append(self.worker.submit(self._make, *next(coming)))
-            yield waiting.popleft().result()
+            while len(queue) < self.ahead:
+                queue.append(self.batch_thread.submit(self._make_batch, *next(numbers)))
+            yield queue.popleft().result()
 
-    def _places(self, epoch: int, position: int) -> Iterator[tuple[Pool, int]]:
-        """The pool and number of each batch to come. A pool has no more batches than pairs, so that a position tells both."""
-        coming = self._parts(epoch, position // self.size)
-        next_pool = self.pooler.submit(self._pool, *next(coming))
-        number = position % self.size
+    def _batch_numbers(self, epoch: int, position: int) -> Iterator[tuple[Pool, int]]:
+        """Pool and number of each batch. A pool has no more batches than pairs, so a position determines both."""
+        rows = self._pool_rows(epoch, position // self.pool_size)
+        next_pool = self.pool_thread.submit(self._make_pool, *next(rows))
+        number = position % self.pool_size
         while True:
-            pool, next_pool = next_pool.result(), self.pooler.submit(self._pool, *next(coming))
+            pool, next_pool = next_pool.result(), self.pool_thread.submit(self._make_pool, *next(rows))
             for number in range(number, len(pool.batches)):
                 yield pool, number
             number = 0
 
-    def _parts(self, epoch: int, part: int) -> Iterator[tuple[int, int, numpy.ndarray]]:
-        """Epoch, number and rows of each pool to come."""
+    def _pool_rows(self, epoch: int, number: int) -> Iterator[tuple[int, int, numpy.ndarray]]:
+        """Epoch, number in the epoch, and rows of each pool."""
         for epoch in itertools.count(epoch):
             rows = epoch_rows(self.data.corpus_of, self.data.weights, len(self.data.source_lengths), self.seed, epoch)
             rows = random_for(self.seed, epoch).permutation(rows)
-            for part in range(part, -(-len(rows) // self.size)):
-                yield epoch, part, rows[part * self.size : (part + 1) * self.size]
-            part = 0
+            for number in range(number, -(-len(rows) // self.pool_size)):
+                yield epoch, number, rows[number * self.pool_size : (number + 1) * self.pool_size]
+            number = 0
 
-    def _pool(self, epoch: int, part: int, rows: numpy.ndarray) -> Pool:
-        sampled, lengths = None, (self.data.source_lengths[rows], self.data.target_lengths[rows])
-        if self.sampling:
-            sampled = self._sample(epoch, part, rows)
-            lengths = tuple(numpy.fromiter(map(len, side), dtype=numpy.int32, count=len(side)) for side in sampled)
-        batches = pool_batches(*lengths, self.budget, self.seed, epoch, part)
-        return Pool(epoch, part * self.size, rows, batches, sampled)
-
-    def _make(self, pool: Pool, number: int) -> Batch:
-        places = pool.batches[number]
-        if pool.sampled:
-            source, target = ([side[place] for place in places.tolist()] for side in pool.sampled)
+    def _make_pool(self, epoch: int, number: int, rows: numpy.ndarray) -> Pool:
+        sampled = self._sample(epoch, number, rows) if self.sampling else None
+        if sampled:
+            source_lengths, target_lengths = (numpy.fromiter(map(len, side), dtype=numpy.int32, count=len(side)) for side in sampled)
         else:
-            source, target = self.data.ids(pool.rows[places])
+            source_lengths, target_lengths = self.data.source_lengths[rows], self.data.target_lengths[rows]
+        batches = pool_batches(source_lengths, target_lengths, self.budget, self.seed, epoch, number)
+        return Pool(epoch, number * self.pool_size, rows, batches, sampled)
+
+    def _make_batch(self, pool: Pool, number: int) -> Batch:
+        indices = pool.batches[number]
+        if pool.sampled:
+            source, target = ([side[index] for index in indices.tolist()] for side in pool.sampled)
+        else:
+            source, target = self.data.ids(pool.rows[indices])
         labels = pad(target)
         shifted = torch.cat([torch.full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
-        return Batch(pool.epoch, pool.start + number, pad(source), shifted, labels, sum(map(len, target)))
+        batch = Batch(pool.epoch, pool.start + number, pad(source), shifted, labels, sum(map(len, target)))
+        return batch.pin() if self.pin else batch
 
-    def _sample(self, epoch: int, part: int, rows: numpy.ndarray) -> tuple[list[list[int]], list[list[int]]]:
-        """Another segmentation of each side; one that grew past the model's maximum, or the budget, gives way to the usual one."""
+    def _sample(self, epoch: int, number: int, rows: numpy.ndarray) -> tuple[Ids, Ids]:
+        """A random segmentation of each side; the best one where the random one is longer than `longest`."""
         sources, targets = self.data.texts(rows)
-        source = self.tokenizer.encode_source(sources, self.sampling, self.seed, epoch, 2 * part)
-        target = self.tokenizer.encode_target(targets, self.sampling, self.seed, epoch, 2 * part + 1)
-        if grown := [place for place in range(len(rows)) if max(len(source[place]), len(target[place])) > self.longest]:
-            for place, usual_source, usual_target in zip(grown, *self.data.ids(rows[grown])):
-                source[place] = source[place] if len(source[place]) <= self.longest else usual_source
-                target[place] = target[place] if len(target[place]) <= self.longest else usual_target
+        source = self.tokenizer.encode_source(sources, self.sampling, self.seed, epoch, 2 * number)
+        target = self.tokenizer.encode_target(targets, self.sampling, self.seed, epoch, 2 * number + 1)
+        if too_long := [index for index in range(len(rows)) if max(len(source[index]), len(target[index])) > self.longest]:
+            for index, best_source, best_target in zip(too_long, *self.data.ids(rows[too_long])):
+                source[index] = source[index] if len(source[index]) <= self.longest else best_source
+                target[index] = target[index] if len(target[index]) <= self.longest else best_target
         return source, target
 
     def close(self) -> None:
-        for pool in (self.pooler, self.worker):
-            pool.shutdown(wait=True, cancel_futures=True)
+        for thread in (self.pool_thread, self.batch_thread):
+            thread.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> BatchStream:
         return self

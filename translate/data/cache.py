@@ -1,7 +1,4 @@
-"""The cache folder: what was made from files lies in a folder named by a fingerprint of all that decides it.
-
-Used by corpora.py (pairs as Arrow tables) and prepare.py (the tokenised training set).
-"""
+"""The cache folder: corpora as Arrow tables, and tokenised training sets, each in a folder named by a hash of all that decides its content."""
 
 from __future__ import annotations
 
@@ -10,8 +7,9 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from filelock import FileLock
 
@@ -20,24 +18,22 @@ from translate.errors import UserError
 from translate.files.atomic import atomic_folder
 from translate.files.paths import expand_path, user_cache
 
-FORMAT = 2  # of what lies in the cache: another number, and it is made anew
-UNFINISHED = (".*.tmp", "building-*")  # folders that are not ready; the second as an older version called them
-DAYS = 2  # after so many such a folder is what a killed run left behind
-INFO = "info.json"  # written last; lists the other files with their sizes
+FORMAT = 2  # of the cache's content: with another number everything is made anew
+UNFINISHED = (".*.tmp", "building-*")  # folders that are being written; the second is an older version's name
+DAYS = 2  # after which such a folder is a killed run's
+INFO = "info.json"  # lists the other files with their sizes
 
 
 def cache_folder(data: DataConfig) -> Path:
     """data.cache, or translate-nmt in $XDG_CACHE_HOME or ~/.cache."""
-    if data.cache:
-        return Path(expand_path(data.cache))
-    return user_cache()
+    return Path(expand_path(data.cache)) if data.cache else user_cache()
 
 
-def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> tuple[Path, dict]:
-    """The cache's folder for `key` and the facts about it that `build(folder)` returned when it filled it.
+def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """The cache's folder for `key`, and what `build(folder)` returned when it wrote the folder (values that JSON can hold).
 
-    Made in a temporary folder, then renamed, so that no half of it is ever found. Of two runs that want it at once, one makes it and the other
-    waits (the lock goes with the process that holds it). A damaged one is made anew. UserError if the folder cannot be written.
+    Written to a temporary folder that is then renamed, so that no incomplete one is ever found. If two runs need it at once, one builds it
+    and the other waits (the lock is released when its process ends). A damaged one is made anew. UserError if the folder can't be written.
     """
     final = cache / f"{kind}-{key[:32]}"
     if (facts := _facts(final)) is not None:
@@ -45,37 +41,38 @@ def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict]) -> t
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{final.name}.lock"):
-            if (facts := _facts(final)) is None:  # else another run has made it meanwhile
+            if (facts := _facts(final)) is None:  # another run may have made it while this one waited
                 facts = _make(final, build)
     except OSError as error:
         raise UserError(f"the cache folder {cache} cannot be written ({error.strerror or error}): set data.cache to another one") from None
     return final, facts
 
 
-def _make(final: Path, build: Callable[[Path], dict]) -> dict:
-    """Fill a temporary folder, then rename it to `final`, in place of a damaged one. OSError or UserError where that can't be done."""
-    _remove_old(final.parent)
-    with atomic_folder(final) as place:
-        facts = build(place)
-        sizes = {file.name: file.stat().st_size for file in place.iterdir()}
-        (place / INFO).write_text(json.dumps({"sizes": sizes, "facts": facts}), encoding="utf-8")
+def _make(final: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Build a temporary folder, then rename it to `final`, replacing a damaged one. OSError or UserError if that fails."""
+    _remove_abandoned(final.parent)
+    with atomic_folder(final) as folder:
+        facts = build(folder)
+        sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
+        (folder / INFO).write_text(json.dumps({"sizes": sizes, "facts": facts}), encoding="utf-8")
         if final.exists():
             shutil.rmtree(final)
     return facts
 
 
-def _remove_old(cache: Path) -> None:
+def _remove_abandoned(cache: Path) -> None:
     for folder in (folder for pattern in UNFINISHED for folder in cache.glob(pattern)):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - folder.stat().st_mtime > DAYS * 86400:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _facts(folder: Path) -> dict | None:
+def _facts(folder: Path) -> dict[str, Any] | None:
+    """What `build` returned for a complete folder; None for a missing or damaged one."""
     try:
-        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
-        whole = all((folder / name).stat().st_size == size for name, size in info["sizes"].items())
-        return info["facts"] if whole else None
+        info: dict[str, dict[str, Any]] = json.loads((folder / INFO).read_text(encoding="utf-8"))
+        complete = all((folder / name).stat().st_size == size for name, size in info["sizes"].items())
+        return info["facts"] if complete else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -1,4 +1,4 @@
-"""A corpus that comes through a pipe, such as <(zstdcat FILE): it can be read once only, so it is held in a temporary file for this process."""
+"""Corpora that come through a pipe, such as <(zstdcat FILE). A pipe can be read only once, so it is copied to a temporary file."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import stat
 import tempfile
 
 from translate.errors import UserError
-from translate.text.lines import COMPRESSED
+from translate.files.digest import COMPRESSED
 
-_HELD: dict[tuple[int, int], str] = {}  # names of the temporary files by device and inode of the pipe; they go when the process ends
+_BUFFERED: dict[tuple[int, int], str] = {}  # device and inode of a pipe -> temporary file, deleted when the process ends
 
 
-def held(path: str) -> str:
-    """The path of what came through the pipe at `path`; of anything else `path` itself.
+def buffered_pipe(path: str) -> str:
+    """If `path` is a pipe, the path of a file with what came through it; otherwise `path`.
 
-    Waits for the pipe's end. UserError where there is no room, and for a device: it may have no end.
+    Reads the pipe to its end. UserError if the disk is full, and for a device, which may have no end.
     """
     try:
         state = os.stat(path)
-    except OSError:  # whoever opens it says what is wrong
+    except OSError:  # whoever opens it reports what is wrong
         return path
     if stat.S_ISCHR(state.st_mode) or stat.S_ISBLK(state.st_mode):
         raise UserError(f"{path}: it is a device: give a file, or a pipe")
     if not stat.S_ISFIFO(state.st_mode):
         return path
     key = (state.st_dev, state.st_ino)
-    if key not in _HELD:
+    if key not in _BUFFERED:
         suffix = next((suffix for suffix in COMPRESSED if path.endswith(suffix)), "")
         try:
             with open(path, "rb") as pipe, tempfile.NamedTemporaryFile("wb", prefix="translate-pipe-", suffix=suffix, delete=False) as file:
@@ -37,13 +37,13 @@ def held(path: str) -> str:
                 shutil.copyfileobj(pipe, file)
         except OSError as error:
             raise UserError(
-                f"{path}: cannot be held in {tempfile.gettempdir()}: {error.strerror or error}; set TMPDIR to a folder with room"
+                f"{path}: could not be copied to {tempfile.gettempdir()}: {error.strerror or error}; set TMPDIR to a folder with enough space"
             ) from None
-        _HELD[key] = file.name
-    return _HELD[key]
+        _BUFFERED[key] = file.name
+    return _BUFFERED[key]
 
 
 def _remove(name: str, process: int) -> None:
-    if os.getpid() == process:  # not in a copy of the process
+    if os.getpid() == process:  # not in a fork
         with contextlib.suppress(OSError):
             os.unlink(name)

@@ -1,7 +1,4 @@
-"""Corpora that are tables: a Hugging Face data set, a saved one, Parquet files. Each as a table, a key of what is in it and its texts.
-
-Used by corpora.py.
-"""
+"""Corpora that are tables: a data set of the Hugging Face hub, one saved by `datasets`, Parquet files."""
 
 from __future__ import annotations
 
@@ -14,66 +11,70 @@ import socket
 import sys
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any
 
-import datasets
-import huggingface_hub
-import pyarrow
+import datasets  # type: ignore[import-untyped]
+import huggingface_hub.constants
+import pyarrow  # type: ignore[import-untyped]
 from pyarrow import parquet
 
-from translate.config import CorpusConfig, DataConfig
-from translate.data.pairfiles import one_line
+from translate.config import CorpusConfig
+from translate.data.cache import digest
+from translate.data.corpus import Corpus
+from translate.data.rows import ROWS, Pair, one_line
 from translate.errors import UserError
 from translate.files.digest import file_key
 from translate.files.paths import expand_path
 from translate.values import short_repr
 
-ROWS = 10_000  # rows read at once
-MUCH = 1 << 26  # bytes of a column of them: its texts are made one by one
-HUB_SECONDS = 5  # that the hub has to answer
-DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pyarrow.ArrowException)  # of readers made for sound files
+LARGE = 1 << 26  # bytes of a column in one batch, from which on its texts are decoded one by one
+HUB_TIMEOUT = 5  # seconds
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pyarrow.ArrowException)  # what reading a damaged file may raise
 
 
-def hub_table(corpus: CorpusConfig, data: DataConfig) -> tuple[datasets.Dataset, Any]:
+def hub_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) -> Corpus:
+    """A split of a data set of the hub, or of a local folder with such a layout. UserError if it could not be loaded."""
     if not corpus.path:
         raise UserError("a corpus of kind hub needs `path`: the name of the data set")
     try:
-        table = _loaded(expand_path(corpus.path), corpus.config, corpus.split, corpus.revision)
-    except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those there are); a set that is a script
-        raise UserError(f"data set {corpus.path}: {_in_a_line(error)}") from None
-    except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not in the cache; no such name
-        files = f"{corpus.files}.{data.source_language} and {corpus.files}.{data.target_language}"
+        table = _load(expand_path(corpus.path), corpus.config, corpus.split, corpus.revision)
+    except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those that exist); a script
+        raise UserError(f"data set {corpus.path}: {_on_one_line(error)}") from None
+    except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not cached; no such name
+        files = " and ".join(f"{corpus.files}.{language}" for language in languages)
         hint = f"set data.folder to a folder with {files}" if corpus.files else "use files of your own, with a corpus of kind text"
-        reason = _in_a_line(error) if _answers() else f"{datasets.config.HF_ENDPOINT} does not answer, and its local cache has not this set"
+        reason = _on_one_line(error) if _hub_answers() else f"{datasets.config.HF_ENDPOINT} does not answer, and it is not in the local cache"
         raise UserError(f"data set {corpus.path} could not be loaded from the Hugging Face hub: {hint} ({reason})") from None
-    return table, table._fingerprint  # of the builder: its code, its settings and the state of its files
+    # the fingerprint has no public name: it covers the builder's code, its settings and the state of its files
+    return _table_corpus(table, corpus, languages, cache, table._fingerprint)
 
 
-def _loaded(path: str, config: str | None, split: str, revision: str | None) -> datasets.Dataset:
-    if os.path.exists(path):  # files with the layout of the hub; they may change
+def _load(path: str, config: str | None, split: str, revision: str | None) -> datasets.Dataset:
+    if os.path.exists(path):  # a local folder, which may change
         with _quiet():
             return datasets.load_dataset(path, config, split=split, revision=revision)
-    return _asked(path, config, split, revision)
+    return _load_from_hub(path, config, split, revision)
 
 
 @functools.cache
-def _asked(path: str, config: str | None, split: str, revision: str | None) -> datasets.Dataset:
-    """From the hub, once a process; from its local cache at once where the hub doesn't answer."""
+def _load_from_hub(path: str, config: str | None, split: str, revision: str | None) -> datasets.Dataset:
+    """Once per process; from the local cache if the hub does not answer."""
     if not datasets.config.HF_HUB_OFFLINE:
         print(f"asking the Hugging Face hub for {path} ({split}) ...", file=sys.stderr, flush=True)
-    with _quiet(), contextlib.nullcontext() if _answers() else _offline():
+    with _quiet(), contextlib.nullcontext() if _hub_answers() else _offline():
         return datasets.load_dataset(path, config, split=split, revision=revision)
 
 
 @functools.cache
-def _answers() -> bool:
-    """Whether the hub can be reached. Asked first, as its own client tries again and again: 23 s until it gives up."""
+def _hub_answers() -> bool:
+    """Whether the hub can be reached. The hub's own client retries for 23 s before it gives up."""
     if datasets.config.HF_HUB_OFFLINE or urllib.request.getproxies():
-        return True  # nothing to ask; or a proxy is asked, which has time limits of its own
-    place = urllib.parse.urlsplit(datasets.config.HF_ENDPOINT)
+        return True  # nothing is asked, or a proxy is, which has timeouts of its own
+    url = urllib.parse.urlsplit(datasets.config.HF_ENDPOINT)
     try:
-        socket.create_connection((place.hostname, place.port or (80 if place.scheme == "http" else 443)), HUB_SECONDS).close()
+        socket.create_connection((url.hostname, url.port or (80 if url.scheme == "http" else 443)), HUB_TIMEOUT).close()
     except OSError:
         return False
     return True
@@ -88,45 +89,60 @@ def _offline() -> Iterator[None]:
         datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = False
 
 
-def saved_table(corpus: CorpusConfig, cache: Path) -> tuple[datasets.Dataset, Any]:
+def saved_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) -> Corpus:
+    """A folder written by `Dataset.save_to_disk`. UserError if it is damaged or lacks the split."""
     if not corpus.path:
         raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
     _check_saved(Path(expand_path(corpus.path)))
     try:
         table = datasets.load_from_disk(expand_path(corpus.path))
-    except IndexError:  # `datasets` fails so where there is no row
+    except IndexError:  # raised by `datasets` for a table without rows
         raise UserError(f"{corpus.path}: the corpus is empty") from None
     except DAMAGED as error:
-        raise UserError(f"{corpus.path} cannot be read as a folder written by save_to_disk: {_in_a_line(error)}") from None
+        raise UserError(f"{corpus.path} cannot be read as a folder written by save_to_disk: {_on_one_line(error)}") from None
     if isinstance(table, datasets.DatasetDict):
         if corpus.split not in table:
             raise UserError(f"{corpus.path} has no split {corpus.split!r}, only {', '.join(table)}: set the corpus's `split`")
         table = table[corpus.split]
-    return table, [file_key(file["filename"], cache) for file in table.cache_files]
+    return _table_corpus(table, corpus, languages, cache, [file_key(file["filename"], cache) for file in table.cache_files])
+
+
+def _table_corpus(table: datasets.Dataset, corpus: CorpusConfig, languages: tuple[str, str], cache: Path, content: Any) -> Corpus:
+    """content: plain values that decide what is in the table."""
+    name = f"{corpus.path} ({corpus.split})"
+    columns = _columns(table.features, corpus, languages, name)
+    return Corpus(name, digest(corpus.kind, columns, content), lambda skipped: _table_rows(table, columns, name), cache)
 
 
 def _check_saved(folder: Path) -> None:
-    """UserError where files of a saved set lie outside its folder, or one is a pipe or a device, which might have no end."""
+    """UserError if it names files outside the folder, or contains a pipe or a device, which might have no end."""
     _check_regular(folder)
     for path in [*folder.rglob("state.json"), *folder.glob("dataset_dict.json")]:
         try:
             values = json.loads(path.read_bytes())
             names = values["splits"] if path.name == "dataset_dict.json" else [file["filename"] for file in values["_data_files"]]
         except DAMAGED as error:
-            raise UserError(f"{path} cannot be read as written by save_to_disk: {_in_a_line(error)}") from None
+            raise UserError(f"{path} cannot be read as written by save_to_disk: {_on_one_line(error)}") from None
         for name in names:
             if not isinstance(name, str) or Path(name).name != name:
-                raise UserError(f"{path} names {short_repr(name)}, which is not in its folder")
+                raise UserError(f"{path} names {short_repr(name)}, which is not in that folder")
 
 
 def _check_regular(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise UserError(f"{path}: it is a pipe or a device: files are needed")
+            raise UserError(f"{path} is a pipe or a device: give regular files")
 
 
-def parquet_files(corpus: CorpusConfig) -> list[Path]:
-    """One file, or all .parquet files of a folder, in the order of their names. UserError if there is none, or one is damaged."""
+def parquet_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) -> Corpus:
+    """One Parquet file, or all of a folder, in the order of their names. UserError if there is none, or one is damaged."""
+    files = _parquet_files(corpus)
+    columns = _columns(datasets.Features.from_arrow_schema(parquet.read_schema(files[0])), corpus, languages, str(files[0]))
+    key = digest("parquet", [columns], [file_key(file, cache) for file in files])
+    return Corpus(", ".join(map(str, files)), key, lambda skipped: _parquet_rows(files, columns), cache)
+
+
+def _parquet_files(corpus: CorpusConfig) -> list[Path]:
     path = Path(expand_path(corpus.path))
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     _check_regular(path)
@@ -136,17 +152,11 @@ def parquet_files(corpus: CorpusConfig) -> list[Path]:
         try:
             parquet.ParquetFile(file).close()
         except (OSError, pyarrow.ArrowException) as error:
-            raise UserError(f"{file}: cannot be read as Parquet: {_in_a_line(error)}") from None
+            raise UserError(f"{file}: cannot be read as Parquet: {_on_one_line(error)}") from None
     return files
 
 
-def parquet_columns(files: Sequence[Path], corpus: CorpusConfig, data: DataConfig) -> list[str]:
-    features = datasets.Features.from_arrow_schema(parquet.read_schema(files[0]))
-    given = ((corpus.source, data.source_language), (corpus.target, data.target_language))
-    return [column_of(features, *side, str(files[0])) for side in given]
-
-
-def parquet_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _parquet_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[Pair]:
     for file in files:
         with parquet.ParquetFile(file) as opened:
             tops = [column if column in opened.schema_arrow.names else column.split(".")[0] for column in columns]
@@ -155,13 +165,13 @@ def parquet_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[tupl
                     batch.validate(full=True)
                     yield from zip(*(_texts(batch.column(top), top, column, file) for column, top in zip(columns, tops)))
             except (OSError, KeyError, pyarrow.ArrowException) as error:
-                raise UserError(f"{file}: cannot be read: {_in_a_line(error)}") from None
+                raise UserError(f"{file}: cannot be read: {_on_one_line(error)}") from None
 
 
 def _texts(cells: pyarrow.Array, top: str, column: str, name: object) -> Iterator[str]:
-    """One side of a batch of rows, of `column`, which may be within the column `top`."""
-    few = cells.nbytes < MUCH and "dictionary" not in str(cells.type)  # of which a few bytes may name the same long text again and again
-    for value in cells.to_pylist() if few else (cell.as_py() for cell in cells):
+    """One side of a batch of rows: `column`, which may be nested in the column `top`."""
+    small = cells.nbytes < LARGE and "dictionary" not in str(cells.type)  # in a dictionary a few bytes may refer to a long text many times
+    for value in cells.to_pylist() if small else (cell.as_py() for cell in cells):
         for key in column[len(top) + 1 :].split(".") if column != top else []:
             value = None if value is None else value[key]
         if value is not None and not isinstance(value, str):
@@ -169,46 +179,50 @@ def _texts(cells: pyarrow.Array, top: str, column: str, name: object) -> Iterato
         yield one_line(value)
 
 
-def column_of(features: datasets.Features, given: str, language: str, name: str) -> str:
-    """The column of one side; without a name that of its language, at the top or in `translation`."""
-    names = dict(_names(features))
-    for column in [given] if given else [language, f"translation.{language}"]:
-        if column in names:
-            if names[column] not in ("string", "large_string"):
-                raise UserError(f"column {column} of {name} holds {names[column]}: it must hold strings")
-            return column
-    raise UserError(f"{name} has no column {given or language}, only {', '.join(names)}: set the corpus's `source` and `target`")
+def _columns(features: datasets.Features, corpus: CorpusConfig, languages: tuple[str, str], name: str) -> list[str]:
+    """The columns of source and target. Without a name: that of the language, at the top or in `translation`."""
+    types = dict(_column_types(features))
+    columns = []
+    for given, language in zip((corpus.source, corpus.target), languages):
+        candidates = [given] if given else [language, f"translation.{language}"]
+        column = next((column for column in candidates if column in types), None)
+        if column is None:
+            raise UserError(f"{name} has no column {given or language}, only {', '.join(types)}: set the corpus's `source` and `target`")
+        if types[column] not in ("string", "large_string"):
+            raise UserError(f"column {column} of {name} holds {types[column]}: it must hold strings")
+        columns.append(column)
+    return columns
 
 
-def _names(features: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """Columns of a table with their types, those within a column as `column.key`."""
+def _column_types(features: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, str]]:
+    """The columns of a table with their types; nested ones as `column.key`."""
     for name, feature in features.items():
         if isinstance(feature, datasets.Translation):
             yield from ((f"{at}{name}.{language}", "string") for language in feature.languages)
         elif isinstance(feature, dict):
-            yield from _names(feature, f"{at}{name}.")
+            yield from _column_types(feature, f"{at}{name}.")
         else:
             yield at + name, getattr(feature, "dtype", type(feature).__name__)
 
 
-def table_rows(table: datasets.Dataset, columns: Sequence[str], name: str) -> Iterator[tuple[str, str]]:
+def _table_rows(table: datasets.Dataset, columns: Sequence[str], name: str) -> Iterator[Pair]:
     if not len(table):
         return
     tops = [column if column in table.column_names else column.split(".")[0] for column in columns]
     table = table.select_columns(sorted(set(tops)))
     try:
-        for batch in table.data.to_batches():  # offsets that lead out of the file would end the process
+        for batch in table.data.to_batches():  # offsets beyond the end of the file would crash the process
             batch.validate(full=True)
     except pyarrow.ArrowException as error:
-        raise UserError(f"{name} is damaged: {_in_a_line(error)}") from None
+        raise UserError(f"{name} is damaged: {_on_one_line(error)}") from None
     for batch in table.with_format("arrow").iter(batch_size=ROWS):
         yield from zip(*(_texts(batch[top], top, column, name) for column, top in zip(columns, tops)))
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """`datasets` and the hub without progress bars and remarks: what goes wrong comes as an exception."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    """Silences progress bars and log messages of `datasets` and the hub; errors are raised anyway."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]
@@ -228,5 +242,5 @@ def _quiet() -> Iterator[None]:
             enable_progress_bars()
 
 
-def _in_a_line(error: Exception) -> str:
+def _on_one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

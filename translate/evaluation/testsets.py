@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sacrebleu.dataset import DATASETS
 
 from translate.config import Config, CorpusConfig
-from translate.data.prepare import load_pairs
+from translate.data.pairs import load_pairs
 from translate.errors import UserError
 from translate.files.paths import expand_path
 from translate.text.lines import COMPRESSED, read_lines

@@ -5,6 +5,6 @@ Out: sentence pairs, always the same.
 May import: errors.
 """
 
-from translate.phrasebook.corpus import SPLITS, pairs
+from translate.phrasebook.corpus import SPLITS, VERSION, pairs
 
-__all__ = ["SPLITS", "pairs"]
+__all__ = ["SPLITS", "VERSION", "pairs"]

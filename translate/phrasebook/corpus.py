@@ -24,6 +24,7 @@ SPLITS = ("train", "validation", "test", "test_unseen")
 DRAWN = 38_500  # distinct pairs before the split
 VALIDATION, TEST, UNSEEN = 500, 1000, 500
 WITHHELD = 0.05  # share of the combinations
+VERSION = 1  # of the pairs, for caches: raise it whenever they change
 
 
 class Pair(NamedTuple):

@@ -1,11 +1,11 @@
 """Random segmentations of a line into subwords, for training: BPE-dropout and unigram sampling.
 
 Provilkov et al. 2020 (BPE-dropout, Algorithm 1) and Kudo 2018 (subword regularization, section 3.2, sampled from the whole lattice).
-Sits under tokenizer.py. SentencePiece has both built in, but seeds them with a salt of the process: no seed gives the same batch twice,
-and a resumed run could not repeat an uninterrupted one. Here the result is a function of (lines, strength, seed, epoch, part).
+SentencePiece has both built in, but its random generator can't be seeded, so a resumed run could not repeat an uninterrupted one. Here the
+result is a function of (lines, strength, seed, epoch, part).
 
-No piece reaches past a space, so words are segmented one by one, and each word has `DRAWS` segmentations an epoch, made when first asked for:
-after a while a line costs one look-up a word. The next epoch draws others.
+No piece crosses a space, so words are segmented one by one. Each word has `DRAWS` segmentations per epoch, computed on first use and then
+looked up; the next epoch draws new ones.
 """
 
 from __future__ import annotations
@@ -14,58 +14,61 @@ import hashlib
 import math
 import re
 import struct
-from typing import Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy
 
 from translate.errors import UserError
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # types of a piece in SentencePiece's file
-UNIGRAM, BPE = 1, 2  # types of a model there
+UNIGRAM, BPE = 1, 2  # types of a model
 SPACE = "\u2581"
 DRAWS = 64  # segmentations of a word to choose from in an epoch
-Draws = List[Optional[Tuple[int, ...]]]
-KEPT = 100_000  # words whose segmentations are remembered: about 1 KB each
+Draws: TypeAlias = "list[tuple[int, ...] | None]"  # of one word; None: not drawn yet
+CACHED_WORDS = 100_000  # whose segmentations are kept: about 1 KB each
 
 
 def read_model(model: bytes) -> tuple[int, list[tuple[str, float, int]]]:
-    """The type of a SentencePiece model and each piece's (text, score, type), read from the fields of its protocol buffer.
+    """The type of a SentencePiece model and each piece's (text, score, type), read from its protocol buffer.
 
-    The Python package has no call for these two types, and its protocol classes need another package.
+    The Python package exposes neither type, and its protocol classes need the protobuf package.
     """
     kind, pieces = UNIGRAM, []
     for field, value in _fields(model):
         if field == 1:
-            piece = {1: b"", 2: 0.0, 3: NORMAL, **dict(_fields(value))}
+            piece: dict[int, Any] = {1: b"", 2: 0.0, 3: NORMAL, **dict(_fields(value))}
             pieces.append((piece[1].decode("utf-8"), piece[2], piece[3]))
-        elif field == 2:  # of the trainer's settings, field 3 is the type of the model
+        elif field == 2:  # the trainer's settings, of which field 3 is the type of the model
             kind = dict(_fields(value)).get(3, UNIGRAM)
     return kind, pieces
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | float | bytes]]:
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Number and value of each field of a protocol buffer message: int, float or bytes, by its wire type."""
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        value: Any
         if key & 7 == 0:
-            value, place = _varint(data, place)
+            value, position = _varint(data, position)
         elif key & 7 == 2:
-            size, place = _varint(data, place)
-            value, place = data[place : place + size], place + size
+            size, position = _varint(data, position)
+            value, position = data[position : position + size], position + size
         elif key & 7 == 5:
-            value, place = struct.unpack("<f", data[place : place + 4])[0], place + 4
+            value, position = struct.unpack("<f", data[position : position + 4])[0], position + 4
         else:  # 8 bytes; no field of interest has them
-            value, place = data[place : place + 8], place + 8
+            value, position = data[position : position + 8], position + 8
         yield key >> 3, value
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        byte = data[place]
-        value, shift, place = value | (byte & 127) << shift, shift + 7, place + 1
+        byte = data[position]
+        value, shift, position = value | (byte & 127) << shift, shift + 7, position + 1
         if byte < 128:
-            return value, place
+            return value, position
 
 
 class Sampler:
@@ -80,25 +83,25 @@ class Sampler:
             raise UserError("tokenizer.sampling needs a BPE or unigram SentencePiece model, and this is neither: set tokenizer.sampling=0")
         self.strength, self.unknown = strength, unknown
         self.segment = self._drop_merges if kind == BPE else self._sample_lattice
-        known = [(text, score, index) for index, (text, score, type_) in enumerate(pieces) if type_ in (NORMAL, USER_DEFINED)]
+        known = [(text, score, index) for index, (text, score, kind) in enumerate(pieces) if kind in (NORMAL, USER_DEFINED)]
         self.ids = {text: index for text, _, index in known}
         self.scores = {text: score for text, score, _ in known}
         self.longest = max(map(len, self.ids))
         self.unknown_score = min(self.scores.values()) - 10  # SentencePiece's
-        self.bytes = [index for index, (_, _, type_) in enumerate(pieces) if type_ == BYTE]
-        # a user-defined symbol is a word of its own; so is a line, should a foreign model have pieces that reach past a space
+        self.bytes = [index for index, (_, _, kind) in enumerate(pieces) if kind == BYTE]
+        # a user-defined symbol is a word of its own; so is a whole line if some other trainer's model has pieces that cross a space
         crossing = any(SPACE in text.lstrip(SPACE) for text, _, index in known if pieces[index][2] == NORMAL)
-        symbols = sorted((text for text, _, type_ in pieces if type_ == USER_DEFINED), key=len, reverse=True)
+        symbols = sorted((text for text, _, kind in pieces if kind == USER_DEFINED), key=len, reverse=True)
         self.symbols = set(symbols)
         split = "|".join(re.escape(symbol) for symbol in symbols)
         self.symbol_split = re.compile(f"({split})", re.DOTALL) if symbols else None
         self.words = re.compile(".+" if crossing else f"{SPACE}+[^{SPACE}]*|[^{SPACE}]+", re.DOTALL)
-        self.drawn: tuple[str, dict[str, Draws]] = ("", {})  # of which seed and epoch, and of each word what was drawn so far
+        self.drawn: tuple[str, dict[str, Draws]] = ("", {})  # seed and epoch, and what was drawn so far for each word
 
     def encode(self, lines: Sequence[str], seed: int, epoch: int = 0, part: int = 0) -> list[list[int]]:
         """Ids of each line: a function of the arguments and `strength` alone.
 
-        The draws of a word are those of `seed` and `epoch`; `part` says which of them each place gets.
+        `seed` and `epoch` determine the draws of a word, `part` which of them each occurrence gets.
         """
         lines_of_words = [self._split(line) for line in lines]
         random = numpy.random.Generator(numpy.random.PCG64([seed, epoch, part]))
@@ -106,7 +109,7 @@ class Sampler:
         salt = f"{seed} {epoch}"
         if self.drawn[0] != salt:
             self.drawn = (salt, {})
-        salt, drawn = self.drawn if self.drawn[0] == salt else (salt, {})  # another thread may be in another epoch
+        salt, drawn = self.drawn if self.drawn[0] == salt else (salt, {})  # if another thread is in another epoch
         ids = [[index for word in words for index in self._draw(drawn, salt, word, next(choice))] for words in lines_of_words]
         if not self.bytes:  # a run of unknown characters is one unknown piece, as in SentencePiece
             ids = [[a for a, b in zip(line, [*line[1:], -1]) if not a == b == self.unknown] for line in ids]
@@ -121,14 +124,14 @@ class Sampler:
     def _draw(self, drawn: dict[str, Draws], salt: str, word: str, choice: int) -> tuple[int, ...]:
         draws = drawn.get(word)
         if draws is None:
-            if len(drawn) >= KEPT:
+            if len(drawn) >= CACHED_WORDS:
                 drawn.clear()
             draws = drawn[word] = [None] * DRAWS
         ids = draws[choice]
         if ids is None:
             symbols = [word] if word in self.symbols else self.segment(word, _uniform(f"{salt} {choice} {word}"))
             ids = tuple(index for symbol in symbols for index in self._ids_of(symbol))
-            ids = draws[choice] = next((same for same in draws if same == ids), ids)  # few differ: keep one object of each
+            ids = draws[choice] = next((same for same in draws if same == ids), ids)  # many are equal: share one object
         return ids
 
     def _ids_of(self, symbol: str) -> list[int]:
@@ -138,14 +141,14 @@ class Sampler:
         return [self.bytes[byte] for byte in symbol.encode("utf-8")] if self.bytes else [self.unknown]
 
     def _drop_merges(self, word: str, chance: Iterator[float]) -> list[str]:
-        """Merges as BPE does, best first, but before each merge any place is passed over with probability `strength`."""
+        """BPE with dropout: merges the best pair first, but before each merge every candidate is skipped with probability `strength`."""
         symbols, scores = list(word), self.scores
-        merges = [scores.get(a + b) for a, b in zip(symbols, symbols[1:])]  # of each neighbouring two, if there is a piece of both
+        merges = [scores.get(a + b) for a, b in zip(symbols, symbols[1:])]  # scores of neighbours, None if there is no such piece
         while True:
-            best, most = -1, -math.inf
-            for place, score in enumerate(merges):
-                if score is not None and score > most and next(chance) >= self.strength:
-                    best, most = place, score
+            best, best_score = -1, -math.inf
+            for index, score in enumerate(merges):
+                if score is not None and score > best_score and next(chance) >= self.strength:
+                    best, best_score = index, score
             if best < 0:
                 return symbols
             symbols[best] += symbols.pop(best + 1)
@@ -156,9 +159,9 @@ class Sampler:
                 merges[best] = scores.get(symbols[best] + symbols[best + 1])
 
     def _sample_lattice(self, word: str, chance: Iterator[float]) -> list[str]:
-        """Draws a path with a probability that goes as its own to the power of `strength`: forward sums, then backward steps."""
+        """Draws a segmentation x with probability proportional to P(x) ** strength: forward filtering, backward sampling."""
         total = [0.0] + [-math.inf] * len(word)
-        arriving: list[list[tuple[float, int]]] = [[]]  # at each place, the (weight, start) of the pieces that end there
+        arriving: list[list[tuple[float, int]]] = [[]]  # (log weight, start) of the pieces that end at each position
         for end in range(1, len(word) + 1):
             steps = []
             for start in range(max(0, end - self.longest), end):
@@ -170,17 +173,18 @@ class Sampler:
             arriving.append(steps)
         path, end = [], len(word)
         while end:
-            rest, steps = next(chance), iter(arriving[end])
-            while rest >= 0 and (step := next(steps, None)):  # None: the shares add up to 1 but for rounding
-                weight, start = step
+            rest = next(chance)
+            for weight, start in arriving[end]:
                 rest -= math.exp(weight - total[end])
+                if rest < 0:
+                    break
             path.append(word[start:end])
             end = start
         return path[::-1]
 
 
 def _uniform(key: str) -> Iterator[float]:
-    """Numbers from 0 up to 1 that depend on `key` alone: Knuth's linear congruential generator, as `random.Random` takes long to seed."""
+    """Numbers in [0, 1) that depend on `key` alone: Knuth's linear congruential generator, as `random.Random` is slow to seed."""
     state = int.from_bytes(hashlib.blake2b(key.encode("utf-8"), digest_size=8).digest(), "little")
     while True:
         state = (state * 6364136223846793005 + 1442695040888963407) % 2**64

@@ -1,7 +1,4 @@
-"""Text <-> subword ids, by SentencePiece (Kudo and Richardson 2018); its model is trained inside the run and lies in the run folder.
-
-The lowest layer: the four special ids below are fixed here for the whole toolkit.
-"""
+"""Text <-> subword ids, by SentencePiece (Kudo and Richardson 2018). Fixes the four special ids for the whole package."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from itertools import chain, islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Sequence
 
 import sentencepiece
 
@@ -24,21 +21,21 @@ from translate.tokenizer.subwords import SPACE, Sampler
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 SOURCE_FILE, TARGET_FILE = "spm.model", "spm.target.model"
-LONGEST_LINE = 16384  # bytes; SentencePiece trains on no longer one
-QUIET = 4  # above SentencePiece's errors, which it prints and also raises
+LONGEST_LINE = 16384  # bytes; SentencePiece does not train on longer ones
+QUIET = 4  # log level above errors, which SentencePiece prints and also raises
 ONE_LINE = str.maketrans("\n\r", "  ")
 
 sentencepiece.set_min_log_level(QUIET)
 
 
 class Tokenizer:
-    """One SentencePiece model for both languages, or one for each.
+    """One SentencePiece model for both languages (`joint`), or one for each.
 
-    joint: whether it is one. source_size, target_size: pieces, the four special ones included.
+    source_size, target_size: number of pieces, including the four special ones.
     """
 
     def __init__(self, source_model: bytes, target_model: bytes | None = None) -> None:
-        """From the bytes of SentencePiece models; without `target_model` the first serves both sides. UserError if one will not do."""
+        """From serialized SentencePiece models; without `target_model` the first serves both sides. UserError if one is unusable."""
         self.joint = target_model is None
         self.models = {SOURCE_FILE: source_model} if target_model is None else {SOURCE_FILE: source_model, TARGET_FILE: target_model}
         self._source = _processor(source_model, SOURCE_FILE)
@@ -51,8 +48,8 @@ class Tokenizer:
     ) -> list[list[int]]:
         """Ids of each line, EOS at the end.
 
-        sampling: 0 = the one best segmentation, computed by `threads` threads; else a random one (subwords.py) that depends on nothing
-        but the lines, `sampling`, `seed`, `epoch` and `part`: p of BPE-dropout, or alpha of a unigram model.
+        sampling: 0 = the best segmentation, computed by `threads` threads; else a random one (subwords.py), p of BPE-dropout or alpha of a
+        unigram model, that depends only on the lines, `sampling`, `seed`, `epoch` and `part`.
         """
         return self._encode(SOURCE_FILE, lines, sampling, seed, epoch, part, threads)
 
@@ -65,7 +62,8 @@ class Tokenizer:
     def _encode(self, name: str, lines: Sequence[str], sampling: float, seed: int | None, epoch: int, part: int, threads: int) -> list[list[int]]:
         processor = self._source if name == SOURCE_FILE else self._target
         if not sampling:
-            return processor.encode(list(lines), add_eos=True, num_threads=threads)
+            ids: list[list[int]] = processor.encode(list(lines), add_eos=True, num_threads=threads)
+            return ids
         if seed is None:
             raise UserError("subword sampling needs a seed")
         sampler = self._samplers.get((name, sampling))
@@ -74,34 +72,34 @@ class Tokenizer:
         return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in lines], seed, epoch, part)]
 
     def normalized_source(self, lines: Sequence[str]) -> list[str]:
-        """Each line as the model sees it before it is segmented: blank if nothing of it is left."""
+        """Each line as the model sees it before segmentation; "" if nothing is left of it."""
         return [line.replace(SPACE, " ").strip() for line in self._source.normalize(list(lines))]
 
     def normalized_target(self, lines: Sequence[str]) -> list[str]:
         return [line.replace(SPACE, " ").strip() for line in self._target.normalize(list(lines))]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """Target text of each list of ids, specials left out. One line each: a line end among the byte pieces becomes a space."""
+        """Target text of each list of ids, without special ones. A line end, from byte pieces, becomes a space."""
         lines = self._target.decode([[index for index in map(int, line) if index > UNK] for line in ids])
         return [line.translate(ONE_LINE) for line in lines]
 
     def source_pieces(self) -> list[str]:
-        """The piece of each source id, as SentencePiece writes it."""
+        """The piece of each source id, in SentencePiece's notation."""
         return [self._source.id_to_piece(number) for number in range(self.source_size)]
 
     def target_pieces(self) -> list[str]:
         return [self._target.id_to_piece(number) for number in range(self.target_size)]
 
-    def save(self, folder: str | os.PathLike) -> None:
-        """Write spm.model, and spm.target.model if the sides have one each, into `folder`."""
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write spm.model, and spm.target.model unless joint, to `folder`."""
         make_folder(folder)
         for name, model in self.models.items():
             with atomic_write(Path(folder) / name) as file:
                 file.write(model)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike) -> Tokenizer:
-        """From a folder written by `save`. UserError if it has no spm.model, or a damaged one."""
+    def load(cls, folder: str | os.PathLike[str]) -> Tokenizer:
+        """From a folder written by `save`. UserError if spm.model is missing or damaged."""
         folder = Path(folder)
         return cls(_read(folder / SOURCE_FILE), _read(folder / TARGET_FILE) if (folder / TARGET_FILE).exists() else None)
 
@@ -111,62 +109,64 @@ class Tokenizer:
 
 
 def train_tokenizer(
-    pairs: Iterable[tuple[str, str]] | Callable[[], Iterable[tuple[str, str]]], config: TokenizerConfig, folder: str | os.PathLike
+    pairs: Iterable[tuple[str, str]] | Callable[[], Iterable[tuple[str, str]]], config: TokenizerConfig, folder: str | os.PathLike[str]
 ) -> Tokenizer:
-    """Train on the (source, target) texts of `pairs`, or of what it returns, and save to `folder`; or copy the model of `config.path` there.
+    """Train on the (source, target) texts of `pairs`, or of what it returns, and save to `folder`; or copy the model at `config.path` there.
 
-    The same texts and settings give the same bytes. Of a corpus with more than `config.sentences` lines every n-th pair is read.
-    UserError: a vocabulary that the corpus does not allow (with what it allows), no text, a symbol that cannot be one, a foreign model
+    The same texts and settings give the same bytes. Of a corpus with more than `config.sentences` lines every n-th pair is used.
+    UserError: a vocabulary too large or too small for the corpus (with the limit), no text, an unusable symbol, or a model at `config.path`
     with other special ids.
     """
     if config.path:
-        tokenizer = _foreign(Path(expand_path(config.path)), config.joint)
+        tokenizer = _existing(Path(expand_path(config.path)), config.joint)
     else:
-        pairs = pairs() if callable(pairs) else pairs
-        if not hasattr(pairs, "__len__"):
-            pairs = list(pairs)
-        lines_of_pair = 2 if config.joint else 1
-        step = max(1, -(-len(pairs) * lines_of_pair // config.sentences))
+        texts = pairs() if callable(pairs) else pairs
+        if not isinstance(texts, Sized):
+            texts = list(texts)
+        lines = len(texts) * (2 if config.joint else 1)
+        step = max(1, -(-lines // config.sentences))
         if config.joint:
-            tokenizer = Tokenizer(_train(chain.from_iterable(islice(pairs, 0, None, step)), config))
+            tokenizer = Tokenizer(_train(chain.from_iterable(islice(texts, 0, None, step)), config))
         else:
-            tokenizer = Tokenizer(*(_train((pair[side] for pair in islice(pairs, 0, None, step)), config) for side in (0, 1)))
+            tokenizer = Tokenizer(*(_train((pair[side] for pair in islice(texts, 0, None, step)), config) for side in (0, 1)))
     tokenizer.save(folder)
     return tokenizer
 
 
-class _Looked:
-    """Lines on their way to SentencePiece, which passes over long ones in silence: how many are not blank, how many long, where the first stands."""
+class _Counted:
+    """Lines on their way to SentencePiece, which silently skips long ones."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self.lines, self.text, self.long, self.first = lines, 0, 0, 0
+        self.lines = lines
+        self.not_blank = self.too_long = self.first_long = 0  # two counts, and the number of the first line that is too long
 
     def __iter__(self) -> Iterator[str]:
         for number, line in enumerate(self.lines, 1):
-            self.text += bool(line.strip())
+            self.not_blank += bool(line.strip())
             if len(line) > LONGEST_LINE // 4 and len(line.encode()) > LONGEST_LINE:
-                self.long, self.first = self.long + 1, self.first or number
+                self.too_long, self.first_long = self.too_long + 1, self.first_long or number
             yield line
 
 
 def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     for symbol in config.symbols:
         if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
-            raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must have no space in it and be none of {', '.join(SPECIAL)}")
-    atomic_write, looked = io.BytesIO(), _Looked(lines)
+            raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must not contain a space, nor be one of {', '.join(SPECIAL)}")
+    model, counted = io.BytesIO(), _Counted(lines)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(looked), model_writer=atomic_write, model_type=config.kind, vocab_size=config.vocabulary,
+            sentence_iterator=iter(counted), model_writer=model, model_type=config.kind, vocab_size=config.vocabulary,
             character_coverage=config.character_coverage, normalization_rule_name=config.normalization, byte_fallback=True,
             user_defined_symbols=config.symbols, pad_id=PAD, bos_id=BOS, eos_id=EOS, unk_id=UNK,
             max_sentence_length=LONGEST_LINE, num_threads=2, minloglevel=QUIET,
         )  # fmt: skip
     except RuntimeError as error:
-        raise UserError(_explained(str(error), config, looked)) from None
-    return atomic_write.getvalue()
+        raise UserError(_explain(str(error), config, counted)) from None
+    return model.getvalue()
 
 
-def _explained(message: str, config: TokenizerConfig, looked: _Looked) -> str:
+def _explain(message: str, config: TokenizerConfig, counted: _Counted) -> str:
+    """SentencePiece's error message in terms of the settings."""
     high = re.search(r"Vocabulary size too high \((\d+)\).*value <= (\d+)", message)
     if high:
         return f"tokenizer.vocabulary is {config.vocabulary}, but the training text allows at most {high[2]}: set it to {high[2]} or less"
@@ -174,20 +174,20 @@ def _explained(message: str, config: TokenizerConfig, looked: _Looked) -> str:
     if low:
         return (
             f"tokenizer.vocabulary is {config.vocabulary}, but special pieces, bytes and characters alone are {low[2]}: "
-            f"set a greater one, or lower tokenizer.character_coverage ({config.character_coverage})"
+            f"raise it, or lower tokenizer.character_coverage ({config.character_coverage})"
         )
-    if not looked.text or "sentences_.empty()" in message or "all_chars_count" in message:  # one way or another, as its version has it
-        if not looked.long:
-            return "the tokenizer cannot be trained: the training text has no line that is not blank"
+    if not counted.not_blank or "sentences_.empty()" in message or "all_chars_count" in message:  # depending on SentencePiece's version
+        if not counted.too_long:
+            return "the tokenizer could not be trained: all lines of the training text are blank"
         return (
-            f"the tokenizer cannot be trained: all {looked.text:,} lines that are not blank are longer than {LONGEST_LINE:,} bytes "
-            f"(the first: line {looked.first:,}): put one sentence in a line"
+            f"the tokenizer could not be trained: all {counted.not_blank:,} lines that are not blank are longer than {LONGEST_LINE:,} bytes "
+            f"(the first: line {counted.first_long:,}): put one sentence on each line"
         )
-    return f"the tokenizer cannot be trained: {' '.join(message.split())}"
+    return f"the tokenizer could not be trained: {' '.join(message.split())}"
 
 
-def _foreign(path: Path, joint: bool) -> Tokenizer:
-    """A SentencePiece file for both sides, or a folder with spm.model and, for a side each, spm.target.model."""
+def _existing(path: Path, joint: bool) -> Tokenizer:
+    """From a SentencePiece file for both sides, or a folder with spm.model and perhaps spm.target.model."""
     tokenizer = Tokenizer.load(path) if path.is_dir() else Tokenizer(_read(path))
     if tokenizer.joint != joint:
         has = "one model for both languages" if tokenizer.joint else "a model for each language"
@@ -198,10 +198,10 @@ def _foreign(path: Path, joint: bool) -> Tokenizer:
 def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
     try:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    except (RuntimeError, UnicodeDecodeError):  # the second where its own message quotes bytes of a damaged model
+    except (RuntimeError, UnicodeDecodeError):  # UnicodeDecodeError: its error message quotes bytes of the damaged model
         processor = None
-    if not processor:  # or without a single piece, which is how SentencePiece reads an empty file
-        raise UserError(f"{name} is no SentencePiece model, or a damaged one")
+    if not processor:  # or without pieces: what SentencePiece makes of an empty file
+        raise UserError(f"{name} is not a SentencePiece model, or is damaged")
     found = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
     if found != (PAD, BOS, EOS, UNK):
         raise UserError(
@@ -214,7 +214,7 @@ def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
 def _read(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"{path}: cannot be read as a SentencePiece model: it is not a file")
+            raise UserError(f"{path}: could not be read as a SentencePiece model: it is not a file")
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read as a SentencePiece model: {error.strerror}") from None
+        raise UserError(f"{path}: could not be read as a SentencePiece model: {error.strerror}") from None

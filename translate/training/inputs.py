@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from translate.bundle.bundle import CONFIG, ModelFolder, write_config
-from translate.checks.data_checks import Finding, check_data
+from translate.checks.data_checks import check_data
+from translate.checks.finding import Finding
 from translate.config import Config, DataConfig
-from translate.data.prepare import Prepared, load_pairs, prepare, training_texts
+from translate.data.pairs import load_pairs, training_texts
+from translate.data.prepare import Prepared, prepare
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.optim import check_schedule

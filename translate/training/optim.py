@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from translate.checks.data_checks import Finding
+from translate.checks.finding import Finding
 from translate.config import Config, OptimConfig
 
 RATES = (3e-5, 2e-2)  # learning rates at their peak, for models of any size

@@ -80,7 +80,8 @@ class Run:
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
         self.validation = Validation(bundle, development, data.fingerprint, device, self.precision, self.checkpoints, log)
         sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
-        self.stream = BatchStream(data, bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest)
+        pin = device.type == "cuda"
+        self.stream = BatchStream(data, bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest, pin=pin)
         self.meter, self.stop = Meter(device), Stop()
         self.restore()
         self.began = time.perf_counter() - self.progress.seconds  # as if all starts had been one

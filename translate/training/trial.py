@@ -19,11 +19,13 @@ from pathlib import Path
 import torch
 
 from translate.bundle.bundle import build_model
-from translate.checks.data_checks import Finding, check_data
+from translate.checks.data_checks import check_data
+from translate.checks.finding import Finding
 from translate.checks.tokenizer_checks import check_tokenized
 from translate.config import Config
 from translate.data.batches import Batch, BatchStream
-from translate.data.prepare import Prepared, load_pairs, prepare, save_sample, training_texts
+from translate.data.pairs import load_pairs, save_sample, training_texts
+from translate.data.prepare import Prepared, prepare
 from translate.decoding import Options
 from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError

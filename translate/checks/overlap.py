@@ -1,0 +1,84 @@
+"""Sentences of the validation and test sets that are also in the training data."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from translate.checks.finding import SHOWN, Finding
+from translate.data.pairs import Pairs
+from translate.data.rows import ROWS, Pair
+
+# white space without width, soft hyphens and quotes: dropped before texts are compared
+QUOTES = re.compile("[\"'`\u00b4\u201e\u201c\u201d\u201a\u2018\u2019\u00ab\u00bb\u2039\u203a\u00ad\u200b-\u200f\u2060\ufeff]+")
+END_MARKS = " .!?\u2026\u3002\uff01\uff1f"
+EMPTY = ("", ("", ""))  # keys of a text and of a pair of which nothing is left
+Item = TypeVar("Item", bound=Hashable)  # a text or a pair
+
+
+def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Any], limit: int) -> Iterator[Finding]:
+    """For each held-out set a finding on its sources, targets and pairs among the first `limit` training pairs, which are read once."""
+    pairs = [pair for pairs in held_out.values() for pair in pairs]
+    sources = _Seen((source for source, _ in pairs), near_key)
+    targets = _Seen((target for _, target in pairs), near_key)
+    both = _Seen(pairs, _near_pair)
+    for _, source_texts, target_texts in islice(Pairs(tables).batches(), -(-limit // ROWS)):
+        near_sources, near_targets = list(map(near_key, source_texts)), list(map(near_key, target_texts))
+        sources.mark(source_texts, near_sources)
+        targets.mark(target_texts, near_targets)
+        both.mark(zip(source_texts, target_texts), zip(near_sources, near_targets))
+    size = sum(map(len, tables))
+    place = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
+    for name, pairs in held_out.items():
+        lines = [sources.lines([source for source, _ in pairs]), targets.lines([target for _, target in pairs]), both.lines(pairs)]
+        exact, near = [found for found, _ in lines], [found for _, found in lines]
+        text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {place}{_where(exact)}"
+        if any(near):
+            text += "; apart from white space, case, quotes or end marks {:,}, {:,} and {:,} more".format(*map(len, near)) + _where(near)
+        if exact[2] or near[2]:
+            yield Finding("warning", name, text, "remove them from the training data")
+        else:
+            yield Finding("note" if any(exact) or any(near) else "ok", name, text)
+
+
+def near_key(text: str) -> str:
+    """Equal for texts that differ only in white space, case, quotes or end marks."""
+    return " ".join(QUOTES.sub("", unicodedata.normalize("NFKC", text).casefold()).split()).rstrip(END_MARKS)
+
+
+def _near_pair(pair: Pair) -> Pair:
+    return near_key(pair[0]), near_key(pair[1])
+
+
+class _Seen(Generic[Item]):
+    """Which of some texts, or pairs, were seen in training: exactly, or with the same key."""
+
+    def __init__(self, items: Iterable[Item], key: Callable[[Item], Item]) -> None:
+        self.key = key
+        self.exact = dict.fromkeys(items, False)
+        self.near = dict.fromkeys(map(key, self.exact), False)
+
+    def mark(self, items: Iterable[Item], keys: Iterable[Item]) -> None:
+        """Training has these items, with these keys."""
+        for item in self.exact.keys() & set(items):
+            self.exact[item] = True
+        for key in self.near.keys() & set(keys):
+            self.near[key] = True
+
+    def lines(self, items: Sequence[Item]) -> tuple[list[int], list[int]]:
+        """Numbers, from 1, of the items that were seen exactly, and of the others that were seen with the same key."""
+        exact = [number for number, item in enumerate(items, 1) if self.exact[item]]
+        others = [(number, self.key(item)) for number, item in enumerate(items, 1) if not self.exact[item]]
+        return exact, [number for number, key in others if key not in EMPTY and self.near[key]]
+
+
+def _where(lines: Sequence[list[int]]) -> str:
+    """The first lines of the pairs, or if there are none of the sources."""
+    which = 2 if lines[2] else 0
+    if not lines[which]:
+        return ""
+    shown = ", ".join(map(str, lines[which][:SHOWN])) + (", ..." if len(lines[which]) > SHOWN else "")
+    return f" ({'pairs' if which else 'sources'}: line {shown})"

@@ -1,0 +1,71 @@
+"""Which pairs are left out of the training set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy
+
+from translate.config import FilterConfig
+from translate.data.pairs import Pairs
+from translate.tokenizer import Tokenizer
+
+FILTERS = ("blank", "identical", "duplicate", "over_long", "length_ratio")  # in this order; a pair is counted under the first that drops it
+
+
+def filter_texts(sources: list[str], targets: list[str], first: Sequence[bool], filters: FilterConfig, counts: dict[str, int]) -> list[int]:
+    """Indices of the pairs to keep, by their normalised texts. first: whether a pair is the first of its kind."""
+    kept = []
+    for index, (source, target, new) in enumerate(zip(sources, targets, first)):
+        if not source or not target:
+            counts["blank"] += 1
+        elif filters.identical and source == target:
+            counts["identical"] += 1
+        elif not new:
+            counts["duplicate"] += 1
+        else:
+            kept.append(index)
+    return kept
+
+
+def filter_lengths(lengths: numpy.ndarray, filters: FilterConfig, counts: dict[str, int]) -> numpy.ndarray:
+    """Rows to keep, by the number of ids of each side. lengths: (2, N)."""
+    shorter, longer = lengths.min(axis=0), lengths.max(axis=0)
+    over_long = longer > filters.max_tokens
+    ratio = (longer > filters.max_ratio * shorter) & (longer >= filters.min_ratio_tokens) & (filters.max_ratio > 0)
+    counts["over_long"] += int(over_long.sum())
+    counts["length_ratio"] += int((ratio & ~over_long).sum())
+    return numpy.flatnonzero(~(over_long | ratio))
+
+
+class Duplicates:
+    """Finds pairs that repeat an earlier one as the model sees them, by 8-byte hashes of the normalised texts in a memory-mapped file."""
+
+    def __init__(self, pairs: Pairs, tokenizer: Tokenizer, path: Path) -> None:
+        hashes = numpy.memmap(path, numpy.uint64, "w+", shape=(max(1, len(pairs)),))
+        start = 0
+        for _, sources, targets in pairs.batches():
+            hashes[start : start + len(sources)] = _hashes(tokenizer.normalized_source(sources), tokenizer.normalized_target(targets))
+            start += len(sources)
+        hashes.sort()
+        self.values = numpy.unique(hashes[1:][hashes[1:] == hashes[:-1]])  # the few that occur more than once
+        self.seen = numpy.zeros(len(self.values), dtype=bool)
+
+    def first(self, sources: list[str], targets: list[str]) -> list[bool]:
+        """For each pair of the next batch, whether it is the first of its kind."""
+        if not len(self.values):
+            return [True] * len(sources)
+        hashes = _hashes(sources, targets)
+        indices = numpy.searchsorted(self.values, hashes).clip(max=len(self.values) - 1)
+        first = [True] * len(sources)
+        for row in numpy.flatnonzero(self.values[indices] == hashes).tolist():
+            first[row] = not self.seen[indices[row]]
+            self.seen[indices[row]] = True
+        return first
+
+
+def _hashes(sources: list[str], targets: list[str]) -> numpy.ndarray:
+    joined = (f"{source}\n{target}".encode() for source, target in zip(sources, targets))
+    return numpy.frombuffer(b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in joined), dtype=numpy.uint64)
