@@ -222,7 +222,7 @@ def test_figures_are_not_lost_where_the_report_cannot_be_written(run, echo, caps
     (run / "report.json").symlink_to("/proc/no/such/folder/report.json")  # nobody can, not even root
     assert evaluate(run, "--format", format) == 0
     captured = capsys.readouterr()
-    assert "100.0" in captured.out and "translate: warning: the figures are in this output alone: " in captured.err
+    assert "100.0" in captured.out and "translate: warning: the figures could not be saved: " in captured.err
     assert "translate: written to" not in captured.err
 
 

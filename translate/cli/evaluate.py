@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from translate.cli.paths import user_path
@@ -66,16 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"--test takes SOURCE and REFERENCE, and got {arguments.test[0]} alone")
     folder = model_folder(arguments.model)
     config = ModelFolder(folder).config
-    # never the cache of whoever made the bundle: this machine's
+    # the cache of this machine, not of whoever made the bundle
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))
     options = Options(arguments.beam, arguments.length_penalty, arguments.batch_tokens).fill(config.decoding)
     seed()  # SACREBLEU_SEED, too
     check_tokenizer_asked_for(arguments, config, metrics)
-    read_report(folder)  # a damaged one is told before the work
+    read_report(folder)  # a damaged one is an error now, not after the work
     sets = chosen_sets(arguments, config)
     for name, sentences in sets.items():
         tell(f"test set {name}: {len(sentences.sources):,} sentences of {sentences.origin}")
-        for warning in unfit(name, sentences, arguments, config):
+        for warning in text_problems(name, sentences, arguments, config):
             tell(f"warning: {warning}")
     translator = Translator.load(folder, arguments.device, arguments.precision, fork=True)
     tests = evaluate(translator, config, sets, options, ScoringOptions(metrics, arguments.tokenize, arguments.lowercase))
@@ -85,15 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{format_table(tests)}\n\n{format_samples(tests)}", flush=True)
     try:
         write_report(folder, {}, tests)
-    except (UserError, OSError) as error:  # of a model that is read-only here
-        tell(f"warning: the figures are in this output alone: {error}")
+    except (UserError, OSError) as error:  # a model may be read-only here
+        tell(f"warning: the figures could not be saved: {error}")
     else:
         print(f"translate: written to {folder / REPORT}", file=sys.stderr)
     return 0
 
 
-def check_tokenizer_asked_for(arguments: argparse.Namespace, config: Config, metrics: list[str] | None) -> None:
-    """UserError, before the work, for a tokenizer that can't be used: where it or BLEU is asked for. By default BLEU is then left out, and said."""
+def check_tokenizer_asked_for(arguments: argparse.Namespace, config: Config, metrics: Sequence[str] | None) -> None:
+    """UserError, before the work, for a tokenizer that can't be used, if it or BLEU was asked for; else BLEU is left out, with a warning."""
     from translate.evaluation.scoring import check_tokenizer, default_tokenizer
 
     if arguments.tokenize or (metrics and "bleu" in metrics):
@@ -108,7 +109,7 @@ def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sent
         if not arguments.data:
             check_files(config)
         for name, corpus in config.data.test.items():
-            if corpus.kind == "hub" and not arguments.data and not config.data.folder:  # a download: told before
+            if corpus.kind == "hub" and not arguments.data and not config.data.folder:  # a download, which takes a while
                 tell(f"test set {name}: {origin(corpus)}")
         try:
             sets |= recipe_sets(config, arguments.data)
@@ -120,13 +121,13 @@ def chosen_sets(arguments: argparse.Namespace, config: Config) -> dict[str, Sent
     found += [(name, published_set(name, config, tell)) for name in arguments.testset or ()]
     for name, sentences in found:
         if name in sets:
-            raise UserError(f"two test sets are called {name}: evaluate them one after the other")
+            raise UserError(f"two test sets are called {name}: evaluate them in two commands")
         sets[name] = sentences
     return sets
 
 
-def unfit(name: str, sentences: Sentences, arguments: argparse.Namespace, config: Config) -> list[str]:
-    """What makes scores on this set doubtful, seen from its texts."""
+def text_problems(name: str, sentences: Sentences, arguments: argparse.Namespace, config: Config) -> list[str]:
+    """What in its texts makes scores on this set doubtful."""
     from translate.evaluation.score_warnings import tokenizer_warnings
     from translate.evaluation.scoring import check_tokenizer, default_tokenizer
     from translate.text.quality import text_warnings
@@ -138,7 +139,7 @@ def unfit(name: str, sentences: Sentences, arguments: argparse.Namespace, config
     if "bleu" in (metric_names(arguments.metrics) or ["bleu"]):
         try:
             check_tokenizer(tokenize)
-        except UserError:  # BLEU is left out, and that is said in its place
+        except UserError:  # BLEU is left out, with a warning of its own
             return found
         found += [f"{name}: {text}" for text in tokenizer_warnings(sentences.references, tokenize)]
     return found
