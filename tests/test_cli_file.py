@@ -321,9 +321,11 @@ def test_what_is_not_plain_text_is_refused_and_taken_with_as_text(translate, tmp
     assert translate(tmp_path / "x") == 2
     one_line(capsys, "JSON lines", "--key NAME", "--as text")
     assert translate(tmp_path / "x", "--column", "1") == 2
-    one_line(capsys, "JSON lines", "--key NAME")
+    one_line(capsys, "is not CSV or TSV but JSON lines (see line 1): --key NAME")
     assert translate(tmp_path / "x.csv", "--key", "a") == 2
-    one_line(capsys, "comma-separated values", "--column N")
+    one_line(capsys, "is not JSON lines but comma-separated values (by its name): --column N")
+    assert translate(tmp_path / "film.srt", "--key", "a") == 2
+    one_line(capsys, "is not JSON lines but SubRip subtitles (by its name): leave --key out")
 
 
 class Pipe(io.BytesIO):

@@ -83,7 +83,7 @@ class TestStream:
         begun = [next(results)]
         os.kill(processes[0], signal.SIGKILL)
         assert [*begun, *results] == list(alone.translate_stream(lines, window=5))
-        assert capsys.readouterr().err.count("a worker died: another takes its place") == 1
+        assert capsys.readouterr().err.count("a worker died: another one replaces it") == 1
         now = [process_of(worker) for worker in workers.workers]
         assert now[0] != processes[0] and now[1] == processes[1]
 

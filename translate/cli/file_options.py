@@ -106,7 +106,7 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     several = (arguments.n_best or 1) > 1
     scored = arguments.scores or several or arguments.format == "jsonl" or arguments.report
     field = "--column" if "column" in given else "--key"
-    rules = [(f"--{name.replace('_', '-')}", name in given and not arguments.sample, "without --sample: give that as well, or leave it out")
+    rules = [(f"--{name.replace('_', '-')}", name in given and not arguments.sample, "without --sample: add that, or leave it out")
              for name in ("temperature", "top_k", "top_p", "seed")]  # fmt: skip
     torch, other = arguments.engine == "torch", arguments.engine == "ctranslate2"
     rules += [

@@ -1,4 +1,4 @@
-"""`translate score`: files in, a table (or JSON) of scores on stdout, warnings on stderr. What is computed stands in scoring.py."""
+"""`translate score`: files in, a table (or JSON) of scores on stdout, warnings on stderr."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_scoring(parser: argparse.ArgumentParser | argparse._ArgumentGroup, language: str = "13a") -> None:
-    """The options on how to score, those of `translate evaluate` too. `language`: what to say of the default tokenizer."""
+    """The options on how to score, those of `translate evaluate` too. language: the default tokenizer, for the help."""
     parser.add_argument(
         "--metrics", nargs="+", metavar="{" + ",".join(METRICS) + "}", help="which, and in which order: bleu,chrf or bleu chrf (default: all)"
     )
@@ -67,27 +67,27 @@ def add_scoring(parser: argparse.ArgumentParser | argparse._ArgumentGroup, langu
     parser.add_argument("--lowercase", action="store_true", help="BLEU and chrF++ without regard to case")
 
 
-def metric_names(words: Sequence[str] | None) -> list[str] | None:
+def metric_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
     """The names in `--metrics bleu,chrf` or `--metrics bleu chrf`. UserError for an unknown one, or one given twice."""
     if words is None:
         return None
-    names = [name.strip().lower() for word in words for name in word.split(",") if name.strip()]
+    names = tuple(name.strip().lower() for word in words for name in word.split(",") if name.strip())
     for place, name in enumerate(names):
         if name not in METRICS:
             raise UserError(f"unknown metric {name!r}: --metrics takes {', '.join(METRICS)}")
         if name in names[:place]:
             raise UserError(f"--metrics names {name} twice")
     if not names:
-        raise UserError(f"--metrics names no metric: it takes {', '.join(METRICS)}")
+        raise UserError(f"--metrics is empty: it takes {', '.join(METRICS)}")
     return names
 
 
 def check_effects(arguments: argparse.Namespace, names: Sequence[str] | None) -> None:
-    """UserError for an option that the metrics asked for don't look at."""
+    """UserError for an option that none of the metrics uses."""
     if arguments.tokenize and names and "bleu" not in names:
-        raise UserError("--tokenize has no effect: it is BLEU's, and --metrics leaves BLEU out")
-    if arguments.lowercase and names == ["ter"]:
-        raise UserError("--lowercase has no effect: TER never looks at case")
+        raise UserError("--tokenize has no effect: it is for BLEU, which --metrics leaves out")
+    if arguments.lowercase and names == ("ter",):
+        raise UserError("--lowercase has no effect: TER ignores case anyway")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -116,12 +116,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def check(arguments: argparse.Namespace) -> tuple[list[str] | None, int, bool]:
-    """The metrics, the number of bootstrap samples, and whether to test by randomisation. UserError for what has no effect or can't be meant."""
+def check(arguments: argparse.Namespace) -> tuple[tuple[str, ...] | None, int, bool]:
+    """The metrics, the number of bootstrap samples, and whether to test by randomisation. UserError for what is impossible or has no effect."""
     if not arguments.references:
         raise UserError("no REFERENCE is given; it comes before -i: translate score reference.en -i output.en")
     if [*arguments.input, *arguments.references].count("-") > 1:
-        raise UserError("standard input can be read once only: give the hypothesis with -i or the reference as a file")
+        raise UserError("standard input can be read once only: give the hypothesis (with -i) or the reference as a file")
     for place, path in enumerate(arguments.input):
         if path in arguments.input[:place]:
             raise UserError(f"{path} is given twice as a hypothesis")
@@ -150,18 +150,18 @@ def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list
     for path, lines in systems.items():
         if any(len(texts) != len(lines) for texts in references):  # it may be why
             for name, texts in [*zip(arguments.references, references), (path, lines)]:
-                for warning in text_warnings(shown(name), texts):
+                for warning in text_warnings(display_name(name), texts):
                     tell(f"warning: {warning}")
-        check_aligned(shown(path), lines, arguments.references, references)
+        check_aligned(display_name(path), lines, arguments.references, references)
     return references, systems
 
 
 def warnings_of(path: str, lines: Sequence[str], references: Sequence[Sequence[str]], arguments: argparse.Namespace) -> list[str]:
-    """What makes the scores of one system doubtful. Of several systems each is called by its file's name."""
+    """What makes the scores of one system doubtful. Of several systems each goes by its file's name."""
     from translate.evaluation.score_warnings import tokenizer_warnings, warnings
 
     found = [
-        text if len(arguments.input) == 1 else text.replace("the hypothesis", shown(path))
+        text if len(arguments.input) == 1 else text.replace("the hypothesis", display_name(path))
         for text in warnings(lines, references, not arguments.lowercase)
     ]
     if "bleu" in (metric_names(arguments.metrics) or METRICS):
@@ -173,7 +173,11 @@ def warnings_of(path: str, lines: Sequence[str], references: Sequence[Sequence[s
 
 def same_systems(systems: Mapping[str, Sequence[str]]) -> list[str]:
     first, *others = systems
-    return [f"{shown(first)} and {shown(other)} are the same in every line: p says nothing" for other in others if systems[other] == systems[first]]
+    return [
+        f"{display_name(first)} and {display_name(other)} are equal in every line: p says nothing"
+        for other in others
+        if systems[other] == systems[first]
+    ]
 
 
 def tell(text: str) -> None:
@@ -181,19 +185,19 @@ def tell(text: str) -> None:
 
 
 def check_aligned(hypothesis: str, hypotheses: Sequence[str], names: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-    """UserError unless all files have the same number of lines, and more than none. `hypothesis`, `names`: what to call them."""
+    """UserError unless all files have the same number of lines, at least one. hypothesis, names: of the files, for messages."""
     for name, lines in [*zip(names, references, strict=True), (hypothesis, hypotheses)]:
         if not lines:
-            raise UserError(f"{shown(name)} is empty: there is nothing to score")
+            raise UserError(f"{display_name(name)} is empty: there is nothing to score")
     for name, lines in zip(names, references, strict=True):
         if len(lines) != len(hypotheses):
             raise UserError(
-                f"{hypothesis} has {len(hypotheses):,} lines, {shown(name)} {len(lines):,}: hypothesis and reference must be line-aligned"
+                f"{hypothesis} has {len(hypotheses):,} lines, {display_name(name)} {len(lines):,}: hypothesis and reference must be line-aligned"
             )
 
 
 def names_look_swapped(hypothesis: str, references: Sequence[str]) -> bool:
-    """Whether the file after -i is called a reference and the ones before it are not (`translate score output.en -i ref.en`)."""
+    """Whether the file after -i is named like a reference and those before it are not (`translate score output.en -i ref.en`)."""
     reference = re.compile(r"(?:^|[^a-z])ref(?:s|erences?)?(?:[^a-z]|$)", re.IGNORECASE)
     return bool(reference.search(os.path.basename(hypothesis))) and not any(reference.search(os.path.basename(path)) for path in references)
 
@@ -214,14 +218,14 @@ def comparison(systems: Mapping[str, Sequence[Score]], test: str | None) -> str:
     heads = ["system", *(head for result in scores for head in (result.name, "95% interval", "p"))]
     rows = [heads]
     for path, results in systems.items():
-        rows.append([shown(path), *(cell for result in results for cell in (f"{result.value:.2f}", interval(result), chance(result)))])
+        rows.append([display_name(path), *(cell for result in results for cell in (f"{result.value:.2f}", interval(result), chance(result)))])
     columns = [column for column in zip(*rows, strict=True) if set(column[1:]) != {"-"}]
     widths = [max(map(len, column)) for column in columns]
     lines = [f"{row[0]:{widths[0]}}  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:])) for row in zip(*columns)]
     lines += [""] + [f"{result.name}  {result.signature}" for result in scores]
     if test:
         name = {"bs": "paired bootstrap resampling", "ar": "paired approximate randomisation"}[test]
-        lines += ["", f"p: {name} against {shown(next(iter(systems)))}; * = below {SIGNIFICANT}"]
+        lines += ["", f"p: {name} against {display_name(next(iter(systems)))}; * = below {SIGNIFICANT}"]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -254,6 +258,6 @@ def as_json(result: Score) -> dict[str, object]:
     return {"name": result.name, "value": result.value, "interval": bounds, "signature": result.signature}
 
 
-def shown(path: str) -> str:
-    """What to call a file in a message."""
+def display_name(path: str) -> str:
+    """How a message names a file."""
     return "standard input" if path == "-" else path

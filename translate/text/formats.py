@@ -1,4 +1,4 @@
-"""Whether a file is plain text, one sentence a line, or has a format whose marks must not be translated: by its name and its first lines.
+"""Whether a file is plain text, one sentence a line, or has a format whose markup must not be translated: by its name and its first lines.
 
 A format is claimed only where the signs belong to that format and to nothing else: prose may begin with `#`, `-`, `{` or `<`.
 """
@@ -85,7 +85,7 @@ def check_format(lines: Iterator[str], name: str, field: str = "", ahead: bool =
     """
     named = kind_by_name(name)
     if named and not _is_meant(named, field):
-        raise UserError(_refusal(name, named, "by its name"))
+        raise UserError(_refusal(name, named, "by its name", field))
     return lines if named else _checked(lines, name, field, ahead)
 
 
@@ -105,7 +105,7 @@ def _check_head(head: list[str], name: str, field: str) -> None:
     short = [line.rstrip("\r\n") for line, so_far in zip(head, characters) if so_far <= HEAD_CHARACTERS]
     found = kind_by_text(short or [line[:HEAD_CHARACTERS] for line in head[:1]])
     if found and not _is_meant(found[0], field):
-        raise UserError(_refusal(name, found[0], f"see line {found[1]}"))
+        raise UserError(_refusal(name, found[0], f"see line {found[1]}", field))
 
 
 def _is_meant(found: Format, field: str) -> bool:
@@ -113,12 +113,16 @@ def _is_meant(found: Format, field: str) -> bool:
     return found in (JSONL, JSON) if field == "--key" else field == "--column" and found.field == field
 
 
-def _refusal(name: str, found: Format, sign: str) -> str:
-    field = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
+def _refusal(name: str, found: Format, sign: str, field: str) -> str:
+    hint = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
+    keeping = f"{hint} and keeps the rest" if hint else ""
+    if field:
+        expected = {"--column": "CSV or TSV", "--key": "JSON lines"}[field]
+        return f"{name} is not {expected} but {found.what} ({sign}): {keeping or f'leave {field} out'}"
     if found.command:  # it could not be read as it is
         return f"{name} is not plain text but {found.what} ({sign}): convert it first ({found.command}), or give --as text if it is text after all"
-    rest = f"; {field} and keeps the rest" if field else ""
-    return f"{name} is not plain text but {found.what} ({sign}): its marks would be translated too{rest}; --as text translates each line as it is"
+    markup = f"its markup would be translated too{keeping and '; '}{keeping}"
+    return f"{name} is not plain text but {found.what} ({sign}): {markup}; --as text translates each line as it is"
 
 
 def kind_by_name(path: str) -> Format | None:

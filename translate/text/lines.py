@@ -137,7 +137,7 @@ def _decoded(stream: IO[bytes] | Packed, name: str, errors: str, ends: bool, clo
             if number == 1 and (what := binary(head or raw, name, piped)):
                 raise UserError(f"{name}: {what}")
             if len(raw) > LONGEST:
-                raise UserError(f"{name}, line {number}: it has more than {LONGEST >> 20} MiB, which is no sentence: is this a text file?")
+                raise UserError(f"{name}, line {number}: it has more than {LONGEST >> 20} MiB, too much for a sentence: is this a text file?")
             if not ends:
                 if number == 1 and raw.startswith(BOM):
                     raw = raw[len(BOM) :]
@@ -149,16 +149,20 @@ def _decoded(stream: IO[bytes] | Packed, name: str, errors: str, ends: bool, clo
         hint = encoding_hint(raw, utf8_seen, name, piped)
         raise UserError(f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} of the line{hint}") from None
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise UserError(f"{name}: damaged after line {number}: {error}") from None
+        raise UserError(f"{name}: {_damaged(number)}: {error}") from None
     except OSError as error:
         if error.errno is None:  # of bz2 and zstd
-            raise UserError(f"{name}: damaged after line {number}: {error}") from None
+            raise UserError(f"{name}: {_damaged(number)}: {error}") from None
         raise UserError(f"{name}: cannot be read: {_reason(error)}") from None
-    except MemoryError:  # how much is needed is said by the packed file itself
+    except MemoryError:  # the packed file itself says how much is needed
         raise UserError(f"{name}: too little memory to read line {number + 1}, or to unpack it") from None
     finally:
         if close is not None:
             close.close()
+
+
+def _damaged(number: int) -> str:
+    return f"damaged after line {number}" if number else "damaged"
 
 
 def _reason(error: OSError) -> str:

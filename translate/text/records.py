@@ -118,7 +118,7 @@ class CsvColumn:
         if opened is not None:
             raise UserError(f"{self.name}, line {begun:,}: a quote is opened that is never closed")
         if number and not found:
-            raise UserError(f"{self.name}: no record has column {self.column}; the separator was taken to be {self.separator!r}")
+            raise UserError(f"{self.name}: no record has column {self.column}; its separator seems to be {self.separator!r}")
 
     def _cells(self, body: str, place: int, opened: int | None) -> list[Cell]:
         """The cells of a line, or their parts in it. opened: the column of a quoted cell that began in a line before."""
@@ -172,7 +172,7 @@ class CsvColumn:
             return stripped.index(self.column.strip())
         problem = "no column" if self.column.strip() not in stripped else "more than one column"
         shown = ", ".join(stripped)
-        raise UserError(f"{self.name}: there is {problem} {self.column!r} in its first row ({shown[:300]}); --column takes a number, too")
+        raise UserError(f"{self.name}: there is {problem} {self.column!r} in its first row ({shown[:300]}); --column also takes a number")
 
     def _line(self, line: str, cell: Cell) -> Line:
         text = line[cell.begin : cell.end]
@@ -242,8 +242,8 @@ class JsonKey:
             found += 1
             yield self._line(line, *span, number)
         if example is not None and not found:
-            keys = ", ".join(map(str, example))[:300] or "no key at all"
-            raise UserError(f"{self.name}: no object has text under {self.key!r}; the first has {keys}")
+            keys = ", ".join(map(str, example))[:300] or "none"
+            raise UserError(f"{self.name}: no object has text under {self.key!r}; the keys of the first are {keys}")
 
     def _row(self, text: str, number: int) -> dict[str, Any]:
         try:
