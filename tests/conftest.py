@@ -1,20 +1,31 @@
-"""One tiny model, trained once a session on the built-in phrasebook by the real command's own function; and small helpers."""
+"""Tiny models, trained once a session on the built-in phrasebook by the real command's own function; and small helpers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: the workers share the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
+
+
+# With --dist loadfile, xdist begins with the files of the most tests and ends with the few long tests of training, which one worker does alone. In
+# the order of their names the files are better mixed.
+def pytest_configure(config) -> None:
+    config.option.loadscopereorder = False
+
+
 LINES = ["Der Hund schläft.", "", "Guten Morgen!", "a\u2028b", "a\x85b \x1c c", "  ", "Die Katze läuft.", "😀 \x00 漢"]
 
 
@@ -58,16 +69,31 @@ def tiny_config(run: Path, folder: Path, **training):
     )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def corpus_folder(tmp_path_factory) -> Path:
-    """1,500 phrasebook pairs to train on and 20 to validate with, as text files."""
+def copy_of_shared(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Path:
+    """A copy of the folder that `make` fills, once for all workers of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared" / name
+    shared.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{shared}.lock"):
+        done = shared.with_suffix(".done")
+        if not done.exists():
+            make(shared)
+            done.touch()
+    return Path(shutil.copytree(shared, tmp_path_factory.mktemp("copies") / name))
+
+
+def write_corpus(folder: Path) -> None:
     from translate.phrasebook import pairs
 
-    folder = tmp_path_factory.mktemp("corpus")
     for name, chosen in (("train", pairs("train")[:1500]), ("dev", pairs("validation")[:20])):
         for language, lines in zip(("de", "en"), zip(*chosen)):
             (folder / f"{name}.{language}").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    return folder
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(tmp_path_factory) -> Path:
+    """1,500 phrasebook pairs to train on and 20 to validate with, as text files."""
+    return copy_of_shared(tmp_path_factory, "corpus", write_corpus)
 
 
 @pytest.fixture(scope="session")
@@ -75,19 +101,15 @@ def bundle(tmp_path_factory, corpus_folder) -> Path:
     """The run folder of a tiny trained model."""
     from translate.training.run import train
 
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    assert train(tiny_config(run, corpus_folder))
-    return run
+    return copy_of_shared(tmp_path_factory, "tiny", lambda run: train(tiny_config(run, corpus_folder)))
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, corpus_folder):
+def trained(tmp_path_factory, corpus_folder) -> Path:
     """Trained long enough that most of its outputs end by themselves."""
     from translate.training.run import train
 
-    run = tmp_path_factory.mktemp("trained") / "run"
-    assert train(tiny_config(run, corpus_folder, steps=400, validate_every=400))
-    return run
+    return copy_of_shared(tmp_path_factory, "trained", lambda run: train(tiny_config(run, corpus_folder, steps=400, validate_every=400)))
 
 
 @pytest.fixture

@@ -108,17 +108,22 @@ def test_export_then_file(tmp_path, command):
     words = ("export", "-m", run, "--to", "ctranslate2", "-o")
     done = command(*words, exported)
     assert done.returncode == 0 and str(exported) in done.stderr.decode(), done.stderr
-    assert command(*words, small, "--quantization", "int8").returncode == 0
+    assert main(list(map(str, (*words, small, "--quantization", "int8")))) == 0
     assert (small / "model.bin").stat().st_size < 0.7 * (exported / "model.bin").stat().st_size
-    text = "".join(line + "\n" for line in LINES).encode()
-    from_run = command("file", "-m", run, "--engine", "ctranslate2", "--format", "jsonl", input=text)
-    from_export = command("file", "-m", exported, "--engine", "ctranslate2", "--format", "jsonl", input=text)
-    assert from_run.returncode == from_export.returncode == 0, from_export.stderr
-    records = [[json.loads(line) for line in one.stdout.decode().split("\n")[:-1]] for one in (from_run, from_export)]
+    source = tmp_path / "source"
+    source.write_text("".join(line + "\n" for line in LINES), encoding="utf-8")
+
+    def translated(model, *words) -> str:
+        output = tmp_path / "output"
+        assert main(["file", "-m", str(model), str(source), "-o", str(output), "--engine", "ctranslate2", "--device", "cpu", *words]) == 0
+        return output.read_text(encoding="utf-8")
+
+    records = [[json.loads(line) for line in translated(model, "--format", "jsonl").split("\n")[:-1]] for model in (run, exported)]
     assert records[0] == records[1] and [record["source"] for record in records[0]] == LINES
     assert [record["translation"] for record in records[0]] == Translator.load(run, "cpu", "fp32").translate(LINES)
-    int8 = command("file", "-m", exported, "--engine", "ctranslate2", "--compute-type", "int8", input=text)
-    assert int8.returncode == 0 and int8.stdout.count(b"\n") == len(LINES)
+    assert translated(exported, "--compute-type", "int8").count("\n") == len(LINES)
+    done = command("file", "-m", exported, "--engine", "ctranslate2", "--device", "cpu", "--compute-type", "int8", input=source.read_bytes())
+    assert done.returncode == 0 and done.stdout.decode() == translated(exported, "--compute-type", "int8")
 
 
 def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch):

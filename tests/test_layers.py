@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import re
 import sys
@@ -33,6 +34,7 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
 
 
+@functools.cache
 def imports(path: Path, kind: type | tuple = (ast.Import, ast.ImportFrom)) -> set[str]:
     """Full names of all that a file imports, functions' own imports included: `from translate.model import layers` is translate.model.layers."""
     found = set()
@@ -47,6 +49,7 @@ def imports(path: Path, kind: type | tuple = (ast.Import, ast.ImportFrom)) -> se
     return found
 
 
+@functools.cache
 def own_imports(name: str) -> set[str]:
     found = {imported.removeprefix("translate.") for imported in imports(MODULES[name]) if imported.startswith("translate.")}
     assert found <= set(MODULES), f"{name} imports what isn't there: {found - set(MODULES)}"
@@ -60,6 +63,7 @@ def place(name: str) -> str:
     return name.split(".")[0]
 
 
+@functools.cache
 def allowed() -> dict[str, list[str]]:
     """What each place may import, as its folder says (`May import: ...` in `__init__.py`); the files beside the folders as they do."""
     found = {}

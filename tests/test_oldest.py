@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("tomllib")  # Python 3.11
 
+import tomllib  # noqa: E402
+
 from tests.oldest import PROJECT, floors  # noqa: E402
 
 
@@ -13,13 +15,22 @@ def numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
-def test_floors_and_tested_versions_agree():
+def tested_versions() -> dict[str, str]:
     lines = (PROJECT.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    tested = {name.lower().replace("_", "-"): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
-    found = floors()
+    return {name.lower().replace("_", "-"): version for name, _, version in (line.partition("==") for line in lines if "==" in line)}
+
+
+def test_floors_and_tested_versions_agree():
+    tested, found = tested_versions(), floors()
     assert {"torch", "sentencepiece", "ray", "pytest"} <= set(found)
     assert {name for name, floor in found.items() if numbers(tested[name.lower().replace("_", "-")]) < numbers(floor)} == set()
 
 
 def test_no_floor_lets_in_a_version_with_a_known_hole():
     assert numbers(floors()["sentencepiece"]) >= [0, 2, 1]  # CVE-2026-1260
+
+
+def test_the_tools_of_ci_are_those_of_the_dev_extra():
+    tools = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]["dev"]
+    tested = tested_versions()
+    assert tools == [f"{name}=={tested[name.lower()]}" for name in ("mypy", "pre-commit", "ruff", "types-PyYAML")]

@@ -76,6 +76,15 @@ class TestStream:
         with pytest.raises(ValueError, match="give a list of lines"):
             workers.translate_stream("Guten Morgen!")
 
+    def test_one_column(self, workers, translate, tmp_path, monkeypatch):
+        """The command, with the workers that are there already."""
+        monkeypatch.setattr("translate.translation.ray_translator.ray_translator", lambda *_: contextlib.nullcontext(workers))
+        text = "".join(f'{number};"{line}\n{line}"\r\n' for number, line in enumerate(LINES * 3))
+        (tmp_path / "in.csv").write_text(text, encoding="utf-8", newline="")
+        for name, words in (("one", []), ("two", ["--workers", "2"])):
+            assert translate(tmp_path / "in.csv", "--column", "2", "--window", "5", "-o", tmp_path / name, *words) == 0
+        assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
     def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(self, alone, workers, capsys):
         lines = LINES * 40
         processes = [process_of(worker) for worker in workers.workers]
@@ -122,13 +131,6 @@ def test_the_command_writes_the_same_bytes_and_goes_on_with_resume(translate, tm
     assert captured.out == "" and "going on at line 29" in captured.err
 
 
-def test_one_column_on_several_workers(translate, tmp_path):
-    (tmp_path / "in.csv").write_text("".join(f'{number};"{line}\n{line}"\r\n' for number, line in enumerate(LINES * 3)), encoding="utf-8", newline="")
-    for name, words in (("one", []), ("two", ["--workers", "2"])):
-        assert translate(tmp_path / "in.csv", "--column", "2", "--window", "5", "-o", tmp_path / name, *words) == 0
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
 def interrupted(*_):
     raise KeyboardInterrupt
 
@@ -169,7 +171,11 @@ def test_more_workers_than_gpus():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
-    "number, code, line", [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"stopped by SIGTERM")], ids=["Ctrl-C", "SIGTERM"]
+    "number, code, line",
+    [
+        pytest.param(signal.SIGINT, 130, b"interrupted", id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, b"stopped by SIGTERM", id="SIGTERM", marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_leaves_no_process_and_no_half_file(untrained, tmp_path, number, code, line):
     (tmp_path / "in").write_text("\n".join(LINES * 5000), encoding="utf-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from translate.config import CorpusConfig
-from translate.device import autocast
+from translate.device import autocast, is_out_of_memory, release_memory
 from translate.evaluation.scoring import score
 from translate.files.digest import COMPRESSED
 from translate.model import Transformer
@@ -82,7 +82,19 @@ class DevelopmentSet:
 
     @torch.no_grad()
     def loss(self, model: Transformer, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
-        """Negative log-likelihood of the references, the mean over their tokens, in nats; without dropout and label smoothing."""
+        """Negative log-likelihood of the references, the mean over their tokens, in nats; without dropout and label smoothing.
+
+        In batches of `batch_tokens`, padding included; where memory runs out, in smaller ones.
+        """
+        try:
+            return self._loss(model, device, precision, batch_tokens)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or batch_tokens < self.max_tokens:  # then a sentence alone is too much
+                raise
+        release_memory()
+        return self.loss(model, device, precision, batch_tokens // 2)
+
+    def _loss(self, model: Transformer, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
         sources, targets = self.ids
         total = 0.0
         model.eval()

@@ -1,6 +1,9 @@
 """Proof, for a recipe of one's own, that stopping costs nothing: a run that is killed ends in the very weights of one that is not.
 
 `translate train recipe=NAME verify_resume=true`. Each run is a process of its own.
+
+On a GPU sums are added up in whatever order their parts are ready, so two runs differ in their last bits even when nothing stops them. There both
+runs use torch's deterministic algorithms, which are slower: the proof is that a save holds all that a run needs, not that two trainings are equal.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import torch
 from translate.bundle.bundle import WEIGHTS
 from translate.bundle.weights import read_weights
 from translate.config import Config, from_dict
+from translate.device import choose_device
 from translate.errors import UserError
 from translate.training.run import train
 from translate.training.stopping import Stopped
@@ -30,6 +34,10 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end 
 SIGNALS = (KILL, signal.SIGTERM, KILL)  # that the second one gets, each at a random step
 SENTENCES = 50  # of the development set
 FILES = (WEIGHTS, "checkpoints/resume.safetensors")
+HINTS = {
+    "cpu": "training.threads and the machine must be the same",
+    "cuda": "some operations have no deterministic form on a GPU: try training.device=cpu, where equal weights are guaranteed",
+}
 
 
 def verify_resume(config: Config) -> int:
@@ -51,7 +59,7 @@ def verify_resume(config: Config) -> int:
         _run(short)
         different = [name for file in FILES for name in _differences(whole / file, killed / file)]
     if different:
-        _print(f"NOT the same: {len(different)} tensors differ, the first is {different[0]}; training.threads and the machine must be the same")
+        _print(f"NOT the same: {len(different)} tensors differ, the first is {different[0]}; {HINTS[choose_device(training.device).type]}")
         return 1
     often = "once" if len(SIGNALS) == 1 else f"{len(SIGNALS)} times"
     _print(f"the same: {STEPS} steps, stopped {often}, gave the same weights and optimizer state bit for bit")
@@ -67,6 +75,7 @@ def _start(config: Config) -> subprocess.Popen[bytes]:
     path.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
     package = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
+    environment.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU need it
     with open(path.with_suffix(".log"), "wb") as log:
         command = [sys.executable, "-m", "translate.training.verify", str(path)]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, env=environment)
@@ -112,6 +121,8 @@ def _differences(one: Path, other: Path) -> list[str]:
 
 
 if __name__ == "__main__":
+    if torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         train(from_dict(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
     except Stopped as stopped:
