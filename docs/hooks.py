@@ -1,12 +1,13 @@
 """What MkDocs needs beyond the pages in this folder.
 
-README and its neighbours become pages of the site. Links are those of the checkout: one to a file that the site doesn't have becomes plain text,
-one to a file that isn't there stops the build. So does a name of the Python reference without a docstring.
+README and its neighbours become pages of the site, and so does the notebook, with its outputs. Links are those of the checkout: one to a file that
+the site doesn't have becomes plain text, one to a file that isn't there stops the build. So does a name of the Python reference without a docstring.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -23,7 +24,23 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)]*)?\)")
 def on_files(files, config):
     for name, page in ROOT_PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / name).read_text(encoding="utf-8")))
+    files.append(File.generated(config, "tour.md", content=notebook_page(ROOT / "docs" / "tour.ipynb")))
     return files
+
+
+def notebook_page(path):
+    """A Jupyter notebook as Markdown: text, code, and what the code printed and drew."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                parts.append(f'<img alt="what the code above draws" src="data:image/png;base64,{"".join(data["image/png"]).strip()}">')
+            elif text := "".join(output.get("text", data.get("text/plain", ""))).rstrip():
+                parts.append(f"```text\n{text}\n```")
+    return "\n\n".join(parts)
 
 
 def on_page_markdown(markdown, page, config, files):
@@ -40,7 +57,10 @@ def on_page_markdown(markdown, page, config, files):
         name = path.relative_to(ROOT).as_posix()
         if name in ROOT_PAGES:
             return f"[{text}]({ROOT_PAGES[name]}{anchor or ''})"
-        return f"{image}[{text}]({name.removeprefix('docs/')}{anchor or ''})" if name.startswith("docs/") else text
+        if name == "docs/tour.ipynb":
+            return f"[{text}](tour.md)"
+        on_site = name.startswith("docs/") and not name.endswith(".py")
+        return f"{image}[{text}]({name.removeprefix('docs/')}{anchor or ''})" if on_site else text
 
     return "".join(part if part.startswith("```") else LINK.sub(site_link, part) for part in FENCED.split(markdown))
 

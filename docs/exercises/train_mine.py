@@ -10,9 +10,9 @@ import time
 import my_transformer as mine
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from translate.config import TokenizerConfig
-from translate.data.batches import pad
 from translate.evaluation.scoring import score
 from translate.phrasebook import pairs
 from translate.tokenizer import Tokenizer, train_tokenizer
@@ -37,7 +37,7 @@ def train(steps: int) -> tuple[mine.Transformer, Tokenizer]:
     losses, begin = [], time.monotonic()
     for step in range(1, steps + 1):
         batch = generator.choice(batches)
-        source, labels = pad([sources[place] for place in batch]), pad([targets[place] for place in batch])
+        source, labels = (pad_sequence([torch.tensor(side[place]) for place in batch], True, mine.PAD) for side in (sources, targets))
         losses.append(mine.training_step(model, optimizer, source, labels, RATE * mine.learning_rate(step, WIDTH, WARMUP)))
         if step % 50 == 0:
             print(f"step {step:4}: loss {sum(losses[-50:]) / 50:.2f}, {time.monotonic() - begin:.0f} seconds", flush=True)
