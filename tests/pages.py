@@ -42,16 +42,18 @@ def page_name(path: Path) -> str:
 
 def blocks(path: Path, language: str) -> list[tuple[int, str, str]]:
     """(line number, mark, text) of each fenced block in `language`."""
-    found, mark, start, inside = [], "", 0, None
+    found: list[tuple[int, str, str]] = []
+    mark, start, inside = "", 0, None
+    lines: list[str] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if inside is not None and line.startswith("```"):
             if inside == language:
-                found.append((start, mark, "\n".join(text)))
+                found.append((start, mark, "\n".join(lines)))
             inside, mark = None, ""
         elif inside is not None:
-            text.append(line)
+            lines.append(line)
         elif line.startswith("```"):
-            inside, start, text = line[3:].strip(), number + 1, []
+            inside, start, lines = line[3:].strip(), number + 1, []
         elif line.strip():
             marked = MARK.fullmatch(line.strip())
             assert marked or not re.match(r"<!-- *(not|slow)", line), f"{page_name(path)}, line {number}: not a mark: {line}"

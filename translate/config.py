@@ -164,6 +164,8 @@ class DecodingConfig:
 
 @dataclass
 class Config:
+    """All settings of a run, a section for each group of `conf/`."""
+
     run: str = "runs/unnamed"  # the run folder
     resume: bool = True  # go on with the run in that folder; false: put it aside and begin anew
     verify_resume: bool = False  # in place of training: prove that a short run of this recipe loses nothing when it is killed
