@@ -141,7 +141,7 @@ WARNED = {
     "swapped, by name": (["output.en", "-i", "test.ref.en"], ["are hypothesis (test.ref.en) and reference (output.en) swapped?"]),
     "two": (["first.en", "second.en", "-i", "both"], ["looks tokenised", "HTML entities like &amp;"]),
     "columns of --scores": (["first.en", "-i", "scored"], ["the hypothesis has numbers and a tab before the text"]),
-    "columns of --n-best": (["first.en", "-i", "nbest"], ["keep the text alone, such as with cut -f 3"]),
+    "columns of --n-best": (["first.en", "-i", "nbest"], ["keep only the text, such as with cut -f 3"]),
     "JSONL": (["first.en", "-i", "jsonl"], ["the hypothesis is JSON in 5 of 5 lines"]),
     "NFD": (["accents", "-i", "nfd"], ["the hypothesis has letters and accents as two characters (NFD)"]),
     "NFD reference": (["nfd", "-i", "accents"], ["the reference has letters and accents as two characters (NFD)"]),
@@ -213,13 +213,13 @@ MISTAKES = {
     "no such hypothesis": (["first.en", "-i", "missing.en"], "missing.en: cannot be read: No such file or directory"),
     "a folder": (["first.en", "-i", "."], ".: cannot be read: Is a directory"),
     "not UTF-8": (["first.en", "-i", "latin1"], "latin1, line 2: invalid UTF-8 at byte 2 of the line"),
-    "not packed": (["first.en", "-i", "plain.gz"], "plain.gz: damaged after line 0: "),
+    "not packed": (["first.en", "-i", "plain.gz"], "plain.gz: damaged: "),
     "stdin twice": (["-", "-i", "-"], "standard input can be read once only"),
     "no reference": (["-i", "output.en", "first.en"], "no REFERENCE is given; it comes before -i"),
     "seed": (["first.en", "-i", "output.en"], "the environment variable SACREBLEU_SEED is 'abc': it must be a number from 0, or none"),
     "metric": (["first.en", "-i", "output.en", "--metrics", "bleu,meteor"], "unknown metric 'meteor': --metrics takes bleu, chrf, ter"),
     "metric twice": (["first.en", "-i", "output.en", "--metrics", "bleu,chrf", "bleu"], "--metrics names bleu twice"),
-    "no metric": (["first.en", "-i", "output.en", "--metrics", ","], "--metrics names no metric"),
+    "no metric": (["first.en", "-i", "output.en", "--metrics", ","], "--metrics is empty"),
     "a hypothesis twice": (["first.en", "-i", "output.en", "output.en"], "output.en is given twice as a hypothesis"),
     "paired with one": (["first.en", "-i", "output.en", "--paired", "bs"], "--paired compares systems: give several hypotheses"),
     "paired without samples": (
@@ -232,7 +232,7 @@ MISTAKES = {
     ),
     "second system shorter": (["first.en", "-i", "output.en", "short"], "short has 4 lines, first.en 5: hypothesis and reference must be"),
     "tokenizer without BLEU": (["first.en", "-i", "output.en", "--metrics", "ter", "--tokenize", "zh"], "--tokenize has no effect"),
-    "case of TER": (["first.en", "-i", "output.en", "--metrics", "ter", "--lowercase"], "--lowercase has no effect: TER never looks at case"),
+    "case of TER": (["first.en", "-i", "output.en", "--metrics", "ter", "--lowercase"], "--lowercase has no effect: TER ignores case anyway"),
     "negative": (["first.en", "-i", "output.en", "--bootstrap", "-5"], "bootstrap (-5) must be 0 (no interval) or at least 2 samples"),
 }
 

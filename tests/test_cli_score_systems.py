@@ -118,7 +118,7 @@ def test_without_resamples_there_is_no_p(folder, capsys):
 
 def test_the_same_system_twice_is_told(folder, capsys):
     Path("copy.en").write_bytes(Path("a.en").read_bytes())
-    assert "a.en and copy.en are the same in every line: p says nothing" in answer(capsys, "first.en", "-i", "a.en", "copy.en")["warnings"]
+    assert "a.en and copy.en are equal in every line: p says nothing" in answer(capsys, "first.en", "-i", "a.en", "copy.en")["warnings"]
 
 
 def test_unfit_text_is_told_by_the_name_of_its_file_and_once_of_the_reference(folder, capsys):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FILE_ENVIRONMENT, LINES, file_words, one_line, tiny_config
+from translate.api import evaluate
 from translate.bundle.bundle import load_bundle, model_folder
 from translate.cli.main import main
 from translate.config import CorpusConfig, DataConfig, TokenizerConfig
@@ -131,6 +132,7 @@ def test_home_is_expanded_in_python_and_in_settings(home, source, untrained):
     data = DataConfig(cache="~/cache", folder="~")
     for corpus in (CorpusConfig(kind="text", source="~/train.de", target="~/train.en"), CorpusConfig(kind="hub", path="x", files="train")):
         assert len(load_corpus(corpus, data)) == len(LINES)
+    assert evaluate("~/run", test=["~/train.de", "~/train.en"], metrics=["chrf"], device="cpu")["train.de"]["sentences"] == len(LINES)
     train_tokenizer([], TokenizerConfig(path="~/run"), home / "copied")
     assert (home / "copied" / "spm.model").exists()
 

@@ -62,7 +62,7 @@ def test_csv_by_name_keeps_the_header_the_mark_and_the_last_line_as_they_are():
     text = '\ufeff"id" ;"der ""Text""";x\r\n1; ab ;"c"\n\n2;"d\n\n  e";f\r\n3;g;"h\ni"'
     column = CsvColumn("t", 'der "Text"', ";")
     expected = '\ufeff"id" ;"der ""Text""";x\r\n1; AB ;"c"\n\n2;"D\n\n  E";f\r\n3;G;"h\ni"'
-    assert replaced(column, text) == expected and column.lacking == []
+    assert replaced(column, text) == expected and column.missing == []
 
 
 def test_tsv_has_quotes_of_its_own_text():
@@ -75,7 +75,7 @@ def test_tsv_has_quotes_of_its_own_text():
 
 def test_records_without_the_column_are_left_and_counted():
     column = CsvColumn("t", "2", ",")
-    assert replaced(column, "a,b\n\nc\nd,\n") == "a,B\n\nc\nd,\n" and column.lacking == [3]
+    assert replaced(column, "a,b\n\nc\nd,\n") == "a,B\n\nc\nd,\n" and column.missing == [3]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_json_keeps_every_other_byte():
     text = '{ "n": 1.0,"n2":2E+3 ,\t"de" : "a\\u00e4 \\n\\nb", "e": "\\u00e4\\/", "de2": "a"}\r\n\n{"de": null}\n{"x":[{"de":"nein"}],"de":"ja"}'
     reader = JsonKey("t", "de")
     expected = text.replace("a\\u00e4 \\n\\nb", "A\\u00c4 \\n\\nB").replace('"ja"', '"JA"')
-    assert replaced(reader, text) == expected and reader.lacking == [3]
+    assert replaced(reader, text) == expected and reader.missing == [3]
 
 
 @pytest.mark.parametrize(

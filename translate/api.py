@@ -104,7 +104,7 @@ def evaluate(
         check_settings(metrics, BOOTSTRAP, randomise=False)
     if len(test) == 1:
         raise UserError(f"test is {test[0]} alone: it takes a source and one or more references")
-    folder = model_folder(expand_path(model))
+    folder, test = model_folder(expand_path(model)), [expand_path(path) for path in test]
     config = ModelFolder(folder).config
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's, not that of the bundle's author
     options = Options(beam, length_penalty, batch_tokens).fill(config.decoding)

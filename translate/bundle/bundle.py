@@ -132,7 +132,7 @@ class ModelFolder:
         elif self.format >= SEALED:
             raise UserError(f"{path} has no manifest, and {CONFIG} is of format {self.format}, which has one: it is another model's, or damaged")
         settings, parameters = self.config.model, sum(tensor.numel() for tensor in weights.values())
-        # the products of the feed-forward layers alone: a model that needs more is not even laid out
+        # a lower bound, the feed-forward layers only: a model that needs more is not even laid out
         if (settings.encoder_layers + settings.decoder_layers) * settings.width * settings.feedforward * 2 > parameters:
             raise UserError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, which are too few")
         with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""Reading what somebody else may have made: files inside their folder alone, of bounded size, YAML and JSON of plain values."""
+"""Reading files that somebody else may have made: only inside their folder, of bounded size, YAML and JSON of plain values."""
 
 from __future__ import annotations
 

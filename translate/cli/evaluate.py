@@ -18,8 +18,8 @@ examples:
   translate evaluate -m runs/multi30k_de_en --test news.de news.en       files of your own
   translate evaluate -m runs/multi30k_de_en --testset wmt14 --metrics bleu,chrf
 
-Prints a table of BLEU, chrF++ and TER with 95% bootstrap intervals, sacreBLEU's signatures and a few translations, and puts them into
-report.json of the run folder. Without --data, --test and --testset the recipe's test sets are read from where it says, as training did.
+Prints a table of BLEU, chrF++ and TER with 95% bootstrap intervals, sacreBLEU's signatures and a few translations, and saves them in
+report.json of the run folder. Without --data, --test and --testset, the recipe's test sets are read from the paths in the recipe.
 """
 
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sets = parser.add_argument_group("test sets (default: the recipe's; --test and --testset take their place)")
     sets.add_argument("--data", type=user_path, metavar="FOLDER", help="read the files of the recipe's test sets from this folder")
     sets.add_argument(
-        "--test", nargs="+", type=user_path, metavar="FILE", help="SOURCE REFERENCE: two files, line by line; more references may follow"
+        "--test", nargs="+", type=user_path, metavar="FILE", help="SOURCE REFERENCE: two line-aligned files; more references may follow"
     )
     sets.add_argument("--testset", nargs="+", metavar="NAME", help="test sets of sacreBLEU's list, such as wmt14, in the languages of the model")
     add_scoring(parser.add_argument_group("scores"), "by the target language: 13a, zh, ja-mecab, ko-mecab")
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     metrics = metric_names(arguments.metrics)
     check_effects(arguments, metrics)
     if arguments.test and len(arguments.test) < 2:
-        raise UserError(f"--test takes SOURCE and REFERENCE, and got {arguments.test[0]} alone")
+        raise UserError(f"--test takes SOURCE and REFERENCE, and got only {arguments.test[0]}")
     results = evaluate(
         arguments.model,
         data=arguments.data,

@@ -1,4 +1,4 @@
-"""The options of `translate file`: what there is, and which of them have no effect together."""
+"""The options of `translate file`, and which of them have no effect together."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ examples:
   translate file -m runs/quickstart --format jsonl --n-best 5 --beam 5 input.de -o output.jsonl
   translate file -m runs/quickstart --column text products.csv -o products.en.csv
 
-Output, a line for each line of input, also for a blank one:
-  (nothing else)   TRANSLATION
+Output, a line for each line of input, blank ones too:
+  (by default)     TRANSLATION
   --scores         SCORE <tab> TRANSLATION
   --n-best N       N lines for each line of input, best first: LINE NUMBER <tab> SCORE <tab> TRANSLATION
   --format jsonl   a JSON object: line, source, translation, score, pieces, cut, alternatives
 SCORE is the natural logarithm of the probability, divided by the length penalty. A line longer than the model takes is split at sentence or
-clause ends, and its pieces' translations are joined with a space (they have one score together); how many is said on stderr.
+clause ends, and the translations of its pieces are joined with a space and have one score; stderr says how many lines were split.
 
-A file whose name or first lines show another format than plain text (subtitles, HTML, JSON, ...) is refused; --as text translates its lines as
-they are. Of CSV and TSV, --column N or --column NAME translates one column (NAME stands in the first row, which stays as it is; by number the
-first row is translated too), of JSON lines --key NAME, or --key a.b, one text; every other byte stays as it is, and there are as many records.
+A file that is not plain text by its name or its first lines (subtitles, HTML, JSON, ...) is refused; --as text translates its lines as they
+are. In CSV and TSV, --column N or --column NAME translates one column (NAME is in the first row, which stays as it is; with a number, the first
+row is translated too); in JSON lines, --key NAME, or --key a.b, translates one text. Every other byte stays as it is.
 
--o appears when everything is translated, or not at all. With --resume, what is done so far is kept in OUT.part: the same command goes on
-there and ends with the same bytes. Invalid UTF-8 is told before anything is written: a pipe is therefore read to its end first. With
---window or --errors replace it isn't, and translations come while it still runs.
+OUT appears when everything is translated, or not at all. With --resume, what is done so far is kept in OUT.part: the same command goes on
+from there, to the same bytes. Invalid UTF-8 is an error before anything is written, so a pipe is read to its end first. With --window or
+--errors replace it is translated while it runs.
 
-A translation that repeats itself past reason is searched again so that no three tokens come twice in it in the same order, and counted on
-stderr.
+A translation that is a loop is searched again so that no three tokens occur twice in it in the same order; stderr says in which lines.
 
 --report FILE gets a JSON object for each line of input: line, status (the first that holds of: blank, truncated, looped, copied, suspect, split,
 ok), tokens_in, tokens_out, score, pieces (where each begins and ends in the line, in characters), odd_length, missing (placeholders, tags,
 e-mail addresses, URLs, paths, mentions, numbers, units and symbols of the source that the translation lacks; numbers count by value: 3,5 is
-3.5). suspect: something is missing, the length is odd, or nothing came out. What it flags is a hint, not a verdict.
+3.5). suspect: something is missing, the length is odd, or the translation is empty. What it flags is a hint, not a verdict.
 """
 
 
@@ -52,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=user_path, metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run with --resume left of OUT")
-    parser.add_argument("--report", type=user_path, metavar="FILE", help="write what became of each line, and what looks wrong, as JSON lines")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run with --resume stopped")
+    parser.add_argument("--report", type=user_path, metavar="FILE", help="write for each line what happened and what looks wrong, as JSON lines")
     parser.add_argument("--as", choices=("text",), dest="format_in", help="text: every line of INPUT is a sentence, whatever it looks like")
     parser.add_argument("--column", metavar="N|NAME", help="INPUT is CSV or TSV: translate this column and keep everything else")
     parser.add_argument("--key", metavar="NAME", help="INPUT is JSON lines: translate the text under this key and keep everything else")
@@ -65,10 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
     search.add_argument("--n-best", type=int, metavar="N", help="alternatives of each line, at most --beam; with --sample, N samples")
     drawing = parser.add_argument_group("sampling")
-    drawing.add_argument("--sample", action="store_true", help="draw translations at random in place of searching the best")
-    drawing.add_argument("--temperature", type=float, metavar="T", help="below 1: closer to the likeliest (default: 1)")
-    drawing.add_argument("--top-k", type=int, metavar="K", help="draw among the K likeliest tokens (default: 0, all)")
-    drawing.add_argument("--top-p", type=float, metavar="P", help="draw among the likeliest tokens that share P (default: 1, all)")
+    drawing.add_argument("--sample", action="store_true", help="draw translations at random instead of searching for the best")
+    drawing.add_argument("--temperature", type=float, metavar="T", help="below 1: closer to the most likely (default: 1)")
+    drawing.add_argument("--top-k", type=int, metavar="K", help="draw from the K most likely tokens (default: 0, all)")
+    drawing.add_argument("--top-p", type=float, metavar="P", help="draw from the most likely tokens that share P (default: 1, all)")
     drawing.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same samples (default: 1)")
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens a batch, times the beam: lower it if memory runs out")
@@ -76,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--workers", type=int, default=0, metavar="N", help="translate on N Ray workers at once (default: 0, in this process)")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="of engine torch (default: auto, the fastest here)")
-    machine.add_argument("--engine", choices=("torch", "ctranslate2"), default="torch", help="what runs the model (default: torch)")
+    machine.add_argument("--engine", choices=("torch", "ctranslate2"), default="torch", help="which engine runs the model (default: torch)")
     machine.add_argument("--compute-type", metavar="TYPE", help="of ctranslate2: int8, float32, ... (default: as the weights were exported)")
 
 
@@ -117,7 +116,7 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
             arguments.beam == 1 and "length_penalty" in given and not scored,
             "with --beam 1 where no score is shown: leave it out",
         ),
-        ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type in its place"),
+        ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
         ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),
         ("--scores", arguments.scores and several, "with --n-best, which always shows the score: leave it out"),

@@ -32,7 +32,7 @@ class Inputs:
         return itertools.chain.from_iterable(self.readers)
 
     def count_texts(self, done: int) -> int:
-        """How many texts the field has in the first `done` lines, which are read for that alone."""
+        """How many texts the field has in the first `done` lines, which are read just for that."""
         if self.field is None:
             return done
         records = self.field.parse(self.parts[0].lines(self.errors, ends=True))
@@ -64,7 +64,7 @@ def read_inputs(
         inputs.readers.append(part.lines(errors, ends=field is not None) if part.twice else lines)
     if None not in counts:
         inputs.total = sum(filter(None, counts))
-    if field and field.lacking:
-        where = f"{len(field.lacking):,} of {inputs.total:,} lines (the first is line {field.lacking[0]:,})"
-        print(f"translate: warning: {field.name}: {where} have no text to translate there and stay as they are", file=sys.stderr)
+    if field and field.missing:
+        where = f"{len(field.missing):,} of {inputs.total:,} lines (the first is line {field.missing[0]:,})"
+        print(f"translate: warning: {field.name}: {where} have no text there and stay as they are", file=sys.stderr)
     return inputs

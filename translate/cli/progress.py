@@ -19,7 +19,7 @@ def with_progress(results: Iterable[Result], total: int | None, output: TextIO, 
         return _with_lines(results, total, done)
     if output.isatty():  # the translations themselves show it
         return iter(results)
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     bar: Iterator[Result] = iter(tqdm(results, total=total, initial=done, unit=" lines", dynamic_ncols=True))
     return bar

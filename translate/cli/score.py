@@ -25,9 +25,9 @@ examples:
   translate file -m runs/quickstart input.de | translate score reference.en
   translate score reference.en -i output.en --metrics bleu,chrf --bootstrap 0 --format json
 
-Give detokenised, cased text as it is: sacreBLEU's tokenisation is part of the score, and the values are those of the `sacrebleu` command.
-TER counts edits: lower is better, and case does not count, as its signature says. The 95% interval comes from bootstrap resampling. Of
-several systems each one is compared with the first: p is the chance of such a difference between two systems that are equally good.
+Give detokenised, cased text: sacreBLEU tokenises it as a part of the score, and the values are those of the `sacrebleu` command.
+TER counts edits: lower is better, and it ignores case, as its signature says. The 95% interval comes from bootstrap resampling. With
+several systems, each is compared with the first: p is the chance of such a difference between two systems that are equally good.
 """
 METRICS = ("bleu", "chrf", "ter")
 TOKENIZERS = ("13a", "zh", "ja-mecab", "ko-mecab", "intl", "char", "flores101", "flores200", "none")
@@ -44,11 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=user_path,
         metavar="REFERENCE",
-        help="reference translation, a line for each line scored (also .gz, .xz, .bz2, .zst)",
+        help="reference translation, a line for each line to score (also .gz, .xz, .bz2, .zst)",
     )
     parser.add_argument(
         "-i", "--input", nargs="+", type=user_path, default=["-"], metavar="HYPOTHESIS",
-        help="the translation to score (default: standard input); of several, each one is compared with the first",
+        help="the translation to score (default: standard input); with several, each is compared with the first",
     )  # fmt: skip
     add_scoring(parser)
     parser.add_argument("--bootstrap", type=int, metavar="N", help=f"resamples for the 95%% confidence interval; 0 for none (default: {BOOTSTRAP})")
@@ -64,7 +64,7 @@ def add_scoring(parser: argparse.ArgumentParser | argparse._ArgumentGroup, langu
         "--metrics", nargs="+", metavar="{" + ",".join(METRICS) + "}", help="which, and in which order: bleu,chrf or bleu chrf (default: all)"
     )
     parser.add_argument("--tokenize", choices=TOKENIZERS, help=f"sacreBLEU's tokenizer for BLEU (default: {language})")
-    parser.add_argument("--lowercase", action="store_true", help="BLEU and chrF++ without regard to case")
+    parser.add_argument("--lowercase", action="store_true", help="ignore case in BLEU and chrF++")
 
 
 def metric_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -91,7 +91,7 @@ def check_effects(arguments: argparse.Namespace, names: Sequence[str] | None) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Scores and prints. UserError for files that are empty or not line-aligned."""
+    """UserError for files that are empty or not line-aligned."""
     from translate.evaluation.scoring import compare, default_metrics, long_lines
 
     names, bootstrap, randomise = check(arguments)
@@ -102,10 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
         names, left_out = default_metrics(list(systems.values()), references)
         found += [f"TER is left out: {left_out}"] if left_out else []
     for warning in found:
-        tell(f"warning: {warning}")
+        log(f"warning: {warning}")
     if arguments.metrics and "ter" in names and (long := [place for lines in systems.values() for place in long_lines(lines, references)]):
-        tell(f"TER of line {long[0][0]:,} ({long[0][1]:,} words) takes a while: up to 20 s for 1,000 words")
-    scores = compare(list(systems.values()), references, names, bootstrap, randomise, arguments.tokenize or "13a", arguments.lowercase, tell)
+        log(f"TER of line {long[0][0]:,} ({long[0][1]:,} words) takes a while: up to 20 s for 1,000 words")
+    scores = compare(list(systems.values()), references, names, bootstrap, randomise, arguments.tokenize or "13a", arguments.lowercase, log)
     results, test = dict(zip(systems, scores)), "ar" if randomise else "bs" if bootstrap else None
     if arguments.format == "json":
         print(json.dumps(answer(arguments, results, test, len(references[0]), found), ensure_ascii=False, indent=2))
@@ -151,7 +151,7 @@ def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list
         if any(len(texts) != len(lines) for texts in references):  # it may be why
             for name, texts in [*zip(arguments.references, references), (path, lines)]:
                 for warning in text_warnings(display_name(name), texts):
-                    tell(f"warning: {warning}")
+                    log(f"warning: {warning}")
         check_aligned(display_name(path), lines, arguments.references, references)
     return references, systems
 
@@ -180,7 +180,7 @@ def same_systems(systems: Mapping[str, Sequence[str]]) -> list[str]:
     ]
 
 
-def tell(text: str) -> None:
+def log(text: str) -> None:
     print(f"translate: {text}", file=sys.stderr, flush=True)
 
 
@@ -241,7 +241,7 @@ def chance(result: Score) -> str:
 def answer(
     arguments: argparse.Namespace, systems: Mapping[str, Sequence[Score]], test: str | None, lines: int, found: list[str]
 ) -> dict[str, object]:
-    """The results as plain values: of one system its scores, of several a list, the first of which is the one that the others are compared with."""
+    """The results as plain values: the scores of one system, or a list of several systems, the first of which the others are compared with."""
     about: dict[str, object] = {"references": arguments.references, "lines": lines}
     if len(systems) == 1:
         ((path, scores),) = systems.items()

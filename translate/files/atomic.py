@@ -30,9 +30,9 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # what file systems
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[RawOutput]]:
-    """A binary stream to what `path` names. A file appears when the block has ended well; after an error or a signal the old one stands.
+    """A binary stream to what `path` names. A file appears when the block has ended without an error; else the old one stays.
 
-    `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process, devices and named pipes are what they are: these get the
+    `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process; devices and named pipes are not replaced: all these get the
     bytes as they come. UserError, also in the block, where it can't be written; BrokenPipeError where nobody reads the pipe any more.
     """
     given = os.fspath(path)
@@ -69,7 +69,7 @@ def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Ite
             rights = _create(given, place, temporary)
         yield temporary
         with name_write_errors(given):
-            if stat.S_IMODE(os.stat(temporary).st_mode) != rights:  # safetensors makes it anew, for the owner alone
+            if stat.S_IMODE(os.stat(temporary).st_mode) != rights:  # safetensors creates it again, for the owner only
                 os.chmod(temporary, rights)
             _sync(temporary)
             _rename(temporary, place, before)
@@ -81,7 +81,7 @@ def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Ite
 
 @contextlib.contextmanager
 def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A text file that appears under `path` whole, once the block has ended well, or not at all; see `atomic_write`.
+    """A text file that appears under `path` whole, once the block has ended without an error, or not at all; see `atomic_write`.
 
     UTF-8, lines end in "\\n"; .gz and .xz are packed. A pipe or device gets each line at once. UserError if the place cannot be written.
     """
@@ -115,9 +115,9 @@ def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iter
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """The block fills the empty folder whose path it gets; then it is renamed to `path`, where there must be none, or an empty one.
+    """The block fills the empty folder whose path it gets; then it is renamed to `path`, where there must be nothing or an empty folder.
 
-    Folders above it are made. UserError where that place can't be written.
+    Its parents are made. UserError where that place can't be written.
     """
     given = os.fspath(path)
     place = Path(os.path.realpath(given))
@@ -139,7 +139,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """With those above it, unless it is there. UserError where it can't be made."""
+    """With its parents, unless it is there. UserError where it can't be made."""
     with name_write_errors(os.fspath(path)):
         os.makedirs(path, exist_ok=True)
 
@@ -189,7 +189,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
 
 
 def remove_temporary_files(path: str | os.PathLike[str]) -> None:
-    """Remove the temporary files of `path` that killed processes left. For who holds the lock of what is written there."""
+    """Remove the temporary files of `path` that killed processes left. The caller holds the lock of what is written there."""
     place = Path(os.path.realpath(path))
     pattern = re.compile(re.escape(_shortened(place.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
     with contextlib.suppress(OSError):
@@ -199,7 +199,7 @@ def remove_temporary_files(path: str | os.PathLike[str]) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the weights in a run folder that a killed process was writing: they may be gigabytes. For who holds the folder's lock."""
+    """Remove the weights in a run folder that a killed process was writing: they may be gigabytes. The caller holds the folder's lock."""
     for place in (folder, folder / "checkpoints"):
         for found in [*place.glob(f".*.safetensors.*{SUFFIX}"), *place.glob(".tmp??????")]:  # the second is safetensors' own
             found.unlink(missing_ok=True)
@@ -230,7 +230,7 @@ def _create(given: str, place: Path, temporary: Path) -> int:
         raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; make the folder {place.parent} first")
     number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # without asking for the umask, which would set it
+        return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # reading the umask itself would mean setting it
     finally:
         os.close(number)
 
@@ -241,7 +241,7 @@ def _rename(temporary: Path, place: Path, before: Path | None) -> None:
         second = _temporary(before)
         try:
             os.link(place, second)
-        except OSError:  # a file system without hard links: for a moment there is none at `place`
+        except OSError:  # a file system without hard links: for a moment there is no file at `place`
             os.replace(place, before)
         else:
             try:

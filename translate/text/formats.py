@@ -50,7 +50,7 @@ BY_NAME = {
 }  # fmt: skip
 ENDINGS = {ending: known for known, endings in BY_NAME.items() for ending in endings.split()}
 
-# Lines that are of a format and of nothing else; a line of prose is none of them.
+# Lines that only one format has; prose never looks like them.
 CLOCK = r"\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}"
 SURE = [
     (re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}\b.*"), SRT),
@@ -183,7 +183,7 @@ def _markup(lines: list[str]) -> Format | None:
 
 
 def _block(line: str) -> str | None:
-    """The name of the tag that a line begins with, where that is no tag of a few words within a sentence and the line has or ends in another."""
+    """The name of the tag that a line begins with, unless it is one that marks words within a sentence; the line is that tag or ends in one."""
     tag = TAG.match(line)
     if not tag or not tag[1] or tag[1].lower() in INLINE:
         return None
@@ -221,7 +221,7 @@ def _settings(lines: list[str]) -> Format | None:
 
 
 LINK = re.compile(r"\[[^\[\]\n]+\]\((?:https?://|\.{0,2}/|#|mailto:|\w[\w./-]*\.\w+)[^)\s]*(?: +\"[^\"]*\")?\)")
-MARKS = [  # of Markdown, of which one alone may be prose: heading, fence, table, item, _, reference, image
+MARKS = [  # of Markdown, of which a single one may be prose: heading, fence, table, item, _, reference, image
     re.compile(r"#{1,6} +\S.*"),
     re.compile(r"\s*(?:```|~~~)[\w-]*\s*"),
     re.compile(r"\s*\|?\s*:?-{3,}:?\s*(?:\|\s*:?-{3,}:?\s*)+\|?\s*"),
@@ -243,7 +243,7 @@ def _markdown(lines: list[str]) -> Format | None:
 
 
 def _yaml(lines: list[str]) -> Format | None:
-    """Keys alone in their line, each followed by deeper keys or items."""
+    """Lines with a key only, each followed by deeper keys or items."""
     body = [line for line in lines if not line.lstrip().startswith("#")]
     nested = sum(
         bool(re.fullmatch(r"[\w.-]+:\s*", line) and re.match(r"\s+(?:[\w.\"'-]+:(?:\s|$)|- )", after)) for line, after in zip(body, body[1:])

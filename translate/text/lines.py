@@ -93,7 +93,7 @@ def _unpacked(stream: io.BufferedReader, name: str) -> Packed:
     if name.endswith(".bz2"):
         return bz2.BZ2File(stream)
     if name.endswith(".zst"):
-        import pyarrow  # type: ignore[import-untyped]  # comes with `datasets`; takes a third of a second
+        import pyarrow  # comes with `datasets`; takes a third of a second
 
         return io.BufferedReader(pyarrow.CompressedInputStream(stream, "zstd"))
     return stream

@@ -52,7 +52,7 @@ WORDS = _words()
 
 
 class Found:
-    """The numbers of a text, each to be taken once, by their spelling or by a value; those in words by their value."""
+    """The numbers of a text, each of which is taken once, by its spelling or by a value; words by their value."""
 
     def __init__(self, text: str) -> None:
         self.alive: set[int] = set()
@@ -88,20 +88,20 @@ class Found:
 
 
 def missing_numbers(source: str, output: str) -> list[str]:
-    """Those of `source` that `output` has neither as they are nor by their value, each as often as it stands there."""
+    """Numbers of `source` that `output` has neither in the same spelling nor in another, each as often as it is missing."""
     found = Found(output)
     # as they are, before one is taken for another of the same value
     rest = [match for match in TOKEN.finditer(source) if not found.take([match[0].rstrip(".")])]
     lost = []
     for match in rest:
-        values = sorted(meanings(match), key=repr)  # a set's order changes from process to process
+        values = sorted(meanings(match), key=repr)  # the order of a set changes from process to process
         if not (found.take(values) or found.take_word(values) or _take_parts(match, found)):
             lost.append(match[0])
     return lost
 
 
 def _take_parts(match: re.Match[str], found: Found) -> bool:
-    """27.11.2026 as 27 November 2026: day and year stand apart, the month may be a word."""
+    """27.11.2026 as 27 November 2026: day and year are separate, the month may be a word."""
     if not (match["date"] or match["day"]):
         return False
     numbers = [Decimal(part) for part in re.findall(r"\d+", match[0])]
@@ -118,7 +118,7 @@ def meanings(match: re.Match[str]) -> frozenset[Value]:
     text = match[0]
     if match["roman"]:
         return frozenset({_roman(text)})
-    if len(text) > LONGEST:  # not a number that anybody reads; and Python takes no integer of thousands of digits
+    if len(text) > LONGEST:  # nobody reads such a number, and Python refuses integers of thousands of digits
         return frozenset({("literal", text)})
     parts = [int(part) for part in re.findall(r"\d+", text)]
     if match["date"]:
@@ -133,7 +133,7 @@ def meanings(match: re.Match[str]) -> frozenset[Value]:
 
 
 def _time(parts: list[int]) -> frozenset[Value]:
-    """On both clocks, and by the hour alone where it is full."""
+    """On the 12-hour and 24-hour clock, and as a plain number for a full hour."""
     hour, minute = parts[0], parts[1:]
     found = {("time", h, *minute) for h in {hour, hour % 12, hour % 12 or 12}}
     return frozenset(found | ({hour, hour % 12 or 12} if not any(minute) else set()))

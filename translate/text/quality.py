@@ -11,23 +11,21 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-# A full stop or comma that stands alone or sticks to its word. Not "?!:;", which French sets apart; not "..." and not the dot in 3.5.
+# A full stop or comma after a space, or joined to its word. Not "?!:;", which French puts after a space; not "..." and not the dot in 3.5.
 _SPACED_MARK = re.compile(r"\S[ \t]+[.,](?=\s|$)")
 _JOINED_MARK = re.compile(r"[^\s.,][.,](?=\s|$)")
-# English clitics, apart as in the Penn Treebank ("dog 's", "do n't") or joined. Only between words, so that quoted words don't count.
+# English clitics, separate as in the Penn Treebank ("dog 's", "do n't") or joined. Only between words, so that quoted words don't count.
 _SPACED_CLITIC = re.compile(r"\w (?:['’](?:s|m|d|ll|re|ve)|n['’]t)(?=\s|$)")
 _JOINED_CLITIC = re.compile(r"\w['’](?:s|m|d|ll|re|ve|t)\b")
 _MOSES_HYPHEN = re.compile(r"\w @-@ \w")
 _NOTHING = re.compile(r"(?!)")
 _TOKENISED = (  # text is tokenised if more lines have the first than the second, and at least this many in a hundred do
     ("a space before the full stop or comma", _SPACED_MARK, _JOINED_MARK, 1),
-    ("endings like 's or n't apart from their word", _SPACED_CLITIC, _JOINED_CLITIC, 2),  # German "gibt 's" is rarer
+    ("endings like 's or n't separate from their word", _SPACED_CLITIC, _JOINED_CLITIC, 2),  # German "gibt 's" is rarer
     ("hyphens as @-@", _MOSES_HYPHEN, _NOTHING, 0),
 )
-MIXED, FEWEST = (
-    10,
-    20,
-)  # in a hundred, and lines: also a corpus put together from tokenised and plain text; in plain text it is at most 1 in a hundred
+# a corpus that is partly tokenised: more than so many lines in a hundred, and at least so many; plain text has at most 1 in a hundred
+MIXED, FEWEST = 10, 20
 
 # Marks that only a subword tokeniser writes: SentencePiece (also a byte), byte-level BPE (inside a word: Maltese words begin with it), older BPE.
 _SUBWORD_SIGN = re.compile(r"▁|<0x[0-9A-F]{2}>|[a-z]Ġ|</w>")
@@ -87,7 +85,7 @@ _SEQUENCES = (
     + ["[\x80-\x84\x86-\x9f]"]  # quotes and dashes of Windows-1252, read as Latin-1
 )
 _MOJIBAKE = re.compile("|".join(_SEQUENCES))
-_MOJIBAKE_STARTS = re.compile("[ÃÂâÄÅÐÑÎÏØÙ√¬‚├┬Ô\x80-\x84\x86-\x9f]")  # few lines have one, and the search for these alone is fast
+_MOJIBAKE_STARTS = re.compile("[ÃÂâÄÅÐÑÎÏØÙ√¬‚├┬Ô\x80-\x84\x86-\x9f]")  # few lines have one, and this search is fast
 _ENTITY = re.compile(rf"&(?:{'|'.join(html.entities.name2codepoint)}|apos|bar|#\d{{2,6}}|#x[0-9a-fA-F]{{2,6}});")
 # Scripts that need such marks; and a joiner counts between Latin letters only: it also joins emoji.
 _NEEDS_MARKS = re.compile("[\u0590-\u08ff\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
@@ -103,7 +101,7 @@ def _invisible(text: str) -> re.Match[str] | None:
     return None if _NEEDS_MARKS.search(text) else _INVISIBLE.search(text)
 
 
-def _apart(text: str) -> re.Match[str] | None:
+def _decomposed(text: str) -> re.Match[str] | None:
     """A letter and its accent as two characters where there is one for both."""
     found = _COMBINING.search(text)
     return found if found and not unicodedata.is_normalized("NFC", text) else None
@@ -112,12 +110,12 @@ def _apart(text: str) -> re.Match[str] | None:
 # what, how to find it in a line, lines in a thousand from which on it counts, what to do
 _CHARACTERS: tuple[tuple[str, Callable[[str], re.Match[str] | None], int, str], ...] = (
     ("HTML entities", _ENTITY.search, 2, "unescape them first"),
-    ("JSON escapes", re.compile(r"\\u[0-9a-fA-F]{4}").search, 2, "read the file with a JSON parser and write the text alone"),
+    ("JSON escapes", re.compile(r"\\u[0-9a-fA-F]{4}").search, 2, "read the file with a JSON parser and write only the text"),
     ("text decoded in the wrong encoding", _mojibake, 2, "convert it again from the original, as UTF-8 (the Python package ftfy mends it)"),
     ("replacement characters, put where bytes were not valid in the encoding,", re.compile("\ufffd").search, 5, "convert it again from the original"),
     ("soft hyphens", re.compile("\u00ad").search, 5, "remove them: they are invisible, and split words"),
     ("invisible characters", _invisible, 10, "remove them: zero-width and direction marks split words"),
-    ("letters and accents as two characters (NFD)", _apart, 2, "normalise it to NFC"),
+    ("letters and accents as two characters (NFD)", _decomposed, 2, "normalise it to NFC"),
 )
 
 
@@ -125,7 +123,7 @@ def text_warnings(name: str, texts: Sequence[str], numbers: Sequence[int] | None
     """One sentence for each thing that makes these lines unfit: what, in how many lines, the first of them, what to do. Empty if all looks well.
 
     name: what to call the text, such as "the reference" or "train.de". numbers: the line number of each text where they are a sample; default:
-    they are counted from 1. A header row is looked for in line 1 alone.
+    they are counted from 1. A header row is looked for in line 1 only.
     """
     place = _Place(texts, numbers)
     if not texts:
@@ -165,7 +163,7 @@ class _Place:
 
     def example(self, search: Callable[[str], re.Match[str] | None], index: int) -> str:
         match = search(self.texts[index])
-        return shown(match[0]) if match else ""
+        return visible(match[0]) if match else ""
 
     def starting(self, pattern: re.Pattern[str]) -> list[int]:
         return [index for index, text in enumerate(self.texts) if pattern.match(text)]
@@ -188,7 +186,7 @@ def _structure(place: _Place) -> Iterator[str]:
     yield from _columns(place)
     if place.number(0) == 1 and len(texts) >= 3 and (first := _header(texts[0])) in _HEADER:
         if not any(len(text) <= len(texts[0]) + 4 and _header(text) == first for text in texts[1:]):
-            yield f"begins with {shown(texts[0].strip())}, which looks like the header row of a table (line 1 of {len(texts):,}): remove that line"
+            yield f"begins with {visible(texts[0].strip())}, which looks like the header row of a table (line 1 of {len(texts):,}): remove that line"
 
 
 def _header(text: str) -> str:
@@ -202,12 +200,12 @@ def _columns(place: _Place) -> Iterator[str]:
         column = place.texts[numbers[0]].count("\t") + 1
         yield (
             f"has numbers and a tab before the text, as `translate file --scores` and --n-best write them, {place.where(numbers)}: "
-            f"keep the text alone, such as with cut -f {column}"
+            f"keep only the text, such as with cut -f {column}"
         )
     elif place.share(tabs) > 0.5:
-        yield f"has columns, set apart by tabs, {place.where(tabs)}: keep the one with the text, such as with cut -f 1"
+        yield f"has columns, separated by tabs, {place.where(tabs)}: keep the one with the text, such as with cut -f 1"
     if place.share(bars) > 0.5:
-        yield f"has columns, set apart by |||, {place.where(bars)}: keep the one with the text"
+        yield f"has columns, separated by |||, {place.where(bars)}: keep the one with the text"
     if place.share(rows) > 0.5:
         yield f"has columns in quotes, as in CSV, {place.where(rows)}: keep the one with the text"
         return
@@ -241,6 +239,6 @@ def is_upper(text: str) -> bool:
     return capitals >= 4 and not any(map(str.islower, text)) and 2 * capitals > sum(map(str.isalpha, text))
 
 
-def shown(text: str) -> str:
+def visible(text: str) -> str:
     """A short piece of text for a message; what is invisible by its number."""
     return "".join(c if c.isprintable() and not unicodedata.combining(c) else f"U+{ord(c):04X}" for c in text[:40])

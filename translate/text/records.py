@@ -49,7 +49,7 @@ class Line:
 
 
 def split_field(text: str) -> tuple[str, ...]:
-    """`parts` of a field: at even places its lines without white space around them, or "", at odd ones what stands between."""
+    """`parts` of a field: at even places its lines without white space around them, or "", at odd ones what is between."""
     parts, gap = [""], ""
     for number, line in enumerate(text.split("\n")):
         gap += "\n" if number else ""
@@ -65,7 +65,7 @@ def split_field(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a cell stands in its line, quotes left out; `closed`: its end is in this line."""
+    """Where a cell is in its line, without its quotes; `closed`: its end is in this line."""
 
     column: int
     begin: int
@@ -82,7 +82,7 @@ class CsvColumn:
         if column.isdecimal() and int(column) < 1:
             raise UserError(f"--column is {column}: columns are counted from 1")
         self.name, self.column, self.separator = name, column, separator
-        self.lacking: list[int] = []  # lines of the records that have no such column
+        self.missing: list[int] = []  # lines of the records that have no such column
 
     def parse(self, lines: Iterable[str]) -> Iterator[Line]:
         """UserError for an unknown column, and at the end for a quote that is never closed and where no record has the column."""
@@ -94,7 +94,7 @@ class CsvColumn:
         header = not self.column.isdecimal()
         wanted = -1 if header else int(self.column) - 1
         names: list[str] = []
-        self.lacking, found, number, begun = [], 0, 0, 1
+        self.missing, found, number, begun = [], 0, 0, 1
         opened: int | None = None  # the column of a quoted cell that goes on in the next line
         for number, line in enumerate(lines, 1):
             body = line.rstrip(ENDS)
@@ -110,7 +110,7 @@ class CsvColumn:
             cell = next((cell for cell in cells if cell.column == wanted), None)
             if cell is None:
                 if body.strip() and opened is None and cells[-1].column < wanted:
-                    self.lacking.append(begun)
+                    self.missing.append(begun)
                 yield Line(line)
             else:
                 found += 1
@@ -171,8 +171,8 @@ class CsvColumn:
         if stripped.count(self.column.strip()) == 1:
             return stripped.index(self.column.strip())
         problem = "no column" if self.column.strip() not in stripped else "more than one column"
-        shown = ", ".join(stripped)
-        raise UserError(f"{self.name}: there is {problem} {self.column!r} in its first row ({shown[:300]}); --column also takes a number")
+        first_row = ", ".join(stripped)
+        raise UserError(f"{self.name}: there is {problem} {self.column!r} in its first row ({first_row[:300]}); --column also takes a number")
 
     def _line(self, line: str, cell: Cell) -> Line:
         text = line[cell.begin : cell.end]
@@ -219,13 +219,13 @@ class JsonKey:
 
     def __init__(self, name: str, key: str) -> None:
         self.name, self.key = name, key
-        self.lacking: list[int] = []
+        self.missing: list[int] = []
         self.ascii = False  # whether the file spells what is not ASCII as \u escapes; the last such spelling counts
         self.decoder = json.JSONDecoder()
 
     def parse(self, lines: Iterable[str]) -> Iterator[Line]:
         """UserError for a line that is not a JSON object, half a surrogate pair, and at the end where no object has text under the key."""
-        self.lacking, found, example = [], 0, None
+        self.missing, found, example = [], 0, None
         for number, line in enumerate(lines, 1):
             begin = 1 if number == 1 and line.startswith("\ufeff") else 0
             if not line[begin:].strip():
@@ -236,7 +236,7 @@ class JsonKey:
             path = [self.key] if self.key in row else self.key.split(".")
             span = self._span(line, line.index("{", begin), path)
             if span is None or not isinstance(span[2], str):
-                self.lacking.append(number)
+                self.missing.append(number)
                 yield Line(line)
                 continue
             found += 1
@@ -255,7 +255,7 @@ class JsonKey:
         return row
 
     def _span(self, line: str, place: int, path: list[str]) -> tuple[int, int, Any] | None:
-        """Begin, end and value of what stands under `path` in the object that begins at `place`, which is valid JSON; of equal keys the last."""
+        """Begin, end and value of what is under `path` in the object that begins at `place`, which is valid JSON; of equal keys the last."""
         found = None
         place = _skip(line, place + 1)
         while line[place] != "}":

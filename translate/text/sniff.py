@@ -35,7 +35,7 @@ ZIPPED = [  # what the first kilobytes of a zip archive hold
     (b"ppt/", "a PowerPoint presentation", "libreoffice --headless --convert-to pdf {}"),
     (b"xl/", "an Excel workbook", "libreoffice --headless --convert-to csv {}"),
 ]
-OFFICE = {".docx": 2, ".pptx": 3, ".xlsx": 4}  # place in ZIPPED, where the first bytes don't tell
+OFFICE = {".docx": 2, ".pptx": 3, ".xlsx": 4}  # place in ZIPPED, if the first bytes don't say
 ENCODINGS = (
     ("cp1252", "Windows-1252 (or Latin-1)", "WINDOWS-1252"),
     ("cp850", "DOS code page 850", "CP850"),
@@ -85,7 +85,7 @@ def _zero_bytes(head: bytes) -> str | None:
 
 
 def encoding_hint(line: bytes, utf8_before: bool, name: str, piped: bool) -> str:
-    """What follows "invalid UTF-8" of a line: the encoding that it may be in; "" where that can't be told."""
+    """What a message about a line of invalid UTF-8 ends with: the encoding that it may be in; "" if that can't be guessed."""
     for codec, label, iconv_name in ENCODINGS:
         if _plausible(line[:10_000], codec):
             if utf8_before:  # converting all of it would spoil what is UTF-8 already
