@@ -85,11 +85,6 @@ def test_nobody_else_owns_the_import_package(installed, tmp_path):
     assert set(metadata.packages_distributions().get("translate", [])) <= {"translate-nmt"}  # and where these tests run
 
 
-def test_the_package_itself_is_a_docstring():
-    lines = (ROOT / "translate" / "__init__.py").read_text(encoding="utf-8").strip().splitlines()
-    assert len(lines) <= 3 and lines[0].startswith('"""')
-
-
 def test_the_constraints_name_one_version_of_each_dependency():
     lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     versions = dict(line.split("==") for line in lines)
