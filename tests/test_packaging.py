@@ -46,7 +46,7 @@ def test_the_wheel_holds_the_package_its_data_the_choices_and_the_recipes_and_no
         *(f"translate/conf/{name}" for name in files(ROOT / "conf")),
         *(f"translate/recipes/{name}" for name in files(ROOT / "recipes")),
     }
-    assert {"translate/conf/train.yaml", "translate/conf/model/base.yaml", "translate/recipes/quickstart.yaml"} <= names
+    assert {"translate/py.typed", "translate/conf/train.yaml", "translate/conf/model/base.yaml", "translate/recipes/quickstart.yaml"} <= names
     assert any(name.startswith("translate/phrasebook/") and not name.endswith(".py") for name in names), "the lexicon is a data file"
 
 

@@ -1,4 +1,4 @@
-"""Lines to lines: cut what is too long, batch by length, search in threads or processes, restore the order, name what looks wrong.
+"""Lines to translations: cut long lines, batch by length, search in threads or processes, restore the order; find what may be wrong.
 
 In: lines and a bundle.
 Out: translations, in the order of the lines.

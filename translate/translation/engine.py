@@ -43,15 +43,16 @@ def load_engine(folder: str, device: str, precision: str, engine: str, compute_t
 
 
 def _load(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, DecodingConfig]:
-    chosen = choose_device(device)
-    if engine == "ctranslate2":
-        if precision != "auto":
-            raise UserError(f"precision {precision} is for engine torch: choose it, or use compute_type with engine ctranslate2")
-        return load_ctranslate2(ModelFolder(model_folder(folder)), chosen, compute_type)
-    if engine != "torch":
+    if engine not in ("torch", "ctranslate2"):
         raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
-    if compute_type != "default":
+    if engine == "ctranslate2" and precision != "auto":
+        raise UserError(f"precision {precision} is for engine torch: choose it, or use compute_type with engine ctranslate2")
+    if engine == "torch" and compute_type != "default":
         raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
+    chosen = choose_device(device)
+    model = ModelFolder(model_folder(folder))
+    if engine == "ctranslate2":
+        return load_ctranslate2(model, chosen, compute_type)
     products = choose_search_precision(precision, chosen)
-    bundle = ModelFolder(model_folder(folder)).load(chosen)
+    bundle = model.load(chosen)
     return TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding
