@@ -64,7 +64,7 @@ def test_attention_equals_the_toolkit():
     query, key, value = draw(2, 3, 5, 8, seed=1), draw(2, 3, 7, 8, seed=2), draw(2, 3, 7, 8, seed=3)
     mask = torch.ones(2, 1, 1, 7, dtype=torch.bool)
     mask[1, ..., 4:] = False
-    close(mine.attention(query, key, value)[0], attend(query, key, value, None), "without a mask")
+    close(mine.attention(query, key, value)[0], attend(query, key, value), "without a mask")
     output, weights = mine.attention(query, key, value, mask)
     close(output, attend(query, key, value, mask), "with a mask: True means that the query may look at the key")
     assert (weights[1, ..., 4:] == 0).all(), "a masked key must get weight 0: set its score to -inf before the softmax"
@@ -268,7 +268,7 @@ class Table:
     logits: Tensor  # (histories, V)
     prefixes: Tensor  # (R, t)
 
-    def select(self, rows: Tensor, sentences: Tensor) -> Table:
+    def reorder(self, rows: Tensor, sentences: Tensor) -> Table:
         return Table(self.logits, self.prefixes[rows])
 
     def step(self, last: Tensor, state: Table) -> tuple[Tensor, Table]:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from translate import score
 from translate.config import TokenizerConfig
-from translate.evaluation.scoring import score
 from translate.phrasebook import pairs
 from translate.tokenizer import Tokenizer, train_tokenizer
 
@@ -67,8 +67,8 @@ def main(words: list[str] | None = None) -> None:
     outputs = [translate(model, tokenizer, german) for german, _ in test]
     for (german, english), output in list(zip(test, outputs))[:5]:
         print(f"\n{german}\n  yours:     {output}\n  reference: {english}")
-    (bleu,) = score(outputs, [[english for _, english in test]], metrics=("bleu",))
-    print(f"\nBLEU {bleu.value:.1f} ({bleu.signature}) on {len(test)} sentences of generated text: it says that your model works, no more")
+    bleu = score(outputs, [english for _, english in test], metrics=("bleu",), bootstrap=0)["BLEU"]
+    print(f"\nBLEU {bleu['value']:.1f} ({bleu['signature']}) on {len(test)} sentences of generated text: it says that your model works, no more")
 
 
 if __name__ == "__main__":
