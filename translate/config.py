@@ -1,4 +1,4 @@
-"""Every setting of a run, as dataclasses: the one place where a default stands.
+"""Every setting of a run, as dataclasses, with its default and its bounds.
 
 A recipe (YAML) is laid over these by Hydra in compose/; `from_dict` reads them back from a run folder's config.yaml. Both end in `check`, so an
 impossible combination fails at once, whichever way it came in.
@@ -165,7 +165,7 @@ class DecodingConfig:
 @dataclass
 class Config:
     run: str = "runs/unnamed"  # the run folder
-    resume: bool = True  # go on with the run in that folder; false: put it aside and begin anew
+    resume: bool = True  # go on with the run in that folder; false: rename that folder and start over
     verify_resume: bool = False  # in place of training: prove that a short run of this recipe loses nothing when it is killed
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
@@ -240,7 +240,7 @@ def differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
 
 
 def first_difference(old: Config, new: Config, ignore: Sequence[str] = ()) -> Optional[str]:
-    """The first key on which the two differ and that is not in `ignore` nor under one there, with both values; None if there is none."""
+    """The first key that differs, with both values, except those in `ignore` and below them; None if none does."""
     for key, before, now in differences(old, new):
         if not any(key == name or key.startswith(f"{name}.") for name in ignore):
             return f"{key} is {now!r} now and was {before!r}"
