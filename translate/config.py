@@ -7,13 +7,13 @@ impossible combination fails at once, whichever way it came in.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from translate.bounds import bounded, check_bounds, choice
 from translate.errors import UserError
+from translate.files.paths import expand_path
 from translate.values import build, flatten, short_repr
 
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
@@ -222,14 +222,12 @@ def from_dict(values: Any) -> Config:
     """From plain values. `~` in the paths of the data and of the tokenizer becomes a home folder. UserError for an unknown key or a wrong type."""
     config = build(values, Config)
     data = config.data
+    paths: list[tuple[Any, str]] = [(data, "folder"), (data, "cache"), (config.tokenizer, "path")]
     for corpus in (*data.train, *data.validation, *data.test.values()):
-        if corpus.kind not in ("hub", "phrasebook"):
-            corpus.path = os.path.expanduser(corpus.path)
-        if corpus.kind in ("text", "wmt"):  # elsewhere these are columns
-            corpus.source, corpus.target = os.path.expanduser(corpus.source), os.path.expanduser(corpus.target)
-    for section, name in ((data, "folder"), (data, "cache"), (config.tokenizer, "path")):
+        paths += [(corpus, name) for name in (("path", "source", "target") if corpus.kind in ("text", "wmt") else ("path",))]  # others have columns
+    for section, name in paths:
         if path := getattr(section, name):
-            setattr(section, name, os.path.expanduser(path))
+            setattr(section, name, expand_path(path))
     return config
 
 
