@@ -127,7 +127,7 @@ def test_a_damaged_save_falls_back_to_the_one_before(damage, tmp_path, corpus_fo
     (run / "report.json").unlink()
     for save in saves:
         save.write_bytes(save.read_bytes()[:100])
-    with pytest.raises(ValueError, match="no whole save: begin anew with resume=false"):
+    with pytest.raises(ValueError, match="no complete save: start over with resume=false"):
         train(tiny_config(run, corpus_folder, steps=60))
 
 

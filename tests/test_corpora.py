@@ -12,7 +12,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from translate.config import CorpusConfig, DataConfig
+from translate.config import CorpusConfig, DataConfig, from_dict
 from translate.data.corpora import load_corpus
 from translate.data.pairs import load_pairs
 
@@ -272,7 +272,7 @@ def test_where_the_cache_lies(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     load_corpus(corpus, DataConfig())
-    load_corpus(corpus, DataConfig(cache="~/mine"))
+    load_corpus(corpus, from_dict({"data": {"cache": "~/mine"}}).data)
     assert corpora_in(tmp_path / "home" / ".cache" / "translate-nmt") == corpora_in(tmp_path / "home" / "mine") == 1
     with pytest.raises(ValueError, match=r"the cache folder .*train\.de/x cannot be written .*: set data\.cache"):
         load_corpus(corpus, DataConfig(cache=corpus.source + "/x"))

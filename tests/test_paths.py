@@ -15,7 +15,7 @@ from tests.conftest import FILE_ENVIRONMENT, LINES, file_words, one_line, tiny_c
 from translate.api import evaluate
 from translate.bundle.bundle import load_bundle, model_folder
 from translate.cli.main import main
-from translate.config import CorpusConfig, DataConfig, TokenizerConfig
+from translate.config import from_dict
 from translate.data.cache import cache_folder
 from translate.data.corpora import load_corpus
 from translate.errors import UserError
@@ -128,12 +128,13 @@ def test_home_is_expanded_in_python_and_in_settings(home, source, untrained):
         shutil.copy(source, home / f"train.{side}")
     assert load_bundle("~/run").folder == home / "run"
     assert Translator.load("~/run", "cpu", "fp32").translate(LINES)
-    assert cache_folder(DataConfig(cache="~/cache")) == home / "cache"
-    data = DataConfig(cache="~/cache", folder="~")
-    for corpus in (CorpusConfig(kind="text", source="~/train.de", target="~/train.en"), CorpusConfig(kind="hub", path="x", files="train")):
-        assert len(load_corpus(corpus, data)) == len(LINES)
+    corpora = [{"kind": "text", "source": "~/train.de", "target": "~/train.en"}, {"kind": "hub", "path": "x", "files": "train"}]
+    config = from_dict({"data": {"cache": "~/cache", "folder": "~", "train": corpora}, "tokenizer": {"path": "~/run"}})
+    assert cache_folder(config.data) == home / "cache"
+    for corpus in config.data.train:
+        assert len(load_corpus(corpus, config.data)) == len(LINES)
     assert evaluate("~/run", test=["~/train.de", "~/train.en"], metrics=["chrf"], device="cpu")["train.de"]["sentences"] == len(LINES)
-    train_tokenizer([], TokenizerConfig(path="~/run"), home / "copied")
+    train_tokenizer([], config.tokenizer, home / "copied")
     assert (home / "copied" / "spm.model").exists()
 
 

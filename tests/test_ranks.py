@@ -130,7 +130,7 @@ def spoil(self, batches, step, rate, say):
             self.model.target_embedding.weight.mul_(30)
     return plain(self, batches, step, rate, say)
 
-def bug(self, progress, save):
+def bug(self, progress):
     raise RuntimeError("a bug of ours")
 
 checkpoints.Checkpoints.load, update.Updater.update = slow, spoil

@@ -112,7 +112,7 @@ def test_resume_false_puts_the_old_run_aside(tmp_path, corpus_folder, capsys):
     train(config)
     old = digest(tmp_path / "run" / "model.safetensors")
     config.optim.rate = 0.001
-    with pytest.raises(ValueError, match=r"optim.rate is 0.001 now and was 0.005; .* begin anew with resume=false"):
+    with pytest.raises(ValueError, match=r"optim.rate is 0.001 now and was 0.005; .* start over with resume=false"):
         train(config)
     config.resume = False
     assert train(config)

@@ -398,7 +398,7 @@ def test_a_copied_bundle_is_not_trained_over(whole, tmp_path, corpus_folder):
     run.mkdir()
     for name in ("config.yaml", "spm.model", "model.safetensors"):
         shutil.copy(whole / name, run / name)
-    with pytest.raises(ValueError, match="holds a model without the checkpoints of its training, which cannot go on"):
+    with pytest.raises(ValueError, match="holds a model without checkpoints, so its training can't be continued"):
         train(tiny_config(run, corpus_folder, **SETTINGS))
     assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
 

@@ -1,4 +1,4 @@
-"""Every setting of a run, as dataclasses: the one place where a default stands.
+"""Every setting of a run, as dataclasses, with its default and its bounds.
 
 A recipe (YAML) is laid over these by Hydra in compose/; `from_dict` reads them back from a run folder's config.yaml. Both end in `check`, so an
 impossible combination fails at once, whichever way it came in.
@@ -7,13 +7,13 @@ impossible combination fails at once, whichever way it came in.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from translate.bounds import bounded, check_bounds, choice
 from translate.errors import UserError
+from translate.files.paths import expand_path
 from translate.values import build, flatten, short_repr
 
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
@@ -167,7 +167,7 @@ class Config:
     """All settings of a run, a section for each group of `conf/`."""
 
     run: str = "runs/unnamed"  # the run folder
-    resume: bool = True  # go on with the run in that folder; false: put it aside and begin anew
+    resume: bool = True  # go on with the run in that folder; false: rename that folder and start over
     verify_resume: bool = False  # in place of training: prove that a short run of this recipe loses nothing when it is killed
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
@@ -224,14 +224,12 @@ def from_dict(values: Any) -> Config:
     """From plain values. `~` in the paths of the data and of the tokenizer becomes a home folder. UserError for an unknown key or a wrong type."""
     config = build(values, Config)
     data = config.data
+    paths: list[tuple[Any, str]] = [(data, "folder"), (data, "cache"), (config.tokenizer, "path")]
     for corpus in (*data.train, *data.validation, *data.test.values()):
-        if corpus.kind not in ("hub", "phrasebook"):
-            corpus.path = os.path.expanduser(corpus.path)
-        if corpus.kind in ("text", "wmt"):  # elsewhere these are columns
-            corpus.source, corpus.target = os.path.expanduser(corpus.source), os.path.expanduser(corpus.target)
-    for section, name in ((data, "folder"), (data, "cache"), (config.tokenizer, "path")):
+        paths += [(corpus, name) for name in (("path", "source", "target") if corpus.kind in ("text", "wmt") else ("path",))]  # others have columns
+    for section, name in paths:
         if path := getattr(section, name):
-            setattr(section, name, os.path.expanduser(path))
+            setattr(section, name, expand_path(path))
     return config
 
 
@@ -242,7 +240,7 @@ def differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
 
 
 def first_difference(old: Config, new: Config, ignore: Sequence[str] = ()) -> Optional[str]:
-    """The first key on which the two differ and that is not in `ignore` nor under one there, with both values; None if there is none."""
+    """The first key that differs, with both values, except those in `ignore` and below them; None if none does."""
     for key, before, now in differences(old, new):
         if not any(key == name or key.startswith(f"{name}.") for name in ignore):
             return f"{key} is {now!r} now and was {before!r}"

@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this. Everything else that is raised is a bug of ours and shows a traceback."""
+"""The exception for what a user can fix. Any other exception is a bug of ours and shows a traceback."""
 
 
 class UserError(ValueError):

@@ -20,7 +20,7 @@ SEED = "training.seed="
 
 
 def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
-    """Train each. Returns the greatest exit code; what a user can mend about a run is told with the run's name."""
+    """Train each. Returns the greatest exit code; a user's mistake in one run is an error with the run's name, and the next run starts."""
     codes: list[int] = []
     first = os.environ.get("RANK", "0") == "0"  # under torchrun every process comes here
     for job in jobs:
@@ -28,7 +28,7 @@ def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
             print(f"{job.label}: {job.config.run}", file=sys.stderr)
         try:
             codes.append(train(job.config))
-        except BrokenPipeError:  # whoever read the output has left
+        except BrokenPipeError:  # nobody reads the output any more
             raise
         except (UserError, OSError) as error:
             if os.environ.get("TRANSLATE_DEBUG") == "1":

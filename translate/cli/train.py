@@ -38,7 +38,7 @@ examples:
 """
 OFTEN_SET = {
     "run": "the run folder",
-    "resume": "false: begin anew, and put the run that is in the folder aside",
+    "resume": "false: start over, and rename the folder of the run that is there",
     "verify_resume": "true: train nothing, but prove that a killed run goes on to the same weights",
     "training.minutes": "end after so many minutes (0: no limit)",
     "training.min_steps": "but not before so many steps, on a slow or busy machine",
@@ -119,7 +119,7 @@ def describe() -> str:
     lines += [f"  {name:<20} {text}" for name, text in recipes.items()]
     lines += ["", "groups and their choices (GROUP=CHOICE):"]
     lines += [f"  {group:<10} {', '.join(choices(group))}" for group in GROUPS]
-    lines += ["", "keys most often set (KEY=VALUE), with their defaults; a recipe may say otherwise:"]
+    lines += ["", "keys most often set (KEY=VALUE), with their defaults, which a recipe may change:"]
     shown = {key: str(value).lower() if isinstance(value, bool) else value for key, value in defaults.items()}
     lines += [f"  {f'{key}={shown[key]}':<32} {text}".rstrip() for key, text in OFTEN_SET.items()]
     lines += ["", "--cfg job shows all keys; --info defaults-tree shows which files they come from."]

@@ -1,4 +1,4 @@
-"""The options of `translate train` and `check`, those of Hydra's own command line as far as they have a use here, taken out of the words."""
+"""The options of `translate train` and `check`: those of Hydra's command line that make sense here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWS = {"--cfg": ("job",), "--info": ("defaults-tree", "defaults", "searchpath"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What tab completion offers: `run` takes the words apart by itself (`split`), since options may stand anywhere among them."""
+    """For tab completion only: `split` parses the words, since options may be anywhere among them."""
     from translate.cli.completion import complete_word
 
     for name, metavar in OPTIONS.items():
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Options with their values, in whatever order they stand, and the rest. UserError for an option that is unknown, given twice or alone."""
+    """Options with their values, and the other words. UserError for an option that is unknown, given twice or without its value."""
     options: dict[str, str] = {}
     spelt: dict[str, str] = {}
     rest: list[str] = []

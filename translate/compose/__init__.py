@@ -1,4 +1,4 @@
-"""Recipes and `key=value` words to configurations: read, vetted, laid over each other by Hydra, errors told by file and line.
+"""Recipes and `key=value` words to configurations: read, checked, merged by Hydra; errors name file and line.
 
 In: recipe files and words.
 Out: configurations, one a run.

@@ -20,7 +20,7 @@ NAME_LENGTH = 120  # characters of a folder's name that sweep values may fill; f
 
 @dataclass
 class Job:
-    """One run of a command: its settings, the words that tell it from the other runs of a sweep, and a name for messages."""
+    """One run of a command: its settings, the words in which it differs from the other runs of a sweep, and a name for messages."""
 
     config: Config
     swept: list[str]
@@ -71,7 +71,7 @@ def to_config(run: Sequence[Any], words: Words, number: int) -> Config:
 
 
 def name_folders(found: Sequence[Job], words: Words) -> None:
-    """Each run of a sweep gets the values that differ into its folder's name, unless `run` sees to that itself."""
+    """Add the values that differ to the name of each run's folder, unless `run` differs already."""
     given = any(override.key_or_group == "run" for override in words.runs[0])
     if given and len({job.config.run for job in found}) == len(found):
         return

@@ -90,7 +90,7 @@ def about(cause: Any) -> str:
             return f"{key} refers to itself"
         reference = re.search(r"\$\{[^']*\}", said)
         wrong = re.search(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", said)
-        why = f"which is {wrong[1]}: {KINDS.get(wrong[2], wrong[2])} is needed" if wrong else "which is not a value that can stand there"
+        why = f"which is {wrong[1]}: {KINDS.get(wrong[2], wrong[2])} is needed" if wrong else "which is not a value for it"
         return f"{key} refers to {reference[0]}, {why}" if reference else f"{key} has a reference ${{...}} that can't be resolved"
     if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type) and cause.key is not None and cause.value is not None:
         value = cause.value._content if isinstance(cause.value, ListConfig) else cause.value

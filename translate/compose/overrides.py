@@ -1,6 +1,6 @@
-"""The words of the command line, `KEY=VALUE`, by Hydra's grammar: parsed, vetted, and a sweep expanded into the words of each run.
+"""The words of the command line, `KEY=VALUE` in Hydra's grammar: parsed, checked, and a sweep expanded into the words of each run.
 
-Sits under compose.py. A recipe may be given as a path to its file; test sets may be added by name.
+A recipe may be given as the path of its file; test sets may be added by name.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
 
 @dataclass
 class Words:
-    """A command line, taken apart. runs: for each run its overrides (parsed by Hydra); swept: of these, the texts that differ between runs."""
+    """A parsed command line. runs: the overrides of each run, as Hydra has them; swept: the texts that differ between runs."""
 
-    own: Path | None
+    own: Path | None  # the folder of --config-dir
     runs: list[list[Any]]
     swept: list[list[str]]
     recipes: dict[str, Path]  # recipes given as a path: name -> file
 
 
 def parse_words(options: dict[str, str], overrides: list[str]) -> Words:
-    """Parse the overrides and expand the sweep. UserError for words that can't be meant."""
+    """Parse the overrides and expand the sweep. UserError for words that make no sense."""
     own = None
     if "--config-dir" in options:
         own = Path(options["--config-dir"]).expanduser()
         if not own.is_dir():
             raise UserError(f"--config-dir {options['--config-dir']}: the folder was not found")
     words = Words(own, [], [], {})
-    for word in filter(lambda word: word.startswith("recipe="), overrides):  # its folder may hold groups that other words choose from
+    for word in filter(lambda word: word.startswith("recipe="), overrides):  # first: its folder may hold groups that other words choose from
         parse(word, words, "--multirun" in options)
     parsed = [parse(word, words, "--multirun" in options) for word in overrides]
     keys = [override.key_or_group for override in parsed]
@@ -59,12 +59,12 @@ def parse_words(options: dict[str, str], overrides: list[str]) -> Words:
 
 
 def parse(word: str, words: Words, many: bool) -> Any:
-    """One KEY=VALUE, parsed and vetted. A recipe that is given as a path goes to `words.recipes` and stands under its name."""
+    """One KEY=VALUE, parsed and checked. A recipe that is given as a path is put into `words.recipes`, and its name takes the path's place."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
     key, equals, value = word.partition("=")
-    if key == "recipe" and value.endswith(SUFFIXES) and Path(value).expanduser().is_file():  # may hold what Hydra's grammar has no place for
+    if key == "recipe" and value.endswith(SUFFIXES) and Path(value).expanduser().is_file():  # Hydra's grammar doesn't allow all paths
         word = recipe_path(value, words)
     if value.startswith("~") and not re.search(r"['\",]", value):
         word = f"{key}='{value}'"
@@ -77,7 +77,7 @@ def parse(word: str, words: Words, many: bool) -> Any:
             raise UserError(f"{word!r} is not KEY=VALUE: write {word}=VALUE") from None
         hint = f"\"{key}='{value}'\"" if "'" not in value else "\"KEY='VALUE'\""
         raise UserError(f"{word!r} can't be read as KEY=VALUE: put a value with special characters in quotes, {hint}") from None
-    vet(word, override, words, many)
+    check_override(word, override, words, many)
     key = override.key_or_group
     if key == "recipe" and not override.is_sweep_override():
         chosen = override.value()
@@ -88,8 +88,8 @@ def parse(word: str, words: Words, many: bool) -> Any:
     return override
 
 
-def vet(word: str, override: Any, words: Words, many: bool) -> None:
-    """UserError for a word that can't be meant, or that reaches beyond the settings. many: a sweep may be."""
+def check_override(word: str, override: Any, words: Words, many: bool) -> None:
+    """UserError for a word that makes no sense, or that reaches beyond the settings. many: a sweep is allowed."""
     key, value = override.key_or_group, word.partition("=")[2]
     if re.split(r"[./]", key)[0] == "hydra" or "hydra" in (override.package or "").split("."):
         raise UserError(f"{word}: settings of Hydra can't be given: {HYDRA}")
@@ -113,7 +113,7 @@ def vet(word: str, override: Any, words: Words, many: bool) -> None:
 
 
 def fault_of(key: str, value: Any, own: Path | None) -> str | None:
-    """What is wrong with a value for this key, None where it may do: an item of a list, a group's choice."""
+    """What is wrong with a value for this key; None where that can't be told here: an item of a list, a group's choice."""
     parts = key.split(".")
     if (
         key in (*GROUPS, "recipe")
@@ -140,7 +140,7 @@ def recipe_path(text: str, words: Words) -> str:
     while words.recipes.get(name, found[0]) != found[0]:
         name += "_"
     words.recipes[name] = found[0]
-    if words.own is None:  # its neighbours are there to build on, as with --config-dir
+    if words.own is None:  # as with --config-dir, it can build on its neighbours
         folder = found[0].absolute().parent
         words.own = folder.parent if folder.name == "recipe" else None
     return f"recipe='{name}'"

@@ -1,6 +1,6 @@
-"""Where recipes and the choices of groups lie: `conf/` and `recipes/` come with the package, `--config-dir DIR` puts DIR's files before them.
+"""Where recipes and the choices of groups are: `conf/` and `recipes/` come with the package, the files of `--config-dir DIR` come before them.
 
-Imports nothing heavy: help and tab completion need the names alone. recipe_reader.py reads the files.
+Imports nothing heavy: help and tab completion need only the names. recipe_reader.py reads the files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def shipped(name: str) -> Path:
 
 
 def folders(group: str, own: Path | None = None) -> list[Path]:
-    """Where the files of `group` lie, the user's own first; without a group that is the primary configuration, which is always ours."""
+    """Where the files of `group` are, the user's own first; without a group the primary configuration, which is always ours."""
     places = [own / group] if own and group else []
     return [folder for folder in [*places, shipped("recipes") if group == "recipe" else shipped("conf") / group] if folder.is_dir()]
 

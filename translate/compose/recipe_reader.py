@@ -1,4 +1,4 @@
-"""A YAML file of a recipe or a choice: read and vetted, before Hydra lays it over others.
+"""A YAML file of a recipe or a choice: read and checked, before Hydra merges it with others.
 
 Values are those of YAML 1.2: `no` and `1:30` are texts, `0777` is 777. A file that could name code, or reach into Hydra's own settings, is
 refused, with its line. session.py hands the files to Hydra.
@@ -29,7 +29,7 @@ YAML = "tag:yaml.org,2002:"
 
 
 class Loader(yaml.SafeLoader):
-    """Scalars are what YAML 1.2's core schema says; besides, `_` may stand between digits, and `<<` merges."""
+    """Scalars follow YAML 1.2's core schema; in addition, `_` is allowed between digits, and `<<` merges."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
@@ -80,7 +80,7 @@ class RecipeFile:
     defaults: list[Entry] = field(default_factory=list)
 
     def place(self, key: str = "") -> str:
-        """File and line of `key`, or of the section it would stand in."""
+        """File and line of `key`, or of the section that it belongs to."""
         while key and key not in self.lines:
             key = key.rpartition(".")[0]
         return f"{self.path}, line {self.lines[key]}" if key else str(self.path)
@@ -230,7 +230,7 @@ def _default(file: RecipeFile, entry: Any, number: int, entries: list[Any]) -> N
     elif file.group and not absolute:
         group = f"{file.group}/{group}"
     if not override and any(isinstance(before, dict) and next(iter(before)).startswith("override ") for before in entries[:number]):
-        raise UserError(f"{where}: `- {entry if isinstance(entry, str) else key}` must stand before the `override` lines")
+        raise UserError(f"{where}: `- {entry if isinstance(entry, str) else key}` must come before the `override` lines")
     for name in names:
         file.defaults.append(Entry(group.strip("/"), name.removesuffix(".yaml"), line, "optional" in words[:-1]))
 

@@ -1,8 +1,8 @@
-"""Hydra with the files of one run in its store, and nothing else: what lays recipe files and words over each other.
+"""Hydra merges the files and words of one run. Its store holds these files and nothing else.
 
-Every file comes from recipe_reader.py, read and vetted, so Hydra opens none of the user's; its compose API builds no callback, launcher or
-sweeper and writes nothing. In interpolations only `${key}`, `${hydra:...}` (what was chosen) and `${now:...}` work: the resolvers that read the
-environment or build nodes are taken away.
+recipe_reader.py has read and checked every file, so Hydra opens none; its compose API creates no callback, launcher or sweeper and writes nothing.
+In interpolations only `${key}`, `${hydra:...}` (what was chosen) and `${now:...}` work: the resolvers that read the environment or create nodes are
+removed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def composed(run: Sequence[Any], words: Words, number: int) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], Files]]:
-    """Hydra with the run's files in its store and nothing else. Yields its config loader, the overrides as text, and the files."""
+    """Hydra with the run's files in its store. Yields its config loader, the overrides as text, and the files."""
     from hydra.core.config_store import ConfigStore
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
@@ -69,7 +69,7 @@ def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], F
             for (group, name), file in files.items():
                 try:
                     node = OmegaConf.create(file.values)
-                except OmegaConfBaseException as error:  # the one thing that vetting leaves to it: the text of a reference
+                except OmegaConfBaseException as error:  # the reader doesn't parse references
                     key = str(error.full_key or "")
                     raise UserError(f"{file.place(key)}: {key} has a `${{` that is not a reference: write ${{KEY}}") from None
                 store.store(group=group or None, name=name, node=node, package=file.package)
@@ -80,7 +80,7 @@ def loaded(run: Sequence[Any], words: Words) -> Iterator[tuple[Any, list[str], F
 
 @contextlib.contextmanager
 def fresh_hydra() -> Iterator[None]:
-    """Hydra's state is global: one thread at a time, and a program that uses Hydra itself finds its own again."""
+    """Hydra's state is global: one thread at a time, and the state of a program that uses Hydra itself is restored."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
@@ -97,7 +97,7 @@ def fresh_hydra() -> Iterator[None]:
 
 @contextlib.contextmanager
 def closed_resolvers() -> Iterator[None]:
-    """Without the resolvers that read the environment, or that make nodes out of text."""
+    """Without the resolvers that read the environment or create nodes from text."""
     from omegaconf import OmegaConf
     from omegaconf.omegaconf import register_default_resolvers
 
@@ -111,7 +111,7 @@ def closed_resolvers() -> Iterator[None]:
 
 
 def read_files(run: Sequence[Any], words: Words) -> Files:
-    """All files that the run's choices and their defaults lists name, read and vetted, by group and name. UserError for one that is not there."""
+    """All files that the run's choices and their defaults lists name, read and checked. UserError for one that does not exist."""
     files: dict[tuple[str, str], RecipeFile] = {}
 
     def add(group: str, name: str, where: str = "", optional: bool = False) -> None:

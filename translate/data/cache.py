@@ -16,7 +16,7 @@ from filelock import FileLock
 from translate.config import DataConfig
 from translate.errors import UserError
 from translate.files.atomic import atomic_folder
-from translate.files.paths import expand_path, user_cache
+from translate.files.paths import user_cache
 
 FORMAT = 2  # of the cache's content: with another number everything is made anew
 UNFINISHED = (".*.tmp", "building-*")  # folders that are being written; the second is an older version's name
@@ -26,7 +26,7 @@ INFO = "info.json"  # lists the other files with their sizes
 
 def cache_folder(data: DataConfig) -> Path:
     """data.cache, or translate-nmt in $XDG_CACHE_HOME or ~/.cache."""
-    return Path(expand_path(data.cache)) if data.cache else user_cache()
+    return Path(data.cache) if data.cache else user_cache()
 
 
 def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:

@@ -25,7 +25,6 @@ from translate.data.tables import hub_corpus, parquet_corpus, saved_corpus
 from translate.data.xmlpairs import sgm_pairs, tmx_pairs, wmt_pairs
 from translate.errors import UserError
 from translate.files.digest import COMPRESSED, file_key
-from translate.files.paths import expand_path
 
 
 def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
@@ -97,7 +96,7 @@ def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path) -> Corpus:
 
 def _file_in_folder(corpus: CorpusConfig, folder: str, language: str) -> str:
     """The file of one side, in data.folder, in place of a data set of the hub."""
-    path = locate(os.path.join(expand_path(folder), f"{corpus.files}.{language}"), "text")
+    path = locate(os.path.join(folder, f"{corpus.files}.{language}"), "text")
     if not os.path.exists(path):
         extensions = ", ".join(COMPRESSED)
         raise UserError(f"data.folder ({folder}) has no {corpus.files}.{language} ({extensions}) in place of {corpus.path} ({corpus.split})")

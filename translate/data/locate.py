@@ -1,4 +1,4 @@
-"""The file that a path in a recipe means: `~` expanded, a compressed one of that name, what came through a pipe."""
+"""The file that a path in a recipe means: a compressed one of that name, what came through a pipe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shlex
 from translate.data.pipes import buffered_pipe
 from translate.errors import UserError
 from translate.files.digest import COMPRESSED
-from translate.files.paths import expand_path
 
 UNTAR = "unpack it first (tar xf FILE)"
 NOT_LINES = {  # extensions of files that are not lines of text, and what to do
@@ -20,7 +19,6 @@ NOT_LINES = {  # extensions of files that are not lines of text, and what to do
 
 def locate(path: str, kind: str) -> str:
     """The file to open for `path`, whether it exists or not. UserError if its extension does not fit a corpus of that kind."""
-    path = expand_path(path)
     hint = next((hint for suffix, hint in NOT_LINES.items() if path.lower().endswith(suffix)), None)
     if hint and kind in ("text", "tsv", "jsonl", "csv"):
         raise UserError(f"{path} does not hold lines of text: {hint.replace('FILE', shlex.quote(path))}")

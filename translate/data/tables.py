@@ -26,7 +26,6 @@ from translate.data.corpus import Corpus
 from translate.data.rows import ROWS, Pair, one_line
 from translate.errors import UserError
 from translate.files.digest import file_key
-from translate.files.paths import expand_path
 from translate.values import short_repr
 
 LARGE = 1 << 26  # bytes of a column in one batch, from which on its texts are decoded one by one
@@ -39,7 +38,7 @@ def hub_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) ->
     if not corpus.path:
         raise UserError("a corpus of kind hub needs `path`: the name of the data set")
     try:
-        table = _load(expand_path(corpus.path), corpus.config, corpus.split, corpus.revision)
+        table = _load(corpus.path, corpus.config, corpus.split, corpus.revision)
     except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those that exist); a script
         raise UserError(f"data set {corpus.path}: {_on_one_line(error)}") from None
     except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not cached; no such name
@@ -93,9 +92,9 @@ def saved_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) 
     """A folder written by `Dataset.save_to_disk`. UserError if it is damaged or lacks the split."""
     if not corpus.path:
         raise UserError("a corpus of kind saved needs `path`: a folder written by save_to_disk")
-    _check_saved(Path(expand_path(corpus.path)))
+    _check_saved(Path(corpus.path))
     try:
-        table = datasets.load_from_disk(expand_path(corpus.path))
+        table = datasets.load_from_disk(corpus.path)
     except IndexError:  # raised by `datasets` for a table without rows
         raise UserError(f"{corpus.path}: the corpus is empty") from None
     except DAMAGED as error:
@@ -143,7 +142,7 @@ def parquet_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path
 
 
 def _parquet_files(corpus: CorpusConfig) -> list[Path]:
-    path = Path(expand_path(corpus.path))
+    path = Path(corpus.path)
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     _check_regular(path)
     if not corpus.path or not files:

@@ -15,7 +15,6 @@ import sentencepiece
 from translate.config import TokenizerConfig
 from translate.errors import UserError
 from translate.files.atomic import atomic_write, make_folder
-from translate.files.paths import expand_path
 from translate.tokenizer.subwords import SPACE, Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
@@ -118,7 +117,7 @@ def train_tokenizer(
     with other special ids.
     """
     if config.path:
-        tokenizer = _existing(Path(expand_path(config.path)), config.joint)
+        tokenizer = _existing(Path(config.path), config.joint)
     else:
         texts = pairs() if callable(pairs) else pairs
         if not isinstance(texts, Sized):

@@ -1,6 +1,6 @@
-"""The limits of a run: steps, minutes and patience. How much of them is used up decides the schedule, and whether there is a further step.
+"""The limits of a run: steps, minutes and patience. How much of them is used up decides the learning rate, and whether there is a further step.
 
-Above checkpoints.py, whose Progress says where the run stands. Knows no clock: the seconds are given.
+The caller has the clock and gives the seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def used(settings: TrainingConfig, progress: Progress, seconds: float) -> float:
 
 
 def overtime(settings: TrainingConfig, progress: Progress, seconds: float) -> str:
-    """A line where the minutes are over and the run goes on, up to min_steps; else nothing."""
+    """A line for the log where the minutes are over and the run goes on, up to min_steps; else nothing."""
     if not settings.minutes or progress.step >= settings.min_steps or _share_of_minutes(settings, progress, seconds) < 1:
         return ""
     return f"the {settings.minutes:g} minutes are over at step {progress.step:,}: on to step {settings.min_steps:,} (training.min_steps)"
@@ -33,7 +33,7 @@ def overtime(settings: TrainingConfig, progress: Progress, seconds: float) -> st
 
 def _share_of_minutes(settings: TrainingConfig, progress: Progress, seconds: float) -> float:
     limit = settings.minutes * 60
-    # unknown before the first validation: a twentieth
+    # unknown before the first validation: a twentieth of the minutes
     reserve = 2.5 * progress.validation_seconds + 1 if progress.validation_seconds else limit / 20
     return seconds / max(limit - reserve, limit / 2)
 
@@ -43,13 +43,13 @@ def out_of_patience(settings: TrainingConfig, progress: Progress) -> bool:
 
 
 def is_over(settings: TrainingConfig, progress: Progress) -> bool:
-    """Whether a run that starts here has no further step to do. One that had reached its limits goes on only under others that leave it room."""
+    """Whether a run that starts here has no further step to do. One that had reached its limits goes on only under larger ones."""
     if progress.finished and progress.limits == limits(settings):
         return True
     return used(settings, progress, progress.seconds) >= 1 or out_of_patience(settings, progress)
 
 
-def described(values: list[float]) -> str:
+def describe(values: list[float]) -> str:
     """`limits` in words."""
     steps, minutes, least, patience = values
     words = [f"{steps:,.0f} steps"] if steps else []
@@ -59,6 +59,6 @@ def described(values: list[float]) -> str:
 
 
 def change(before: list[float], now: list[float], used: float, schedule: str) -> str:
-    """The line about other `limits` than those of the last start."""
-    begin = f"the budget was {described(before)} and is {described(now)} now"
+    """The line for the log where `limits` are not those of the last start."""
+    begin = f"the budget was {describe(before)} and is {describe(now)} now"
     return f"{begin}, all of it used up" if used >= 1 else f"{begin}, of which {used:.0%} are used up; {schedule}"

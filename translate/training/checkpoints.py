@@ -1,13 +1,13 @@
-"""runs/x/checkpoints: all that a run needs to go on where it stopped, and the last few weights for averaging.
+"""runs/x/checkpoints: everything that a run needs to go on where it stopped, and the last few weights for averaging.
 
-Every file is safetensors, so nothing is unpickled; each is written whole or not at all, and has a SHA-256 of what is in it in its metadata.
+Every file is safetensors, so nothing is unpickled. Each is written whole or not at all, with a SHA-256 of its content in its metadata.
 
     resume.safetensors     the last save: weights, Adam's moments; in its metadata `Progress`
     resume.before.safetensors   the save of the validation before it, should it be damaged
     step-00001000.safetensors   weights at a validation: the last `keep` of them, and the best
 
-Saves by the clock or for a signal come between validations. They are for the next start only: where training goes wrong, it goes back to the
-save of a validation, so that what a run learns does not depend on when it was saved.
+Saves by the clock or for a signal come between validations. They are for the next start only: a run that diverges goes back to the save of a
+validation, so that what it learns doesn't depend on when it was saved.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Iterable, Optional
 
 import torch
 from torch import Tensor
@@ -61,8 +61,8 @@ class Progress:
     kept: list[int] = field(default_factory=list)  # steps whose weights are kept for averaging
     data: str = ""  # fingerprint of the training data
     development: str = ""  # fingerprint of the development set that best_bleu was measured on
-    limits: list[float] = field(default_factory=list)  # of budget.py, that the run had when it was saved
-    finished: bool = False  # they are reached: there will be no further step
+    limits: list[float] = field(default_factory=list)  # of the run when it was saved (see budget.py)
+    finished: bool = False  # a limit is reached: there will be no further step
 
     @property
     def at_validation(self) -> bool:
@@ -77,7 +77,7 @@ class Checkpoints:
         self.saved, self.save_seconds = time.perf_counter(), 0.0  # when, and what it took
 
     def save(self, model: Transformer, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        """However it ends, a whole save stands: the new one is complete before the last one is touched."""
+        """At any moment there is a complete save: the new one is written before the last one is touched."""
         began = time.perf_counter()
         make_folder(self.folder)
         tensors = {f"weights.{name}": tensor.cpu() for name, tensor in weights_of(model).items()}
@@ -96,14 +96,14 @@ class Checkpoints:
         """Whether it is time for a save by the clock, so that a run that is killed between two validations loses minutes only."""
         return time.perf_counter() - self.saved > max(SAVE_EVERY, self.save_seconds / SAVE_SHARE)
 
-    def standing(self) -> Optional[Progress]:
-        """How far the run is, by the newest save whose metadata can be read; None where there is none."""
+    def peek(self) -> Progress | None:
+        """How far the run is, by the newest save whose metadata can be read; None without one."""
         return next((progress for path in self._saves() if (progress := _peek(path))), None)
 
-    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, log: Callable[[str], None], validated: bool = False) -> Optional[Progress]:
-        """Put everything back; None where the run has not saved yet. `validated`: from the last save of a validation, if there is one.
+    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, log: Callable[[str], None], validated: bool = False) -> Progress | None:
+        """Put everything back; None where nothing was saved yet. validated: from the last save of a validation, if there is one.
 
-        Falls back to the save before where the last is damaged or was never finished, and says so. UserError where all are damaged.
+        Where the last save is damaged, the one before is used, and logged. UserError where all are damaged.
         """
         saves = self._saves()
         if validated:
@@ -119,15 +119,15 @@ class Checkpoints:
             self._leave_out_damaged(progress, log)
             return progress
         if saves:
-            raise UserError(f"{self.folder} holds no whole save: begin anew with resume=false, or choose another folder with run=FOLDER")
+            raise UserError(f"{self.folder} has no complete save: start over with resume=false, or choose another folder with run=FOLDER")
         return None
 
     def _saves(self) -> list[Path]:
-        """The newest first. UserError for a link out of their folder: what it names would be replaced by the next save."""
+        """The newest first. UserError for a link out of the folder: the next save would replace what it points to."""
         return [checked_path(self.folder, path.name) for path in (self.resume, self.before) if path.exists() or path.is_symlink()]
 
     def _leave_out_damaged(self, progress: Progress, log: Callable[[str], None]) -> None:
-        """Of the weights that are kept. Where the best are damaged, the next validation begins to look for them anew."""
+        """Check the kept weights. Where the best are damaged, the next validation starts the search for the best again."""
         for step in sorted({*progress.kept, progress.best_step} - {0}):
             try:
                 self.weights(step)
@@ -170,7 +170,7 @@ class Checkpoints:
 
 
 class _Damaged(UserError):
-    """A checkpoint that is not what was written."""
+    """A checkpoint whose content is not what was written."""
 
 
 def _checksum(tensors: dict[str, Tensor], text: str = "") -> str:
@@ -178,7 +178,7 @@ def _checksum(tensors: dict[str, Tensor], text: str = "") -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], str]:
-    """The tensors of a checkpoint, and its Progress as text, if it has one. Those of the first version had no checksum."""
+    """The tensors of a checkpoint, and its Progress as text, if it has one. The first version wrote no checksums."""
     try:
         checked_path(path.parent, path.name)
         tensors, metadata = read_weights(path), read_metadata(path)
@@ -186,12 +186,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str]:
         raise _Damaged(str(error)) from None
     text = metadata.get(PROGRESS, "")
     if metadata.get(CHECKSUM, "") != (_checksum(tensors, text) if metadata.keys() - {PROGRESS} else ""):
-        raise _Damaged(f"{path} is damaged: its content has another SHA-256 than its metadata say")
+        raise _Damaged(f"{path} is damaged: its content has another SHA-256 than its metadata says")
     return tensors, text
 
 
 def _load(path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> Progress:
-    """Weights, moments and Progress of a save; those of the save alone: what the optimizer held before is gone."""
+    """Weights, moments and Progress of a save. Whatever the optimizer held before is dropped."""
     tensors, text = _read(path)
     progress = _progress(text, path)
     moments = {key: _under(f"adam.{key}.", tensors) for key in MOMENTS}
@@ -203,10 +203,10 @@ def _load(path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> P
         load_weights(model, _under("weights.", tensors), path)
     except UserError as error:
         raise _Damaged(str(error)) from None
-    optimizer.state.clear()  # a save of step 0 has none: those of an exploded run would hold the next steps still
+    optimizer.state.clear()  # a save of step 0 has no moments: those of a diverged run would stall the next steps
     for name, parameter in model.named_parameters():
         if name in moments["step"]:
-            # the step count stays where Adam's fused form wants it: beside the parameter
+            # fused Adam needs the step count on the parameter's device
             optimizer.state[parameter] = {key: values[name].to(parameter.device) for key, values in moments.items()}
     return progress
 
@@ -215,7 +215,7 @@ def _progress(text: str, path: Path) -> Progress:
     try:
         values = json.loads(text)
     except ValueError:
-        raise _Damaged(f"{path} is damaged: its metadata do not say where the run stands") from None
+        raise _Damaged(f"{path} is damaged: its metadata don't say how far the run is") from None
     if isinstance(values, dict) and (new := [key for key in values if key not in Progress.__dataclass_fields__]):
         raise UserError(f"{path} was written by a newer version of translate-nmt (it has a field {new[0]!r}): install that version to go on")
     try:
@@ -224,8 +224,8 @@ def _progress(text: str, path: Path) -> Progress:
         raise _Damaged(f"{path} is damaged: {error}") from None
 
 
-def _peek(path: Path) -> Optional[Progress]:
-    """Where a save says that its run stands; None if it is not there or cannot be read. Its tensors are not looked at."""
+def _peek(path: Path) -> Progress | None:
+    """The Progress of a save; None if it is missing or can't be read. Its tensors are not read."""
     try:
         metadata = read_metadata(path)
     except UserError:

@@ -21,7 +21,8 @@ from translate.model import Transformer
 from translate.tokenizer import BOS, Tokenizer
 from translate.tokenizer.padding import pad
 from translate.training.loss import loss_sum
-from translate.translation.translator import Translator, length_batches
+from translate.translation.batching import length_batches
+from translate.translation.translator import Translator
 
 CLEAR_BLEU = 10.0  # from which on nobody doubts that a model has learnt something
 OWN_MARGIN = 5.0  # points of chrF++ by which translations that depend on their sources fit their own references better than others'

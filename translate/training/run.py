@@ -33,7 +33,7 @@ from translate.training.ranks import Ranks, join_ranks
 from translate.training.runfolder import claim
 from translate.training.runlog import Meter, RunLog
 from translate.training.selection import choose_length_penalty, choose_weights
-from translate.training.stopping import Stop, Stopped, marking_signals
+from translate.training.stopping import Stop, Stopped, catch_signals
 from translate.training.update import Update, Updater
 from translate.training.validation import Validation
 
@@ -68,7 +68,7 @@ def train(config: Config) -> dict[str, Any]:
 
 
 class Run:
-    """One start of a run: the model, its optimizer, and where it stands."""
+    """One start of a run: the model, its optimizer, and its progress."""
 
     def __init__(
         self, bundle: Bundle, data: Prepared, development: Sequence[tuple[str, str]], device: torch.device, ranks: Ranks, log: RunLog
@@ -84,7 +84,7 @@ class Run:
         self.stream = BatchStream(data, bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest, pin=pin)
         self.meter, self.stop = Meter(device), Stop()
         self.restore()
-        self.began = time.perf_counter() - self.progress.seconds  # as if all starts had been one
+        self.began = time.perf_counter() - self.progress.seconds  # as if the run had never stopped
         log.cut_after(self.progress.step)
         if self.progress.step:
             log.info(f"resumed at step {self.progress.step:,}")
@@ -93,7 +93,7 @@ class Run:
 
     def loop(self) -> None:
         """Step until the budget or the patience is used up. Stopped, after a save, where a signal comes before."""
-        with self.stream, marking_signals(alone=self.ranks.size == 1) as self.stop:
+        with self.stream, catch_signals(single=self.ranks.size == 1) as self.stop:
             if not self.progress.step:
                 self.save()  # to go back to
             while not self.progress.finished and (used := self.used()) < 1 and not budget.out_of_patience(self.settings, self.progress):
@@ -111,7 +111,7 @@ class Run:
                 if self.ranks.first and self.checkpoints.due():
                     self.save()
             if not self.progress.finished:
-                self.progress.finished = True  # whatever happens from here on, there is no further step
+                self.progress.finished = True  # from here on there is no further step, whatever happens
                 self.validate() if self.progress.validated < self.progress.step else self.save()
             self.end_if_stopped(save=False)
 
@@ -130,7 +130,7 @@ class Run:
         return self.progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, self.progress.step + 1, used)
 
     def count(self, batches: list[Batch], update: Update) -> None:
-        """Note that this step is done."""
+        """Count this step, done or left out."""
         progress = self.progress
         progress.step += 1
         progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
@@ -144,7 +144,7 @@ class Run:
             self.log.info(f"step {progress.step:,}: the gradient is not finite, so this step is left out")
 
     def validate(self) -> None:
-        """The first rank validates and saves; the others learn how it went."""
+        """The first rank validates and saves; the others get its progress."""
 
         def measure() -> Progress:
             began = time.perf_counter()
@@ -160,13 +160,13 @@ class Run:
     def save(self) -> None:
         self.progress.seconds, self.progress.limits = self.seconds, budget.limits(self.settings)
         if self.ranks.first:
-            with self.stop.put_off():
+            with self.stop.defer():
                 self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
 
     def restore(self, validated: bool = False) -> None:
-        """The model, its optimizer and where the run stands, as saved last, or at the last validation; of a run that begins, as they are."""
+        """Model, optimizer and progress as of the last save, or of the last validation; a new run leaves them as they are."""
         progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.info, validated) or Progress(data=self.data.fingerprint)
-        self.ranks.wait()  # before the first writes the next save in place of what another still reads
+        self.ranks.wait()  # else the first could write its next save while another still reads this one
         self.progress = self.ranks.from_first(lambda: self.validation.remeasure_best(progress))
         self.batches = self.stream.batches_from(self.progress.epoch, self.progress.position)
         self.skipped_in_a_row = 0
@@ -196,7 +196,7 @@ class Run:
             raise stopped
 
     def log_start(self) -> None:
-        """What is trained, on what, and for how long."""
+        """Log what is trained, on what, and for how long."""
         settings, processes = self.settings, f" in each of {self.ranks.size} processes" if self.ranks.size > 1 else ""
         limits = [f"{settings.minutes:g} minutes"] if settings.minutes else []
         limits += [f"{settings.steps:,} steps"] if settings.steps else []
@@ -209,7 +209,7 @@ class Run:
         self.log.info(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
 
     def apply_limits(self) -> None:
-        """Those of this start, which may be others than before: a larger budget goes on where the smaller one ended."""
+        """They may differ from those of the last start: a larger budget goes on where the smaller one ended."""
         progress = self.progress
         before, now = progress.limits, budget.limits(self.settings)
         if before and before != now:
@@ -218,7 +218,7 @@ class Run:
             self.log.info(budget.change(before, now, used, f"the {self.config.optim.schedule} schedule goes on from there, at a rate of {rate:.3g}"))
 
     def log_step(self, norm: float, rate: float, used: float) -> None:
-        """The mean loss and the speed since the last time. Where the loss has exploded, back to the last save."""
+        """Log the mean loss and the speed since the last time. Where the loss has exploded, go back to the last save."""
         progress = self.progress
         loss, speed = float(self.ranks.total(self.meter.likelihood)) / self.meter.tokens, self.meter.tokens_per_second
         if loss > EXPLODED * progress.lowest_loss + 1:

@@ -1,7 +1,7 @@
 """A run's folder: is it new, half done or finished, and is it this run's?
 
-A run is known by what decided its weights so far: settings, and the content of its training data wherever that lies. All else may differ at each
-start, and the run folder takes over what is new.
+A run is identified by what its weights depend on so far: settings, and the content of its training data, wherever the files are. Everything else
+may change from start to start, and is then written into the run folder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from translate.bundle.bundle import CONFIG, WEIGHTS, ModelFolder, write_config
 from translate.bundle.seal import parse_json
@@ -30,139 +30,142 @@ from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.inputs import load_held_out
 from translate.training.runlog import SAMPLES
 
-# Settings that decided no weight of the steps done: how and where a run is done, how long it goes on, what is said, measured and kept.
-MAY_DIFFER = (
+# Settings that no weight of the steps so far depends on: how and where a run is done, for how long, what is logged, measured and kept.
+MAY_CHANGE = (
     "run", "resume", "verify_resume", "data.folder", "data.train", "data.validation", "data.test", "data.workers", "data.cache", "tokenizer.path",
     "training.steps", "training.minutes", "training.min_steps", "training.patience", "training.log_every", "training.keep", "training.average",
     "training.validate_every", "training.validate_sentences", "training.validate_beam", "training.metric", "training.device", "training.threads",
     "training.compile", "training.tensorboard", "decoding",
 )  # fmt: skip
-# what a run leaves behind that was killed before its config.yaml was written
-BEGINNINGS = {"train.log", "metrics.jsonl", SOURCE_FILE, TARGET_FILE, "tensorboard"}
-SHOWN = 5  # settings that differ
+# what is left of a run that was killed before its config.yaml was written
+LEFTOVERS = {"train.log", "metrics.jsonl", SOURCE_FILE, TARGET_FILE, "tensorboard"}
+SHOWN = 5  # changed settings that a message names
 
 
 def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
-    """Make the folder, or check that what is in it is this very run; it is locked until `stack` closes.
+    """Make the folder, or check that it holds this run; it is locked until `stack` closes.
 
-    Returns whether it is finished already, and says so. What no weight depends on may differ, and is written into the folder.
+    Returns whether the run is finished already, with a line on stderr. Settings that may change are written into the folder.
     UserError for a folder with another run (names the first difference), with anything else, or in which another process trains.
     """
     lock = exclusive(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER")
     if not config.resume and (folder / CONFIG).exists():
         with lock:
-            put_aside(folder)
-        lock = exclusive(folder / ".lock", f"another process has begun in {folder}: choose another folder with run=FOLDER")
+            move_away(folder)
+        lock = exclusive(folder / ".lock", f"another process has started in {folder}: choose another folder with run=FOLDER")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
     if not (folder / CONFIG).exists():
-        foreign = sorted(path.name for path in folder.iterdir() if path.name not in BEGINNINGS and not path.name.startswith("."))
-        if foreign:
-            raise UserError(f"{folder} is not empty and holds no run ({foreign[0]} is in it): choose another folder with run=FOLDER")
+        others = sorted(path.name for path in folder.iterdir() if path.name not in LEFTOVERS and not path.name.startswith("."))
+        if others:
+            raise UserError(f"{folder} is not empty, but is not a run folder ({others[0]} is in it): choose another folder with run=FOLDER")
         stack.enter_context(lock)
         remove_unfinished(folder)
         return False
-    run = _Standing(folder, config) if _report(folder) else None
-    if not (run and run.finished) or run.outdated:  # else there is nothing to write, and it may lie where nobody can
+    run = _ExistingRun(folder, config) if _report(folder) else None
+    if not (run and run.finished) or run.outdated:  # else there is nothing to write, and the folder may be read-only
         stack.enter_context(lock)
         remove_unfinished(folder)
-        run = _Standing(folder, config)
-        if run.must_begin_anew:
+        run = _ExistingRun(folder, config)
+        if run.must_start_over:
             run.clear()
             return False
         run.update()
     if run.finished:
-        print(run.line(), file=sys.stderr)
+        print(run.finished_line(), file=sys.stderr)
     return run.finished
 
 
-class _Standing:
-    """A run in its folder, as a command with `config` finds it. UserError where the command is of another run."""
+class _ExistingRun:
+    """The run in a folder, compared with `config`. UserError where `config` is that of another run."""
 
     def __init__(self, folder: Path, config: Config) -> None:
         self.folder, self.config = folder, config
         self.old = ModelFolder(folder).config
-        self.progress = Checkpoints(folder, 1).standing()
+        self.progress = Checkpoints(folder, 1).peek()
         self.report = _report(folder)
-        begun = bool(self.progress and self.progress.step) or bool(self.report) or (folder / WEIGHTS).exists()
+        started = bool(self.progress and self.progress.step) or bool(self.report) or (folder / WEIGHTS).exists()
         self.difference = self._difference()
-        if self.difference and begun:
+        if self.difference and started:
             raise UserError(self.difference)
         if (folder / WEIGHTS).exists() and not (self.report or self.progress or (folder / "checkpoints").exists()):
             raise UserError(
-                f"{folder} holds a model without the checkpoints of its training, which cannot go on: translate with `translate file -m {folder}`, "
-                "choose another folder with run=FOLDER, or begin anew with resume=false"
+                f"{folder} holds a model without checkpoints, so its training can't be continued: translate with `translate file -m {folder}`, "
+                "choose another folder with run=FOLDER, or start over with resume=false"
             )
-        # a tokenizer without a save may be of data that have changed since
-        self.must_begin_anew = not begun and bool(self.difference or not self.progress)
+        # without a save, the tokenizer may be one of data that have changed since
+        self.must_start_over = not started and bool(self.difference or not self.progress)
         self.finished = self._finished()
         self.new = dataclasses.replace(config, run=self.old.run, resume=True)
-        if config.decoding.length_penalty is None:  # the run has chosen it, or will
+        if config.decoding.length_penalty is None:  # the run has chosen it, or will at its end
             self.new.decoding = dataclasses.replace(config.decoding, length_penalty=self.old.decoding.length_penalty)
-        if self.finished:  # with the limits that it had
+        if self.finished:  # keeps the limits that it had
             kept = {name: getattr(self.old.training, name) for name in budget.LIMITS}
             self.new.training = dataclasses.replace(config.training, **kept)
         self.outdated = bool(differences(self.old, self.new)) or _manifest(folder, self.new) is not None
 
     def _difference(self) -> str:
-        """What the command would have had to say otherwise from the beginning; nothing where it goes on with this run."""
+        """Why `config` can't continue this run, with hints; nothing where it can."""
         old, config = self.old, self.config
-        ways = "choose another folder with run=FOLDER, or begin anew with resume=false, which renames the folder"
+        otherwise = "choose another folder with run=FOLDER, or start over with resume=false, which renames the folder"
         weights = [[corpus.weight for corpus in each.data.train] for each in (old, config)]
-        found = first_difference(old, config, MAY_DIFFER)
+        found = first_difference(old, config, MAY_CHANGE)
         if not found and len(weights[0]) == len(weights[1]) and weights[0] != weights[1]:
             found = next(f"data.train.{n}.weight is {b!r} now and was {a!r}" for n, (a, b) in enumerate(zip(*weights)) if a != b)
         if not found and old.tokenizer.path != config.tokenizer.path and not _same_tokenizer(self.folder, config):
             found = f"tokenizer.path is {config.tokenizer.path!r} now and was {old.tokenizer.path!r}"
         if found:
-            return f"{self.folder} holds a run with another configuration: {found}; to continue that run, set it back; else {ways}"
-        known = self.progress.data if self.progress else (self.report or {}).get("data", {}).get("fingerprint", "")
-        moved = old.data.train != config.data.train or old.data.folder != config.data.folder
-        if known and (moved or not self.report) and (now := fingerprint_of(config.data, ModelFolder(self.folder).tokenizer)) != known:
+            return f"{self.folder} holds a run with another configuration: {found}; to continue that run, set it back; otherwise {otherwise}"
+        fingerprint = self.progress.data if self.progress else (self.report or {}).get("data", {}).get("fingerprint", "")
+        new_place = old.data.train != config.data.train or old.data.folder != config.data.folder
+        if not fingerprint or (self.report and not new_place):
+            return ""
+        if (now := fingerprint_of(config.data, ModelFolder(self.folder).tokenizer)) != fingerprint:
             return (
-                f"the training data changed since {self.folder} was started: its fingerprint is {now}, it was {known}; "
-                f"to continue that run, restore the data; else {ways}"
+                f"the training data changed since {self.folder} was started: its fingerprint is {now}, it was {fingerprint}; "
+                f"to continue that run, restore the data; otherwise {otherwise}"
             )
         return ""
 
     def _finished(self) -> bool:
         if not self.report or not self.progress:  # the checkpoints of a finished run may be deleted
             return bool(self.report)
-        if not self.progress.limits:  # saved by a version that did not note them
+        if not self.progress.limits:  # saved by a version that didn't store them
             self.progress.limits, self.progress.finished = budget.limits(self.old.training), True
-        # a report of fewer steps is that of the run before it was extended
-        return self.report["steps"] == self.progress.step and budget.is_over(self.config.training, self.progress)
+        # a report of fewer steps is that of before the run was extended
+        return bool(self.report["steps"] == self.progress.step) and budget.is_over(self.config.training, self.progress)
 
     def update(self) -> None:
-        """Write into the folder what this command says otherwise, and may."""
+        """Write the settings that have changed into the folder."""
         if new := differences(self.old, self.new):
             if any(key.startswith("data.") for key, _, _ in new):
-                load_held_out(self.config.data)  # what cannot be read is not written down
-            told = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
+                load_held_out(self.config.data)  # data that can't be read are not written down
+            changes = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
             more = [f"{len(new) - SHOWN} more"] if len(new) > SHOWN else []
-            print(f"settings of {self.folder} that changed: {'; '.join([*told, *more])}", file=sys.stderr)
+            print(f"settings of {self.folder} that changed: {'; '.join([*changes, *more])}", file=sys.stderr)
             write_config(self.folder, self.new, ModelFolder(self.folder).tokenizer)
         if (metadata := _manifest(self.folder, self.new)) is not None:
             write_weights(self.folder / WEIGHTS, read_weights(self.folder / WEIGHTS), metadata)
 
     def clear(self) -> None:
-        """Remove what a run without a step has written; config.yaml last, so that until then it is this run's folder."""
+        """Remove what a run without a step has written; config.yaml last, so that the folder stays a run folder until then."""
         if self.progress:
-            print(f"{self.folder} holds a run without a step, which gives way ({self.difference.partition(';')[0]})", file=sys.stderr)
+            print(f"{self.folder} holds a run without a step, which is replaced ({self.difference.partition(';')[0]})", file=sys.stderr)
         for name in ("checkpoints", "tensorboard"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in ("metrics.jsonl", SAMPLES, SOURCE_FILE, TARGET_FILE, CONFIG):
             (self.folder / name).unlink(missing_ok=True)
 
-    def line(self) -> str:
-        ways = f"translate with `translate file -m {self.folder}`, {_room(self.config.training, self.progress)}choose another folder with run=FOLDER"
-        return f"{self.folder} is finished: {ways}, or begin anew with resume=false"
+    def finished_line(self) -> str:
+        longer = _train_longer(self.config.training, self.progress)
+        hints = f"translate with `translate file -m {self.folder}`, {longer}choose another folder with run=FOLDER"
+        return f"{self.folder} is finished: {hints}, or start over with resume=false"
 
 
-def _room(settings: TrainingConfig, progress: Optional[Progress]) -> str:
-    """What would make a finished run go on, and a comma; nothing where its checkpoints are gone."""
+def _train_longer(settings: TrainingConfig, progress: Progress | None) -> str:
+    """The hint on how a finished run can go on, and a comma; nothing where its checkpoints are gone."""
     if not progress:
         return ""
     if budget.out_of_patience(settings, progress):
@@ -171,8 +174,8 @@ def _room(settings: TrainingConfig, progress: Optional[Progress]) -> str:
     return f"train on with a larger {' and '.join(keys)}, "
 
 
-def _report(folder: Path) -> Optional[dict[str, Any]]:
-    """report.json of a finished training; None where there is none, or it has nothing but what `translate evaluate` wrote."""
+def _report(folder: Path) -> dict[str, Any] | None:
+    """report.json of a finished training; None where there is none, or only what `translate evaluate` wrote."""
     try:
         report = read_report(folder)
     except (UserError, OSError):
@@ -181,7 +184,7 @@ def _report(folder: Path) -> Optional[dict[str, Any]]:
 
 
 def _same_tokenizer(folder: Path, config: Config) -> bool:
-    """Whether `config.tokenizer.path` holds the SentencePiece models that the run has."""
+    """Whether `config.tokenizer.path` has the SentencePiece models of the run."""
     if not config.tokenizer.path:
         return False
     path = Path(config.tokenizer.path)
@@ -190,8 +193,8 @@ def _same_tokenizer(folder: Path, config: Config) -> bool:
     return digests == list(ModelFolder(folder).tokenizer_sha256.values())
 
 
-def _manifest(folder: Path, config: Config) -> Optional[dict[str, str]]:
-    """The metadata of the weights as they should be, where their manifest has other settings than `config`; else None."""
+def _manifest(folder: Path, config: Config) -> dict[str, str] | None:
+    """New metadata for the weights where their manifest has other settings than `config`; else None."""
     path = folder / WEIGHTS
     if not path.exists():
         return None
@@ -206,11 +209,11 @@ def _manifest(folder: Path, config: Config) -> Optional[dict[str, str]]:
     return {**metadata, "manifest": json.dumps({**manifest, "settings": settings})}
 
 
-def put_aside(folder: Path) -> None:
-    """Rename the folder of a run to FOLDER.1, or the first number that is free, so that another run can begin in its place."""
+def move_away(folder: Path) -> None:
+    """Rename the folder of a run to FOLDER.1, or the first number that is free, so that another run can start in its place."""
     number = 1
-    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
-    folder.rename(aside)
-    (aside / ".lock").unlink(missing_ok=True)
-    print(f"the run in {folder} is now in {aside}", file=sys.stderr)
+    folder.rename(target)
+    (target / ".lock").unlink(missing_ok=True)
+    print(f"the run in {folder} is now in {target}", file=sys.stderr)

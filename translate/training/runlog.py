@@ -49,14 +49,14 @@ class Meter:
 
 
 class RunLog:
-    """The log of one run folder; a context manager. A `silent` one writes nothing."""
+    """The log of a run; a context manager. A `silent` one writes nothing."""
 
     def __init__(self, folder: Path, tensorboard: bool = False, silent: bool = False) -> None:
         self.silent, self.folder = silent, folder
         self.text = open(os.devnull if silent else folder / "train.log", "a", encoding="utf-8")
         self.metrics = open(os.devnull if silent else folder / "metrics.jsonl", "a+", encoding="utf-8")
         self.bar: tqdm[Any] | None = None
-        self.said: set[str] = set()
+        self.topics: set[str] = set()  # of `once`
         self.board = _tensorboard(folder) if tensorboard and not silent else None
 
     def info(self, message: str) -> None:
@@ -64,15 +64,15 @@ class RunLog:
         if self.silent:
             return
         line = f"{time.strftime('%H:%M:%S')} {message}"
-        with contextlib.suppress(OSError):  # a terminal that was closed, a pipe that nobody reads: the run outlives it
+        with contextlib.suppress(OSError):  # a closed terminal or pipe doesn't end the run
             tqdm.write(line, file=sys.stderr)
         self.text.write(line + "\n")
         self.text.flush()
 
     def once(self, topic: str, message: str) -> None:
-        """`info`, the first time that there is something to say on this topic."""
-        if topic not in self.said:
-            self.said.add(topic)
+        """`info`, but only the first message of its topic."""
+        if topic not in self.topics:
+            self.topics.add(topic)
             self.info(message)
 
     def record(self, step: int, **values: Any) -> None:

@@ -1,6 +1,6 @@
-"""The choice at the end of a run, all of it on the development set: the checkpoint or the average of the last few, then the length penalty.
+"""The choice at the end of a run, on the development set: the best checkpoint or the average of the last few, then the length penalty.
 
-Sits above validation.py and below training.py. Nothing here moves the run on: stopped at any point, the next start makes the same choice.
+The run's progress is not changed: stopped at any point, the next start makes the same choice.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from translate.training.development import Result, spread
 from translate.training.validation import Validation, best_result
 
 ALPHAS = (0.5, 0.75, 1.0, 1.25, 1.5)
-SENTENCES = 500  # on which they are tried, at most: each is a search of its own
+SENTENCES = 500  # at most, on which they are tried: a search each
 METRICS = {"bleu": "BLEU", "chrf": "chrF++", "loss": "loss"}
 
 
 def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]:
-    """Put in place the weights of the best validation, or the average of the last few if that is better by the same comparison.
+    """Load and write the weights of the best validation, or the average of the last few if that is better by the same comparison.
 
-    Returns what report.json says of the choice.
+    Returns the entries of report.json about the choice.
     """
     model, checkpoints, development, metric = validation.bundle.model, validation.checkpoints, validation.development, validation.metric
     steps, best, chosen = progress.kept[-validation.settings.average :], best_result(progress), f"of step {progress.best_step:,}"
-    if len(development) and math.isinf(best.loss):  # of a save by a version that measured BLEU alone
+    if len(development) and math.isinf(best.loss):  # saved by a version that measured only BLEU
         load_weights(model, checkpoints.weights(progress.best_step), "the best checkpoint")
         best = validation.measure()[1]
     if len(development) and len(steps) > 1:
@@ -73,8 +73,8 @@ def _nothing_learnt(validation: Validation, best: Result) -> str:
 def choose_length_penalty(validation: Validation, learnt: bool) -> dict[str, Any]:
     """Search part of the development set with several length penalties, and write the best to config.yaml and the bundle's manifest.
 
-    Only where the recipe leaves decoding.length_penalty open. Without a development set, at beam 1, or of a model that has learnt nothing, it is
-    the usual one. Returns what report.json says of it.
+    Only where the recipe leaves decoding.length_penalty open. Without a development set, at beam 1, or where the model has learnt nothing, it is
+    LENGTH_PENALTY. Returns the entry of report.json about it.
     """
     bundle, decoding = validation.bundle, validation.bundle.config.decoding
     if decoding.length_penalty is not None:
@@ -83,7 +83,7 @@ def choose_length_penalty(validation: Validation, learnt: bool) -> dict[str, Any
     decoding = dataclasses.replace(decoding, length_penalty=alpha)
     bundle.config = dataclasses.replace(bundle.config, decoding=decoding)
     write_config(bundle.folder, bundle.config, bundle.tokenizer)
-    write_model(bundle, validation.data)  # its manifest named none so far, and so went with any
+    write_model(bundle, validation.data)  # now the manifest has one
     return {"length_penalty": {"chosen": alpha, **figures}}
 
 

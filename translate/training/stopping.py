@@ -1,4 +1,4 @@
-"""The signals that stop a run after the step under way: of users, of a terminal that closes, of a cluster that takes its machine back."""
+"""The signals that stop a run after the current step: from users, a terminal that closes, a cluster that takes its machine back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 # SIGUSR1, SIGUSR2: Slurm's --signal, before the time limit; SIGXCPU: a limit of CPU time. Windows lacks most of them.
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-ALWAYS = ("SIGINT", "SIGTERM")  # the others stay ignored where they were: `nohup` does so with SIGHUP
+ALWAYS = ("SIGINT", "SIGTERM")  # the others are left alone where they are ignored, as `nohup` does with SIGHUP
 
 
 class Stopped(KeyboardInterrupt):
@@ -23,13 +23,13 @@ class Stopped(KeyboardInterrupt):
 
 
 class Stop:
-    """number: of the first signal that came, 0 while none has."""
+    """number: of the first signal, 0 so far."""
 
     def __init__(self) -> None:
         self.number, self.saving = 0, False
 
     @contextlib.contextmanager
-    def put_off(self) -> Iterator[None]:
+    def defer(self) -> Iterator[None]:
         """While the block runs, a save, no signal ends the process."""
         self.saving = True
         try:
@@ -39,16 +39,17 @@ class Stop:
 
 
 @contextlib.contextmanager
-def marking_signals(alone: bool) -> Iterator[Stop]:
-    """While the block runs, signals only set a mark. A second one acts at once, but not during a save and not unless the process is `alone`:
-    torchrun hands on what every process of a terminal has got already. Python handles signals in the main thread: in another nothing changes."""
+def catch_signals(single: bool) -> Iterator[Stop]:
+    """While the block runs, a signal only sets Stop.number. A second one acts at once, except during a save, and only in a `single` process:
+    torchrun forwards signals that its processes have already got from the terminal. Outside the main thread Python has no signals, and nothing
+    changes."""
     stop, old = Stop(), dict[int, Any]()  # the handlers that were there
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def mark(number: int, _: object) -> None:
-        if stop.number and alone and not stop.saving:
+        if stop.number and single and not stop.saving:
             signal.signal(number, old[number])
             os.kill(os.getpid(), number)
         stop.number = stop.number or number

@@ -1,7 +1,7 @@
-"""What training would be like: the speed, memory and disk of a recipe, and whether its model learns at all.
+"""What training will be like: the speed, memory and disk of a recipe, and whether its model learns at all.
 
-`translate check` prints it after checks.py. Everything is measured: a tokenizer is trained, real batches are stepped through. All files lie in
-a temporary folder, and of a large corpus only a sample is used.
+`translate check` prints these findings after those about the data. Everything is measured: a tokenizer is trained, real batches are trained on.
+All files are written to a temporary folder, and of a large corpus only a sample is used.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ except ImportError:  # Windows
 PAIRS = 100_000  # of a larger corpus, so many
 MEASURED = 3  # batches
 SEARCHED = 200  # development sentences, at most, to measure a validation
-OVERFITTED = 16  # sentences of the batch that is learnt by heart
+OVERFITTED = 16  # sentences that the model is to learn by heart
 STEPS, SECONDS = 60, 10.0  # for it, at most
 RATE = 1e-3
 
@@ -134,7 +134,7 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, devic
     settings = config.training
     try:
         pairs = load_pairs(config.data.validation, config.data)
-    except UserError:  # checks.py has said so
+    except UserError:  # a finding of the data checks already
         return
     if not pairs:
         return
@@ -178,7 +178,7 @@ def _memory(device: torch.device, sampled: int, size: int) -> Finding:
     if device.type == "cuda":
         return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's at most")
     if resource is None:
-        return Finding("ok", "memory", "not measured: this system does not tell the peak of a process")
+        return Finding("ok", "memory", "not measured: this system does not report the peak of a process")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return Finding("ok", "memory", f"{peak / 1e9:.1f} GB at most, this process in all")
 
