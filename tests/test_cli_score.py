@@ -150,7 +150,10 @@ WARNED = {
     "capitals in places": (["first.en", "-i", "shouted"], ["in capitals in 2 of 5 lines (first: line 1) where the reference is not"]),
     "SGML": (["first.sgm", "-i", "out.sgm"], ["the hypothesis is SGML, XML or HTML", "the reference is SGML, XML or HTML"]),
     "words alone": (["words", "-i", "output.en"], ["BLEU is 0 on this set even for a perfect translation: no line has four tokens"]),
-    "Chinese": (["chinese", "-i", "output.en"], ["the reference is Chinese, and BLEU's tokenizer 13a does not split it into words: use --tokenize zh"]),
+    "Chinese": (
+        ["chinese", "-i", "output.en"],
+        ["the reference is Chinese, and BLEU's tokenizer 13a does not split it into words: use --tokenize zh"],
+    ),
     "Japanese": (["japanese", "-i", "output.en"], ["is Japanese, and BLEU's tokenizer 13a does not split it into words: use --tokenize ja-mecab"]),
 }
 

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import datasets  # type: ignore[import-untyped]
-from datasets.arrow_writer import ArrowWriter  # type: ignore[import-untyped]
+import datasets
+from datasets.arrow_writer import ArrowWriter
 
 from translate.data.cache import cached
 from translate.data.rows import LIMIT, ROWS, Pair, Skipped, mac_line_ends

@@ -61,9 +61,9 @@ def reported(g: Grammar) -> Sentence:
         return reported(g)  # Weißt du, dass du ...
     if "hören" in matrix and isinstance(second.subject, str):
         second.subject = g.name()
-    told = "sagen" in matrix or "fragen" in matrix
+    speech = "sagen" in matrix or "fragen" in matrix
     return Sentence(
-        clause_of(matrix, g.choose(("er", "sie", "sie+", "er", "sie") if told else ("ich", "ich", "er", "sie", "wir", "sie+"))), conjunction, second
+        clause_of(matrix, g.choose(("er", "sie", "sie+", "er", "sie") if speech else ("ich", "ich", "er", "sie", "wir", "sie+"))), conjunction, second
     )
 
 

@@ -85,8 +85,10 @@ def _without_ending(case: str, gender: str) -> bool:
 
 def adjective_ending(word: str, case: str, gender: str) -> str:
     """Weak where the determiner shows the case, strong where it does not: dem alten, ein altes, altes."""
-    shown = word == "der" or word in DER_WORDS or (word in EIN_WORDS and not (word == "ein" and gender == "p") and not _without_ending(case, gender))
-    if shown:
+    shows_case = (
+        word == "der" or word in DER_WORDS or (word in EIN_WORDS and not (word == "ein" and gender == "p") and not _without_ending(case, gender))
+    )
+    if shows_case:
         return "e" if (case == "nom" and gender != "p") or (case == "acc" and gender in "fn") else "en"
     return "en" if case == "gen" and gender in "mn" else STRONG[gender][CASES[case]]
 

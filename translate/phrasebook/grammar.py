@@ -14,7 +14,7 @@ from translate.phrasebook.lexicon import Adjective, Noun, Verb, lexicon
 from translate.phrasebook.meaning import Nominal, Phrase
 
 Item = TypeVar("Item")
-# Weights by repetition. `Sie` is no subject at the head of a statement: there it looks like `sie`, they.
+# Repeated words are drawn more often. `Sie` never opens a statement: there it looks like `sie`, they.
 STATEMENT = ("ich", "ich", "ich", "du", "er", "er", "sie", "sie", "wir", "wir", "ihr", "sie+")
 QUESTION = ("du", "du", "du", "Sie", "Sie", "Sie", "er", "sie", "ihr", "sie+")
 INSIDE = ("ich", "ich", "du", "er", "er", "sie", "sie", "wir", "ihr", "sie+", "Sie")  # behind the verb or a conjunction

@@ -26,7 +26,7 @@ class Noun:
 
     @property
     def weak(self) -> bool:
-        """The n-declension: der Nachbar, den Nachbarn; told by a masculine genitive that does not end in -s."""
+        """The n-declension: der Nachbar, den Nachbarn; recognised by a masculine genitive that does not end in -s."""
         return self.gender == "m" and not self.genitive.split(" ")[0].endswith("s")
 
     @property
@@ -52,7 +52,7 @@ class Adjective:
 class Verb:
     key: str  # infinitive, plus its preposition (warten auf), plus 0 where the same verb without an object has its own entry
     infinitive: str
-    prefix: str  # separable: ein, ab; "spazieren " is written apart
+    prefix: str  # separable: ein, ab; "spazieren " stays a separate word
     stem: str  # infinitive without prefix
     du: str  # empty: regular
     er: str

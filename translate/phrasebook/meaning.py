@@ -5,7 +5,7 @@
     ich; kaufen; object=ein neu Haus; time=gestern; past; front      Gestern habe ich ein neues Haus gekauft.
     er; bleiben; place=Hause / weil / er; sein; is=krank             Er bleibt zu Hause, weil er krank ist.
 
-A noun takes `+` for the plural; an adjective `+` for the comparative, `++` for the superlative; `0` is no determiner; a noun phrase may end in
+A noun takes `+` for the plural; an adjective `+` for the comparative, `++` for the superlative; `0` means no determiner; a noun phrase may end in
 `: noun` (a cup of coffee) or `of phrase` (a genitive). `sie+` is they, `er:it` is a he that stands for a thing,
 `sie:them` a she that English counts as many (the glasses).
 """
