@@ -113,6 +113,14 @@ def trained(tmp_path_factory, corpus_folder) -> Path:
 
 
 @pytest.fixture
+def data(tmp_path):
+    """A data configuration without corpora, with a cache of its own."""
+    from translate.config import DataConfig
+
+    return DataConfig(cache=str(tmp_path / "cache"))
+
+
+@pytest.fixture
 def command():
     """Run `translate WORDS...` as a process of its own."""
 

@@ -195,7 +195,7 @@ def test_evaluating_does_what_the_command_does(trained_in_a_thread, command, cap
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"metrics": ["blue"]}, "^no metric 'blue'"),
+        ({"metrics": ["blue"]}, "^unknown metric 'blue'"),
         ({"metrics": "bleu"}, "^metrics is one string, 'bleu': give a list of names"),
         ({"metrics": ["ter"], "lowercase": True}, "^lowercase has no effect"),
         ({"metrics": ["chrf"], "tokenize": "13a"}, "^tokenize has no effect"),

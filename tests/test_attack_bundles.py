@@ -20,7 +20,8 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from tests.test_attack_corpora import GUARD, SECRET
+from tests.hostile_corpora import SECRET
+from tests.test_attack_corpora import GUARD
 from translate.bundle.bundle import load_bundle
 from translate.config import TokenizerConfig
 from translate.errors import UserError

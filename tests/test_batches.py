@@ -73,7 +73,7 @@ def stream_of(corpus, count, epoch=0, position=0, seed=1, budget=500, sampling=0
 
 
 def test_epochs_and_seeds_differ_and_repeat(monkeypatch):
-    """Rows are told by an id of their own; a pool holds a fourth of them."""
+    """Rows are recognised by their ids; a pool has a fourth of them."""
     monkeypatch.setattr(module, "POOL", 500)
     corpus = Corpus()
     sides = (corpus.source_lengths, corpus.target_lengths)

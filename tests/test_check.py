@@ -1,4 +1,4 @@
-"""`translate check`: shifted lines are found where they are and nowhere else; leaks, swapped sides and bad files are told."""
+"""`translate check`: shifted lines are found where they are and nowhere else; leaks, swapped sides and bad files are reported."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ ALTERED = {  # what happens to a text on its way into two corpora
 
 
 @pytest.mark.parametrize("name", ALTERED)
-def test_a_development_pair_that_stands_in_training_in_another_dress_is_told_apart_from_exact_ones(name, tmp_path):
+def test_a_development_pair_that_is_in_training_in_another_form_is_distinguished_from_exact_ones(name, tmp_path):
     sources, targets = corpus("phrasebook")
     alter = ALTERED[name]
     chosen = [number for number in range(3000, 3300) if alter(sources[number]) != sources[number]][:8]
     write(tmp_path, train_de=sources[:200] + [alter(sources[n]) for n in chosen], train_en=targets[:200] + [alter(targets[n]) for n in chosen])
-    held_out = [*chosen, 7, 3500]  # 7 stands in training as it is, 3500 doesn't
+    held_out = [*chosen, 7, 3500]  # 7 is in training as it is, 3500 doesn't
     write(tmp_path, dev_de=[sources[n] for n in held_out], dev_en=[targets[n] for n in held_out])
     found = [finding for finding in check_data(tiny_config(tmp_path / "run", tmp_path)) if finding.name == "validation 1"][-1]
     assert found.severity == "warning"
@@ -140,7 +140,7 @@ SPOILT = {  # words of the warning, and how text comes to be so
 
 
 @pytest.mark.parametrize("warning", SPOILT)
-def test_unfit_text_is_told_at_the_doors_of_check_and_train(warning, tmp_path, capsys, monkeypatch):
+def test_unsuitable_text_is_reported_by_check_and_train(warning, tmp_path, capsys, monkeypatch):
     sources, targets = corpus("phrasebook")
     write(tmp_path, train_de=sources[:300], train_en=list(map(SPOILT[warning], targets[:300])), dev_de=sources[3000:3060], dev_en=targets[3000:3060])
     monkeypatch.setattr("translate.training.trial.check_model", lambda config: iter(()))
@@ -166,7 +166,7 @@ def test_clean_text_is_not_warned_of(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["optim=noam", "optim.warmup=4000", "training.steps=1000"], "optim.warmup is 4,000 of 1,000 steps"),
         (["optim=noam", "training.steps=1000"], "which is a factor in schedule noam"),  # the recipe's rate is meant for another schedule
@@ -174,15 +174,15 @@ def test_clean_text_is_not_warned_of(name, tmp_path):
         (["training.steps=1000"], None),
     ],
 )
-def test_a_schedule_that_does_not_fit_the_budget_is_told(words, told, tmp_path, corpus_folder, capsys, monkeypatch):
+def test_a_schedule_that_does_not_fit_the_budget_is_reported(words, expected, tmp_path, corpus_folder, capsys, monkeypatch):
     monkeypatch.setattr("translate.training.trial.check_model", lambda config: iter(()))
     cache = f"data.cache={corpus_folder / 'cache'}"
     main(["check", "recipe=quickstart", "data=text", "~data.test.test", f"data.folder={corpus_folder}", cache, *words])
     lines = [line for line in capsys.readouterr().out.splitlines() if line[9:].startswith("schedule")]
-    assert len(lines) == 1 and lines[0].startswith("warning" if told else "ok") and (told or "") in lines[0]
+    assert len(lines) == 1 and lines[0].startswith("warning" if expected else "ok") and (expected or "") in lines[0]
 
 
-def test_characters_that_hardly_occur_or_are_normalised_are_told(tmp_path, capsys):
+def test_characters_that_hardly_occur_or_are_normalised_are_reported(tmp_path, capsys):
     sources, targets = corpus("phrasebook")
     write(tmp_path, train_de=sources[:1000], train_en=[*targets[:990], *["Temperature … 25 m², x™ ∇∆ ღ ჟ"] * 4, *targets[994:1000]])
     write(tmp_path, dev_de=sources[3000:3010], dev_en=targets[3000:3010])
@@ -250,7 +250,7 @@ def test_a_sound_recipe_passes_and_says_what_training_will_be_like(tmp_path, cap
         (["model.width=2", "model.heads=1", "model.feedforward=2"], "warning", "one batch", "look at the settings of model"),
     ],
 )
-def test_a_recipe_that_can_t_be_trained_is_told(words, severity, name, text, tmp_path, capsys):
+def test_a_recipe_that_can_t_be_trained_is_reported(words, severity, name, text, tmp_path, capsys):
     sources, targets = corpus("phrasebook")
     write(tmp_path, train_de=sources[:1000], train_en=targets[:1000], dev_de=sources[3000:3005], dev_en=targets[3000:3005])
     write(tmp_path, test_de=sources[4000:4005], test_en=targets[4000:4005])
@@ -261,7 +261,7 @@ def test_a_recipe_that_can_t_be_trained_is_told(words, severity, name, text, tmp
     assert any(text in line for line in lines) and code == (severity == "error")
 
 
-def test_a_set_without_a_line_of_four_tokens_and_a_test_set_that_chooses_are_told(tmp_path, capsys):
+def test_a_set_without_a_line_of_four_tokens_and_a_test_set_that_chooses_are_reported(tmp_path, capsys):
     words = [(f"Wort {number}", f"word {number}") for number in range(30)]
     sources, targets = corpus("phrasebook")
     write(tmp_path, train_de=sources[:1000], train_en=targets[:1000])
@@ -274,7 +274,7 @@ def test_a_set_without_a_line_of_four_tokens_and_a_test_set_that_chooses_are_tol
     assert any("1 of 6 pairs are also in validation" in line and line[9:].startswith("test") for line in lines)
 
 
-def test_validations_that_will_take_most_of_the_time_are_told(tmp_path, capsys):
+def test_validations_that_will_take_most_of_the_time_are_reported(tmp_path, capsys):
     sources, targets = corpus("phrasebook")
     write(tmp_path, train_de=sources[:1000], train_en=targets[:1000], dev_de=sources[3000:3200], dev_en=targets[3000:3200])
     write(tmp_path, test_de=sources[4000:4005], test_en=targets[4000:4005])

@@ -1,71 +1,39 @@
-"""`translate evaluate` and what training uses of it: the scores are sacreBLEU's own, the report holds them, mistakes are one line."""
+"""`translate evaluate` and what training uses of it: the scores are those of sacreBLEU, the report has them, mistakes are one line."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import sacrebleu
-from sacrebleu.dataset import DATASETS
 
-from translate.bundle.bundle import Bundle, build_model, write_config, write_model
+from tests.conftest import one_line
+from tests.evaluate_run import SOURCES, echo_translations, evaluate, make_run, printed, write
 from translate.cli.main import main
-from translate.config import Config, CorpusConfig, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+from translate.config import Config, CorpusConfig, DataConfig
 from translate.decoding import Options
 from translate.evaluation.evaluation import evaluate_tests
 from translate.evaluation.report import format_table, write_report
-from translate.evaluation.scoring import score
-from translate.tokenizer import train_tokenizer
-from translate.translation.pieces import Translation
 from translate.translation.translator import Translator
-
-SOURCES = ["Der Hund schläft.", "Die Katze läuft.", "", "Guten Morgen!", "Ich weiß nicht, ob er kommt.", "Was kostet das Brot?"]
 
 
 @pytest.fixture
 def run(tmp_path):
-    """A run folder with a model that has learned nothing, and two test sets: `own` has the source itself as its reference, `real` has not."""
-    folder = tmp_path / "run"
-    corpora = {name: CorpusConfig(source=str(tmp_path / f"{name}.de"), target=str(tmp_path / f"{name}.en")) for name in ("own", "real")}
-    config = Config(
-        data=DataConfig(test=corpora, cache=str(tmp_path / "cache"), filters=FilterConfig(max_tokens=40)),
-        tokenizer=TokenizerConfig(vocabulary=320),
-        model=ModelConfig(width=16, heads=2, feedforward=32, encoder_layers=1, decoder_layers=1, max_tokens=40),
-        decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4),
-    )
-    tokenizer = train_tokenizer([(line, line) for line in SOURCES if line], config.tokenizer, folder)
-    write_config(folder, config, tokenizer)
-    write_model(Bundle(folder, config, tokenizer, build_model(config, tokenizer)), "no data")
-    for name, references in [("own", SOURCES), ("real", [line.replace("Die", "Eine").lower() for line in SOURCES])]:
-        (tmp_path / f"{name}.de").write_text("".join(f"{line}\n" for line in SOURCES), encoding="utf-8")
-        (tmp_path / f"{name}.en").write_text("".join(f"{line}\n" for line in references), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """This machine's."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "machine"))
-    return tmp_path / "machine"
+    return make_run(tmp_path)
 
 
 @pytest.fixture
 def echo(monkeypatch):
-    """Every translation is the source itself: what the scores must be is known without a model."""
-
-    def translate_stream(self, lines, options):
-        return (Translation(line, line, -1.0, [(line, -1.0)], 1, False) for line in lines)
-
-    monkeypatch.setattr(Translator, "translate_stream", translate_stream)
+    echo_translations(monkeypatch)
 
 
-def evaluate(run, *words):
-    return main(["evaluate", "-m", str(run), "--device", "cpu", "--precision", "fp32", *words])
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """The cache of this machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "machine"))
+    return tmp_path / "machine"
 
 
 def test_scores_are_sacrebleus_and_stand_in_the_report(run, echo, tmp_path, capsys):
@@ -109,14 +77,6 @@ def test_search_options_arrive(run, echo):
     assert report["test"]["own"]["decoding"] == {"beam": 1, "length_penalty": 0.0}
 
 
-def one_line(capsys, *words):
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("translate: error: ") and captured.err.count("\n") == 1
-    for word in words:
-        assert word in captured.err
-
-
 def test_mistakes_are_one_line(run, tmp_path, capsys):
     assert evaluate(tmp_path / "nowhere") == 2
     one_line(capsys, "nowhere")
@@ -144,7 +104,7 @@ def test_a_recipe_without_test_sets(run):
         evaluate_tests(translator, Config())
 
 
-def test_a_wrong_seed_is_told_before_the_work_and_never_takes_the_report_of_a_training(run, echo, tmp_path, capsys, monkeypatch):
+def test_a_wrong_seed_is_reported_before_the_work_and_never_takes_the_report_of_a_training(run, echo, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SACREBLEU_SEED", "abc")
     assert evaluate(run) == 2
     one_line(capsys, "the environment variable SACREBLEU_SEED is 'abc'")
@@ -167,73 +127,6 @@ def test_a_report_of_a_training_says_what_made_it(tmp_path, run, echo):
 
 
 # ---------------------------------------------------------------------------------------------------------------------------------------
-# Other test sets than the recipe's
-
-
-def write(path: Path, lines: list[str]) -> Path:
-    path.parent.mkdir(exist_ok=True, parents=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return path
-
-
-def printed(capsys) -> dict:
-    """The test sets in the JSON on stdout."""
-    return json.loads(capsys.readouterr().out)["test"]
-
-
-def test_it_says_where_it_reads_and_uses_the_cache_of_this_machine(run, echo, cache, tmp_path, capsys):
-    """A bundle's config.yaml names the paths of whoever made it."""
-    assert evaluate(run) == 0
-    said = capsys.readouterr().err.splitlines()
-    assert f"translate: test set own: 6 sentences of {tmp_path / 'own.de'}, {tmp_path / 'own.en'}" in said
-    assert (cache / "translate-nmt").is_dir() and not (tmp_path / "cache").exists()
-
-
-def test_the_recipes_sets_from_another_folder(run, echo, tmp_path, capsys):
-    for name in ("own", "real"):
-        for language in ("de", "en"):
-            write(tmp_path / "other" / f"{name}.{language}", ["Ein anderer Satz, der länger ist."])
-    assert evaluate(run, "--data", str(tmp_path / "other"), "--format", "json") == 0
-    tests = printed(capsys)
-    assert {name: test["sentences"] for name, test in tests.items()} == {"own": 1, "real": 1}
-    assert tests["own"]["from"] == f"{tmp_path / 'other' / 'own.de'}, {tmp_path / 'other' / 'own.en'}"
-
-
-def test_files_of_ones_own_take_the_place_of_the_recipes(run, echo, tmp_path, capsys):
-    source, reference = write(tmp_path / "a" / "news.de", SOURCES[:2]), write(tmp_path / "a" / "news.en", ["Der Hund schläft.", "Nichts davon."])
-    other = write(tmp_path / "a" / "second.en", ["Ein Hund, der schläft.", "Die Katze läuft."])
-    assert evaluate(run, "--test", str(source), str(reference), str(other), "--metrics", "bleu,chrf", "--lowercase", "--format", "json") == 0
-    tests = printed(capsys)
-    assert set(tests) == {"news.de"} and set(tests["news.de"]["scores"]) == {"BLEU", "chrF2++"}
-    truth = sacrebleu.BLEU(lowercase=True).corpus_score(SOURCES[:2], [reference.read_text().splitlines(), other.read_text().splitlines()])
-    own = tests["news.de"]["scores"]["BLEU"]
-    assert own["value"] == round(truth.score, 2) and "nrefs:2|" in own["signature"] and "|case:lc|" in own["signature"]
-    assert set(json.loads((run / "report.json").read_text())["test"]) == {"news.de"}
-
-
-def test_recipe_and_own_files_together(run, echo, tmp_path, capsys):
-    source = write(tmp_path / "news.de", SOURCES[:2])
-    assert evaluate(run, "--data", str(tmp_path), "--test", str(source), str(source), "--format", "json", "--metrics", "chrf") == 0
-    assert set(printed(capsys)) == {"own", "real", "news.de"}
-
-
-@pytest.mark.parametrize("format", ["text", "json"])
-def test_figures_are_not_lost_where_the_report_cannot_be_written(run, echo, capsys, format):
-    (run / "report.json").symlink_to("/proc/no/such/folder/report.json")  # nobody can, not even root
-    assert evaluate(run, "--format", format) == 0
-    captured = capsys.readouterr()
-    assert "100.0" in captured.out and "translate: warning: the scores are not saved: " in captured.err
-    assert "translate: written to" not in captured.err
-
-
-def test_unfit_test_sets_are_told(run, echo, tmp_path, capsys):
-    source = write(tmp_path / "news.de", [line.replace(".", " .") for line in SOURCES if line])
-    reference = write(tmp_path / "news.en", ["a", "b &amp; c", "d", "e", "f"])
-    assert evaluate(run, "--test", str(source), str(reference)) == 0
-    warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert len(warned) == 3
-    assert "news.de, source, looks tokenised" in warned[0] and "news.de, reference, has HTML entities like &amp; in 1 of 5" in warned[1]
-    assert "news.de: BLEU is 0 on this set even for a perfect translation" in warned[2]
 
 
 def in_languages(run: Path, source: str, target: str) -> None:
@@ -280,96 +173,3 @@ def test_intervals_are_written_as_translate_score_writes_them(run, echo, tmp_pat
     write(tmp_path / "out.en", SOURCES)
     assert main(["score", str(tmp_path / "real.en"), "-i", str(tmp_path / "out.en"), "--metrics", "chrf"]) == 0
     assert re.sub(r" +", " ", row) in re.sub(r" +", " ", capsys.readouterr().out)
-
-
-MISTAKES = {
-    "one file": (["--test", "a.de"], "--test takes SOURCE and REFERENCE, and got a.de alone"),
-    "another length": (["--test", "own.de", "short.en"], "own.de has 6 lines, short.en 1: source and reference must be line-aligned"),
-    "no such file": (["--test", "own.de", "none.en"], "none.en"),
-    "empty": (["--test", "empty", "empty"], "empty is empty"),
-    "no folder": (["--data", "own.de"], "own.de is not a folder"),
-    "folder without them": (["--data", "run"], "own.de"),
-    "unknown set": (["--testset", "wmt144"], "unknown test set 'wmt144': did you mean wmt14?"),
-    "nothing like it": (["--testset", "qqqq"], "for de-en there are"),
-    "another pair": (["--testset", "mtnt2019"], "has no de-en, the languages of this model, only"),
-    "set twice": (["--testset", "wmt14", "wmt14"], "two test sets are called wmt14"),
-    "metric": (["--metrics", "bleu,x"], "unknown metric 'x'"),
-    "tokenizer without BLEU": (["--metrics", "chrf", "--tokenize", "char"], "--tokenize has no effect"),
-}
-
-
-@pytest.mark.parametrize("case", MISTAKES)
-def test_a_wrong_set_is_one_line(case, run, tmp_path, capsys, monkeypatch):
-    words, message = MISTAKES[case]
-    monkeypatch.chdir(tmp_path)
-    write(tmp_path / "short.en", ["one"])
-    write(tmp_path / "empty", [])
-    published(tmp_path / "published", monkeypatch)
-    assert evaluate(run, *words) == 2
-    one_line(capsys, message)
-
-
-def test_relative_paths_of_the_recipe_in_another_folder(run, tmp_path, capsys, monkeypatch):
-    text = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(text.replace(f"{tmp_path}/own.", "own."))
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert evaluate(run) == 2
-    one_line(capsys, "test set own: own.de does not exist here", "training was started: give --data FOLDER, or --test SOURCE REFERENCE")
-    assert evaluate(run, "--data", str(tmp_path), "--beam", "1") == 0  # the way that the message names
-
-
-# ---------------------------------------------------------------------------------------------------------------------------------------
-# sacreBLEU's test sets, as it keeps them once they are downloaded
-
-REFERENCES = ["The dog is asleep here.", "The cat is running away."]
-
-
-def published(folder: Path, monkeypatch=None) -> Path:
-    for field, lines in {"src": SOURCES[:2], "ref": REFERENCES, "docid": ["a", "a"], "genre": ["b", "b"], "origlang": ["de", "de"]}.items():
-        write(folder / "wmt14" / f"wmt14.de-en.{field}", lines)
-    if monkeypatch:
-        monkeypatch.setattr("translate.evaluation.testsets.DATASETS", {**DATASETS, "wmt14": type(DATASETS["wmt14"])(**vars_of("wmt14"))})
-        from translate.evaluation.testsets import DATASETS as patched
-
-        patched["wmt14"]._outdir = str(folder / "wmt14")
-    return folder
-
-
-def vars_of(name: str) -> dict:
-    dataset = DATASETS[name]
-    return {"name": name, "data": dataset.data, "description": "", "citation": "", "md5": dataset.md5, "langpairs": dataset.langpairs}
-
-
-def test_a_published_set_by_name(run, echo, tmp_path, capsys, monkeypatch):
-    published(tmp_path / "published", monkeypatch)
-    assert evaluate(run, "--testset", "wmt14", "--format", "json") == 0
-    test = printed(capsys)["wmt14"]
-    assert test["scores"]["chrF2++"]["value"] == round(score(SOURCES[:2], [REFERENCES], ["chrf"])[0].value, 2)
-    assert test["samples"][0]["reference"] == REFERENCES[0] and "wmt14.de-en.src" in test["from"]
-
-
-def test_a_published_set_gives_the_figure_of_the_sacrebleu_command(run, tmp_path, capsys, monkeypatch):
-    folder = published(tmp_path / "published", monkeypatch)
-    assert evaluate(run, "--testset", "wmt14", "--metrics", "chrf", "--format", "json") == 0
-    test = printed(capsys)["wmt14"]
-    write(tmp_path / "out", [sample["translation"] for sample in test["samples"]])
-    words = ["-t", "wmt14", "-l", "de-en", "-i", str(tmp_path / "out"), "-m", "chrf", "--chrf-word-order", "2", "-f", "json", "-w", "2"]
-    environment = {**os.environ, "SACREBLEU": str(folder)}
-    truth = json.loads(subprocess.run([sys.executable, "-m", "sacrebleu", *words], env=environment, capture_output=True, check=True).stdout)
-    assert test["scores"]["chrF2++"]["value"] == truth["score"]
-
-
-def test_a_download_that_fails_is_one_line(run, tmp_path, capsys, monkeypatch):
-    published(tmp_path / "published", monkeypatch)
-    (tmp_path / "published" / "wmt14" / "wmt14.de-en.ref").unlink()
-
-    def offline(*words):
-        raise OSError("Name or service not known")
-
-    monkeypatch.setattr("urllib.request.urlopen", offline)
-    assert evaluate(run, "--testset", "wmt14") == 2
-    one_line(capsys, "test set wmt14 could not be downloaded to ", "Name or service not known")
-    (tmp_path / "published" / "wmt14" / "wmt14.de-en.src").unlink()
-    assert evaluate(run, "--testset", "wmt14") == 2
-    assert capsys.readouterr().err.startswith(f"translate: test set wmt14: downloading it to {tmp_path / 'published' / 'wmt14'}\n")

@@ -18,7 +18,8 @@ import pytest
 from tests.conftest import one_line
 from translate.cli.main import main
 from translate.cli.score import names_look_swapped, table
-from translate.evaluation.scoring import METRICS, Score
+from translate.evaluation.metrics import METRICS
+from translate.evaluation.scoring import Score
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ["The cat sat on the mat and was happy.", "It costs 3.50 euros.", "Nobody\u2028came.", "Two dogs run in deep snow.  ", "“Yes,” she said."]
@@ -149,8 +150,11 @@ WARNED = {
     "capitals in places": (["first.en", "-i", "shouted"], ["in capitals in 2 of 5 lines (first: line 1) where the reference is not"]),
     "SGML": (["first.sgm", "-i", "out.sgm"], ["the hypothesis is SGML, XML or HTML", "the reference is SGML, XML or HTML"]),
     "words alone": (["words", "-i", "output.en"], ["BLEU is 0 on this set even for a perfect translation: no line has four tokens"]),
-    "Chinese": (["chinese", "-i", "output.en"], ["the reference is Chinese, and BLEU's tokenizer 13a does not cut it into words: use --tokenize zh"]),
-    "Japanese": (["japanese", "-i", "output.en"], ["is Japanese, and BLEU's tokenizer 13a does not cut it into words: use --tokenize ja-mecab"]),
+    "Chinese": (
+        ["chinese", "-i", "output.en"],
+        ["the reference is Chinese, and BLEU's tokenizer 13a does not split it into words: use --tokenize zh"],
+    ),
+    "Japanese": (["japanese", "-i", "output.en"], ["is Japanese, and BLEU's tokenizer 13a does not split it into words: use --tokenize ja-mecab"]),
 }
 
 

@@ -17,8 +17,9 @@ from sacrebleu.significance import PairedTest
 from translate.cli.main import main
 from translate.cli.score import TOKENIZERS as OFFERED
 from translate.cli.score import comparison
+from translate.evaluation.metrics import TOKENIZERS, default_tokenizer, too_short_for_bleu
 from translate.evaluation.resampling import seed
-from translate.evaluation.scoring import TOKENIZERS, Score, compare, default_metrics, default_tokenizer, long_lines, score, too_short_for_bleu
+from translate.evaluation.scoring import Score, compare, default_metrics, long_lines, score
 
 WORDS = "the a man woman dog cat house tree river runs sleeps eats sees old young red big small in on under with and".split()
 CHINESE = ["我今天很高兴见到你们大家。", "这是一个DNA测试,结果是3.5。", "他昨天去了北京大学图书馆看书。"]
@@ -252,7 +253,7 @@ def test_ter_of_a_line_that_takes_minutes_is_left_out_and_said(folder, capsys):
 
 def test_ter_that_is_asked_for_is_announced(folder, capsys, monkeypatch):
     monkeypatch.setattr("translate.evaluation.scoring.TER_WORDS", 5)
-    monkeypatch.setattr("translate.evaluation.scoring.TELL_AFTER", 0.0)
+    monkeypatch.setattr("translate.evaluation.metrics.LOG_EVERY", 0.0)
     assert main(["score", "first.en", "-i", "a.en", "--bootstrap", "0", "--metrics", "ter"]) == 0
     out, said = capsys.readouterr()
     assert "TER" in out and re.match(r"translate: TER of line \d+ \(\d+ words\) takes a while", said)

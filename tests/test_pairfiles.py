@@ -15,16 +15,12 @@ import pandas
 import pytest
 
 from tests.conftest import ROOT
-from translate.config import CorpusConfig, DataConfig
+from tests.corpus_files import error_of, table_pairs
+from translate.config import CorpusConfig
 from translate.data.corpora import find_corpus
 
 PAIRS = [(f'Zeile {number}: „süß“, sagt er; "ja"', f'Line {number}, he says: sweet; it\'s "yes"') for number in range(250)]
 BREAKS = ("Erste Zeile\nzweite", "First line\r\nsecond")
-
-
-@pytest.fixture
-def data(tmp_path):
-    return DataConfig(cache=str(tmp_path / "cache"))
 
 
 def read(data, kind, path, source="", target="", **more):
@@ -32,15 +28,11 @@ def read(data, kind, path, source="", target="", **more):
 
 
 def pairs_of(*arguments, **more):
-    table = read(*arguments, **more).table
-    return list(zip(table["source"], table["target"], strict=True))
+    return table_pairs(read(*arguments, **more).table)
 
 
 def failure(*arguments, **more) -> str:
-    with pytest.raises(ValueError) as error:
-        read(*arguments, **more)
-    assert "\n" not in str(error.value)
-    return str(error.value)
+    return error_of(read, *arguments, **more)
 
 
 # rows that cannot be used
@@ -102,7 +94,7 @@ def test_old_mac_line_ends_are_named(tmp_path, data):
             find_corpus(corpus, data).read()
 
 
-def test_lines_that_the_tokenizer_does_not_take_are_told(tmp_path, data, capsys):
+def test_lines_that_the_tokenizer_does_not_take_are_reported(tmp_path, data, capsys):
     from translate.cli.main import main
 
     documents = [" ".join(side) * 3 for side in zip(*PAIRS)]
@@ -112,8 +104,10 @@ def test_lines_that_the_tokenizer_does_not_take_are_told(tmp_path, data, capsys)
         (tmp_path / f"dev.{language}").write_text("kurz\n", encoding="utf-8")
     words = ["recipe=quickstart", "data=text", "~data.test.test", f"data.folder={tmp_path}", f"data.cache={data.cache}"]
     main(["check", *words])
-    told = "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence on each line"
-    assert told in capsys.readouterr().out
+    message = (
+        "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence on each line"
+    )
+    assert message in capsys.readouterr().out
     for language, document in zip(sides, documents):
         (tmp_path / f"train.{language}").write_text(document + "\n", encoding="utf-8")
     assert main(["train", *words, f"run={tmp_path / 'run'}"]) == 2

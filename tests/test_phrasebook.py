@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.phrasebook import SPLITS, english_clause, german, german_clause, numbers, pairs
+from translate.phrasebook import SPLITS, VERSION, english_clause, german, german_clause, numbers, pairs
 from translate.phrasebook.corpus import generate, vocabulary
 from translate.phrasebook.lexicon import lexicon
 from translate.phrasebook.meaning import Phrase, parse
@@ -249,7 +249,7 @@ def test_contractions_throughout() -> None:
 
 def test_same_in_every_process() -> None:
     program = (
-        "import hashlib; from translate.phrasebook import SPLITS, pairs;"
+        "import hashlib; from translate.phrasebook import SPLITS, VERSION, pairs;"
         " print(hashlib.sha256(repr([pairs(split, 1) for split in SPLITS]).encode()).hexdigest())"
     )
     root = Path(__file__).parent.parent
@@ -257,6 +257,12 @@ def test_same_in_every_process() -> None:
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": str(root)}
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, cwd=root, check=True)
     assert result.stdout.strip() == here
+
+
+def test_version_is_raised_when_the_pairs_change() -> None:
+    """Caches are kept by `VERSION`."""
+    content = hashlib.sha256(repr([ALL[split] for split in SPLITS]).encode()).hexdigest()
+    assert (VERSION, content) == (1, "e89ddbcf1139c061b04c16fa36336b244c552271b4e5abb06bf2dcbdd6df2825")
 
 
 def test_another_seed_another_corpus() -> None:

@@ -1,4 +1,4 @@
-"""Text that is unfit, each kind made from the same plain lines, and text that only looks so."""
+"""Unsuitable text, each kind made from the same plain lines, and text that only looks unsuitable."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_plain_text_has_none():
 
 
 @pytest.mark.parametrize("kind", UNFIT)
-def test_each_kind_is_told_with_its_count_its_first_line_and_what_to_do(kind):
+def test_each_kind_is_reported_with_its_count_its_first_line_and_what_to_do(kind):
     lines, part = UNFIT[kind]
     found = text_warnings("train.de", lines)
     assert len(found) == 1 and part in found[0], found
@@ -142,7 +142,7 @@ def test_a_few_spoilt_lines_of_many_say_nothing():
     assert len(text_warnings("it", [*many, *UNFIT["zero-width spaces"][0] * 2])) == 1  # 2 in a hundred
 
 
-def test_a_sample_is_told_by_the_numbers_of_its_lines():
+def test_a_sample_is_reported_by_the_numbers_of_its_lines():
     lines, _ = UNFIT["entities"]
     numbers = range(60_001, 60_011)
     assert "in 9 of 10 lines looked at (first: line 60,001)" in text_warnings("it", lines, numbers)[0]
@@ -150,7 +150,7 @@ def test_a_sample_is_told_by_the_numbers_of_its_lines():
 
 
 def test_the_command_for_sgml_leaves_the_text(tmp_path):
-    """The command stands in the warning; run as it is printed."""
+    """The command in the warning is run as printed."""
     (tmp_path / "x.sgm").write_text("\n".join(DOCUMENT) + "\n", encoding="utf-8")
     command = text_warnings("it", DOCUMENT)[0].partition("for .sgm: ")[2].removesuffix(")")
     done = subprocess.run(["sh", "-c", f"{command} x.sgm"], cwd=tmp_path, capture_output=True, check=True)

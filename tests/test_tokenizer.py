@@ -136,7 +136,7 @@ def test_bpe_dropout_follows_its_paper():
     sampler.strength, sampler.scores = p, {"ab": -1.0, "bc": -2.0}
     chance = random.Random(1)
     counts = Counter("|".join(sampler._drop_merges("abc", iter(chance.random, None))) for _ in range(8_000))
-    # step 1: `ab` stands (1-p), else `bc` (p(1-p)), else both are dropped and it ends
+    # step 1: `ab` is kept (1-p), else `bc` (p(1-p)), else both are dropped and it ends
     for split, share in {"ab|c": 1 - p, "a|bc": p * (1 - p), "a|b|c": p * p}.items():
         assert abs(counts[split] / 8_000 - share) < 0.02
     sampler.strength = 0.0

@@ -8,15 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.corpus_files import error_of, table_pairs
 from translate.config import CorpusConfig, DataConfig
 from translate.data.corpora import find_corpus
 
 PAIRS = [("Müller & Söhne <GmbH>", "Müller & Sons <Ltd>"), ("Guten Tag!", "Good day!"), ("Ja.", "Yes.")]
-
-
-@pytest.fixture
-def data(tmp_path):
-    return DataConfig(cache=str(tmp_path / "cache"))
 
 
 def read(data, path: Path, text: str, kind="tmx", **more):
@@ -25,15 +21,11 @@ def read(data, path: Path, text: str, kind="tmx", **more):
 
 
 def pairs_of(*arguments, **more):
-    table = read(*arguments, **more).table
-    return list(zip(table["source"], table["target"], strict=True))
+    return table_pairs(read(*arguments, **more).table)
 
 
 def failure(*arguments, **more) -> str:
-    with pytest.raises(ValueError) as error:
-        read(*arguments, **more)
-    assert "\n" not in str(error.value)
-    return str(error.value)
+    return error_of(read, *arguments, **more)
 
 
 def unit(*variants: tuple[str, str], attribute="xml:lang") -> str:

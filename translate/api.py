@@ -92,9 +92,10 @@ def evaluate(
     from translate.decoding import Options
     from translate.evaluation.evaluation import ScoringOptions, log_to_stderr
     from translate.evaluation.evaluation import evaluate as evaluate_sets
+    from translate.evaluation.metrics import check_tokenizer, default_tokenizer
     from translate.evaluation.report import REPORT, read_report, write_report
     from translate.evaluation.resampling import seed
-    from translate.evaluation.scoring import check_settings, check_tokenizer, default_tokenizer
+    from translate.evaluation.scoring import check_settings
     from translate.files.paths import expand_path
     from translate.translation.translator import Translator
 
@@ -225,8 +226,8 @@ def _test_sets(config: Config, data: str | None, test: Sequence[str], testset: S
 
 def _set_warnings(name: str, sentences: Sentences, tokenize: str, metrics: Sequence[str] | None) -> list[str]:
     """What makes scores on this set doubtful, seen from its texts."""
+    from translate.evaluation.metrics import check_tokenizer
     from translate.evaluation.score_warnings import tokenizer_warnings
-    from translate.evaluation.scoring import check_tokenizer
     from translate.text.quality import text_warnings
 
     found = text_warnings(f"{name}, source,", sentences.sources)

@@ -1,4 +1,4 @@
-"""What may be wrong with the data of a recipe, before hours of training.
+"""Checks of a recipe's data before hours of training: shifted lines, unsuitable text, overlaps, rare pieces.
 
 In: a configuration.
 Out: findings.

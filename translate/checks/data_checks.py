@@ -9,18 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import datasets  # type: ignore[import-untyped]
-
 from translate.checks.alignment import MIN_LINES, find_shifts
 from translate.checks.finding import Finding
 from translate.checks.overlap import overlaps
 from translate.config import Config, CorpusConfig, DataConfig
 from translate.data.corpora import find_corpus
-from translate.data.corpus import CachedCorpus
+from translate.data.corpus import CachedCorpus, Table
 from translate.data.pairs import Pairs
 from translate.data.rows import Pair
 from translate.errors import UserError
-from translate.evaluation.scoring import check_tokenizer, default_tokenizer, too_short_for_bleu
+from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.text.quality import text_warnings
 from translate.tokenizer import LONGEST_LINE
 
@@ -78,7 +76,7 @@ def _read(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple[str,
     return found
 
 
-def _sample(table: datasets.Dataset, blocks: int) -> Iterator[tuple[int, list[str], list[str]]]:
+def _sample(table: Table, blocks: int) -> Iterator[tuple[int, list[str], list[str]]]:
     """At most `blocks` evenly spaced blocks of SAMPLE lines: number of the first line (from 0), sources, targets."""
     size = len(table)
     count = min(blocks, -(-size // SAMPLE))
@@ -88,7 +86,7 @@ def _sample(table: datasets.Dataset, blocks: int) -> Iterator[tuple[int, list[st
         yield start, rows["source"], rows["target"]
 
 
-def _alignment(name: str, table: datasets.Dataset, blocks: int) -> Iterator[Finding]:
+def _alignment(name: str, table: Table, blocks: int) -> Iterator[Finding]:
     if len(table) < MIN_LINES:
         yield Finding("note", name, f"{len(table):,} lines are too few to look for shifted lines")
         return
@@ -104,7 +102,7 @@ def _alignment(name: str, table: datasets.Dataset, blocks: int) -> Iterator[Find
         yield Finding("ok", name, f"no run of shifted lines{checked}")
 
 
-def _texts(name: str, table: datasets.Dataset, blocks: int) -> Iterator[Finding]:
+def _texts(name: str, table: Table, blocks: int) -> Iterator[Finding]:
     """Text that is not plain sentences: tokenised, wrongly decoded, with markup, ..."""
     sides: dict[str, list[str]] = {"source": [], "target": []}
     numbers: list[int] = []
@@ -120,7 +118,7 @@ def _texts(name: str, table: datasets.Dataset, blocks: int) -> Iterator[Finding]
             yield Finding("warning", name, text + closing[:1], hint)
 
 
-def _languages(name: str, table: datasets.Dataset, data: DataConfig) -> Iterator[Finding]:
+def _languages(name: str, table: Table, data: DataConfig) -> Iterator[Finding]:
     languages = (data.source_language, data.target_language)
     if set(languages) != set(FUNCTION_WORDS):
         yield Finding("note", name, f"languages {languages[0]} and {languages[1]}: not checked (only de and en are)")

@@ -6,9 +6,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from translate.checks.finding import SHOWN, Finding
+from translate.data.corpus import Table
 from translate.data.pairs import Pairs
 from translate.data.rows import ROWS, Pair
 
@@ -19,7 +20,7 @@ EMPTY = ("", ("", ""))  # keys of a text and of a pair of which nothing is left
 Item = TypeVar("Item", bound=Hashable)  # a text or a pair
 
 
-def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Any], limit: int) -> Iterator[Finding]:
+def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: int) -> Iterator[Finding]:
     """For each held-out set a finding on its sources, targets and pairs among the first `limit` training pairs, which are read once."""
     pairs = [pair for pairs in held_out.values() for pair in pairs]
     sources = _Seen((source for source, _ in pairs), near_key)

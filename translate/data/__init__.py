@@ -1,6 +1,9 @@
-"""Where sentence pairs come from, and how they become batches: sources, cache, filters, tokenising, token budgets.
+"""The corpora of a recipe -> batches for training.
 
-In: corpora, as a recipe names them.
+corpora.py finds each corpus and its reader (aligned, delimited, jsonpairs, xmlpairs, tables); corpus.py writes its pairs to the cache;
+pairs.py gives them as texts; prepare.py filters and tokenises those for training; batches.py shuffles, pads and pins.
+
+In: corpora, as named in a recipe.
 Out: padded batches of ids.
 May import: config, device, errors, files, phrasebook, text, tokenizer, values.
 """

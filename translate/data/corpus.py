@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import datasets  # type: ignore[import-untyped]
-from datasets.arrow_writer import ArrowWriter  # type: ignore[import-untyped]
+import datasets
+from datasets.arrow_writer import ArrowWriter
 
 from translate.data.cache import cached
 from translate.data.rows import LIMIT, ROWS, Pair, Skipped, mac_line_ends
 from translate.errors import UserError
 from translate.tokenizer import LONGEST_LINE
 
+Table: TypeAlias = datasets.Dataset
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
 CHARACTERS = 1 << 24  # of the pairs written at once
 
@@ -25,7 +26,7 @@ CHARACTERS = 1 << 24  # of the pairs written at once
 class CachedCorpus:
     """A corpus in the cache."""
 
-    table: datasets.Dataset  # string columns source and target, memory-mapped
+    table: Table  # string columns source and target, memory-mapped
     sha256: str  # of its texts: the same wherever they lie and in whichever kind of file
     skipped: int  # rows left out
     skipped_summary: str  # which ones, for the log; or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import datasets  # type: ignore[import-untyped]
+import datasets
 import numpy
 
 from translate.config import CorpusConfig, DataConfig

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets  # type: ignore[import-untyped]
+import datasets
 import numpy
-import pyarrow  # type: ignore[import-untyped]
-from datasets.arrow_writer import ArrowWriter  # type: ignore[import-untyped]
+import pyarrow
+from datasets.arrow_writer import ArrowWriter
 
 from translate.config import DataConfig, FilterConfig
 from translate.data.cache import cache_folder, cached, digest

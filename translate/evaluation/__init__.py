@@ -1,4 +1,4 @@
-"""How good translations are: test sets, BLEU, chrF and TER with signatures, intervals, warnings.
+"""Scores of translations: test sets, BLEU, chrF++ and TER with signatures, intervals and p-values, warnings of doubtful ones.
 
 In: translations and references.
 Out: scores, report.json.

@@ -11,8 +11,9 @@ from typing import Any
 from translate.config import Config
 from translate.decoding import Options
 from translate.errors import UserError
+from translate.evaluation.metrics import check_tokenizer, default_tokenizer
 from translate.evaluation.resampling import seed
-from translate.evaluation.scoring import check_tokenizer, default_metrics, default_tokenizer, score
+from translate.evaluation.scoring import default_metrics, score
 from translate.evaluation.testsets import Sentences, recipe_sets
 from translate.translation.translator import Translator
 

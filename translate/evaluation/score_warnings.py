@@ -1,17 +1,14 @@
-"""What makes a score doubtful, seen from the texts alone: unfit text, another case, blank lines, a file given twice, no tokens for BLEU.
-
-Sits above scoring.py and text_warnings.py; `translate score` and `translate evaluate` say what it finds.
-"""
+"""Warnings of doubtful scores, from the texts alone: unsuitable text, another case, blank lines, a file given twice, no tokens for BLEU."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from translate.evaluation.scoring import too_short_for_bleu
+from translate.evaluation.metrics import too_short_for_bleu
 from translate.text.quality import is_upper, text_warnings
 
-_WITHOUT_SPACES = (  # a character of a script; in this order: Japanese has Chinese characters too
+_WITHOUT_SPACES = (  # scripts; Japanese comes first, as it has Chinese characters too
     (re.compile("[\u3040-\u30ff]"), "Japanese", "ja-mecab"),
     (re.compile("[\u4e00-\u9fff]"), "Chinese", "zh"),
     (re.compile("[\uac00-\ud7a3]"), "Korean", "ko-mecab"),
@@ -20,10 +17,9 @@ _WITHOUT_SPACES = (  # a character of a script; in this order: Japanese has Chin
 
 
 def warnings(hypotheses: Sequence[str], references: Sequence[Sequence[str]], cased: bool = True) -> list[str]:
-    """One sentence for each thing that makes a score of these texts doubtful; empty if all looks well. Takes what `score` takes.
+    """One sentence for each reason to doubt a score of these texts. Takes what `score` takes; `cased`: also compares their case.
 
-    It looks at the text alone: what text_warnings.py knows of each file, then (`cased`) another case, blank lines, a hypothesis or reference given
-    twice. Swapped inputs show only in what a reference should never have and this one has, blank lines: BLEU itself is nearly symmetric.
+    Swapped inputs are only visible in blank lines of a reference: BLEU itself is nearly symmetric.
     """
     names = ["the reference" if len(references) == 1 else f"reference {number}" for number in range(1, len(references) + 1)]
     found: list[str] = []
@@ -41,11 +37,11 @@ def warnings(hypotheses: Sequence[str], references: Sequence[Sequence[str]], cas
 
 
 def tokenizer_warnings(references: Sequence[Sequence[str]], tokenize: str) -> list[str]:
-    """What makes BLEU with this tokenizer say little of translations of these references."""
+    """Why BLEU with this tokenizer says little about translations with these references."""
     texts = [text for texts in references for text in texts]
     for script, name, better in _WITHOUT_SPACES if tokenize in ("13a", "intl", "none") else ():
         if sum(bool(script.search(text)) for text in texts) * 2 > len(texts):
-            return [f"the reference is {name}, and BLEU's tokenizer {tokenize} does not cut it into words: use --tokenize {better}"]
+            return [f"the reference is {name}, and BLEU's tokenizer {tokenize} does not split it into words: use --tokenize {better}"]
     if all(too_short_for_bleu(texts, tokenize) for texts in references):
         return ["BLEU is 0 on this set even for a perfect translation: no line has four tokens; look at chrF++"]
     return []
@@ -67,7 +63,7 @@ def _other_case(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) 
     if not any(map(_has_capital, hypotheses)) and all(sum(map(_has_capital, texts)) * 2 > len(texts) for texts in references):
         yield "the hypothesis has no capital letter, the reference has: scores are case-sensitive, so lower-cased text loses"
     capitals = [index for index, text in enumerate(hypotheses) if is_upper(text) and not any(is_upper(texts[index]) for texts in references)]
-    if 0.1 <= len(capitals) / len(hypotheses) <= 0.5:  # more than half is a warning of text_warnings
+    if 0.1 <= len(capitals) / len(hypotheses) <= 0.5:  # text_warnings warns of more
         yield f"the hypothesis is in capitals {_where(capitals, hypotheses)} where the reference is not: scores are case-sensitive"
 
 

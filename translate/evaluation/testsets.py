@@ -1,7 +1,4 @@
-"""Test sets: those of a recipe, from where it says or from another folder; pairs of files; and those that sacreBLEU knows by name.
-
-Sits above data.py and under evaluation.py, which translates and scores them.
-"""
+"""Test sets: those of a recipe, pairs of files, and the published ones that sacreBLEU downloads by name."""
 
 from __future__ import annotations
 
@@ -13,36 +10,38 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sacrebleu.dataset import DATASETS
 
 from translate.config import Config, CorpusConfig
 from translate.data.pairs import load_pairs
 from translate.errors import UserError
+from translate.files.digest import COMPRESSED
 from translate.files.paths import expand_path
-from translate.text.lines import COMPRESSED, read_lines
+from translate.text.lines import read_lines
 
-NEAREST = 8  # names shown where one is unknown
+SHOWN = 8  # names in the message on an unknown one
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """A test set: N source texts, one list of N texts for each reference translation, and where they are from."""
+    """A test set of N sentences."""
 
     sources: list[str]
-    references: list[list[str]]
-    origin: str
+    references: list[list[str]]  # N texts for each reference translation
+    origin: str  # where they are from, for messages
 
 
 def recipe_sets(config: Config, folder: str | None = None) -> dict[str, Sentences]:
-    """The test sets of the recipe by name. folder: read the files of those names there. UserError where one is not there or empty."""
+    """The test sets of the recipe by name. folder: read their files from there. UserError if one is missing or empty."""
     if not config.data.test:
         raise UserError("data.test of this recipe is empty: there is nothing to evaluate on")
     data = config.data
     if folder is not None:
         if not os.path.isdir(expand_path(folder)):
             raise UserError(f"{folder} is not a folder: --data takes the one with the files of the recipe's test sets")
-        data = dataclasses.replace(data, folder=folder, test={name: moved(name, corpus, folder) for name, corpus in data.test.items()})
+        data = dataclasses.replace(data, folder=folder, test={name: _in_folder(name, corpus, folder) for name, corpus in data.test.items()})
     found = {}
     for name, corpus in data.test.items():
         pairs = load_pairs([corpus], data)
@@ -53,8 +52,8 @@ def recipe_sets(config: Config, folder: str | None = None) -> dict[str, Sentence
     return found
 
 
-def moved(name: str, corpus: CorpusConfig, folder: str) -> CorpusConfig:
-    """The same corpus with its files in `folder`, under their own names. UserError for one of the hub that has no files."""
+def _in_folder(name: str, corpus: CorpusConfig, folder: str) -> CorpusConfig:
+    """The same corpus with its files in `folder`. UserError for one of the hub that names no files."""
     if corpus.kind == "hub":
         if not corpus.files:
             raise UserError(f"test set {name} comes from the Hugging Face hub ({corpus.path}) and names no files: give --test SOURCE REFERENCE")
@@ -68,7 +67,7 @@ def moved(name: str, corpus: CorpusConfig, folder: str) -> CorpusConfig:
 
 
 def origin(corpus: CorpusConfig, folder: str | None = None) -> str:
-    """Where a corpus is read from, in words."""
+    """Where a corpus is read from, for messages."""
     if corpus.kind == "hub":
         return _absolute(os.path.join(folder, corpus.files)) + ".*" if folder and corpus.files else f"{corpus.path} of the Hugging Face hub"
     if corpus.kind == "phrasebook":
@@ -77,7 +76,7 @@ def origin(corpus: CorpusConfig, folder: str | None = None) -> str:
 
 
 def check_files(config: Config) -> None:
-    """UserError, with what to do, where a file of the recipe's test sets isn't here: another machine, or another folder to start from."""
+    """UserError, with what to do, if a file of the recipe's test sets is missing, as on another machine or in another working directory."""
     for name, corpus in config.data.test.items():
         local = config.data.folder if config.data.folder and corpus.files else None
         if corpus.kind in ("hub", "phrasebook"):
@@ -85,8 +84,8 @@ def check_files(config: Config) -> None:
         else:
             paths = [corpus.path] if corpus.path else [corpus.source, corpus.target]
         for path in paths:
-            if not any(os.path.exists(expand_path(path) + packed) for packed in ("", *COMPRESSED)):
-                relative = "" if os.path.isabs(expand_path(path)) else ", seen from the folder where training was started"
+            if not any(os.path.exists(expand_path(path) + suffix) for suffix in ("", *COMPRESSED)):
+                relative = "" if os.path.isabs(expand_path(path)) else ", relative to the folder where training was started"
                 raise UserError(
                     f"test set {name}: {path} does not exist here; it is the path in the recipe{relative}: "
                     "give --data FOLDER, or --test SOURCE REFERENCE"
@@ -94,7 +93,7 @@ def check_files(config: Config) -> None:
 
 
 def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
-    """A name, and the set of these files. UserError unless they are line-aligned."""
+    """The name and content of the set in these files. UserError unless they are line-aligned."""
     texts = list(read_lines(source))
     lists = [list(read_lines(path)) for path in references]
     if not texts:
@@ -108,24 +107,24 @@ def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
     return name, Sentences(texts, lists, ", ".join(map(_absolute, [source, *references])))
 
 
-def published_set(name: str, config: Config, say: Callable[[str], None]) -> Sentences:
-    """A test set of sacreBLEU's list for the recipe's languages, with all of its references: downloaded to sacreBLEU's folder unless it is there.
+def published_set(name: str, config: Config, log: Callable[[str], None]) -> Sentences:
+    """A test set of sacreBLEU's list for the recipe's languages, with all references; downloaded to sacreBLEU's folder if it is not there.
 
-    say: is told of a download.
-    UserError for an unknown name, a language pair that it lacks, and a download that fails.
+    log: gets a line before a download.
+    UserError for an unknown name, a language pair that the set lacks, and a failed download.
     """
     source, target = (language.replace("_", "-").split("-")[0].lower() for language in (config.data.source_language, config.data.target_language))
     pair = f"{source}-{target}"
     if name not in DATASETS:
         near = difflib.get_close_matches(name, DATASETS, n=1)
         known = sorted(each for each, dataset in DATASETS.items() if pair in dataset.langpairs)
-        hint = f"did you mean {near[0]}?" if near else f"for {pair} there are {', '.join(known[-NEAREST:]) or 'none'} (all: sacrebleu --list)"
+        hint = f"did you mean {near[0]}?" if near else f"for {pair} there are {', '.join(known[-SHOWN:]) or 'none'} (all: sacrebleu --list)"
         raise UserError(f"unknown test set {name!r}: {hint}")
-    dataset = DATASETS[name]
+    dataset: Any = DATASETS[name]
     if pair not in dataset.langpairs:
         raise UserError(f"test set {name} has no {pair}, the languages of this model, only {', '.join(sorted(dataset.langpairs))}")
     if not os.path.exists(dataset._get_txt_file_path(pair, "src")):
-        say(f"test set {name}: downloading it to {dataset._outdir}")
+        log(f"test set {name}: downloading it to {dataset._outdir}")
     try:
         files = [dataset.get_source_file(pair), *dataset.get_reference_files(pair)]
     except (OSError, SystemExit, EOFError, tarfile.TarError, zipfile.BadZipFile, http.client.HTTPException) as error:

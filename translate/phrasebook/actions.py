@@ -1,14 +1,14 @@
-"""Draws sentences in which somebody does something: statements, questions, requests. grammar -> actions -> corpus.
+"""Draws sentences in which somebody does something: statements, questions, requests.
 
-Each function takes a Grammar and returns the meaning of one sentence; `ACTIONS` says how often each is asked.
+Each function takes a Grammar and returns the meaning of one sentence; `ACTIONS` has their weights.
 """
 
 from __future__ import annotations
 
-from translate.phrasebook.doings import action
+from translate.phrasebook.action_clauses import action
 from translate.phrasebook.grammar import QUESTION, Grammar, overlap
 from translate.phrasebook.lexicon import Adverbial
-from translate.phrasebook.meaning import ASKS, Clause, Phrase, Prepositional, Sentence, bare
+from translate.phrasebook.meaning import ASKS, Clause, Nominal, Phrase, Prepositional, Sentence, bare
 
 
 def statement(g: Grammar) -> Sentence:
@@ -20,7 +20,7 @@ def yes_no(g: Grammar) -> Sentence:
     item.question, item.gern = True, item.gern and g.chance(0.5)
     if item.modal in ("können", "dürfen", "sollen") and g.chance(0.5) and not item.past and item.object not in ("ich", "wir"):
         item.subject = g.choose(("ich", "wir"))
-        _disown(g, item)
+        _without_reference(g, item)
     if item.negated and g.chance(0.6):
         item.negated = False
     return Sentence(item)
@@ -53,7 +53,7 @@ def question_word(g: Grammar) -> Sentence:
         return Sentence(item)
     if draw < 0.62:
         item.subject = "wer"
-        _disown(g, item)
+        _without_reference(g, item)
         return Sentence(item)
     if draw < 0.85 and ("TO" in verb.more or "IN" in verb.more or item.place is not None):
         item.ask, item.place, item.clock = ASKS["wohin" if "TO" in verb.more or "to" in verb.more else "wo"], None, None
@@ -63,7 +63,7 @@ def question_word(g: Grammar) -> Sentence:
         item.ask, item.time, item.clock, item.object = ASKS["wie oft"], None, None, _generic(g, item)
     else:
         item.ask, item.negated = ASKS["warum"], g.chance(0.3)
-        if item.negated and isinstance(item.object, Phrase) and (item.object.count or item.object.content):
+        if item.negated and isinstance(item.object, Phrase) and (item.object.quantity or item.object.content):
             item.object = Phrase(item.object.noun, "der")
     return Sentence(item)
 
@@ -72,19 +72,19 @@ def _generic(g: Grammar, item: Clause) -> Phrase | str | None:
     return g.thing(item.verb, item.subject, True) if item.object is not None else None
 
 
-def _disown(g: Grammar, item: Clause) -> None:
+def _without_reference(g: Grammar, item: Clause) -> None:
     """Without possessives and pronouns that pointed back at another subject."""
-    item.object, item.recipient = (_not_own(value) if value is not None else None for value in (item.object, item.recipient))
+    item.object, item.recipient = (_without_possessive(value) if value is not None else None for value in (item.object, item.recipient))
     if isinstance(item.object, str) and overlap(item.object, item.subject):
         item.object = g.other(item.subject)
     if isinstance(item.recipient, str) and overlap(item.recipient, item.subject):
         item.recipient = g.other(item.subject)
     if isinstance(item.manner, Prepositional):
-        phrase = _not_own(item.manner.phrase)
+        phrase = _without_possessive(item.manner.phrase)
         item.manner = item.manner._replace(phrase=g.other(item.subject) if isinstance(phrase, str) else phrase)
 
 
-def _not_own(item: Phrase | str) -> Phrase | str:
+def _without_possessive(item: Nominal) -> Nominal:
     if isinstance(item, Phrase) and item.determiner not in ("0", "der", "ein", "dieser"):
         return item._replace(determiner="mein" if item.noun.kinds & {"relative", "close"} else "der")
     return item
@@ -106,7 +106,9 @@ def request(g: Grammar) -> Sentence:
     elif isinstance(obj, Phrase):
         keep = obj.determiner in ("der", "dieser") or bare(obj) and not obj.plural and not obj.adjective or obj.content
         item.object = obj._replace(
-            determiner="mein" if obj.noun.kinds & {"relative", "close"} else "der", count=0, plural=obj.noun.plural_only or "many" in obj.noun.kinds
+            determiner="mein" if obj.noun.kinds & {"relative", "close"} else "der",
+            quantity=0,
+            plural=obj.noun.plural_only or "many" in obj.noun.kinds,
         )
         item.object = obj if keep else item.object if not obj.noun.proper else obj
     item.time = item.time if item.time and "future" in item.time.kinds and g.chance(0.3) else None

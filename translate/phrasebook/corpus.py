@@ -1,23 +1,23 @@
-"""The corpus: distinct sentence pairs from a seed, and its splits. actions, topics, figures, joined -> corpus -> pairs().
+"""The corpus: distinct sentence pairs from a seed, and its splits.
 
-A pair's `combinations` are what it joins: a verb and its object's noun, or two clauses. For `test_unseen` some of these are withheld: no sentence
-with one of them is in any other split, while every word of it occurs in `train`.
+A pair's `combinations` are what it puts together: a verb and its object's noun, or two verbs. Some of them are withheld for `test_unseen`: no
+sentence with one of these is in any other split, while each of its words occurs in `train`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from translate.errors import UserError
 from translate.phrasebook import english_clause, german_clause
 from translate.phrasebook.actions import ACTIONS
-from translate.phrasebook.figures import FIGURES
+from translate.phrasebook.compounds import COMPOUNDS
 from translate.phrasebook.grammar import Grammar
-from translate.phrasebook.joined import JOINED
-from translate.phrasebook.meaning import Clause, Phrase, Sentence, addressed
+from translate.phrasebook.meaning import Phrase, Saying, Sentence, addressed
+from translate.phrasebook.quantities import QUANTITIES
 from translate.phrasebook.topics import TOPICS
 
 SPLITS = ("train", "validation", "test", "test_unseen")
@@ -34,19 +34,19 @@ class Pair(NamedTuple):
 
 
 def combinations(sentence: Sentence) -> tuple[tuple[str, ...], ...]:
-    """(verb, noun of its object) for each clause, be the noun in another clause; (conjunction, verb, verb) for two clauses."""
+    """(verb, noun of its object) for each clause, even if the noun is in the other clause; (conjunction, verb, verb) for two clauses."""
     main, second = sentence.main, sentence.second
-    found = []
+    found: list[tuple[str, ...]] = []
     for clause in (main, second):
-        if isinstance(clause, Clause) and isinstance(clause.object, Phrase):
+        if clause is not None and isinstance(clause.object, Phrase):
             found.append((clause.verb.key, clause.object.noun.german))
             if clause.object.content:  # ein Kilo Birnen
                 found.append((clause.verb.key, clause.object.content.noun.german))
     if second is not None:
-        found.append((sentence.joint, main.verb.key, second.verb.key))
-        if sentence.joint == "that":  # das Buch, das ich lese
+        found.append((sentence.conjunction, main.verb.key, second.verb.key))
+        if sentence.conjunction == "that" and isinstance(main.subject, Phrase):  # das Buch, das ich lese
             found.append((second.verb.key, main.subject.noun.german))
-        elif sentence.joint == "." and isinstance(main.predicate, Phrase):  # Das ist ein Buch. Ich lese es.
+        elif sentence.conjunction == "." and isinstance(main.predicate, Phrase):  # Das ist ein Buch. Ich lese es.
             found.append((second.verb.key, main.predicate.noun.german))
     return tuple(found)
 
@@ -55,12 +55,16 @@ def combinations(sentence: Sentence) -> tuple[tuple[str, ...], ...]:
 def generate(seed: int = 1) -> dict[str, tuple[Pair, ...]]:
     """All splits for `seed`: the same in every process."""
     grammar = Grammar(seed)
-    makers = [maker for weight, maker in (*ACTIONS, *TOPICS, *FIGURES, *JOINED) for _ in range(weight)]
+    makers: list[Callable[[Grammar], Sentence | Saying]] = [
+        maker for weight, maker in (*ACTIONS, *TOPICS, *QUANTITIES, *COMPOUNDS) for _ in range(weight)
+    ]
     by_german: dict[str, Pair] = {}
     while len(by_german) < DRAWN:
         sentence = grammar.choose(makers)(grammar)
-        clauses = [clause for clause in (sentence.main, sentence.second) if isinstance(clause, Clause)]
-        if len(addressed(*clauses)) > 1:  # du and Sie in one sentence
+        if isinstance(sentence, Saying):
+            by_german.setdefault(sentence.german, Pair(*sentence))
+            continue
+        if len(addressed(*filter(None, (sentence.main, sentence.second)))) > 1:  # du and Sie in one sentence
             continue
         german = german_clause.sentence(sentence)
         if german not in by_german:
@@ -69,7 +73,7 @@ def generate(seed: int = 1) -> dict[str, tuple[Pair, ...]]:
 
 
 def split(pool: list[Pair], generator: random.Random) -> dict[str, tuple[Pair, ...]]:
-    """Deal the pool out. Pairs that share an English sentence (du and Sie) stay together in train, or all but one are left out."""
+    """Divide the pool. Pairs that share an English sentence (du and Sie) stay together in train; elsewhere all but one are dropped."""
     every = sorted({combination for pair in pool for combination in pair.combinations})
     withheld = set(generator.sample(every, round(WITHHELD * len(every))))
     groups: dict[str, list[Pair]] = {}
@@ -77,9 +81,9 @@ def split(pool: list[Pair], generator: random.Random) -> dict[str, tuple[Pair, .
         groups.setdefault(pair.english, []).append(pair)
     unseen, seen = [], []
     for group in groups.values():
-        touched = [pair for pair in group if not withheld.isdisjoint(pair.combinations)]
-        if touched:
-            unseen.append(touched[0])
+        with_withheld = [pair for pair in group if not withheld.isdisjoint(pair.combinations)]
+        if with_withheld:
+            unseen.append(with_withheld[0])
         else:
             seen.append(group)
     generator.shuffle(seen)

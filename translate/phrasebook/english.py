@@ -1,4 +1,4 @@
-"""English phrases, clauses and sentences. meaning -> english -> corpus.
+"""English phrases and verb forms.
 
 Contractions throughout, as people speak: a pronoun with be, will, would (I'm, it'll, I'd) and every negation (don't, isn't, can't). A German perfect
 is a simple past; a German present is continuous for what goes on (I'm waiting) and simple for states, habits and timetables.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from translate.phrasebook.lexicon import Adverbial
-from translate.phrasebook.meaning import PREPOSITIONS, Phrase, Prepositional, Quality
+from translate.phrasebook.meaning import PREPOSITIONS, Nominal, Phrase, Prepositional, Quality
 from translate.phrasebook.numbers import cardinal
 
 SUBJECT = {
@@ -53,7 +53,7 @@ def is_plural(item: object) -> bool:
 
 
 @cache
-def phrase(item: Phrase | str | Adverbial, objective: bool = True, negative: bool = False) -> str:
+def phrase(item: Nominal, objective: bool = True, negative: bool = False) -> str:
     """`objective`: me rather than I; `negative`: any before a bare noun (I don't have any time)."""
     if isinstance(item, Adverbial):
         return item.english
@@ -69,9 +69,9 @@ def phrase(item: Phrase | str | Adverbial, objective: bool = True, negative: boo
     if item.owner and any(kind in item.owner.noun.kinds for kind in ("person", "relative", "name", "group")):
         owner = phrase(item.owner)
         words.insert(0, owner + ("'" if is_plural(item.owner) and owner.endswith("s") else "'s"))
-    elif item.count > 1:
-        words.insert(0, cardinal(item.count)[1])
-    elif item.count == 1:
+    elif item.quantity > 1:
+        words.insert(0, cardinal(item.quantity)[1])
+    elif item.quantity == 1:
         words.insert(0, "one")
     elif item.determiner == "ein" and not plural and item.noun.english_plural:
         words.insert(0, an(words[0]))

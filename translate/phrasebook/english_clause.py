@@ -1,4 +1,4 @@
-"""English clauses and sentences: tense, do-support, negation and word order. english -> english_clause -> corpus."""
+"""English clauses and sentences: tense, do-support, negation and word order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from translate.phrasebook.english import (
 )  # fmt: skip
 from translate.phrasebook.german_clause import ending
 from translate.phrasebook.lexicon import Adverbial
-from translate.phrasebook.meaning import Clause, Phrase, Prepositional, Quality, Sentence, asks, bare
+from translate.phrasebook.meaning import Clause, Nominal, Phrase, Prepositional, Quality, Sentence, asks, bare
 
 HABITUAL = frozenset(["habit", "frequency"])
 AROUND_NOW = frozenset(["now", "future"])
@@ -25,39 +25,41 @@ SIMPLE_MANNERS = frozenset(["well", "badly", "a lot", "quickly", "early", "late"
 
 
 def sentence(item: Sentence) -> str:
-    if isinstance(item.main, Adverbial):
-        return item.main.english
-    if item.joint == ".":
-        return f"{sentence(Sentence(item.main))} {sentence(Sentence(item.second))}"
-    if item.joint in ("zu", "um"):
-        text = f"{clause(item.main)} {infinitive(item.second)}"
-    elif item.joint in ("who", "that"):
-        head = phrase(item.main.subject)
-        second = clause(item.second).removeprefix(head + " ")
-        text = f"{head} {item.joint} {second} {clause(item.main).removeprefix(head + ' ')}"
-    elif item.joint == "wenn" and not item.main.imperative:
-        parts = [clause(item.main, "will"), "if " + clause(item.second, "if")]
-        text = ", ".join([parts[1], parts[0]]) if item.first else " ".join(parts)
-    elif item.joint and item.first:
-        text = f"{CONJUNCTIONS[item.joint]} {clause(item.second)}, {clause(item.main)}"
-    elif item.joint:
-        comma = "," if item.joint in ("aber", "deshalb") else ""
-        text = f"{clause(item.main)}{comma} {CONJUNCTIONS[item.joint]} {clause(item.second, 'if' if item.joint == 'wenn' else '')}"
+    main, second = item.main, item.second
+    if second is None:
+        text = clause(main)
+    elif item.conjunction == ".":
+        return f"{sentence(Sentence(main))} {sentence(Sentence(second))}"
     else:
-        text = clause(item.main)
-    return text[0].upper() + text[1:] + ending(item.main)
+        text = _compound(main, item.conjunction, second, item.first)
+    return text[0].upper() + text[1:] + ending(main)
+
+
+def _compound(main: Clause, conjunction: str, second: Clause, conjunction_first: bool) -> str:
+    if conjunction in ("zu", "um"):
+        return f"{clause(main)} {infinitive(second)}"
+    if conjunction in ("who", "that"):
+        head = phrase(main.subject)
+        return f"{head} {conjunction} {clause(second).removeprefix(head + ' ')} {clause(main).removeprefix(head + ' ')}"
+    if conjunction == "wenn" and not main.imperative:
+        parts = [clause(main, "will"), "if " + clause(second, "if")]
+        return ", ".join([parts[1], parts[0]]) if conjunction_first else " ".join(parts)
+    if conjunction_first:
+        return f"{CONJUNCTIONS[conjunction]} {clause(second)}, {clause(main)}"
+    comma = "," if conjunction in ("aber", "deshalb") else ""
+    return f"{clause(main)}{comma} {CONJUNCTIONS[conjunction]} {clause(second, 'if' if conjunction == 'wenn' else '')}"
 
 
 def clause(item: Clause, mood: str = "") -> str:
     """`mood`: `if` makes the verb simple (if it rains), `will` makes the present a future (we'll stay at home)."""
     if item.imperative:
         return _imperative(item)
-    subject, rest_object = item.subject, item.object
-    subject_text = phrase(subject, False)
-    if "swap" in item.verb.more:  # das Kleid gefällt mir: I like the dress
+    subject: Nominal = item.subject
+    rest_object = item.object
+    if "swap" in item.verb.more and item.object is not None:  # das Kleid gefällt mir: I like the dress
         subject, rest_object = item.object, item.subject
-        subject_text = phrase(subject, False)
-    elif item.verb.infinitive == "wehtun":
+    subject_text = phrase(subject, False)
+    if item.verb.infinitive == "wehtun":
         subject_text, rest_object = _owned(item), None
     elif item.verb.key == "geben" and subject == "es":
         subject_text = "there"
@@ -70,7 +72,7 @@ def clause(item: Clause, mood: str = "") -> str:
     frequency = item.time is not None and "frequency" in item.time.kinds
     front = [item.time.english] if item.front and item.time else []
     words = []
-    if frequency and not item.front:
+    if item.time is not None and frequency and not item.front:
         rest = [item.time.english, *rest] if finite or item.past or rest else rest
     if item.question or wh and not asks(item.subject):
         words = [*wh, _negate(finite) if item.negated else finite, subject_text, *rest]
@@ -167,20 +169,22 @@ def _continuous(item: Clause, mood: str) -> bool:
         return False
     if aspect == "r" and (item.ask or item.clock):
         return not kinds.isdisjoint(AROUND_NOW)
-    generic = "generic" in item.verb.more and bare(item.object) and item.object.determiner == "0" and (item.negated or item.question)
+    without_article = bare(item.object) and isinstance(item.object, Phrase) and item.object.determiner == "0"
+    generic = "generic" in item.verb.more and without_article and (item.negated or item.question)
     return not (generic and kinds.isdisjoint(AROUND_NOW))
 
 
-def _question_word(item: Clause, obj: object) -> list[str]:
+def _question_word(item: Clause, obj: Nominal | None) -> list[str]:
     if item.ask:
         return [item.ask.english]
-    if asks(obj):
+    if obj is not None and asks(obj):
         return [phrase(obj, False)]
-    return [phrase(item.recipient, False)] if asks(item.recipient) else []
+    return [phrase(item.recipient, False)] if item.recipient is not None and asks(item.recipient) else []
 
 
 def _owned(item: Clause) -> str:
     """mir tut der Rücken weh: my back."""
+    assert isinstance(item.subject, Phrase) and item.object is not None
     part = item.subject.noun.english_plural if item.subject.plural else item.subject.noun.english
     if isinstance(item.object, str):
         return f"{POSSESSIVE[item.object]} {part}"
@@ -188,8 +192,8 @@ def _owned(item: Clause) -> str:
     return f"{owner}{chr(39) if is_plural(item.object) and owner.endswith('s') else chr(39) + 's'} {part}"
 
 
-def _after(item: Clause, rest_object: object, particle: list[str], frequency: bool) -> list[str]:
-    """Everything behind the verbs: objects, predicate, place, manner, time."""
+def _after(item: Clause, rest_object: Nominal | None, particle: list[str], frequency: bool) -> list[str]:
+    """Everything after the verbs: objects, predicate, place, manner, time."""
     words: list[str] = []
     recipient = item.recipient if not asks(item.recipient) else None
     double = item.verb.more.get("recipient") != "to"

@@ -1,6 +1,6 @@
-"""German words in their forms: declension of noun phrases, pronouns, conjugation. meaning -> german -> german_clause -> corpus.
+"""German inflection: noun phrases, pronouns, verbs.
 
-The tables follow the Duden grammar: strong endings on articles, weak and mixed adjectives told by whether the determiner shows case.
+The tables follow the Duden grammar: an adjective is strong where the determiner does not show the case, else weak.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from translate.phrasebook.lexicon import Adjective, Adverbial, Noun, Verb
-from translate.phrasebook.meaning import ACCUSATIVE, TWO_WAY, Phrase, Prepositional, Quality
+from translate.phrasebook.meaning import ACCUSATIVE, TWO_WAY, Nominal, Phrase, Prepositional, Quality
 from translate.phrasebook.numbers import cardinal
 
 CASES = {"nom": 0, "acc": 1, "dat": 2, "gen": 3}
@@ -43,14 +43,14 @@ POSSESSIVE = {"ich": "mein", "du": "dein", "er": "sein", "sie": "ihr", "es": "se
 CONTRACTIONS = {
     "in dem": "im", "in das": "ins", "an dem": "am", "an das": "ans", "zu dem": "zum", "zu der": "zur", "von dem": "vom", "bei dem": "beim",
 }  # fmt: skip
-PRESENT = {
+PRESENT: dict[str, tuple[str, ...]] = {
     "sein": ("bin", "bist", "ist", "sind", "seid", "sind"), "haben": ("habe", "hast", "hat", "haben", "habt", "haben"),
     "werden": ("werde", "wirst", "wird", "werden", "werdet", "werden"), "wissen": ("weiß", "weißt", "weiß", "wissen", "wisst", "wissen"),
     "können": ("kann", "kannst", "kann", "können", "könnt", "können"), "müssen": ("muss", "musst", "muss", "müssen", "müsst", "müssen"),
     "dürfen": ("darf", "darfst", "darf", "dürfen", "dürft", "dürfen"), "wollen": ("will", "willst", "will", "wollen", "wollt", "wollen"),
     "mögen": ("mag", "magst", "mag", "mögen", "mögt", "mögen"),
 }  # fmt: skip
-# sollen is always the advice: solltest, should. möchten and könnten are subjunctives that have become words of their own.
+# sollen is always advice: solltest, should; möchten and könnten, subjunctives, are verbs of their own
 _PAST_STEMS = {
     "sein": "war", "haben": "hatte", "können": "konnte", "müssen": "musste", "dürfen": "durfte", "wollen": "wollte", "sollen": "sollte",
     "möchten": "möchte", "könnten": "könnte",
@@ -85,8 +85,10 @@ def _without_ending(case: str, gender: str) -> bool:
 
 def adjective_ending(word: str, case: str, gender: str) -> str:
     """Weak where the determiner shows the case, strong where it does not: dem alten, ein altes, altes."""
-    shown = word == "der" or word in DER_WORDS or (word in EIN_WORDS and not (word == "ein" and gender == "p") and not _without_ending(case, gender))
-    if shown:
+    shows_case = (
+        word == "der" or word in DER_WORDS or (word in EIN_WORDS and not (word == "ein" and gender == "p") and not _without_ending(case, gender))
+    )
+    if shows_case:
         return "e" if (case == "nom" and gender != "p") or (case == "acc" and gender in "fn") else "en"
     return "en" if case == "gen" and gender in "mn" else STRONG[gender][CASES[case]]
 
@@ -104,7 +106,7 @@ def noun_form(noun: Noun, case: str, plural: bool) -> str:
 
 
 @cache
-def phrase(item: Phrase | str | Adverbial, case: str, negative: bool = False) -> str:
+def phrase(item: Nominal, case: str, negative: bool = False) -> str:
     """A noun phrase or pronoun in `case`; `negative` turns ein and no article into kein."""
     if isinstance(item, Adverbial):
         return item.german
@@ -114,8 +116,8 @@ def phrase(item: Phrase | str | Adverbial, case: str, negative: bool = False) ->
     gender = "p" if plural else item.noun.gender
     word = "kein" if negative and item.determiner in ("0", "ein") else item.determiner
     words = []
-    if item.count > 1:
-        words.append(cardinal(item.count)[0])
+    if item.quantity > 1:
+        words.append(cardinal(item.quantity)[0])
     else:
         words.append(determiner(word, case, gender))
     if item.adjective:
@@ -141,7 +143,7 @@ def prepositional(item: Prepositional, towards: bool) -> str:
 
 
 @cache
-def join(preposition: str, item: Phrase | str, case: str) -> str:
+def join(preposition: str, item: Nominal, case: str) -> str:
     """Preposition and phrase, contracted (zum Arzt), worauf and darauf for things."""
     if item == "was" or (isinstance(item, str) and ":" in item):
         return ("wo" if item == "was" else "da") + ("r" if preposition[0] in "aeiouäöü" else "") + preposition

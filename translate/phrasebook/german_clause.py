@@ -1,7 +1,7 @@
-"""German clauses and sentences: which word stands where. german -> german_clause -> corpus.
+"""German clauses and sentences: word order.
 
 The topological fields (Drach, "Grundgedanken der deutschen Satzlehre", 1937): front | finite verb | middle | end. The finite verb is second in a
-statement, first in a question, last behind dass, weil, wenn, ob.
+statement, first in a question, last after dass, weil, wenn, ob.
 """
 
 from __future__ import annotations
@@ -27,35 +27,39 @@ VERB_LAST = ("dass", "weil", "wenn", "ob")
 
 
 def sentence(item: Sentence) -> str:
-    if isinstance(item.main, Adverbial):
-        return item.main.german
-    if item.joint == ".":
-        return f"{sentence(Sentence(item.main))} {sentence(Sentence(item.second))}"
-    if item.joint in ("zu", "um"):
-        text = f"{clause(item.main)}, {'um ' if item.joint == 'um' else ''}{infinitive(item.second)}"
-    elif item.joint in ("who", "that"):
-        text = _with_relative(item)
-    elif item.joint and item.first:
-        text = f"{item.joint} {clause(item.second, 'last')}, {clause(item.main, 'first')}"
-    elif item.joint in VERB_LAST:
-        text = f"{clause(item.main)}, {item.joint} {clause(item.second, 'last')}"
-    elif item.joint == "deshalb":
-        text = f"{clause(item.main)}, deshalb {clause(item.second, 'first')}"
-    elif item.joint:
-        text = f"{clause(item.main)}{' ' if item.joint == 'und' else ', '}{item.joint} {clause(item.second)}"
+    main, second = item.main, item.second
+    if second is None:
+        text = clause(main)
+    elif item.conjunction == ".":
+        return f"{sentence(Sentence(main))} {sentence(Sentence(second))}"
     else:
-        text = clause(item.main)
-    return text[0].upper() + text[1:] + ending(item.main)
+        text = _compound(main, item.conjunction, second, item.first)
+    return text[0].upper() + text[1:] + ending(main)
 
 
-def _with_relative(item: Sentence) -> str:
+def _compound(main: Clause, conjunction: str, second: Clause, conjunction_first: bool) -> str:
+    if conjunction in ("zu", "um"):
+        return f"{clause(main)}, {'um ' if conjunction == 'um' else ''}{infinitive(second)}"
+    if conjunction in ("who", "that"):
+        return _with_relative(main, conjunction, second)
+    if conjunction_first:
+        return f"{conjunction} {clause(second, 'last')}, {clause(main, 'first')}"
+    if conjunction in VERB_LAST:
+        return f"{clause(main)}, {conjunction} {clause(second, 'last')}"
+    if conjunction == "deshalb":
+        return f"{clause(main)}, deshalb {clause(second, 'first')}"
+    return f"{clause(main)}{' ' if conjunction == 'und' else ', '}{conjunction} {clause(second)}"
+
+
+def _with_relative(main: Clause, conjunction: str, second: Clause) -> str:
     """The relative clause follows the subject, which opens the main clause."""
-    head = phrase(item.main.subject, "nom")
-    if item.joint == "who":
-        second = f"{relative(item.main.subject, 'nom')} {clause(item.second, 'last').removeprefix(head + ' ')}"
+    assert isinstance(main.subject, Phrase)
+    head = phrase(main.subject, "nom")
+    if conjunction == "who":
+        text = f"{relative(main.subject, 'nom')} {clause(second, 'last').removeprefix(head + ' ')}"
     else:
-        second = f"{relative(item.main.subject, 'acc')} {clause(item.second, 'last')}"
-    return f"{head}, {second}, {clause(item.main).removeprefix(head + ' ')}"
+        text = f"{relative(main.subject, 'acc')} {clause(second, 'last')}"
+    return f"{head}, {text}, {clause(main).removeprefix(head + ' ')}"
 
 
 def infinitive(item: Clause) -> str:
@@ -112,13 +116,13 @@ def clause(item: Clause, order: str = "") -> str:
 
 
 def _before_subject(item: Clause) -> bool:
-    """A reflexive goes before a subject that is no pronoun (morgen freut sich mein Vater), and so does the dative of a person before a thing."""
+    """Before a noun as subject come a reflexive (morgen freut sich mein Vater) and, if it is a thing, the dative of a person."""
     return not isinstance(item.subject, str) and (item.verb.reflexive or (item.verb.case == "dat" and "person" not in item.verb.subject))
 
 
 def _fields(item: Clause) -> tuple[list[str], list[str], list[str]]:
-    """Unstressed pronouns, the rest of the middle field, and what stands in front of the finite verb besides the subject."""
-    verb, early, late = item.verb, [], []
+    """Unstressed pronouns, the rest of the middle field, and what precedes the finite verb instead of the subject."""
+    verb, early = item.verb, list[str]()
     front = [item.ask.german] if item.ask else [item.time.german] if item.front and item.time else []
     if verb.reflexive:
         early.append(REFLEXIVE.get(item.subject, "sich") if isinstance(item.subject, str) else "sich")
@@ -140,7 +144,7 @@ def _fields(item: Clause) -> tuple[list[str], list[str], list[str]]:
         if asks(item.recipient):
             front = [text]
         else:
-            (early.append if isinstance(item.recipient, str) else lambda words: objects.insert(0, words))(text)
+            early.append(text) if isinstance(item.recipient, str) else objects.insert(0, text)
     times = [moment.german for moment in (item.time, item.clock) if moment is not None and not (moment is item.time and item.front)]
     late = [prepositional_object] if prepositional_object else []
     manner = _adjunct(item.manner, False)

@@ -1,6 +1,6 @@
-"""Draws phrases and clauses that make sense: who does what with which noun, when, where and how. meaning -> grammar -> topics, joined -> corpus.
+"""Draws phrases that make sense: which noun, adjective and pronoun fit a verb and a subject.
 
-Everything random comes from one `random.Random`, so that a seed gives the same clauses in every process.
+All randomness comes from one `random.Random`, so a seed gives the same phrases in every process.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from translate.phrasebook.german import POSSESSIVE
 from translate.phrasebook.lexicon import Adjective, Noun, Verb, lexicon
-from translate.phrasebook.meaning import Phrase
+from translate.phrasebook.meaning import Nominal, Phrase
 
 Item = TypeVar("Item")
-# Weights by repetition. `Sie` is no subject at the head of a statement: there it looks like `sie`, they.
+# Repeated words are drawn more often. `Sie` never opens a statement: there it looks like `sie`, they.
 STATEMENT = ("ich", "ich", "ich", "du", "er", "er", "sie", "sie", "wir", "wir", "ihr", "sie+")
 QUESTION = ("du", "du", "du", "Sie", "Sie", "Sie", "er", "sie", "ihr", "sie+")
 INSIDE = ("ich", "ich", "du", "er", "er", "sie", "sie", "wir", "ihr", "sie+", "Sie")  # behind the verb or a conjunction
@@ -96,19 +96,20 @@ class Grammar:
             return phrase._replace(adjective=self.words.adjectives[self.choose(("alt", "jung"))], degree=1 if self.chance(0.7) else 2)
         return phrase
 
-    def own(self, subject: Phrase | str) -> str:
+    def own(self, subject: Nominal) -> str:
         """The possessive that points back at the subject: er sucht seinen Schlüssel. A neuter has none: das Mädchen sucht ihren or seinen."""
         if isinstance(subject, str):
             return POSSESSIVE.get(subject, "mein")
+        assert isinstance(subject, Phrase)
         if subject.plural or subject.noun.plural_only:
             return "ihr+"
         return {"m": "sein", "f": "ihr", "n": "der"}[subject.noun.gender]
 
-    def own_relative(self, subject: Phrase | str) -> Phrase:
+    def own_relative(self, subject: Nominal) -> Phrase:
         own = self.own(subject)
         return self.relative("mein" if own == "der" else own)
 
-    def other(self, subject: Phrase | str, pronouns: Sequence[str] = OTHERS) -> str:
+    def other(self, subject: Nominal, pronouns: Sequence[str] = OTHERS) -> str:
         """A pronoun for somebody else than the subject."""
         return self.choose([pronoun for pronoun in pronouns if not overlap(pronoun, subject)])
 
@@ -123,7 +124,7 @@ class Grammar:
         degree = 1 if adjective.comparative and phrase.determiner == "ein" and comparative and self.chance(comparative) else 0
         return phrase._replace(adjective=adjective, degree=degree)
 
-    def thing(self, verb: Verb, subject: Phrase | str, generic: bool = False) -> Phrase:
+    def thing(self, verb: Verb, subject: Nominal, generic: bool = False) -> Phrase:
         """What the verb is done to; `generic`: nothing that happens only once (he often reads books)."""
         noun = self.noun_of(verb.object)
         if "hers" in noun.kinds and (subject == "er" or isinstance(subject, Phrase) and subject.noun.gender == "m"):
@@ -175,7 +176,7 @@ class Grammar:
             determiner = "dieser" if draw < 0.1 else own if draw < 0.17 and ownable else "der"
             return self.modified(Phrase(noun, determiner, self.chance(0.15)), 0.2)
         if draw > 0.85 and not kinds & {"home", "dish", "vehicle", "building", "furniture"}:
-            return Phrase(noun, "0", True, count=self.number(2, 6))
+            return Phrase(noun, "0", True, quantity=self.number(2, 6))
         if draw > 0.72 and not kinds & {"home", "dish"}:
             return self.modified(Phrase(noun, "0", True), 0.35)
         if kinds & {"cup", "kilo"} and draw < 0.5:
@@ -204,9 +205,9 @@ class Grammar:
             content = self.noun("cup", "bottle", "kilo", "litre")
         kind = self.choose(sorted(content.kinds & {"cup", "bottle", "kilo", "litre"}))
         inside, unit = Phrase(content, "0", bool(content.plural)), self.noun(f"measure.{kind}")
-        return Phrase(unit, "ein", content=inside) if self.chance(0.6) else Phrase(unit, "0", True, count=self.number(2, 6), content=inside)
+        return Phrase(unit, "ein", content=inside) if self.chance(0.6) else Phrase(unit, "0", True, quantity=self.number(2, 6), content=inside)
 
 
-def overlap(pronoun: str, subject: Phrase | str) -> bool:
+def overlap(pronoun: str, subject: Nominal) -> bool:
     """Whether an object would be the subject itself, or part of it (ich, uns), or leave open who is who."""
     return isinstance(subject, str) and any(pronoun in group and subject in group for group in OVERLAP)

@@ -1,7 +1,7 @@
-"""The words: reads the tables of `lexicon/` into small objects. First stop of the flow lexicon -> meaning -> german, english -> corpus.
+"""The words: reads the tables of `lexicon/` into small objects. Their flow: lexicon -> meaning -> german, english -> corpus.
 
-Each table is tab-separated with a header line; lines that begin with `#` are remarks. A noun's `kinds` are what verbs and adjectives
-ask for, so that one drinks tea and reads books: the selectional restrictions of Katz and Fodor, "The structure of a semantic theory" (1963).
+Each table is tab-separated with a header line; lines that start with `#` are comments. Verbs and adjectives say which `kinds` of nouns they
+take, so that one drinks tea and reads books: the selectional restrictions of Katz and Fodor, "The structure of a semantic theory" (1963).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Noun:
 
     @property
     def weak(self) -> bool:
-        """The n-declension: der Nachbar, den Nachbarn; told by a masculine genitive that does not end in -s."""
+        """The n-declension: der Nachbar, den Nachbarn; recognised by a masculine genitive that does not end in -s."""
         return self.gender == "m" and not self.genitive.split(" ")[0].endswith("s")
 
     @property
@@ -52,7 +52,7 @@ class Adjective:
 class Verb:
     key: str  # infinitive, plus its preposition (warten auf), plus 0 where the same verb without an object has its own entry
     infinitive: str
-    prefix: str  # separable: ein, ab; "spazieren " is written apart
+    prefix: str  # separable: ein, ab; "spazieren " stays a separate word
     stem: str  # infinitive without prefix
     du: str  # empty: regular
     er: str
@@ -105,7 +105,7 @@ class Lexicon:
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     nouns = {noun.german: noun for noun in map(_noun, rows("nouns", 6))}
-    places = {row[0]: Place(*row[1:5], frozenset(row[5].split())) for row in rows("places", 6)}
+    places = {row[0]: Place(row[1], row[2], row[3], row[4], frozenset(row[5].split())) for row in rows("places", 6)}
     adverbs = {row[0]: Adverbial(row[0], row[1], frozenset(row[2].split())) for row in rows("adverbs", 3)}
     adjectives = {adjective.german: adjective for adjective in map(_adjective, rows("adjectives", 9))}
     verbs = {verb.key: verb for verb in map(_verb, rows("verbs", 12))}
@@ -113,7 +113,7 @@ def lexicon() -> Lexicon:
 
 
 def rows(name: str, columns: int) -> list[list[str]]:
-    """The rows of a table of `lexicon/`, without header and remarks, each filled up to `columns`."""
+    """The rows of a table of `lexicon/`, without header and comments, each padded to `columns` cells."""
     lines = (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").split("\n")
     rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
     return [row + [""] * (columns - len(row)) for row in rows[1:]]
@@ -130,7 +130,8 @@ def _noun(row: list[str]) -> Noun:
 
 def _adjective(row: list[str]) -> Adjective:
     attribute = frozenset(row[7].split())
-    return Adjective(row[0], row[1] or row[0], *row[2:7], attribute, attribute | frozenset(row[8].split()))
+    stem = row[1] or row[0]
+    return Adjective(row[0], stem, row[2], row[3], row[4], row[5], row[6], attribute, attribute | frozenset(row[8].split()))
 
 
 def _verb(row: list[str]) -> Verb:

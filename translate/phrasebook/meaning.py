@@ -1,11 +1,11 @@
-"""What a sentence says, before it is German or English: phrases, clauses, and how clauses join. lexicon -> meaning -> german, english.
+"""The meaning of a sentence, before it is German or English: phrases, clauses and compounds of them.
 
 `parse` reads the short notation of tests/phrasebook_pairs.tsv: fields between `;`, the subject and the verb first, then `key=value` and flags:
 
     ich; kaufen; object=ein neu Haus; time=gestern; past; front      Gestern habe ich ein neues Haus gekauft.
     er; bleiben; place=Hause / weil / er; sein; is=krank             Er bleibt zu Hause, weil er krank ist.
 
-A noun takes `+` for the plural; an adjective `+` for the comparative, `++` for the superlative; `0` is no determiner; a noun phrase may end in
+A noun takes `+` for the plural; an adjective `+` for the comparative, `++` for the superlative; `0` means no determiner; a noun phrase may end in
 `: noun` (a cup of coffee) or `of phrase` (a genitive). `sie+` is they, `er:it` is a he that stands for a thing,
 `sie:them` a she that English counts as many (the glasses).
 """
@@ -13,7 +13,7 @@ A noun takes `+` for the plural; an adjective `+` for the comparative, `++` for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from translate.phrasebook import numbers
 from translate.phrasebook.lexicon import Adjective, Adverbial, Noun, Verb, lexicon
@@ -41,14 +41,17 @@ class Phrase(NamedTuple):
     plural: bool = False
     adjective: Adjective | None = None
     degree: int = 0  # 1 comparative, 2 superlative
-    count: int = 0
+    quantity: int = 0
     content: Phrase | None = None  # eine Tasse Kaffee
     owner: Phrase | None = None  # das Auto meines Bruders
 
 
+Nominal: TypeAlias = "Phrase | str | Adverbial"  # str: one of PRONOUNS; Adverbial: heute ist der dritte Mai
+
+
 class Prepositional(NamedTuple):
     preposition: str
-    phrase: Phrase | str
+    phrase: Nominal
 
 
 class Quality(NamedTuple):
@@ -57,16 +60,16 @@ class Quality(NamedTuple):
     adjective: Adjective
     intensifier: str = ""  # sehr, zu
     comparative: bool = False
-    than: Phrase | str | Adverbial | None = None
+    than: Nominal | None = None
 
 
 @dataclass(eq=False, slots=True)
 class Clause:
-    subject: Phrase | str
+    subject: Nominal
     verb: Verb
-    object: Phrase | str | None = None
-    recipient: Phrase | str | None = None
-    predicate: Quality | Phrase | Adverbial | None = None
+    object: Nominal | None = None
+    recipient: Nominal | None = None
+    predicate: Quality | Nominal | None = None
     modal: str = ""
     past: bool = False
     negated: bool = False
@@ -82,22 +85,29 @@ class Clause:
 
 
 class Sentence(NamedTuple):
-    """`joint` is the conjunction; `first`: it opens the sentence (Wenn es regnet, ...). Or `joint` is one of
+    """One clause, or two with a conjunction, which may also be one of
 
-    `.`           two sentences
-    `zu`, `um`    the second is an infinitive: es ist wichtig, früh aufzustehen; ich gehe auf den Markt, um Brot zu kaufen
-    `who`, `that` the second is said of the first's subject, which is its subject or its object: der Mann, der dort wohnt; das Buch, das ich lese
+    `.`            two sentences
+    `zu`, `um`     the second clause is an infinitive: es ist wichtig, früh aufzustehen; ich gehe auf den Markt, um Brot zu kaufen
+    `who`, `that`  the second is a relative clause on the subject, which is its subject or object: der Mann, der dort wohnt; das Buch, das ich lese
     """
 
-    main: Clause | Adverbial  # an Adverbial is a fixed saying
-    joint: str = ""
+    main: Clause
+    conjunction: str = ""
     second: Clause | None = None
-    first: bool = False
+    first: bool = False  # the conjunction opens the sentence: Wenn es regnet, ...
+
+
+class Saying(NamedTuple):
+    """A fixed phrase."""
+
+    german: str
+    english: str
 
 
 def bare(phrase: object) -> bool:
     """Whether the phrase is indefinite, so that its negation is kein."""
-    return isinstance(phrase, Phrase) and phrase.determiner in ("0", "ein") and not phrase.noun.proper and not phrase.owner and not phrase.count
+    return isinstance(phrase, Phrase) and phrase.determiner in ("0", "ein") and not phrase.noun.proper and not phrase.owner and not phrase.quantity
 
 
 def asks(phrase: object) -> bool:
@@ -107,12 +117,12 @@ def asks(phrase: object) -> bool:
 
 
 def direction(verb: Verb) -> bool:
-    """Whether the verb's place answers whereto rather than where."""
+    """Whether the verb's place is a direction (whereto) rather than a location."""
     return "to" in verb.more or "TO" in verb.more or verb.key in ("legen", "stellen")
 
 
 def spot(name: str, verb: Verb) -> Adverbial:
-    """A place of the lexicon as `verb` sees it: zu Hause or nach Hause."""
+    """A place of the lexicon as `verb` needs it: zu Hause or nach Hause."""
     place = lexicon().places[name]
     return Adverbial(place.whereto, place.english_whereto) if direction(verb) else Adverbial(place.where, place.english_where)
 
@@ -143,7 +153,7 @@ def age(years: int) -> Adverbial:
 
 
 def parse(text: str) -> Sentence:
-    """Read the notation of the module docstring. KeyError or UserError: a word or a field that is not known."""
+    """Read the notation of the module docstring. KeyError: an unknown word; ValueError: an unknown field or determiner."""
     parts = [part.strip() for part in text.split(" / ")]
     if parts[0] == "wenn":
         return Sentence(parse_clause(parts[2]), "wenn", parse_clause(parts[1]), first=True)
@@ -157,7 +167,7 @@ def parse_clause(text: str) -> Clause:
     subject, name, *rest = [field.strip() for field in text.split(";")]
     fields = dict((field.split("=", 1) + [""])[:2] for field in rest)
     verb = words.verbs.get(name if "object" in fields else name + "0") or words.verbs[name]
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for key, value in fields.items():
         if key in ("past", "front", "gern"):
             values[key] = True
@@ -183,16 +193,21 @@ def parse_clause(text: str) -> Clause:
         elif key in ("age", "price"):
             values["predicate"] = age(int(value)) if key == "age" else Adverbial(*numbers.price(value))
         elif key not in ("than", "more"):
-            raise ValueError(f"{key} is no field of a clause, in {text!r}")
-    return Clause(parse_phrase(subject), verb, **values)  # type: ignore[arg-type]
+            raise ValueError(f"unknown field {key} of a clause in {text!r}")
+    return Clause(parse_phrase(subject), verb, **values)
 
 
-def parse_phrase(text: str) -> Phrase | str:
+def parse_phrase(text: str) -> Nominal:
     if text in PRONOUNS:
         return text
     words = lexicon()
     if text in words.adverbs:  # Heute ist der dritte Mai
         return words.adverbs[text]
+    return _noun_phrase(text)
+
+
+def _noun_phrase(text: str) -> Phrase:
+    words = lexicon()
     text, _, owner = text.partition(" of ")
     text, _, content = text.partition(" : ")
     if text in words.nouns and words.nouns[text].proper:
@@ -200,18 +215,17 @@ def parse_phrase(text: str) -> Phrase | str:
     first, *rest = text.split(" ")
     count = int(first) if first.isdigit() and first != "0" else 0
     if not count and first not in DETERMINERS:
-        raise ValueError(f"{first!r} is no determiner, in {text!r}: {', '.join(DETERMINERS)}")
+        raise ValueError(f"unknown determiner {first!r} in {text!r}: choose from {', '.join(DETERMINERS)}")
     adjective, degree = None, 0
     if len(rest) > 1:
         adjective, degree = words.adjectives[rest[0].rstrip("+")], rest[0].count("+")
     noun = words.nouns[rest[-1].rstrip("+")]
-    inside = parse_phrase("0 " + content) if content else None
-    return Phrase(
-        noun, "0" if count else first, rest[-1].endswith("+") or count > 1, adjective, degree, count, inside, parse_phrase(owner) if owner else None
-    )
+    inside = _noun_phrase("0 " + content) if content else None
+    possessor = _noun_phrase(owner) if owner else None
+    return Phrase(noun, "0" if count else first, rest[-1].endswith("+") or count > 1, adjective, degree, count, inside, possessor)
 
 
-def _predicate(value: str, fields: dict[str, str]) -> Quality | Phrase | Adverbial:
+def _predicate(value: str, fields: dict[str, str]) -> Quality | Nominal:
     words = lexicon()
     if value[0].isdigit() and ":" in value:
         return Adverbial(*numbers.clock(*map(int, value.split(":"))))
@@ -222,7 +236,7 @@ def _predicate(value: str, fields: dict[str, str]) -> Quality | Phrase | Adverbi
         than = fields.get("than")
         other = None if than is None else words.adverbs.get(than) or parse_phrase(than)
         return Quality(words.adjectives[name], " ".join(intensifier), "more" in fields, other)
-    return parse_phrase(value)  # type: ignore[return-value]
+    return parse_phrase(value)
 
 
 def _prepositional(text: str) -> Prepositional:
@@ -242,16 +256,18 @@ ADDRESS = {"du": "du", "dein": "du", "euer": "ihr", "Sie": "Sie", "Ihr": "Sie"}
 
 
 def addressed(*clauses: Clause) -> set[str]:
-    """Whom the clauses speak to: some of du, ihr and Sie."""
-    found = set()
+    """The persons addressed by the clauses: some of du, ihr and Sie."""
+    found: set[str | None] = set()
     for clause in clauses:
-        for part in (clause.subject, clause.object, clause.recipient, clause.predicate, clause.manner):
-            if isinstance(part, Prepositional):
-                part = part.phrase
-            elif isinstance(part, Quality):
-                part = part.than
+        for part in (
+            clause.subject,
+            clause.object,
+            clause.recipient,
+            clause.predicate.than if isinstance(clause.predicate, Quality) else clause.predicate,
+            clause.manner.phrase if isinstance(clause.manner, Prepositional) else None,
+        ):
             if isinstance(part, str):
                 found.add("ihr" if part == "ihr" else ADDRESS.get(part))
             elif isinstance(part, Phrase):
                 found.add(ADDRESS.get(part.owner.determiner if part.owner else part.determiner))
-    return found - {None}
+    return {person for person in found if person is not None}

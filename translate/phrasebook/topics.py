@@ -1,6 +1,6 @@
 """Draws sentences about how and where somebody or something is: descriptions, comparisons, health, the weather, possession.
 
-grammar -> topics -> corpus. Each function takes a Grammar and returns the meaning of one sentence; `TOPICS` says how often each is asked.
+Each function takes a Grammar and returns the meaning of one sentence; `TOPICS` has their weights.
 """
 
 from __future__ import annotations
@@ -48,18 +48,19 @@ def description(g: Grammar) -> Sentence:
     """Jemand oder etwas ist so."""
     question = g.chance(0.15)
     subject = g.subject(QUESTION if question else INSIDE[:9]) if g.chance(0.5) else describable(g)
-    item = Clause(subject, g.verb("sein"), predicate=quality_of(g, subject), question=question)
-    temporary = item.predicate.adjective.german in TEMPORARY
+    quality = quality_of(g, subject)
+    item = Clause(subject, g.verb("sein"), predicate=quality, question=question)
+    temporary = quality.adjective.german in TEMPORARY
     item.past = g.chance(0.35 if temporary else 0.15)
-    item.negated = not question and item.predicate.intensifier != "zu" and g.chance(0.2)
+    item.negated = not question and quality.intensifier != "zu" and g.chance(0.2)
     if temporary and g.chance(0.5):
-        item.time = g.choose(g.near["past"]) if item.past else _lately(g, item)
+        item.time = g.choose(g.near["past"]) if item.past else _present_time(g, item, quality)
         item.front = item.past and not question and g.chance(0.4)
     return Sentence(item)
 
 
-def _lately(g: Grammar, item: Clause) -> Adverbial | None:
-    plain = not item.negated and not item.question and not item.predicate.intensifier
+def _present_time(g: Grammar, item: Clause, quality: Quality) -> Adverbial:
+    plain = not item.negated and not item.question and not quality.intensifier
     return g.choose((*g.times["frequency"], g.words.adverbs["heute"])) if plain else g.words.adverbs["heute"]
 
 
@@ -128,7 +129,7 @@ def whereabouts(g: Grammar) -> Sentence:
     if draw < 0.2:
         return Sentence(Clause(subject._replace(determiner=g.choose(("der", "mein", "dein", "Ihr"))), g.verb("sein"), ask=ASKS["wo"]))
     place = furniture(g, noun.kinds)
-    if place.phrase.noun is noun:
+    if isinstance(place.phrase, Phrase) and place.phrase.noun is noun:
         return whereabouts(g)
     if draw < 0.65:
         return Sentence(Clause(subject, g.verb("liegen"), place=place, negated=g.chance(0.15), question=g.chance(0.15)))
@@ -171,7 +172,7 @@ def having(g: Grammar) -> Sentence:
         count = 0 if item.negated or question else g.number(0, 5)
         item.past, item.object = (
             False,
-            Phrase(noun, "0", True, count=count) if count > 1 else Phrase(noun, "0", True) if not count else Phrase(noun, "ein"),
+            Phrase(noun, "0", True, quantity=count) if count > 1 else Phrase(noun, "0", True) if not count else Phrase(noun, "ein"),
         )
     elif draw < 0.45:
         item.object = Phrase(g.words.nouns[g.choose(("Zeit", "Geld"))], "0")
@@ -213,7 +214,7 @@ def weather(g: Grammar) -> Sentence:
     if draw < 0.35:
         item.verb = g.verb(g.choose(("regnen", "schneien")))
         return Sentence(item)
-    names = ("warm", "kalt", "heiß")
+    names: tuple[str, ...] = ("warm", "kalt", "heiß")
     if draw > 0.7:
         item.subject, names = Phrase(g.words.nouns["Wetter"]), ("schön", "schlecht", "gut", "warm", "kalt")
     item.predicate = Quality(g.words.adjectives[g.choose(names)], g.choose(("", "sehr")))

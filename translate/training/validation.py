@@ -16,7 +16,7 @@ from translate.bundle.bundle import Bundle, write_model
 from translate.bundle.weights import load_weights
 from translate.data.cache import digest
 from translate.device import choose_search_precision
-from translate.evaluation.scoring import check_tokenizer, default_tokenizer, too_short_for_bleu
+from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.model import Transformer
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.development import DevelopmentSet, Result, set_name

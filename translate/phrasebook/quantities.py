@@ -1,12 +1,12 @@
-"""Draws sentences with figures in them: prices, ages, the time, dates, how long. grammar -> figures -> corpus.
+"""Draws sentences with numbers: prices, ages, the time, dates, durations.
 
-Each function takes a Grammar and returns the meaning of one sentence; `FIGURES` says how often each is asked.
+Each function takes a Grammar and returns the meaning of one sentence; `QUANTITIES` has their weights.
 """
 
 from __future__ import annotations
 
 from translate.phrasebook import numbers
-from translate.phrasebook.doings import action, clock
+from translate.phrasebook.action_clauses import action, clock
 from translate.phrasebook.grammar import Grammar
 from translate.phrasebook.lexicon import Adverbial
 from translate.phrasebook.meaning import ASKS, Clause, Phrase, Sentence, age, lasting, since, spot
@@ -55,11 +55,12 @@ def ages(g: Grammar) -> Sentence:
 
 def timetable(g: Grammar) -> Sentence:
     verb = g.verb(g.choose(("abfahren", "ankommen", "anfangen", "aufhören")))
-    item = Clause(Phrase(g.noun_of(verb.subject - {"person", "work"}), g.choose(("der", "der", "dieser"))), verb, past=g.chance(0.3))
+    subject = Phrase(g.noun_of(verb.subject - {"person", "work"}), g.choose(("der", "der", "dieser")))
+    item = Clause(subject, verb, past=g.chance(0.3))
     if g.chance(0.25):
         item.ask = ASKS[g.choose(("wann", "um wie viel Uhr"))]
         return Sentence(item)
-    if "flying" in item.subject.noun.kinds and verb.key == "abfahren":
+    if "flying" in subject.noun.kinds and verb.key == "abfahren":
         return timetable(g)
     item.clock = clock(g)
     item.time = None if item.past or g.chance(0.5) else g.choose([adverb for adverb in g.near["future"] if "day" in adverb.kinds])
@@ -81,4 +82,4 @@ def how_long(g: Grammar) -> Sentence:
     return Sentence(Clause(g.subject(), verb, place=spot(g.choose(g.spots[verb.more["IN"]]), verb), clock=moment))
 
 
-FIGURES = ((3, price), (2, ages), (3, telling_time), (2, timetable), (2, how_long))
+QUANTITIES = ((3, price), (2, ages), (3, telling_time), (2, timetable), (2, how_long))

@@ -1,6 +1,6 @@
-"""Draws sentences of two clauses: reasons, conditions, purposes, what somebody says or wonders; and sayings. grammar, topics -> joined -> corpus.
+"""Draws sentences of two clauses: reasons, conditions, purposes, reported speech; and fixed sayings.
 
-What fits together stands in lexicon/situations.tsv (causes and results by topic) and lexicon/purposes.tsv.
+What fits together is listed in lexicon/situations.tsv (causes and results by topic) and lexicon/purposes.tsv.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import re
 from dataclasses import replace
 from functools import cache, lru_cache
 
-from translate.phrasebook.doings import action
-from translate.phrasebook.figures import timetable
+from translate.phrasebook.action_clauses import action
 from translate.phrasebook.grammar import INSIDE, Grammar
 from translate.phrasebook.lexicon import Adverbial, rows
-from translate.phrasebook.meaning import ASKS, Clause, Phrase, Quality, Sentence, bare, parse_clause, parse_phrase
+from translate.phrasebook.meaning import ASKS, Clause, Nominal, Phrase, Quality, Saying, Sentence, bare, parse_clause, parse_phrase
+from translate.phrasebook.quantities import timetable
 from translate.phrasebook.topics import description, having, health, quality_of, somewhere, there_is, weather, whereabouts
 
 MATRICES = {
@@ -42,7 +42,7 @@ TASKS = frozenset(
 
 def reported(g: Grammar) -> Sentence:
     """Ich weiß, dass ...; sie fragt, ob ..."""
-    joint, draw = g.choose(("dass", "ob")), g.random.random()
+    conjunction, draw = g.choose(("dass", "ob")), g.random.random()
     if draw < 0.5:
         second = action(g, INSIDE)
     else:
@@ -52,8 +52,8 @@ def reported(g: Grammar) -> Sentence:
     if second.ask is not None:
         return reported(g)
     second = replace(second, question=False, front=False)
-    matrix = g.choose(MATRICES[joint])
-    if matrix.endswith("glauben; not") or joint == "ob":
+    matrix = g.choose(MATRICES[conjunction])
+    if matrix.endswith("glauben; not") or conjunction == "ob":
         second.negated = False
     if second.past and "hoffen" in matrix:
         matrix = "S; glauben"
@@ -61,36 +61,36 @@ def reported(g: Grammar) -> Sentence:
         return reported(g)  # Weißt du, dass du ...
     if "hören" in matrix and isinstance(second.subject, str):
         second.subject = g.name()
-    told = "sagen" in matrix or "fragen" in matrix
+    speech = "sagen" in matrix or "fragen" in matrix
     return Sentence(
-        said_of(matrix, g.choose(("er", "sie", "sie+", "er", "sie") if told else ("ich", "ich", "er", "sie", "wir", "sie+"))), joint, second
+        clause_of(matrix, g.choose(("er", "sie", "sie+", "er", "sie") if speech else ("ich", "ich", "er", "sie", "wir", "sie+"))), conjunction, second
     )
 
 
 def reason(g: Grammar) -> Sentence:
     """Weil, wenn, deshalb, aber: a cause and its result."""
-    joint = g.choose(("weil", "weil", "weil", "wenn", "wenn", "wenn", "deshalb", "aber"))
+    conjunction = g.choose(("weil", "weil", "weil", "wenn", "wenn", "wenn", "deshalb", "aber"))
     causes, results = situations()[g.choose(list(situations()))]
     who = g.choose(WHO)
-    main, second = replace(said_of(g.choose(results), who)), replace(said_of(g.choose(causes), who))
-    if joint == "aber":
+    main, second = replace(clause_of(g.choose(results), who)), replace(clause_of(g.choose(causes), who))
+    if conjunction == "aber":
         main.negated = not main.negated
         if bare(main.object) and main.time is None:  # aber ich esse heute kein Eis: not in general
             main.time = g.words.adverbs["heute"]
         return Sentence(_named(g, second, who), "aber", main)
-    if joint == "deshalb":
+    if conjunction == "deshalb":
         return Sentence(_named(g, second, who), "deshalb", main)
-    if joint == "wenn" and second.past:
-        joint = "weil"
-    if joint == "weil" and g.chance(0.4):
+    if conjunction == "wenn" and second.past:
+        conjunction = "weil"
+    if conjunction == "weil" and g.chance(0.4):
         main.past = second.past = True
         main.time = g.choose(g.near["past"]) if g.chance(0.3) else None
-    elif joint == "weil" and g.chance(0.25):
+    elif conjunction == "weil" and g.chance(0.25):
         main.time = g.words.adverbs["heute"]
-    if joint == "wenn" and g.chance(0.25) and not main.negated:
+    if conjunction == "wenn" and g.chance(0.25) and not main.negated:
         main.modal = g.choose(("müssen", "können", "sollen"))
-    first = joint == "wenn" and g.chance(0.6)
-    return Sentence(main if first else _named(g, main, who), joint, second, first)
+    first = conjunction == "wenn" and g.chance(0.6)
+    return Sentence(main if first else _named(g, main, who), conjunction, second, first)
 
 
 def _named(g: Grammar, item: Clause, who: str) -> Clause:
@@ -102,7 +102,7 @@ def _named(g: Grammar, item: Clause, who: str) -> Clause:
 
 def task(g: Grammar) -> Sentence:
     """Es ist wichtig, früh aufzustehen; ich habe versucht, das Fenster zuzumachen."""
-    main = said_of(g.choose(MATRICES["zu"]), g.choose(WHO))
+    main = clause_of(g.choose(MATRICES["zu"]), g.choose(WHO))
     while True:
         second = action(g, ("ich",), past=False, plain=True)
         if second.verb.key.rstrip("0") in TASKS and (second.object is not None or second.manner or second.clock):
@@ -122,7 +122,7 @@ def task(g: Grammar) -> Sentence:
 def purpose(g: Grammar) -> Sentence:
     """Ich gehe in den Supermarkt, um Brot zu kaufen."""
     who = g.choose(WHO)
-    main, second = (replace(said_of(text, who)) for text in g.choose(purposes()))
+    main, second = (replace(clause_of(text, who)) for text in g.choose(purposes()))
     draw = g.random.random()
     if draw < 0.3:
         main.past, main.time = True, g.choose(g.near["past"]) if g.chance(0.6) else None
@@ -189,21 +189,22 @@ def two_sentences(g: Grammar) -> Sentence:
     return Sentence(Clause("das", g.verb("sein"), predicate=phrase), ".", item)
 
 
-def _it(phrase: Phrase) -> str:
-    """The pronoun for a thing; they in English where the noun is plural there."""
+def _it(phrase: Nominal) -> str:
+    """The pronoun for a thing; they in English if the noun is plural there."""
+    assert isinstance(phrase, Phrase)
     if phrase.plural or phrase.noun.plural_only:
         return "sie+:it"
     pronoun = {"m": "er", "f": "sie", "n": "es"}[phrase.noun.gender]
     return f"{pronoun}:it" if phrase.noun.english else f"{pronoun}:them"
 
 
-def saying(g: Grammar) -> Sentence:
+def saying(g: Grammar) -> Saying:
     """A fixed phrase; N is somebody's name, D a day."""
     german, english = g.choose(sayings())
     name = g.name().noun
     day, english_day = g.choose(DAYS)
     german, english = (re.sub(r"\bN\b", value, text) for text, value in ((german, name.german), (english, name.english)))
-    return Sentence(Adverbial(re.sub(r"\bD\b", day, german), re.sub(r"\bD\b", english_day, english)))
+    return Saying(re.sub(r"\bD\b", day, german), re.sub(r"\bD\b", english_day, english))
 
 
 DAYS = (
@@ -217,8 +218,8 @@ DAYS = (
 
 
 @cache
-def said_of(text: str, who: str) -> Clause:
-    """The clause of a row of the tables, S being `who`. Shared: copy it before changing it."""
+def clause_of(text: str, who: str) -> Clause:
+    """The clause of a row of the tables, with `who` for S. Cached: copy it before changing it."""
     return parse_clause(re.sub(r"\bS\b", who, text))
 
 
@@ -241,4 +242,4 @@ def sayings() -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows("sayings", 2)]
 
 
-JOINED = ((9, reported), (13, reason), (4, task), (4, purpose), (6, relative_clause), (4, two_sentences), (2, saying))
+COMPOUNDS = ((9, reported), (13, reason), (4, task), (4, purpose), (6, relative_clause), (4, two_sentences), (2, saying))

@@ -1,4 +1,4 @@
-"""Draws clauses in which somebody does something, with what the verb allows: object, time, place, company. grammar -> doings -> actions, joined."""
+"""Draws clauses in which somebody does something, with what the verb allows: object, time, place, company."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from translate.phrasebook.grammar import OTHERS, STATEMENT, Grammar
 from translate.phrasebook.lexicon import Adverbial, Verb
-from translate.phrasebook.meaning import Clause, Phrase, Prepositional, at_time, spot
+from translate.phrasebook.meaning import Clause, Nominal, Phrase, Prepositional, at_time, spot
 
 OPTIONAL = ("schreiben", "schicken", "bringen", "erklären", "erzählen")  # their recipient may go unsaid
 FOOD, GOODS = frozenset(["food", "drink", "grocery"]), frozenset(["clothing", "print", "device", "gift", "dishes", "toy"])
@@ -24,12 +24,12 @@ def action(g: Grammar, pronouns: Sequence[str] = STATEMENT, past: bool | None = 
         item.modal = g.choose(("können", "müssen", "müssen", "wollen", "dürfen", "sollen", "möchten", "werden"))
         item.past = past = past and item.modal in ("können", "müssen", "wollen", "dürfen")
     item.negated = not plain and item.modal != "möchten" and g.chance(0.2)
-    item.time = moment(g, item)
+    item.time = draw_time(g, item)
     generic = item.time is not None and not item.time.kinds.isdisjoint(("habit", "frequency"))
     item.gern = "gern" in more and not past and not item.modal and not item.negated and item.time is None and g.chance(0.25)
     if verb.object:
-        item.object = done_to(g, verb, subject, generic or item.gern)
-        if item.negated and isinstance(item.object, Phrase) and (item.object.count or item.object.content):
+        item.object = draw_object(g, verb, subject, generic or item.gern)
+        if item.negated and isinstance(item.object, Phrase) and (item.object.quantity or item.object.content):
             item.object = Phrase(item.object.noun, "der") if not item.object.content else item.object.content
     if "recipient" in more and not item.gern and (verb.key not in OPTIONAL or g.chance(0.6)):
         item.recipient = g.other(subject, (*OTHERS, "sie+")) if g.chance(0.5) else g.name() if g.chance(0.25) else g.own_relative(subject)
@@ -38,7 +38,7 @@ def action(g: Grammar, pronouns: Sequence[str] = STATEMENT, past: bool | None = 
     return item
 
 
-def moment(g: Grammar, item: Clause) -> Adverbial | None:
+def draw_time(g: Grammar, item: Clause) -> Adverbial | None:
     more = item.verb.more
     times = g.times if "big" in more else g.near
     if item.modal == "werden":
@@ -57,7 +57,7 @@ def moment(g: Grammar, item: Clause) -> Adverbial | None:
     return None if "morning" in more and "evening" in moment.kinds else moment
 
 
-def done_to(g: Grammar, verb: Verb, subject: Phrase | str, generic: bool) -> Phrase | str:
+def draw_object(g: Grammar, verb: Verb, subject: Phrase | str, generic: bool) -> Phrase | str:
     """What or whom; a person may be a pronoun."""
     people = not verb.object.isdisjoint(("person", "relative", "close"))
     return g.other(subject) if people and g.chance(0.25) else g.thing(verb, subject, generic)
@@ -102,7 +102,7 @@ def where(g: Grammar, item: Clause, kind: str) -> Adverbial | None:
     return spot(g.choose(g.spots[kind]), item.verb)
 
 
-def company(g: Grammar, subject: Phrase | str) -> Phrase | str:
+def company(g: Grammar, subject: Nominal) -> Phrase | str:
     draw = g.random.random()
     if draw < 0.3:
         return g.other(subject, (*OTHERS[:5], "sie+", "Sie"))
