@@ -268,7 +268,7 @@ class Table:
     logits: Tensor  # (histories, V)
     prefixes: Tensor  # (R, t)
 
-    def select(self, rows: Tensor, sentences: Tensor) -> Table:
+    def reorder(self, rows: Tensor, sentences: Tensor) -> Table:
         return Table(self.logits, self.prefixes[rows])
 
     def step(self, last: Tensor, state: Table) -> tuple[Tensor, Table]:

@@ -52,6 +52,6 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
         raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
     if compute_type != "default":
         raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
-    products = choose_search_precision(precision, chosen)
+    products, single = choose_search_precision(precision, chosen), choose_search_precision(precision, chosen, single=True)
     bundle = ModelFolder(model_folder(folder)).load(chosen)
-    return TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding
+    return TorchEngine.owning(bundle.model, chosen, products, single), bundle.tokenizer, bundle.config.decoding
