@@ -7,12 +7,14 @@ import copy
 import pytest
 import torch
 
-from translate.config import ModelConfig
+from translate.config import DecodingConfig, ModelConfig
+from translate.decoding import Options
 from translate.device import choose_search_precision, multiplies_fp16_weights
 from translate.kernels import for_search, packed
 from translate.kernels.packed import Fp16WeightLinear, PackedLinear, RoundedLinear, can_pack, missing_rows, pack
 from translate.model import Transformer
 from translate.tokenizer import BOS, PAD
+from translate.translation.torch_engine import TorchEngine
 
 CPU = torch.device("cpu")
 SOURCE = torch.tensor([[5, 6, 7, 8, 2], [9, 10, 2, PAD, PAD]])
@@ -112,6 +114,8 @@ def test_the_precision_of_search(monkeypatch):
         monkeypatch.setattr("translate.device._multiplies_bf16", lambda device, answer=bf16: answer)
         monkeypatch.setattr("translate.device.multiplies_fp16_weights", lambda answer=fp16: answer)
         assert choose_search_precision("auto", CPU) == chosen
+        assert choose_search_precision("auto", CPU, single=True) == (torch.float16 if fp16 else chosen)
+        assert choose_search_precision("bf16", CPU, single=True) == torch.bfloat16
         assert choose_search_precision("fp32", CPU) == torch.float32
         if fp16:
             assert choose_search_precision("fp16", CPU) == torch.float16
@@ -122,3 +126,14 @@ def test_the_precision_of_search(monkeypatch):
         choose_search_precision("fp8", CPU)
     with pytest.raises(ValueError, match="precision fp16 is for x86 CPUs"):
         choose_search_precision("fp16", torch.device("cuda"))
+
+
+@needs_fp16
+@pytest.mark.parametrize("sample", [False, True])
+def test_a_single_sentence_is_searched_in_its_own_precision(sample):
+    """The numbers are those of an engine of that precision, for one sentence and for two."""
+    options = Options(beam=None if sample else 2, sample=sample).fill(DecodingConfig())
+    engines = [TorchEngine.owning(made(), CPU, *precisions) for precisions in ((torch.float32, torch.float16), (torch.float32,), (torch.float16,))]
+    for sources, expected in (([[5, 6, 2]], 2), ([[5, 6, 2], [7, 2]], 1)):
+        found = [engine.search(sources, [5] * len(sources), options, [1] * len(sources)) for engine in engines]
+        assert found[0] == found[expected] != found[3 - expected]

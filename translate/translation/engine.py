@@ -53,6 +53,6 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
     model = ModelFolder(model_folder(folder))
     if engine == "ctranslate2":
         return load_ctranslate2(model, chosen, compute_type)
-    products = choose_search_precision(precision, chosen)
+    products, single = choose_search_precision(precision, chosen), choose_search_precision(precision, chosen, single=True)
     bundle = model.load(chosen)
-    return TorchEngine.owning(bundle.model, chosen, products), bundle.tokenizer, bundle.config.decoding
+    return TorchEngine.owning(bundle.model, chosen, products, single), bundle.tokenizer, bundle.config.decoding

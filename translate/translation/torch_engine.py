@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 
 from translate.decoding import FilledOptions, Hypothesis, beam_search, sample
@@ -17,21 +19,29 @@ BANNED = (PAD, BOS, UNK)
 
 
 class TorchEngine:
-    """On a CPU the products run in the precision that `model` is in (see kernels/packed.py), on CUDA under autocast to `precision`."""
+    """On a CPU the products run in the precision that the model is packed in (see kernels/packed.py), on CUDA under autocast to `precision`."""
 
-    def __init__(self, model: Transformer | PackedTransformer, device: torch.device, precision: torch.dtype = torch.float32) -> None:
-        self.model, self.device, self.precision = model, device, precision
+    def __init__(
+        self,
+        model: Transformer | PackedTransformer,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+        single: Transformer | PackedTransformer | None = None,
+    ) -> None:
+        """single: the model for a batch of one sentence, where that is another."""
+        self.model, self.single, self.device, self.precision = model, single or model, device, precision
         self.max_tokens = model.config.max_tokens
         self.at_once = search_threads(device)
         self.forkable = device.type == "cpu"
         self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
     @classmethod
-    def owning(cls, model: Transformer, device: torch.device, precision: torch.dtype) -> TorchEngine:
-        """With `model` made ready for inference: it can't be trained any more."""
+    def owning(cls, model: Transformer, device: torch.device, precision: torch.dtype, single: torch.dtype | None = None) -> TorchEngine:
+        """With `model` made ready for inference: it can't be trained any more. `single`: precision for a batch of one sentence, if another."""
         if device.type == "cpu":
             keep_freed_memory()
-        return cls(for_search(model, device, precision), device, precision)
+        copy = None if single in (None, precision) else for_search(deepcopy(model), device, single)
+        return cls(for_search(model, device, precision), device, precision, copy)
 
     @torch.no_grad()  # not inference mode, in which autocast would convert the weights anew at every step
     def search(
@@ -44,15 +54,16 @@ class TorchEngine:
             return self._beam_search(sources, limits, options, no_repeat)
 
     def _beam_search(self, sources: list[list[int]], limits: list[int], options: FilledOptions, no_repeat: int) -> list[list[Hypothesis]]:
-        state = self.model.start(self.model.encode(pad(sources).to(self.device)))
+        model = self.single if len(sources) == 1 else self.model
+        state = model.start(model.encode(pad(sources).to(self.device)))
         search = (options.beam, options.length_penalty, options.n_best)
-        return beam_search(self.model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED, no_repeat)
+        return beam_search(model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED, no_repeat)
 
     def _sample(self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int]) -> list[list[Hypothesis]]:
         """Each source takes `n_best` rows, a seed for each."""
-        n = options.n_best
-        state = self.model.start(self.model.encode(pad([ids for ids in sources for _ in range(n)]).to(self.device)))
+        n, model = options.n_best, self.single if len(sources) == 1 else self.model
+        state = model.start(model.encode(pad([ids for ids in sources for _ in range(n)]).to(self.device)))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
-        found = sample(self.model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
+        found = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
         return [[hypothesis for row in found[first : first + n] for hypothesis in row] for first in range(0, len(found), n)]
