@@ -42,7 +42,7 @@ def page_name(path: Path) -> str:
 
 def blocks(path: Path, language: str) -> list[tuple[int, str, str]]:
     """(line number, mark, text) of each fenced block in `language`."""
-    found, mark, start, inside = [], "", 0, None
+    found, mark, start, inside, text = [], "", 0, None, []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if inside is not None and line.startswith("```"):
             if inside == language:
