@@ -18,11 +18,12 @@ PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def floors() -> dict[str, str]:
-    """The oldest allowed version of each dependency, those of the extras included, except the pinned tools of `dev`."""
+    """The oldest allowed version of each dependency, those of the extras included, except for the tools of `dev` and `docs`."""
     import tomllib  # Python 3.11
 
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    requirements = [*project["dependencies"], *(one for name, extra in project["optional-dependencies"].items() if name != "dev" for one in extra)]
+    extras = [extra for name, extra in project["optional-dependencies"].items() if name not in ("dev", "docs")]
+    requirements = [*project["dependencies"], *(one for extra in extras for one in extra)]
     found = {}
     for requirement in requirements:
         match = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(,<[0-9.]+)?( *;.*)?", requirement)

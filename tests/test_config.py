@@ -16,7 +16,8 @@ from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, chec
 from translate.errors import UserError
 from translate.values import flatten, unknown_key
 
-DEFAULTS = {**flatten(dataclasses.asdict(Config())), "decoding.length_penalty": 1.0}  # where it isn't left open
+# where they are not left open
+DEFAULTS = {**flatten(dataclasses.asdict(Config())), "decoding.length_penalty": 1.0, "decoding.batch_tokens": 4096}
 BOUNDS = {key: bounds_of(Config, key) for key in DEFAULTS}
 CHOICES = {key: bounds.choices for key, bounds in BOUNDS.items() if bounds.choices}
 LEAST, MOST, ABOVE, BELOW = (

@@ -234,6 +234,15 @@ def test_a_search_that_memory_does_not_hold_is_done_in_parts(device, short_of_me
     assert translator.translate(lines, batch_tokens=1_000_000) == expected
 
 
+def test_a_gpu_searches_larger_batches(trained, tmp_path):
+    """Where neither the user nor the recipe says."""
+    bundle = load_bundle(trained)
+    assert bundle.config.decoding.batch_tokens is None
+    engines = [TorchEngine(bundle.model, torch.device(name)) for name in ("cpu", "cuda")]
+    for decoding, expected in ((bundle.config.decoding, (4096, 32_768)), (dataclasses.replace(bundle.config.decoding, batch_tokens=77), (77, 77))):
+        assert tuple(Translator(engine, bundle.tokenizer, decoding).decoding.batch_tokens for engine in engines) == expected
+
+
 def test_a_batch_arrives_as_it_was(device, bundle, corpus_folder):
     batch = batch_of(load_bundle(bundle), corpus_folder)
     there = batch.to(device)

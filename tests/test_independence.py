@@ -57,7 +57,7 @@ def test_searches_at_once_find_what_one_after_the_other_finds(trained, corpus_fo
 class Together:
     """An engine whose searches end only when three of them have begun; a source of the piece `bad` is an error."""
 
-    max_tokens, at_once, machine = 64, 3, {}
+    max_tokens, at_once, machine = 64, 3, {"device": "cpu"}
 
     def __init__(self, bad=None):
         self.bad, self.met, self.threads, self.begun = bad, threading.Barrier(3, timeout=30), [], 0

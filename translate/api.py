@@ -108,7 +108,8 @@ def evaluate(
     folder, test = model_folder(expand_path(model)), [expand_path(path) for path in test]
     config = ModelFolder(folder).config
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's, not that of the bundle's author
-    options = Options(beam, length_penalty, batch_tokens).fill(config.decoding)
+    options = Options(beam, length_penalty, batch_tokens)
+    options.fill(config.decoding)  # a mistake is told before the model is loaded
     seed()  # checks SACREBLEU_SEED
     if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out where its tokenizer can't be used
         check_tokenizer(tokenize or default_tokenizer(config.data.target_language))

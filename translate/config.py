@@ -159,7 +159,8 @@ class DecodingConfig:
     # an output may have max_ratio x source tokens + max_extra tokens
     max_ratio: float = bounded(2.0, least=0, most=1000.0)
     max_extra: int = bounded(20, least=1, most=10**6)
-    batch_tokens: int = bounded(4096, least=1, most=10**8)  # source tokens a batch, padding included, each counted `beam` times
+    # source tokens a batch, padding included, each counted `beam` times; null = 4,096 on a CPU, 32,768 on a GPU
+    batch_tokens: Optional[int] = bounded(None, least=1, most=10**8)
 
 
 @dataclass

@@ -28,6 +28,7 @@ REAL = {
 FOR_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
 LENGTH_PENALTY = 1.0  # where none was chosen yet: while training, and where it makes no difference
+BATCH_TOKENS = 4096  # where the device has no say
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class FilledOptions(Options):
 
     beam: int = 1  # where `sample` is set, nothing looks at it
     length_penalty: float = LENGTH_PENALTY
-    batch_tokens: int = DecodingConfig.batch_tokens
+    batch_tokens: int = BATCH_TOKENS
 
     def fill(self, decoding: DecodingConfig) -> FilledOptions:
         return self
@@ -77,7 +78,7 @@ class FilledOptions(Options):
 
 def _default(name: str, decoding: DecodingConfig) -> object:
     value = getattr(decoding, name, None)
-    return LENGTH_PENALTY if name == "length_penalty" and value is None else value
+    return {"length_penalty": LENGTH_PENALTY, "batch_tokens": BATCH_TOKENS}.get(name) if value is None else value
 
 
 def _number(name: str, value: object) -> int | float:

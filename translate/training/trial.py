@@ -37,7 +37,7 @@ from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
 from translate.training.update import Updater
 from translate.training.validation import TOO_MUCH, fewer_validations
-from translate.translation.batching import length_batches
+from translate.translation.batching import default_batch_tokens, length_batches
 from translate.translation.torch_engine import TorchEngine
 
 try:
@@ -140,7 +140,7 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, devic
         return
     engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(settings.precision, device))
     options = Options(beam=settings.validate_beam).fill(config.decoding)
-    beam, batch_tokens = settings.validate_beam, config.decoding.batch_tokens
+    beam, batch_tokens = settings.validate_beam, config.decoding.batch_tokens or default_batch_tokens(device.type)
     few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, beam, tokenizer, config.model.max_tokens, "none")
     sources, targets = few.ids
     began = time.perf_counter()

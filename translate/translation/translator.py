@@ -5,6 +5,7 @@ Whatever the batches, a line is translated as if it stood alone, up to rounding.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ from translate.decoding import FilledOptions, Options, sentence_seed
 from translate.errors import UserError
 from translate.files.paths import expand_path
 from translate.tokenizer import Tokenizer
-from translate.translation.batching import length_batches
+from translate.translation.batching import default_batch_tokens, length_batches
 from translate.translation.engine import Engine, Search, load_engine
 from translate.translation.findings import is_loop
 from translate.translation.pieces import Piece, Translation, join_pieces, split_lines
@@ -44,7 +45,8 @@ class Translator:
         """fork: see `load`."""
         self.pool = SearchPool(engine, fork)
         self.tokenizer = tokenizer
-        self.decoding = decoding
+        batch_tokens = decoding.batch_tokens or default_batch_tokens(engine.machine["device"])
+        self.decoding = dataclasses.replace(decoding, batch_tokens=batch_tokens)
         self.max_tokens = engine.max_tokens
         self.loaded: tuple[Any, ...] | None = None  # the arguments of `load`
 
