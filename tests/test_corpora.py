@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
-from translate.config import CorpusConfig, DataConfig, from_dict
-=======
 from tests.corpus_files import PAIRS, failure, pairs_of, text_corpus, write
-from translate.config import CorpusConfig, DataConfig
->>>>>>> part-data
+from translate.config import CorpusConfig, DataConfig, from_dict
 from translate.data.corpora import load_corpus
 from translate.data.pairs import load_pairs
 

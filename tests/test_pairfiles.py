@@ -104,17 +104,10 @@ def test_lines_that_the_tokenizer_does_not_take_are_reported(tmp_path, data, cap
         (tmp_path / f"dev.{language}").write_text("kurz\n", encoding="utf-8")
     words = ["recipe=quickstart", "data=text", "~data.test.test", f"data.folder={tmp_path}", f"data.cache={data.cache}"]
     main(["check", *words])
-<<<<<<< HEAD
     message = (
         "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence on each line"
     )
     assert message in capsys.readouterr().out
-=======
-    told = (
-        "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence on each line"
-    )
-    assert told in capsys.readouterr().out
->>>>>>> part-habits
     for language, document in zip(sides, documents):
         (tmp_path / f"train.{language}").write_text(document + "\n", encoding="utf-8")
     assert main(["train", *words, f"run={tmp_path / 'run'}"]) == 2
