@@ -8,8 +8,7 @@ Each name is imported when it is first used: `import translate` loads nothing el
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers take a variable of this name for true; importing typing would take most of the time
 if TYPE_CHECKING:
     from translate.api import evaluate as evaluate
     from translate.api import score as score
