@@ -5,7 +5,7 @@ was 1.8 times as fast, beam search 1.2 times (2 cores, Sapphire Rapids, bf16, ba
 threads do not come with a fork.
 
 For programs without other threads when the copies are made, such as the commands: a lock that a thread holds then would stay locked in the copy.
-`concurrent.futures.ProcessPoolExecutor` does not do: its own threads make a later fork hang, and Ctrl-C waits for the searches that run.
+`concurrent.futures.ProcessPoolExecutor` was tried: a process that was forked after use hung, and tests of Ctrl-C and of killed copies failed.
 """
 
 from __future__ import annotations
