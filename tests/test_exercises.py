@@ -163,6 +163,7 @@ def test_the_page_names_what_there_is():
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.filterwarnings("ignore:the hypothesis has")  # what it writes after three steps is noise
 def test_the_solution_trains_and_translates(monkeypatch, capsys):
     from translate.phrasebook import pairs
 

@@ -1,6 +1,6 @@
 """docs/tour.ipynb runs from top to bottom, and is committed as it ran.
 
-To write its outputs anew: jupyter nbconvert --to notebook --execute --inplace docs/tour.ipynb
+To write its outputs anew, with jupyterlab and ipywidgets installed: jupyter nbconvert --to notebook --execute --inplace docs/tour.ipynb
 """
 
 from __future__ import annotations

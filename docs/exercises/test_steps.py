@@ -24,8 +24,10 @@ CONFIG = ModelConfig(width=WIDTH, heads=HEADS, feedforward=FEEDFORWARD, encoder_
 
 
 def close(found: Tensor, expected: Tensor, hint: str) -> None:
+    __tracebackhide__ = True  # pytest shows the check that calls this
     assert found.shape == expected.shape, f"the shape is {tuple(found.shape)}, expected {tuple(expected.shape)}"
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4, msg=lambda message: f"{hint}\n{message}")
+    values = f"\nyours:    {found.tolist()}\nexpected: {expected.tolist()}" if found.numel() <= 8 else ""
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4, msg=lambda message: f"{hint}{values}\n{message}")
 
 
 def draw(*shape: int, seed: int = 1) -> Tensor:
