@@ -1,4 +1,4 @@
-"""Settings: every impossible one is refused by a message with the key, the value and the way out; what is valid survives a round trip."""
+"""Settings: an impossible one is refused by a message with the key, the value and what to do; what is valid survives a round trip."""
 
 from __future__ import annotations
 

@@ -48,21 +48,21 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 def complete_word(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """What a word of `train` or `check` may become: KEY= as long as no value has begun, then KEY=VALUE. argcomplete names the parameters."""
-    own = Path(parsed_args.config_dir).expanduser() if getattr(parsed_args, "config_dir", None) else None
+    user_folder = Path(parsed_args.config_dir).expanduser() if getattr(parsed_args, "config_dir", None) else None
     defaults: dict[str, Any] = flatten(dataclasses.asdict(Config()))
     key, equals, value = prefix.partition("=")
     if not equals:
         keys = [key for key in defaults if not key.startswith(("data.train", "data.validation", "data.test"))]
         return [f"{word}=" for word in ("recipe", *GROUPS, *keys)]
     before, comma = value.rpartition(",")[:2]  # of a sweep: model=tiny,sm
-    return [f"{key}={before}{comma}{each}" for each in values(key, value[len(before + comma) :], own, defaults)]
+    return [f"{key}={before}{comma}{each}" for each in values(key, value[len(before + comma) :], user_folder, defaults)]
 
 
-def values(key: str, begun: str, own: Path | None, defaults: dict[str, Any]) -> list[str]:
+def values(key: str, begun: str, user_folder: Path | None, defaults: dict[str, Any]) -> list[str]:
     if key == "recipe":
-        return [*choices("recipe", own), *paths(begun, SUFFIXES)]
+        return [*choices("recipe", user_folder), *paths(begun, SUFFIXES)]
     if key in GROUPS:
-        return choices(key, own)
+        return choices(key, user_folder)
     if key in PATHS:
         return paths(begun)
     if isinstance(defaults.get(key), bool):

@@ -27,7 +27,7 @@ TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
 class Words:
     """A parsed command line. runs: the overrides of each run, as Hydra has them; swept: the texts that differ between runs."""
 
-    own: Path | None  # the folder of --config-dir
+    user_folder: Path | None  # the folder of --config-dir
     runs: list[list[Any]]
     swept: list[list[str]]
     recipes: dict[str, Path]  # recipes given as a path: name -> file
@@ -35,12 +35,12 @@ class Words:
 
 def parse_words(options: dict[str, str], overrides: list[str]) -> Words:
     """Parse the overrides and expand the sweep. UserError for words that make no sense."""
-    own = None
+    user_folder = None
     if "--config-dir" in options:
-        own = Path(options["--config-dir"]).expanduser()
-        if not own.is_dir():
+        user_folder = Path(options["--config-dir"]).expanduser()
+        if not user_folder.is_dir():
             raise UserError(f"--config-dir {options['--config-dir']}: the folder was not found")
-    words = Words(own, [], [], {})
+    words = Words(user_folder, [], [], {})
     for word in filter(lambda word: word.startswith("recipe="), overrides):  # first: its folder may hold groups that other words choose from
         parse(word, words, "--multirun" in options)
     parsed = [parse(word, words, "--multirun" in options) for word in overrides]
@@ -48,8 +48,8 @@ def parse_words(options: dict[str, str], overrides: list[str]) -> Words:
     if twice := next((key for key in keys if keys.count(key) > 1), None):
         raise UserError(f"{twice} is given twice: {' '.join(word for word, key in zip(overrides, keys) if key == twice)}")
     if "recipe" not in keys:
-        raise UserError(f"no recipe is given: add recipe=NAME, one of {', '.join(choices('recipe', own))}")
-    values = [values_of(override, own) for override in parsed]
+        raise UserError(f"no recipe is given: add recipe=NAME, one of {', '.join(choices('recipe', user_folder))}")
+    values = [values_of(override, user_folder) for override in parsed]
     if (count := math.prod(map(len, values))) > MOST_RUNS:
         raise UserError(f"the sweep has {'at least ' if max(map(len, values)) > MOST_RUNS else ''}{count:,} runs: at most {MOST_RUNS:,} go together")
     for chosen in itertools.product(*values):
@@ -83,7 +83,9 @@ def parse(word: str, words: Words, many: bool) -> Any:
         chosen = override.value()
         if override.is_delete() or override.is_add() or not isinstance(chosen, str):
             raise UserError(f"{word}: give one recipe, recipe=NAME; with -m several, one after the other: recipe=NAME,NAME")
-        if chosen.endswith(SUFFIXES) or (chosen not in words.recipes and not find("recipe", chosen, words.own) and re.search(r"[/\\]|^[~.]", chosen)):
+        if chosen.endswith(SUFFIXES) or (
+            chosen not in words.recipes and not find("recipe", chosen, words.user_folder) and re.search(r"[/\\]|^[~.]", chosen)
+        ):
             return parse(recipe_path(chosen, words), words, many)
     return override
 
@@ -104,7 +106,7 @@ def check_override(word: str, override: Any, words: Words, many: bool) -> None:
         raise UserError(f"{word} has a comma: add -m to train one after the other, {hint}" if "," in value else f"{word} is a sweep: add -m")
     if re.search(r",0\d*(,|$)", value) and re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", value):
         raise UserError(f"{word}: write the number without commas, {key}={value.replace(',', '')}")
-    if not override.is_sweep_override() and not override.is_delete() and (found := fault_of(key, override.value(), words.own)):
+    if not override.is_sweep_override() and not override.is_delete() and (found := fault_of(key, override.value(), words.user_folder)):
         raise UserError(found)
     if override.is_delete() and "." in key and not TEST_SETS.match(key):
         raise UserError(f"{word}: a setting can't be dropped, only given another value: {key}=VALUE; ~data.test.NAME drops a test set")
@@ -112,12 +114,12 @@ def check_override(word: str, override: Any, words: Words, many: bool) -> None:
         raise UserError(f"{word}: ~data.test.NAME drops a test set, one at a time")
 
 
-def fault_of(key: str, value: Any, own: Path | None) -> str | None:
+def fault_of(key: str, value: Any, user_folder: Path | None) -> str | None:
     """What is wrong with a value for this key; None where that can't be told here: an item of a list, a group's choice."""
     parts = key.split(".")
     if (
         key in (*GROUPS, "recipe")
-        or (own and (own / key).is_dir() and key not in typing.get_type_hints(Config))
+        or (user_folder and (user_folder / key).is_dir() and key not in typing.get_type_hints(Config))
         or any(part.isdecimal() or not part.isidentifier() for part in parts)
     ):
         return None
@@ -133,16 +135,16 @@ def recipe_path(text: str, words: Words) -> str:
     found = [each for each in (path, *(Path(f"{path}{suffix}") for suffix in SUFFIXES)) if each.suffix in SUFFIXES and each.is_file()]
     if not found:
         name = path.stem
-        known = choices("recipe", words.own)
+        known = choices("recipe", words.user_folder)
         hint = f"did you mean recipe={name}?" if name in known else f"recipe=NAME takes one of {', '.join(known)}"
         raise UserError(f"recipe={text}: there is no such .yaml or .yml file; {hint}")
     name = re.sub(r"[^\w.+-]", "_", found[0].stem)
     while words.recipes.get(name, found[0]) != found[0]:
         name += "_"
     words.recipes[name] = found[0]
-    if words.own is None:  # as with --config-dir, it can build on its neighbours
+    if words.user_folder is None:  # as with --config-dir, it can build on its neighbours
         folder = found[0].absolute().parent
-        words.own = folder.parent if folder.name == "recipe" else None
+        words.user_folder = folder.parent if folder.name == "recipe" else None
     return f"recipe='{name}'"
 
 
@@ -154,7 +156,7 @@ def keys_in(value: Any) -> set[str]:
     return {key for each in parts for key in keys_in(each)}
 
 
-def values_of(override: Any, own: Path | None) -> list[str]:
+def values_of(override: Any, user_folder: Path | None) -> list[str]:
     """The words that an override stands for: itself, or one for each value of a sweep."""
     from hydra.core.override_parser.types import Glob
 
@@ -162,9 +164,9 @@ def values_of(override: Any, own: Path | None) -> list[str]:
         return [override.input_line]
     key, value = override.get_key_element(), override.value()
     if isinstance(value, Glob):
-        names = value.filter(choices(override.key_or_group, own))
+        names = value.filter(choices(override.key_or_group, user_folder))
         if not names:
-            raise UserError(f"{override.input_line} matches none of {', '.join(choices(override.key_or_group, own))}")
+            raise UserError(f"{override.input_line} matches none of {', '.join(choices(override.key_or_group, user_folder))}")
         return [f"{key}={name}" for name in names]
     if not override.is_discrete_sweep():
         raise UserError(f"{override.input_line}: an interval is not a list of values: write, {key}=VALUE,VALUE")

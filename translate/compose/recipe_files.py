@@ -23,21 +23,23 @@ def shipped(name: str) -> Path:
     raise UserError(f"{package / name} is missing: install translate-nmt again")
 
 
-def folders(group: str, own: Path | None = None) -> list[Path]:
+def folders(group: str, user_folder: Path | None = None) -> list[Path]:
     """Where the files of `group` are, the user's own first; without a group the primary configuration, which is always ours."""
-    places = [own / group] if own and group else []
+    places = [user_folder / group] if user_folder and group else []
     return [folder for folder in [*places, shipped("recipes") if group == "recipe" else shipped("conf") / group] if folder.is_dir()]
 
 
-def choices(group: str, own: Path | None = None) -> list[str]:
+def choices(group: str, user_folder: Path | None = None) -> list[str]:
     """The names that `group` can be set to."""
-    found = {path.relative_to(folder).with_suffix("") for folder in folders(group, own) for path in folder.rglob("*") if path.suffix in SUFFIXES}
+    found = {
+        path.relative_to(folder).with_suffix("") for folder in folders(group, user_folder) for path in folder.rglob("*") if path.suffix in SUFFIXES
+    }
     return sorted(path.as_posix() for path in found)
 
 
-def find(group: str, name: str, own: Path | None = None) -> Path | None:
+def find(group: str, name: str, user_folder: Path | None = None) -> Path | None:
     """The file of a choice, None where there is none. UserError where two have its name."""
-    for folder in folders(group, own):
+    for folder in folders(group, user_folder):
         found = [path for path in (folder / f"{name}{suffix}" for suffix in SUFFIXES) if path.is_file()]
         if len(found) > 1:
             raise UserError(f"{group}={name} is both {found[0]} and {found[1].name}: remove one of them")
@@ -46,9 +48,9 @@ def find(group: str, name: str, own: Path | None = None) -> Path | None:
     return None
 
 
-def unknown_choice(group: str, name: str, own: Path | None = None) -> str:
+def unknown_choice(group: str, name: str, user_folder: Path | None = None) -> str:
     """The message for a choice that does not exist."""
-    known = choices(group, own)
+    known = choices(group, user_folder)
     if not known:
         return f"there is no group {group}: {suggestion(group, GROUPS) or 'groups are ' + ', '.join(GROUPS)}"
     own_file = "; a file of your own: recipe=PATH/NAME.yaml" if group == "recipe" else ""

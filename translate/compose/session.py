@@ -117,13 +117,13 @@ def read_files(run: Sequence[Any], words: Words) -> Files:
     def add(group: str, name: str, where: str = "", optional: bool = False) -> None:
         if (group, name) in files or (group, name) == ("", "schema"):
             return
-        path = (beside(name) if group == "recipe" else None) or find(group, name, words.own)
+        path = (beside(name) if group == "recipe" else None) or find(group, name, words.user_folder)
         if path:
             file = files[group, name] = read(path, group, name)
             for entry in file.defaults:
                 add(entry.group, entry.name, f"{path}, line {entry.line}: ", entry.optional)
         elif not optional:
-            raise UserError(f"{where}{unknown_choice(group, name, words.own)}")
+            raise UserError(f"{where}{unknown_choice(group, name, words.user_folder)}")
 
     def beside(name: str) -> Path | None:
         """A recipe given as a path, or a file in the same folder."""
@@ -135,11 +135,11 @@ def read_files(run: Sequence[Any], words: Words) -> Files:
     for override in run:
         key, value = override.key_or_group, override.value()
         setting = "." in key or (key in settings and key not in GROUPS)
-        if setting or override.is_delete() or not folders(key, words.own):
+        if setting or override.is_delete() or not folders(key, words.user_folder):
             continue
         if override.is_add() and key in (*GROUPS, "recipe"):
             raise UserError(f"{override.input_line}: {key} has a choice already, leave out the +")
         if value is None or isinstance(value, (list, dict)):
-            raise UserError(f"{override.input_line}: {key} takes one choice, one of {', '.join(choices(key, words.own))}")
+            raise UserError(f"{override.input_line}: {key} takes one choice, one of {', '.join(choices(key, words.user_folder))}")
         add(key, str(value))
     return files

@@ -40,7 +40,7 @@ def print_info(what: str, texts: list[str], files: Files, words: Words) -> None:
     from hydra.types import RunMode
 
     if what == "searchpath":
-        print("\n".join(str(folder) for folder in (words.own, shipped("conf"), shipped("recipes")) if folder))
+        print("\n".join(str(folder) for folder in (words.user_folder, shipped("conf"), shipped("recipes")) if folder))
         return
     try:
         found = GlobalHydra.instance().config_loader().compute_defaults_list("train", texts, RunMode.RUN)

@@ -1,7 +1,7 @@
-"""Several processes that train one model together, as torchrun starts them; a process alone is the first of one.
+"""Several processes that train one model together, as torchrun starts them; a single process is the only rank.
 
-Every rank takes its share of each batch, so that the batches are those of a process alone, and DistributedDataParallel (Li et al. 2020) adds the
-gradients up. What depends on a clock, a signal or a file is decided by one rank for all: else they would drift apart.
+Every rank takes its share of each batch, so that the batches are those of a single process, and DistributedDataParallel (Li et al. 2020) adds up
+the gradients. What depends on a clock, a signal or a file is decided by one rank for all; otherwise they would diverge.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -22,7 +22,7 @@ from translate.errors import UserError
 from translate.tokenizer import PAD
 
 T = TypeVar("T")
-# for the first rank, which prepares the corpus, validates and saves; that a rank has died torchrun notices at once
+# for the first rank, which prepares the corpus, validates and saves; torchrun notices at once when a rank dies
 LONGEST_WAIT = datetime.timedelta(hours=24)
 
 
@@ -33,27 +33,26 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the rank that writes and speaks."""
+        """Whether this is the rank that writes files and logs."""
         return self.rank == 0
 
     def parallel(self, model: nn.Module) -> nn.Module:
-        """`model`, its gradients averaged over the ranks as the backward pass goes along."""
+        """`model`, its gradients averaged over the ranks during the backward pass."""
         if self.size == 1:
             return model
-        parallel = nn.parallel.DistributedDataParallel
         # the table of positions is the same in all; the option's name changed with torch 2.13, which warns of the old one
-        names = inspect.signature(parallel).parameters
-        option = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
-        return parallel(model, gradient_as_bucket_view=True, **{option: False})
+        names = inspect.signature(nn.parallel.DistributedDataParallel).parameters
+        options: dict[str, Any] = {"forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers": False}
+        return nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True, **options)
 
-    def apart(self, model: nn.Module) -> contextlib.AbstractContextManager:
-        """While it holds, gradients of `parallel`'s model add up in each rank alone."""
-        return contextlib.nullcontext() if self.size == 1 else model.no_sync()
+    def no_sync(self, model: nn.Module) -> contextlib.AbstractContextManager[None]:
+        """Inside, the gradients of a model from `parallel` are not averaged: each rank adds up its own."""
+        return model.no_sync() if isinstance(model, nn.parallel.DistributedDataParallel) else contextlib.nullcontext()
 
     def share(self, batch: Batch) -> Batch:
         """Every `size`-th sentence of `batch`: sorted by length, so each rank gets about as many tokens. `tokens` stays that of the whole.
 
-        Where there is none left for this rank, it gets one without labels: it must take its part in the sum of the gradients.
+        A rank for which none is left gets one without labels: it must take part in the sum of the gradients.
         """
         if self.size == 1:
             return batch
@@ -68,33 +67,34 @@ class Ranks:
             distributed.all_reduce(value := value.clone())
         return value
 
-    def greatest(self, value: int) -> int:
+    def maximum(self, value: int) -> int:
         if self.size == 1:
             return value
         distributed.all_reduce(shared := torch.tensor(value), distributed.ReduceOp.MAX)
         return int(shared)
 
-    def wait(self) -> None:
-        """Until all ranks are here."""
+    def barrier(self) -> None:
+        """Wait until all ranks are here."""
         if self.size > 1:
             distributed.all_reduce(torch.zeros(()))
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What `make` returns in the first rank, where alone it runs. An exception there ends the others at once, without a word of their own."""
+        """Run `make` in the first rank only and return its result in all. An exception there ends the others at once, without messages of theirs."""
         if self.size == 1:
             return make()
-        outcome: list = [False, None]
+        outcome: list[Any] = [False, None]
         try:
             if self.first:
                 outcome = [True, make()]
-        finally:  # also with an exception: else the others would wait for it
+        finally:  # even after an exception, or the others would wait for ever
             distributed.broadcast_object_list(outcome, src=0, device=torch.device("cpu"))
         if not outcome[0]:
             raise SystemExit(2)
-        return outcome[1]
+        result: T = outcome[1]
+        return result
 
     def after_first(self, make: Callable[[], T]) -> T:
-        """What `make` returns in every rank; the others run it once it has returned in the first, and find what that wrote."""
+        """Run `make` in the first rank, then in the others, which find the files that it wrote."""
         made: list[T] = []
         self.from_first(lambda: made.append(make()))
         return made[0] if made else make()

@@ -166,7 +166,7 @@ class Run:
     def restore(self, validated: bool = False) -> None:
         """Model, optimizer and progress as of the last save, or of the last validation; a new run leaves them as they are."""
         progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.info, validated) or Progress(data=self.data.fingerprint)
-        self.ranks.wait()  # else the first could write its next save while another still reads this one
+        self.ranks.barrier()  # else the first could write its next save while another still reads this one
         self.progress = self.ranks.from_first(lambda: self.validation.remeasure_best(progress))
         self.batches = self.stream.batches_from(self.progress.epoch, self.progress.position)
         self.skipped_in_a_row = 0
@@ -188,7 +188,7 @@ class Run:
 
     def end_if_stopped(self, save: bool) -> None:
         """Raise Stopped where any rank got a signal."""
-        if number := self.ranks.greatest(self.stop.number):
+        if number := self.ranks.maximum(self.stop.number):
             if save:
                 self.save()
             stopped = Stopped(number, self.progress.step)

@@ -98,7 +98,7 @@ class Updater:
     def _backward(self, batch: Batch, tokens: int, last: bool) -> Tensor:
         """Add the gradient of one batch; the ranks share theirs with the `last`. Returns its negative log-likelihood."""
         settings = self.config.optim
-        with contextlib.nullcontext() if last else self.ranks.apart(self.parallel):
+        with contextlib.nullcontext() if last else self.ranks.no_sync(self.parallel):
             with autocast(self.device, self.precision):
                 copies = 2 if settings.r_drop else 1
                 hidden = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1))
