@@ -48,7 +48,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[Raw
 
 
 def open_to_continue(path: str | os.PathLike[str], truncate: bool) -> io.BufferedWriter[RawOutput]:
-    """The file itself, which a long job writes to as it goes on: from its end, or from its beginning with `truncate`. UserError, also from a write, where it can't be written."""
+    """The file itself, which a long job writes to as it goes on: from its end, or with `truncate` from its beginning.
+
+    UserError, also from a write, where it can't be written.
+    """
     given = os.fspath(path)
     with name_write_errors(given):
         how = os.O_TRUNC if truncate else os.O_APPEND
