@@ -312,7 +312,7 @@ def test_a_save_that_is_a_link_out_of_its_folder_is_refused_before_it_could_be_r
     checkpoints = Checkpoints(tmp_path, 1)
     checkpoints.save(model, optimizer, Progress())
     link(checkpoints.resume, target)
-    for look in (checkpoints.standing, lambda: checkpoints.load(model, optimizer, print)):
+    for look in (checkpoints.peek, lambda: checkpoints.load(model, optimizer, print)):
         with pytest.raises(UserError, match="resume.safetensors"):
             look()
     assert (tmp_path / "other").read_text() == "x" and not (tmp_path / "missing").exists()

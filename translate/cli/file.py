@@ -107,9 +107,10 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
         arguments.beam, arguments.length_penalty, arguments.batch_tokens, arguments.n_best,
         arguments.sample, arguments.temperature, arguments.top_k, arguments.top_p, arguments.seed,
     )  # fmt: skip
-    if inputs.field is None:
-        layout = (arguments.format == "jsonl", arguments.n_best, arguments.scores)
-        return ((result, to_text(result, *layout)) for result in translator.translate_stream(inputs.lines(), options, window, done))
     texts_done = inputs.count_texts(done)
-    assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done)
-    return assembly.assembled(translator.translate_stream(assembly.texts(), options, window, texts_done))
+    assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done) if inputs.field else None
+    texts = assembly.texts() if assembly else inputs.lines()
+    results = translator.translate_stream(texts, options, window, texts_done)
+    if assembly:
+        return assembly.assembled(results)
+    return ((result, to_text(result, arguments.format == "jsonl", arguments.n_best, arguments.scores)) for result in results)

@@ -32,7 +32,7 @@ class Inputs:
         return itertools.chain.from_iterable(self.readers)
 
     def count_texts(self, done: int) -> int:
-        """How many texts the field has in the first `done` lines, which are read just for that."""
+        """How many texts there are in the first `done` lines. Those of a field are read and counted, as a line may have several."""
         if self.field is None:
             return done
         records = self.field.parse(self.parts[0].lines(self.errors, ends=True))

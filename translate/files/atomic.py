@@ -47,11 +47,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[Raw
             yield stream
 
 
-def open_to_continue(path: str | os.PathLike[str], anew: bool) -> io.BufferedWriter[RawOutput]:
-    """The file itself, which a long job writes to as it goes on: from its end, or `anew`. UserError, also from a write, where it can't be written."""
+def open_to_continue(path: str | os.PathLike[str], truncate: bool) -> io.BufferedWriter[RawOutput]:
+    """The file itself, which a long job writes to as it goes on: from its end, or with `truncate` from its beginning.
+
+    UserError, also from a write, where it can't be written.
+    """
     given = os.fspath(path)
     with name_write_errors(given):
-        how = os.O_TRUNC if anew else os.O_APPEND
+        how = os.O_TRUNC if truncate else os.O_APPEND
         return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | how, 0o666), given))
 
 

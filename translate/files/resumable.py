@@ -40,7 +40,7 @@ class ResumableFile:
                 for _ in range(1 + units * self.lines_each):
                     file.readline()
                 file.truncate(file.tell())
-        self.stream = io.TextIOWrapper(open_to_continue(self.part, anew=not self.done), encoding="utf-8", newline="\n")
+        self.stream = io.TextIOWrapper(open_to_continue(self.part, truncate=not self.done), encoding="utf-8", newline="\n")
         if not self.done:
             self.stream.write(self.header)
         return self.stream
