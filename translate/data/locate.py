@@ -1,4 +1,4 @@
-"""The file that a path in a recipe means: a compressed one of that name, what came through a pipe."""
+"""The file to open for a path in a recipe: the compressed one of that name, or a copy of what came through a pipe."""
 
 from __future__ import annotations
 
