@@ -104,7 +104,7 @@ def reader_folder(folder: Path, path: Path, bundle: Path, corpus: Path) -> None:
     """Fill `folder` with what a reader of the page has: runs, a small corpus, files to translate and to score, the page's recipe."""
     text = path.read_text(encoding="utf-8")
     for run in ("quickstart", "mine"):
-        if run == "quickstart" or "recipe=my/recipe/mine.yaml" not in text:  # else the page trains it
+        if run == "quickstart" or ("-m runs/mine" in text and "recipe=my/recipe/mine.yaml" not in text):  # else the page trains it
             shutil.copytree(bundle, folder / "runs" / run, ignore=shutil.ignore_patterns("checkpoints"))
     for language in ("de", "en"):
         train = (corpus / f"train.{language}").read_text(encoding="utf-8").splitlines()[:300]

@@ -86,8 +86,8 @@ def test_the_reference_may_be_stdin(folder):
 
 def test_files_may_be_packed_and_from_windows(folder, capsys):
     expected = answer(capsys, "first.en", "second.en", "-i", "output.en")
-    gzip.open("first.gz", "wb").write(Path("first.en").read_bytes())
-    lzma.open("second.xz", "wb").write(Path("second.en").read_bytes())
+    Path("first.gz").write_bytes(gzip.compress(Path("first.en").read_bytes()))
+    Path("second.xz").write_bytes(lzma.compress(Path("second.en").read_bytes()))
     write(folder / "crlf", HYPOTHESIS, "\r\n")
     Path("bom").write_bytes(b"\xef\xbb\xbf" + "\n".join(HYPOTHESIS).encode())
     for name in ("crlf", "bom"):

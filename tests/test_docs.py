@@ -105,14 +105,34 @@ def test_commands_that_are_not_run_parse(command: Command, words, tmp_path, monk
 
 
 PYTHON = [pytest.param(path, id=page_name(path)) for path in PAGES if blocks(path, "python")]
+BUDGET = '"training.minutes=1"'
+SHORT = ", ".join(  # in its place: two steps on a small part of the corpus
+    f'"{words}"'
+    for words in (
+        "training.minutes=0", "training.steps=2", "training.threads=1", "data.train=[{kind: phrasebook, split: validation, lines: 1-500}]",
+        "data.test.test.lines=1-20", "~data.test.test_unseen",
+    )
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("path", PYTHON)
-def test_the_python_of_a_page_runs(path, tmp_path, bundle, corpus_folder, monkeypatch):
-    """Its blocks one after the other, as in one program."""
-    reader_folder(tmp_path, path, bundle, corpus_folder)
-    monkeypatch.chdir(tmp_path)
+def run_python(path: Path, folder: Path, bundle: Path, corpus: Path, monkeypatch) -> dict:
+    """Run the Python of a page, block after block as one program -> its names."""
+    reader_folder(folder, path, bundle, corpus)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     names: dict = {"__name__": "__main__"}
     for line, mark, text in blocks(path, "python"):
         if mark != "not run":
-            exec(compile("\n" * (line - 1) + text, page_name(path), "exec"), names)
+            exec(compile("\n" * (line - 1) + text.replace(BUDGET, SHORT), page_name(path), "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("path", PYTHON)
+def test_the_python_of_a_page_runs(path, tmp_path, bundle, corpus_folder, monkeypatch, capsys):
+    names = run_python(path, tmp_path, bundle, corpus_folder, monkeypatch)
+    if page_name(path) == "docs/python.md":
+        printed = capsys.readouterr().out
+        assert "line 2 is None: text is needed" in printed and "3 of 3" in printed
+        assert names["again"].translate([""]) == [""]
+        assert names["report"]["steps"] == 2 and names["report"]["finished_before"]
+        assert list(names["table"]["en"]) == list(names["data"]["en"]) == names["again"].translate(["Guten Morgen.", "Das Haus ist alt."])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+import translate
 from tests.pages import PAGES, ROOT, blocks, commands, page_name, reader_folder, recipes
 from translate.cli.main import main
 from translate.cli.train import choices, compose
-from translate.decoding.options import REAL, WHOLE
+from translate.decoding.options import REAL, WHOLE, Options
 
 README = ROOT / "README.md"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -107,6 +109,16 @@ def test_the_table_of_scores_is_as_shown(tmp_path, bundle, corpus_folder, monkey
     assert [line.split()[0] for line in shown.splitlines()] == [line.split()[0] for line in out.splitlines()]
     signatures = [[line.split()[-1].partition("|version:")[0] for line in text.splitlines()] for text in (shown, out)]
     assert signatures[0] == signatures[1]
+
+
+def test_the_python_page_names_all_there_is():
+    page = text_of("docs/python.md")
+    for name in translate.__all__:
+        assert f"`{name}`" in page
+    results = page.partition("| attribute |")[2].partition("\n\n")[0]
+    fields = {field.name for field in dataclasses.fields(translate.Translation)}
+    assert set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in results.splitlines()[2:]))) == fields
+    assert re.findall(r"^\| `(\w+)` \|", page.partition("### Options")[2], re.MULTILINE) == [field.name for field in dataclasses.fields(Options)]
 
 
 def test_the_bounds_of_the_options_are_those_of_the_code():
