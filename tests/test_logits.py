@@ -58,7 +58,7 @@ def test_probabilities_neither_overflow_nor_turn_impossible_rows_into_nan():
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
-def test_scores_that_are_no_numbers_are_told(wrong):
+def test_scores_that_are_not_numbers_are_an_error(wrong):
     with pytest.raises(ValueError, match="not numbers"):
         log_probabilities(torch.tensor([[0.0, 1.0], [wrong, 0.0]]))
 

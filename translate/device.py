@@ -1,7 +1,4 @@
-"""Every choice that depends on the hardware, in one place: device, precision, threads, memory.
-
-Used by training and by the translator; nothing else asks what machine it runs on.
-"""
+"""Every choice that depends on the hardware: device, precision, threads, memory."""
 
 from __future__ import annotations
 
@@ -19,12 +16,14 @@ from torch import nn
 
 from translate.errors import UserError
 
+KEPT_KERNELS = 64  # more than a step of search needs, so that validations find theirs again
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` is a CUDA device if there is one, else the CPU. `auto` and `cuda`: the first device, or under torchrun one for each process of this
     machine.
 
-    UserError for a device that is not there.
+    UserError for a device that does not exist.
     """
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
@@ -68,23 +67,23 @@ def choose_search_precision(name: str, device: torch.device, single: bool = Fals
 def multiplies_fp16_weights() -> bool:
     """Whether torch has FBGEMM's product of fp32 numbers with weights kept in fp16, and this CPU can run it.
 
-    torch means to remove it one day and warns of that, once: here, where the warning can be kept from users, who can do nothing about it.
+    torch plans to remove it and warns of that once: here, where the warning can be kept from users, who can't change it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             weight = torch.fbgemm_pack_gemm_matrix_fp16(torch.eye(8))
-            return torch.equal(torch.fbgemm_linear_fp16_weight_fp32_activation(torch.eye(8), weight, None), torch.eye(8))
+            return bool(torch.equal(torch.fbgemm_linear_fp16_weight_fp32_activation(torch.eye(8), weight, None), torch.eye(8)))
         except (AttributeError, RuntimeError, TypeError):
             return False
 
 
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # AMX's tiles or AVX-512's bf16 products: both measured 4 to 5 times as fast as fp32 ones (2 cores, Sapphire Rapids and Zen 5).
     # An older torch lacks one of these names; its public ones came with 2.11 only.
-    return any(getattr(torch.cpu, name, bool)() for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
@@ -96,13 +95,16 @@ def compiled(model: nn.Module) -> nn.Module:
     """`model` with its forward and backward compiled, for batches of any shape. UserError where there is no C++ compiler."""
     compiler = os.environ.get("CXX", "g++")
     if not shutil.which(compiler):
-        raise UserError(f"training.compile needs a C++ compiler, and there is no {compiler}: install one, name it in CXX, or leave that out")
-    torch._logging.set_logs(dynamo=logging.ERROR)  # else it warns of every place that it leaves to Python
-    return torch.compile(model, dynamic=True)
+        raise UserError(
+            f"training.compile needs a C++ compiler, and there is no {compiler}: install one, name it in CXX, or leave training.compile out"
+        )
+    torch._logging.set_logs(dynamo=logging.ERROR)  # it warns of every place that it leaves to Python
+    module: nn.Module = torch.compile(model, dynamic=True)  # type: ignore[assignment]
+    return module
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory, of the GPU or the machine, was too small: torch has a type for the former only, CTranslate2 for the latter."""
+    """Whether the GPU or the machine ran out of memory. torch has a type of error for the GPU only, CTranslate2 for the machine only."""
     said = ("can't allocate memory", "std::bad_alloc", "out of memory", "ALLOC_FAILED", "could not create a primitive")  # the last is oneDNN's
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (isinstance(error, RuntimeError) and any(word in str(error) for word in said))
 
@@ -111,9 +113,6 @@ def set_threads(threads: int) -> None:
     """Use `threads` CPU threads; 0: torch's choice."""
     if threads:
         torch.set_num_threads(threads)
-
-
-KERNELS = 64  # more than a step of search has, so that validations find theirs again
 
 
 def keep_freed_memory() -> None:
@@ -129,7 +128,7 @@ def keep_freed_memory() -> None:
 
 
 def release_memory() -> None:
-    """Give freed memory back, the GPU's too: after a search that ran out of it, for whoever asks elsewhere, such as oneDNN for its code."""
+    """Return freed memory to the system, the GPU's too. After running out of it, others need some: oneDNN, for one, for its code."""
     if libc := _glibc():
         libc.malloc_trim(0)
     if torch.cuda.is_initialized():
@@ -137,25 +136,25 @@ def release_memory() -> None:
 
 
 def limit_kernel_cache() -> None:
-    """Let oneDNN, which makes a kernel for each shape of a product, remember the last ones only: in training nearly every batch has its own shapes.
+    """Let oneDNN keep few kernels. It compiles one for each shape of a product, and in training nearly every batch has shapes of its own.
 
-    It and its wrapper in torch remember 1,024 each, and a kernel holds up to a megabyte: half of the memory of a training process, for kernels
-    that never came back (tatoeba_de_en, 200 steps: 1.93 GB, 1.04 GB with this; with 32 kernels 0.93 GB and up to 11% slower). Both read their
-    limits at the first product; what the user has set stands.
+    By default oneDNN and its wrapper in torch keep 1,024 each, of up to a megabyte: half of the memory of a training process, for kernels that are
+    not used again (tatoeba_de_en, 200 steps: 1.93 GB, 1.04 GB with this; with 32 kernels 0.93 GB and up to 11% slower). Both read their limits at
+    the first product. Limits that the user has set stand.
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        os.environ.setdefault(name, str(KERNELS))
+        os.environ.setdefault(name, str(KEPT_KERNELS))
 
 
 def advise_random_access(address: int, size: int) -> None:
-    """Tell the kernel that a mapped file is read here and there.
+    """Tell the kernel that a mapped file is read at random.
 
-    Else it reads ahead at each place, megabytes on some machines, and of a corpus larger than memory throws the rest out again: 30,000 random
-    rows of 5 million pairs, in 512 MB with 8 MB read ahead, read 420 GB and had not ended after six minutes.
+    Otherwise it reads ahead at each place, megabytes on some machines, and drops the rest of a corpus larger than memory: 30,000 random rows of 5
+    million pairs, in 512 MB of memory with 8 MB read ahead, read 420 GB and had not finished after six minutes.
     """
     if libc := _glibc():
         first = address // mmap.PAGESIZE * mmap.PAGESIZE
-        # advice only: where it is refused, nothing is lost
+        # only advice: it may be refused
         libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(address + size - first), mmap.MADV_RANDOM)
 
 

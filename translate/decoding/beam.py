@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from translate.decoding.greedy import greedy
-from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, without
+from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, remaining
 from translate.decoding.logits import ban, best_continuations, block_repeats, log_probabilities, no_token
 
-# The greatest length allowed as the horizon costs 1.7 times the rows, for the same translations but 2 (of 4,521, two models on Multi30k and Tatoeba,
-# alpha 1); 2 changes 17. To stop once as many hypotheses as the beam holds are complete ("first come, first served", Kasai et al. 2022) takes more
-# rows than this, and changed 84 of 2,000.
+# Looking ahead to the greatest length allowed costs 1.7 times the rows and changes 2 of 4,521 translations (two models, Multi30k and Tatoeba, alpha
+# 1); a horizon of 2 changes 17. Stopping once as many hypotheses as the beam holds are complete ("first come, first served", Kasai et al. 2022)
+# takes more rows than this, and changed 84 of 2,000.
 HORIZON = 3
-# With alpha above 1 a search also ends once this many times `beam` hypotheses have ended, which is CTranslate2's rule. There a hypothesis of more
-# than 5 / (alpha - 1) tokens scores better the longer it gets, however bad it is, and one that can still win is never far: without this rule
-# alpha 2 and 3 gave 7% and 42% more tokens and 2.1 and 9.2 BLEU less (150 lines of Multi30k).
+# With alpha above 1 a search also ends once this many times `beam` hypotheses have ended, which is CTranslate2's rule. With such an alpha, a
+# hypothesis of more than 5 / (alpha - 1) tokens scores better the longer it gets, however bad it is, so that one can nearly always still win:
+# without this rule alpha 2 and 3 gave 7% and 42% more tokens and 2.1 and 9.2 BLEU less (150 lines of Multi30k).
 PATIENCE = 2
 
 
@@ -73,7 +73,7 @@ def beam_search(
     device, limits = max_lengths.device, max_lengths
     banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
     results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
-    present = list(range(len(limits)))  # the place in the batch of each of the B sentences still here
+    present = list(range(len(limits)))  # the places in the batch of the B sentences still open
     last = torch.full((len(limits),), bos, device=device)  # (B * R,): R rows a sentence, one at first, then `beam`
     tokens = last.new_empty((len(limits), 0))  # (B * R, T) what each open hypothesis consists of
     totals = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R) their log-probabilities
@@ -97,10 +97,10 @@ def beam_search(
             wins = (ended & (totals / penalty(length, length_penalty) > worst[:, None]))[:, :beam]
             sentences, ranks = wins.nonzero(as_tuple=True)
             found = tokens[sentences * R + parents[sentences, ranks]].tolist(), totals[sentences, ranks].tolist()
-            sentences = sentences.tolist()
-            for b, ids_so_far, total in zip(sentences, *found):
+            places = sentences.tolist()
+            for b, ids_so_far, total in zip(places, *found):
                 results[present[b]].append(_hypothesis(ids_so_far, total, length, length_penalty, True))
-            for b in set(sentences):
+            for b in set(places):
                 best = results[present[b]]
                 best.sort(key=lambda hypothesis: -hypothesis.score)
                 del best[n_best:]
@@ -124,7 +124,7 @@ def beam_search(
                         best.append(_hypothesis(ids_so_far, float(totals[b, k]), length, length_penalty, False))
                 if not best:
                     raise no_token()
-            keep = without(done)
+            keep = remaining(done)
             present = [present[b] for b in keep.tolist()]
             if not present:
                 break

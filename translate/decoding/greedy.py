@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, without
+from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, remaining
 from translate.decoding.logits import ban, block_repeats, check_scores, likeliest, no_token, normalise
 
 
@@ -32,10 +32,10 @@ def greedy(
     def choose(scores: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
         return likeliest(scores)
 
-    return follow(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat)
+    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat)
 
 
-def follow(
+def generate(
     step: Step[S],
     state: S,
     max_lengths: Tensor,
@@ -50,7 +50,7 @@ def follow(
 
         choose(log_probabilities (N, V), sentences (N,), length) -> (log-probabilities (N,), ids (N,)) of the tokens chosen.
 
-    `sentences` are the places in the batch of those still present, `length` counts the tokens before this one.
+    `sentences` are the places in the batch of those still open, `length` counts the tokens before this one.
     """
     check_limits(max_lengths, length_penalty)
     if not len(max_lengths):
@@ -59,39 +59,39 @@ def follow(
     banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
     sentences = torch.arange(len(limits), device=device)
     last = torch.full_like(sentences, bos)
-    path: list[tuple[Tensor, Tensor, Tensor]] = []  # of each step the sentences present, their tokens and the log-probabilities of these
+    steps: list[tuple[Tensor, Tensor, Tensor]] = []  # of each: the open sentences, their tokens, the log-probabilities of these
     for length in range(int(limits.max())):
         raw, state = step(last, state)
         logits = ban(raw, banned_ids)
-        if no_repeat and path:
-            logits = block_repeats(logits, _written(path, len(max_lengths), eos)[0].to(device)[sentences], no_repeat)
+        if no_repeat and steps:
+            logits = block_repeats(logits, _collect(steps, len(max_lengths), eos)[0].to(device)[sentences], no_repeat)
         chosen, last = choose(normalise(logits, raw), sentences, length)
         if not chosen.min().item() > float("-inf"):
             check_scores(raw)
             raise no_token()
-        path.append((sentences, last, chosen))
+        steps.append((sentences, last, chosen))
         ended = (last == eos) | (limits == length + 1)
         if ended.any():
-            keep = without(ended)
+            keep = remaining(ended)
             if not len(keep):
                 break
             state = state.reorder(keep, keep)
             sentences, last, limits = sentences[keep], last[keep], limits[keep]
-    tokens, totals = _written(path, len(max_lengths), eos)
+    tokens, totals = _collect(steps, len(max_lengths), eos)
     return [
         [_hypothesis(ids[:limit], total, eos, length_penalty)]
         for ids, limit, total in zip(tokens.tolist(), max_lengths.tolist(), totals.tolist(), strict=True)
     ]
 
 
-def _written(path: list[tuple[Tensor, Tensor, Tensor]], count: int, eos: int) -> tuple[Tensor, Tensor]:
-    """What the `count` sentences consist of after T steps, on the CPU: (B, T) tokens, `eos` after the end, and (B,) log-probabilities in float64.
+def _collect(steps: list[tuple[Tensor, Tensor, Tensor]], count: int, eos: int) -> tuple[Tensor, Tensor]:
+    """The `count` sentences after T steps, on the CPU: (B, T) tokens, `eos` after the end, and (B,) log-probabilities in float64.
 
-    Put together in the end: in a step, each further operation is felt.
+    Put together at the end, since every operation inside a step costs time.
     """
-    sentences, ids, chosen = (torch.cat(parts).cpu() for parts in zip(*path))
-    places = torch.arange(len(path)).repeat_interleave(torch.tensor([len(last) for _, last, _ in path]))
-    tokens = ids.new_full((count, len(path)), eos).index_put_((sentences, places), ids)
+    sentences, ids, chosen = (torch.cat(parts).cpu() for parts in zip(*steps))
+    places = torch.arange(len(steps)).repeat_interleave(torch.tensor([len(last) for _, last, _ in steps]))
+    tokens = ids.new_full((count, len(steps)), eos).index_put_((sentences, places), ids)
     return tokens, torch.zeros(count, dtype=torch.float64).index_add_(0, sentences, chosen.double())
 
 

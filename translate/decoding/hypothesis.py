@@ -16,11 +16,14 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+S = TypeVar("S", bound="State")
+Number = TypeVar("Number", float, Tensor)
+
 
 class State(Protocol):
     """The decoder's memory between steps: N = B x R rows of B sentences."""
 
-    def reorder(self, rows: Tensor, sentences: Tensor) -> State:
+    def reorder(self: S, rows: Tensor, sentences: Tensor) -> S:
         """Keep `sentences` (B',), indices among the present ones, and `rows` (N',), indices among the present rows.
 
         Rows may repeat; they stay grouped by sentence, N' / B' to each. Sentences may change places; moving few is cheap. The old state is
@@ -29,7 +32,6 @@ class State(Protocol):
         ...
 
 
-S = TypeVar("S", bound=State)
 Step = Callable[[Tensor, S], tuple[Tensor, S]]
 
 
@@ -41,9 +43,10 @@ class Hypothesis:
     complete: bool  # False: cut at the length limit before the end mark
 
 
-def penalty(length: int | Tensor, alpha: float) -> float | Tensor:
+def penalty(length: Number, alpha: float) -> Number:
     """lp(Y) = ((5 + |Y|) / 6) ** alpha of Wu et al. 2016, equation 14; |Y| counts the end mark."""
-    return ((5 + length) / 6) ** alpha
+    divisor: Number = ((5 + length) / 6) ** alpha
+    return divisor
 
 
 def check_limits(max_lengths: Tensor, alpha: float) -> None:
@@ -53,9 +56,9 @@ def check_limits(max_lengths: Tensor, alpha: float) -> None:
         raise ValueError(f"length_penalty is {alpha}: it must be at least 0")
 
 
-def without(ended: Tensor) -> Tensor:
-    """The places of the sentences that go on, (B',), those that `ended` (B,) left out. Only the last ones move, into the gaps."""
-    going = ~ended
-    places = torch.arange(int(going.sum()), device=ended.device)
-    places[ended[: len(places)]] = going[len(places) :].nonzero().squeeze(1) + len(places)
+def remaining(ended: Tensor) -> Tensor:
+    """The places (B',) of the sentences that have not `ended` (B,). Only the last ones move, into the gaps."""
+    unfinished = ~ended
+    places = torch.arange(int(unfinished.sum()), device=ended.device)
+    places[ended[: len(places)]] = unfinished[len(places) :].nonzero().squeeze(1) + len(places)
     return places

@@ -83,14 +83,15 @@ def _default(name: str, decoding: DecodingConfig) -> object:
 
 def _number(name: str, value: object) -> int | float:
     """`value` as int or float (numpy has numbers of its own). UserError unless it is a number within the bounds of `name`."""
-    kind, word = (Integral, "a whole number") if name in WHOLE else (Real, "a number")
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise UserError(f"{name} is {short_repr(value)}: it must be {word}")
-    least, most = WHOLE[name] if name in WHOLE else REAL[name]
-    if not value >= least:  # this way round, so that NaN fails too
+    whole = name in WHOLE
+    if not isinstance(value, Integral if whole else Real) or isinstance(value, bool):
+        raise UserError(f"{name} is {short_repr(value)}: it must be {'a whole number' if whole else 'a number'}")
+    number: int | float = int(value) if isinstance(value, Integral) else float(value)
+    least, most = WHOLE[name] if whole else REAL[name]
+    if not number >= least:  # this way round, so that NaN fails too
         raise UserError(f"{name} is {short_repr(value)}: it must be at least {least}")
-    if value > most:
+    if number > most:
         raise UserError(f"{name} is {short_repr(value)}: it must be at most {most:{',' if isinstance(most, int) else 'g'}}")
-    if name == "top_p" and value == 0:
+    if name == "top_p" and number == 0:
         raise UserError("top_p is 0: it must be more than 0, the share of the likeliest tokens to draw from")
-    return int(value) if name in WHOLE else float(value)
+    return number if whole else float(number)

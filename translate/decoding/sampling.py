@@ -1,7 +1,7 @@
 """Sampling with temperature, top-k (Fan et al. 2018) and top-p (Holtzman et al. 2020).
 
-A sentence's translation depends on its own seed only, not on its neighbours in the batch: its random numbers are drawn beforehand, one a step,
-and each picks a token by the inverse of the cumulative distribution.
+A sentence's translation depends on its own seed only, not on its neighbours in the batch: its random numbers are drawn in advance, one a step, and
+each picks a token by the inverse of the cumulative distribution.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from translate.decoding.greedy import follow
+from translate.decoding.greedy import generate
 from translate.decoding.hypothesis import Hypothesis, S, Step
 from translate.decoding.logits import largest
 
@@ -56,7 +56,7 @@ def sample(
         ids = pick(scores / temperature, draws[sentences, length], top_k, top_p)
         return scores.gather(1, ids[:, None]).squeeze(1), ids
 
-    return follow(step, state, max_lengths, bos, eos, length_penalty, banned, choose)
+    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose)
 
 
 def sentence_seed(seed: int, index: int) -> int:
@@ -99,7 +99,7 @@ def invert(weights: Tensor, draws: Tensor) -> Tensor:
     # rounding must not carry a draw to the total itself, which lies beyond the last place
     target = torch.minimum(draws[:, None].to(total.dtype) * total, total.nextafter(torch.zeros_like(total)))
     places = torch.searchsorted(cumulative, target, right=True)  # the first place whose cumulative weight exceeds it
-    return places.clamp_(max=weights.shape[1] - 1)  # matters for NaN only, which `follow` reports
+    return places.clamp_(max=weights.shape[1] - 1)  # matters for NaN only, which `generate` reports
 
 
 def _draws(seeds: Sequence[int], max_lengths: Tensor) -> Tensor:

@@ -16,14 +16,14 @@ ROWS = 512  # rows of logits at a time
 
 def chunked_loss(features: Tensor, weight: Tensor, labels: Tensor, real: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
     """features (M, D), weight (V, D), labels (M,), real (M,) False for rows that don't count -> loss and negative log-likelihood, summed."""
-    return _Loss.apply(features, weight, labels, real, smoothing)
+    return _Loss.apply(features, weight, labels, real, smoothing)  # type: ignore[no-untyped-call]
 
 
 def chunked_twin_loss(
     first: Tensor, second: Tensor, weight: Tensor, labels: Tensor, real: Tensor, smoothing: float, r_drop: float
 ) -> tuple[Tensor, Tensor]:
     """The same with R-Drop: first and second (M, D) are the features under two draws of dropout."""
-    return _TwinLoss.apply(first, second, weight, labels, real, smoothing, r_drop)
+    return _TwinLoss.apply(first, second, weight, labels, real, smoothing, r_drop)  # type: ignore[no-untyped-call]
 
 
 def _product_precision(weight: Tensor) -> torch.dtype:

@@ -111,7 +111,7 @@ def pack(model: Transformer, precision: torch.dtype, kernels: bool = True) -> Pa
     linear = _linear_class(precision, kernels and can_pack(precision))
     output = linear(model.target_embedding.weight, None, states, "none")
     for parent in list(model.modules()):
-        if isinstance(parent, FeedForward):
+        if isinstance(parent, FeedForward) and isinstance(parent.inner, nn.Linear):
             parent.inner, parent.activation = linear(parent.inner.weight, parent.inner.bias, states, "relu"), nn.Identity()
         for name, child in parent.named_children():
             if isinstance(child, nn.Linear):

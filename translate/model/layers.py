@@ -38,8 +38,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.inner = nn.Linear(config.width, config.feedforward)
-        self.activation = nn.ReLU(inplace=True)
+        self.inner: nn.Module = nn.Linear(config.width, config.feedforward)
+        self.activation: nn.Module = nn.ReLU(inplace=True)
         self.outer = nn.Linear(config.feedforward, config.width)
 
     def forward(self, states: Tensor) -> Tensor:

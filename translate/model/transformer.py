@@ -6,6 +6,7 @@ Section numbers are those of "Attention is all you need" (Vaswani et al. 2017).
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +35,19 @@ class Decoder(nn.ModuleList):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(DecoderLayer(config) for _ in range(config.decoder_layers))
 
+    @property
+    def layers(self) -> list[DecoderLayer]:
+        return cast("list[DecoderLayer]", list(self))
+
     def forward(self, states: Tensor, memory: Memory) -> Tensor:
         for layer in self:
             states = layer(states, memory)
+        return states
+
+    def step(self, states: Tensor, cache: KVCache) -> Tensor:
+        """The same for the newest token of each hypothesis: (B, R, D) -> (B, R, D)."""
+        for layer, layer_cache in zip(self.layers, cache.extend(states.shape[1])):
+            states = layer.step(states, layer_cache)
         return states
 
 
@@ -51,7 +62,7 @@ class Transformer(nn.Module):
         self.config = config
         self.target_embedding = empty_embedding(target_size, config.width)
         self.source_embedding = self.target_embedding if tied else empty_embedding(source_size, config.width)
-        self.embedding_dropout = nn.Dropout(config.dropout)
+        self.embedding_dropout: nn.Module = nn.Dropout(config.dropout)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         # pre-norm leaves the last sum unnormalised
@@ -109,7 +120,7 @@ class Transformer(nn.Module):
 
     def start(self, memory: Memory) -> KVCache:
         """The cache before the first target token, with one hypothesis a sentence."""
-        return KVCache(torch.stack([layer.cross.project(memory.states) for layer in self.decoder]), memory.mask)
+        return KVCache(torch.stack([layer.cross.project(memory.states) for layer in self.decoder.layers]), memory.mask)
 
     def step(self, last: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
         """One position further: the last tokens (N,) of the N = B * R hypotheses -> logits (N, V) and the cache, which has changed.
@@ -122,9 +133,7 @@ class Transformer(nn.Module):
     def step_features(self, last: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
         """`step` without the output layer: (N,) -> (N, D). The R hypotheses of a sentence lie where T positions lie in training."""
         states = self.embed(self.target_embedding, last.view(cache.sentences, -1), self.positions[cache.position])  # (B, R, D)
-        for layer, layer_cache in zip(self.decoder, cache.extend(states.shape[1])):
-            states = layer.step(states, layer_cache)
-        return self.decoder_norm(states).flatten(0, 1), cache
+        return self.decoder_norm(self.decoder.step(states, cache)).flatten(0, 1), cache
 
 
 def empty_embedding(size: int, width: int) -> nn.Embedding:
