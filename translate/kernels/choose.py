@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from translate.errors import UserError
+from translate.kernels.direct_calls import call_directly
 from translate.kernels.dropout import ByteDropout
 from translate.kernels.packed import PackedTransformer, pack
 from translate.kernels.residual_stream import Cast
@@ -40,5 +41,8 @@ def for_search(model: Transformer, device: torch.device, precision: torch.dtype)
     """`model` made ready to search in `precision`; it can't be trained or saved any more."""
     model.eval()
     if device.type == "cpu":
-        return pack(model, precision, use_kernels())
+        packed = pack(model, precision, use_kernels())
+        if use_kernels():
+            call_directly(model)
+        return packed
     return model.requires_grad_()  # autocast keeps what it converts only of weights that may have a gradient

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 
 class ByteDropout(nn.Dropout):
-    """Drops a multiple of 1/256. The factor is that of the rounded rate, so the expectation is exact. Draws from torch's default generator."""
+    """Drops a multiple of 1/256. The factor is that of the rounded rate, so the expectation is exact. Draws from torch's default generator.
+
+    Overwrites its input, which nothing else needs: the result of a linear layer, or of a sum.
+    """
 
     def forward(self, states: Tensor) -> Tensor:
-        return states * dropout_mask(states, self.p) if self.training and self.p else states
+        return states.mul_(dropout_mask(states, self.p)) if self.training and self.p else states
 
 
 def dropout_mask(like: Tensor, rate: float) -> Tensor:

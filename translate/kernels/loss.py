@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 ROWS = 512  # rows of logits at a time
+MULTIPLE = 64  # to which the last rows are padded: oneDNN compiles kernels for each number of rows
 
 
 def chunked_loss(features: Tensor, weight: Tensor, labels: Tensor, real: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -38,7 +40,9 @@ class _Loss(torch.autograd.Function):
         weights for the label, and their sum for the smoothing. The likelihood is that of the label's probability in the products' own precision:
         in bf16 within 0.004 of a token's, either way. It ends at 87 nats, where fp32 has no smaller probability.
         """
-        precision, share, counts = _product_precision(weight), smoothing / len(weight), real[:, None]
+        precision, share, M = _product_precision(weight), smoothing / len(weight), len(features)
+        padding = -M % MULTIPLE
+        features, labels, counts = pad(features, (0, 0, 0, padding)), pad(labels, (0, padding)), pad(real, (0, padding))[:, None]
         inputs, matrix = (features * counts).to(precision), weight.to(precision)
         weight_gradient, features_gradient = torch.zeros_like(weight), weight.new_empty(inputs.shape)
         chosen = weight.new_empty((len(inputs), 1))  # probability of the label
@@ -62,7 +66,7 @@ class _Loss(torch.autograd.Function):
             loss += smoothing * normalizers - share * (sum_of_inputs @ sum_of_rows)
             features_gradient -= share * sum_of_rows
             weight_gradient -= share * sum_of_inputs
-        context.save_for_backward(features_gradient * counts, weight_gradient)
+        context.save_for_backward((features_gradient * counts)[:M], weight_gradient)
         context.mark_non_differentiable(likelihood)
         return loss, likelihood
 

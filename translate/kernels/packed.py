@@ -17,7 +17,6 @@ from typing import Optional
 import torch
 from torch import Tensor, nn
 
-from translate.kernels.direct_calls import call_directly
 from translate.kernels.residual_stream import Cast
 from translate.model import KVCache, Memory, Transformer
 from translate.model.layers import FeedForward
@@ -120,8 +119,6 @@ def pack(model: Transformer, precision: torch.dtype, kernels: bool = True) -> Pa
     if states == torch.bfloat16:
         for embedding in (model.source_embedding, model.target_embedding):
             embedding.to(states)
-    if kernels:
-        call_directly(model)
     return PackedTransformer(model, output)
 
 

@@ -62,10 +62,7 @@ class SelfAttention(nn.Module):
     def forward(self, states: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, cache: Optional[LayerCache] = None) -> Tensor:
         """states (B, T, D), mask broadcastable to (B, H, T, T) -> (B, T, D). With a cache, also over the keys and values of earlier positions."""
         projected = split_heads(self.query_key_value(states), 3, self.heads)  # (3, B, H, T, d)
-        query, key_value = projected[0], projected[1:]
-        if cache is not None:
-            key_value = cache.append(key_value)
-        key, value = key_value
+        query, key, value = projected if cache is None else (projected[0], *cache.append(projected[1:]))
         return self.output(merge_heads(attend(query, key, value, mask, is_causal)))
 
 
@@ -85,7 +82,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
         """states (B, T, D), key_value (2, B, H, S, d) from `project`, mask broadcastable to (B, H, T, S) -> (B, T, D)."""
-        (query,) = split_heads(self.query(states), 1, self.heads)
+        query = split_heads(self.query(states), 1, self.heads).squeeze(0)
         key, value = key_value
         return self.output(merge_heads(attend(query, key, value, mask)))
 

@@ -101,9 +101,9 @@ class Updater:
         with contextlib.nullcontext() if last else self.ranks.no_sync(self.parallel):
             with autocast(self.device, self.precision):
                 copies = 2 if settings.r_drop else 1
-                hidden = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1))
+                features = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1))
                 weight = self.model.target_embedding.weight
-                smoothed, likelihood = loss_sum(hidden, weight, batch.labels, settings.label_smoothing, settings.r_drop)
+                smoothed, likelihood = loss_sum(features, weight, batch.labels, settings.label_smoothing, settings.r_drop)
             (smoothed * (self.ranks.size / tokens)).backward()  # the gradients of the ranks are averaged
         return likelihood
 
