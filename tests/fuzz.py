@@ -228,7 +228,9 @@ def array(folder: Path) -> Case:
 
 
 def quoted(folder: Path) -> Case:
-    return pairs(folder / "a.csv", "\n".join(["de;en", *(f'"{line}";"{line}"' for line in LINES * 5)]))
+    return pairs(
+        folder / "a.csv", "\n".join(["de;en", *(f'"{line}";"{line}"' for line in LINES * 5 if "\0" not in line)])
+    )  # Python 3.10's csv refuses NUL
 
 
 def tmx(folder: Path) -> Case:
