@@ -145,7 +145,7 @@ def test_a_loop_is_searched_again_without_repeats(tokenizer, beam):
 
 def test_neither_batches_nor_windows_nor_neighbours_change_a_translation(random_model):
     lines = [*random_lines(16), "", " ".join(TEXT)]
-    expected = [list(random_model.translate_stream([line]))[0] for line in lines]
+    expected = [next(random_model.translate_stream([line])) for line in lines]
     assert len({result.text for result in expected}) > 6
     for batch_tokens, window in [(1, 1000), (60, 7), (100_000, 1000)]:
         results = list(random_model.translate_stream(lines, Options(batch_tokens=batch_tokens), window))
