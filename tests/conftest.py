@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -120,6 +121,25 @@ def data(tmp_path):
     return DataConfig(cache=str(tmp_path / "cache"))
 
 
+@pytest.fixture(scope="session")
+def stopped(tmp_path_factory, corpus_folder) -> Path:
+    """A run that did all of its steps and was killed before it chose its weights."""
+    from tests.stopped_run import train_and_kill
+
+    return copy_of_shared(tmp_path_factory, "stopped", lambda run: train_and_kill(run, corpus_folder))
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory, stopped, corpus_folder) -> Path:
+    """The same, finished by the next start."""
+    from tests.stopped_run import SETTINGS, copy_of
+    from translate.training.run import train
+
+    run = copy_of(stopped, tmp_path_factory.mktemp("whole"))
+    train(tiny_config(run, corpus_folder, **SETTINGS))
+    return run
+
+
 @pytest.fixture
 def command():
     """Run `translate WORDS...` as a process of its own."""
@@ -189,3 +209,19 @@ def one_line(capsys, *words):
     for word in words:
         assert word in captured.err
     return captured.err
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source.de"
+    path.write_text("\n".join(LINES) + "\n", encoding="utf-8", newline="")
+    return path
+
+
+def lines_of(capsys):
+    return capsys.readouterr().out.split("\n")[:-1]
+
+
+class Pipe(io.BytesIO):
+    def seekable(self):
+        return False

@@ -46,7 +46,7 @@ def test_its_names():
     assert {*translate.__all__, "__file__", "errors"} <= set(dir(translate))
     assert translate.__version__ == metadata.version("translate-nmt")
     with pytest.raises(AttributeError, match="^module 'translate' has no attribute 'Translater'$"):
-        translate.Translater
+        _ = translate.Translater
     with pytest.raises(ImportError, match="cannot import name 'Translater'"):
         from translate import Translater  # noqa: F401
 
@@ -178,7 +178,7 @@ def test_training_returns_the_report(trained_in_a_thread, capfd):
 
 
 def test_evaluating_does_what_the_command_does(trained_in_a_thread, command, capfd):
-    run, report, _ = trained_in_a_thread
+    run, _, _ = trained_in_a_thread
     results = translate.evaluate(run, beam=1, device="cpu", precision="fp32")
     captured = capfd.readouterr()
     assert captured.out == "" and "translate: test set test: 20 sentences of " in captured.err

@@ -226,7 +226,7 @@ def test_a_sound_recipe_passes_and_says_what_training_will_be_like(tmp_path, cap
     captured = capsys.readouterr()
     found = {(each["name"], each["severity"]): each["text"] for each in json.loads(captured.out)["findings"]}
     assert captured.err == ""
-    kept = len({pair for pair in zip(sources[:2000], targets[:2000])})
+    kept = len(set(zip(sources[:2000], targets[:2000])))
     assert found[("filters", "ok" if kept == 2000 else "note")].startswith(f"{kept:,} of 2,000 pairs kept")
     assert "the filter's limit is 256, the model's 256" in found["lengths", "ok"]
     assert float(found["first loss", "ok"].split()[5].rstrip(",")) == pytest.approx(math.log(600), abs=1.5)

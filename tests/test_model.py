@@ -4,6 +4,7 @@ against the full forward pass, and what must not change anything (future tokens,
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def seeded():
 
 
 def config(**changes) -> ModelConfig:
-    small = dict(width=WIDTH, heads=HEADS, feedforward=FEEDFORWARD, encoder_layers=2, decoder_layers=2, dropout=0.0, max_tokens=40)
-    return ModelConfig(**{**small, **changes})
+    small = ModelConfig(width=WIDTH, heads=HEADS, feedforward=FEEDFORWARD, encoder_layers=2, decoder_layers=2, dropout=0.0, max_tokens=40)
+    return dataclasses.replace(small, **changes)
 
 
 def copy_self(theirs: nn.MultiheadAttention, ours: SelfAttention) -> None:

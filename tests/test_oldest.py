@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("tomllib")  # Python 3.11
 
-import tomllib  # noqa: E402
+import tomllib
 
-from tests.oldest import PROJECT, floors  # noqa: E402
+from tests.oldest import PROJECT, floors
 
 
 def numbers(version: str) -> list[int]:

@@ -84,7 +84,7 @@ def test_two_processes_learn_what_one_does(tmp_path, corpus_folder):
     assert reports[0]["target_tokens"] == reports[1]["target_tokens"]
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_signal_to_any_rank_stops_all_and_one_process_goes_on(rank, tmp_path, corpus_folder):
     settings = {"steps": 400, "log_every": 5, "validate_every": 50}
     train(config_for(tmp_path / "whole", corpus_folder, **settings))

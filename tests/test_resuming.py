@@ -11,128 +11,19 @@ import torch
 import yaml
 
 from tests.conftest import digest, metrics, tiny_config
+from tests.stopped_run import SETTINGS, Killed, copy_of, killed, said
 from tests.test_recovery import spoiled
 from translate.bundle.bundle import load_bundle
-from translate.bundle.weights import read_metadata, read_weights, write_weights
+from translate.bundle.weights import read_weights
 from translate.cli.main import main
 from translate.config import CorpusConfig
 from translate.training import checkpoints
-from translate.training import run as training
 from translate.training.run import train
-
-SETTINGS = {"steps": 60, "keep": 3, "average": 3}
-
-
-class Killed(Exception):
-    """Stands for whatever ends a process."""
-
-
-def killed(*_, **__):
-    raise Killed
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory, corpus_folder) -> Path:
-    """A run that did all of its steps and was killed before it chose its weights."""
-    run = tmp_path_factory.mktemp("stopped") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.Run, "finish", killed)
-        with pytest.raises(Killed):
-            train(tiny_config(run, corpus_folder, **SETTINGS))
-    return run
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory, stopped, corpus_folder) -> Path:
-    run = copy_of(stopped, tmp_path_factory.mktemp("whole"))
-    train(tiny_config(run, corpus_folder, **SETTINGS))
-    return run
-
-
-def copy_of(run: Path, folder: Path) -> Path:
-    return Path(shutil.copytree(run, folder / "run"))
-
-
-def invert(path: Path, share: float, size: int = 4000) -> None:
-    content = bytearray(path.read_bytes())
-    start = int(share * (len(content) - size))
-    content[start : start + size] = bytes(byte ^ 255 for byte in content[start : start + size])
-    path.write_bytes(content)
-
-
-def said(run: Path) -> str:
-    return (run / "train.log").read_text()
 
 
 def weights_equal(first: Path, second: Path) -> bool:
     one, other = (read_weights(run / "model.safetensors") for run in (first, second))
     return all(torch.equal(one[name], other[name]) for name in one)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_a_save_with_inverted_bytes_is_found(share, stopped, whole, tmp_path, corpus_folder):
-    run = copy_of(stopped, tmp_path)
-    invert(run / "checkpoints" / "resume.safetensors", share)
-    train(tiny_config(run, corpus_folder, **SETTINGS))
-    assert "damaged" in said(run) and "going on from the save before" in said(run) and "resumed at step 40" in said(run)
-    assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
-
-
-def test_one_bit_of_the_metadata_is_found(stopped, whole, tmp_path, corpus_folder):
-    """A counter that is another number, or the checksum under another name."""
-    for number, (old, new) in enumerate([(b'\\"position\\": ', b'\\"position\\":1'), (b'"sha256"', b'"sha257"')]):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        run = copy_of(stopped, folder)
-        save = run / "checkpoints" / "resume.safetensors"
-        assert save.read_bytes().count(old) == 1
-        save.write_bytes(save.read_bytes().replace(old, new))
-        train(tiny_config(run, corpus_folder, **SETTINGS))
-        assert "resumed at step 40" in said(run)
-        assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
-
-
-@pytest.mark.parametrize("step", [40, 60])
-def test_damaged_weights_of_a_validation_are_left_out(step, stopped, tmp_path, corpus_folder):
-    run = copy_of(stopped, tmp_path)
-    invert(run / "checkpoints" / f"step-{step:08d}.safetensors", 0.5)
-    train(tiny_config(run, corpus_folder, **SETTINGS))
-    assert f"step-{step:08d}.safetensors is damaged" in said(run) and "it is left out" in said(run)
-    assert json.loads((run / "report.json").read_text())["steps"] == 60
-    load_bundle(run)
-
-
-def test_a_save_of_a_newer_version_is_refused_and_kept(stopped, tmp_path, corpus_folder):
-    run = copy_of(stopped, tmp_path)
-    save = run / "checkpoints" / "resume.safetensors"
-    progress = {**json.loads(read_metadata(save)["progress"]), "mood": 3}
-    write_weights(save, read_weights(save), {"progress": json.dumps(progress)})
-    before = digest(save)
-    with pytest.raises(ValueError, match=r"newer version of translate-nmt \(it has a field 'mood'\): install that version"):
-        train(tiny_config(run, corpus_folder, **SETTINGS))
-    assert digest(save) == before
-
-
-@pytest.mark.parametrize("progress", [None, "[1", "[]", '{"step": "many"}'])
-def test_a_save_whose_metadata_are_gone_or_unreadable(progress, stopped, tmp_path, corpus_folder):
-    run = copy_of(stopped, tmp_path)
-    save = run / "checkpoints" / "resume.safetensors"
-    write_weights(save, read_weights(save), {"progress": progress} if progress else {})
-    train(tiny_config(run, corpus_folder, **SETTINGS))
-    assert "resume.safetensors is damaged" in said(run) and "resumed at step 40" in said(run)
-
-
-def test_a_save_of_the_first_version_is_read(stopped, whole, tmp_path, corpus_folder):
-    """Without checksum, and with the fields that there were."""
-    run = copy_of(stopped, tmp_path)
-    for save in (run / "checkpoints").glob("*.safetensors"):
-        progress = json.loads(read_metadata(save).get("progress", "{}"))
-        for key in ("validation_seconds", "development", "limits", "finished"):
-            progress.pop(key, None)
-        write_weights(save, read_weights(save), {"progress": json.dumps(progress)} if progress else None)
-    train(tiny_config(run, corpus_folder, **SETTINGS))
-    assert digest(run / "model.safetensors") == digest(whole / "model.safetensors")
-    assert "damaged" not in said(run)
 
 
 def test_an_explosion_before_the_first_validation_goes_back_to_fresh_moments(tmp_path, corpus_folder, monkeypatch):
@@ -156,19 +47,6 @@ def test_an_explosion_before_the_first_validation_goes_back_to_fresh_moments(tmp
     losses = [[line["loss"] for line in metrics(tmp_path / name) if "loss" in line] for name in ("fresh", "exploded")]
     assert losses[0] == losses[1]
     assert weights_equal(tmp_path / "fresh", tmp_path / "exploded")
-
-
-def test_killed_in_its_final_tests_a_run_in_minutes_takes_no_further_step(tmp_path, corpus_folder, monkeypatch):
-    config = tiny_config(tmp_path / "run", corpus_folder, steps=0, minutes=0.03, log_every=1, validate_every=10)
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "evaluate_tests", killed)
-        with pytest.raises(Killed):
-            train(config)
-    before = digest(tmp_path / "run" / "model.safetensors"), (tmp_path / "run" / "metrics.jsonl").read_text()
-    config.training.minutes = 0.03
-    assert train(config)
-    assert before == (digest(tmp_path / "run" / "model.safetensors"), (tmp_path / "run" / "metrics.jsonl").read_text())
-    assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == metrics(tmp_path / "run")[-1]["step"]
 
 
 def test_samples_and_metrics_of_steps_that_are_undone_are_dropped(stopped, tmp_path, corpus_folder):
@@ -233,53 +111,6 @@ def test_settings_half_written_are_mended_by_the_next_start(whole, tmp_path, cor
         load_bundle(run)
     assert train(config)
     assert load_bundle(run).config.decoding.beam == 3
-
-
-def test_a_larger_budget_extends_a_finished_run(whole, tmp_path, corpus_folder, monkeypatch, capsys):
-    run = copy_of(whole, tmp_path)
-    config = tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 80})
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "evaluate_tests", killed)
-        with pytest.raises(Killed):
-            train(config)
-    assert "resumed at step 60" in said(run)
-    assert "the budget was 60 steps and is 80 steps now, of which 75% are used up; the linear schedule goes on" in said(run)
-    assert json.loads((run / "report.json").read_text())["steps"] == 60
-    assert train(config)  # not taken for finished because the old report is there
-    report = json.loads((run / "report.json").read_text())
-    assert report["steps"] == 80 and metrics(run)[-1]["step"] == 80
-    rates = {line["step"]: line["rate"] for line in metrics(run) if "rate" in line}
-    assert rates[60] == pytest.approx(0.005 / 60) and rates[70] == pytest.approx(0.005 * 11 / 80)
-    capsys.readouterr()
-    for steps in (80, 70):
-        config.training.steps = steps
-        assert train(config)
-        assert "is finished" in capsys.readouterr().err
-    assert json.loads((run / "report.json").read_text()) == report
-    assert yaml.safe_load((run / "config.yaml").read_text())["training"]["steps"] == 80
-
-
-def test_minutes_may_follow_steps_and_patience_may_grow(tmp_path, corpus_folder, capsys):
-    config = tiny_config(tmp_path / "run", corpus_folder, steps=500, validate_every=5, patience=2, average=1)
-    config.optim.rate = 1e-9
-    train(config)
-    assert train(config)
-    assert "train on with training.patience above 2" in capsys.readouterr().err
-    config.training.patience = 4
-    train(config)
-    assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == 25
-    seconds = json.loads((tmp_path / "run" / "report.json").read_text())["seconds"]
-    config.training.steps, config.training.minutes, config.training.patience = 0, (seconds + 3) / 60, 0
-    train(config)
-    assert "the budget was 500 steps, a patience of 4 validations and is 0." in said(tmp_path / "run")
-    assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] > 25
-
-
-def test_a_smaller_budget_ends_a_run_where_it_is(stopped, tmp_path, corpus_folder):
-    run = copy_of(stopped, tmp_path)
-    assert train(tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 50}))
-    assert "the budget was 60 steps and is 50 steps now, all of it used up" in said(run)
-    assert json.loads((run / "report.json").read_text())["steps"] == 60
 
 
 @pytest.mark.parametrize(

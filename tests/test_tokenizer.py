@@ -100,7 +100,7 @@ def test_sampling_in_the_limit_is_sentencepiece(tokenizer):
     lines = SOURCES[:200] + ODD
     kind, pieces = read_model(tokenizer.models["spm.model"])
     limit = 1e-12 if kind == BPE else 1e5
-    assert kind in (BPE, UNIGRAM) and [p for p in pieces if p[2] == USER_DEFINED][0][0] == "⟨x⟩"
+    assert kind in (BPE, UNIGRAM) and next(p for p in pieces if p[2] == USER_DEFINED)[0] == "⟨x⟩"
     assert tokenizer.encode_source(lines, sampling=limit, seed=3) == tokenizer.encode_source(lines)
 
 

@@ -4,62 +4,26 @@ from __future__ import annotations
 
 import math
 import random
-from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
 
+from tests.echo_model import TEXT, Echo, EchoState
 from translate.config import DecodingConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
 from translate.errors import UserError
 from translate.model import Transformer
-from translate.tokenizer import EOS, PAD, train_tokenizer
-from translate.translation.batching import length_batches
+from translate.tokenizer import EOS, train_tokenizer
 from translate.translation.torch_engine import TorchEngine
 from translate.translation.translator import Translator
 
 CPU = torch.device("cpu")
-TEXT = [
-    "Der Hund schläft.", "Die Katze läuft nach Hause, weil es regnet.", "Wir gehen heute ins Kino; danach essen wir.", "Guten Morgen!",
-    "Was kostet das Brot? Es kostet drei Euro.", "Ich weiß nicht, ob er kommt.", "Am 3. Oktober fahren wir z. B. nach Köln.",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     config = TokenizerConfig(vocabulary=340, normalization="identity")
     return train_tokenizer([(line, line.upper()) for line in TEXT], config, tmp_path_factory.mktemp("tokenizer"))
-
-
-class EchoState(SimpleNamespace):
-    def reorder(self, rows, sentences):
-        return EchoState(source=self.source[sentences], length=self.length)
-
-
-class Echo(nn.Module):
-    """A model whose every translation is the source itself, nearly for certain: what comes out is known without a search."""
-
-    def __init__(self, vocabulary, max_tokens):
-        super().__init__()
-        self.config = ModelConfig(max_tokens=max_tokens)
-        self.vocabulary = vocabulary
-        self.seen = []  # the shape of each batch
-
-    def encode(self, source):
-        assert not (source == EOS).all(dim=1).any() and source.shape[1] <= self.config.max_tokens
-        self.seen.append(tuple(source.shape))
-        return source
-
-    def start(self, memory):
-        return EchoState(source=memory, length=0)
-
-    def step(self, last, state):
-        copies = len(last) // len(state.source)
-        ids = state.source[:, min(state.length, state.source.shape[1] - 1)]
-        ids = ids.masked_fill(ids == PAD, EOS).repeat_interleave(copies)
-        logits = torch.zeros(len(last), self.vocabulary).scatter_(1, ids[:, None], 30.0)
-        return logits, EchoState(source=state.source, length=state.length + 1)
 
 
 @pytest.fixture
@@ -74,7 +38,7 @@ def echo(tokenizer):
 def random_model(tokenizer):
     torch.manual_seed(5)
     config = ModelConfig(width=32, heads=2, feedforward=64, encoder_layers=1, decoder_layers=2, max_tokens=40)
-    model = Transformer(config, tokenizer.source_size, tokenizer.target_size)
+    model = Transformer(config, tokenizer.source_size, tokenizer.target_size).eval()
     with torch.no_grad():
         model.target_embedding.weight.mul_(1.5)  # sharper, so that outputs differ and some end
     return Translator(TorchEngine(model, CPU), tokenizer, DecodingConfig(beam=3, max_extra=5))
@@ -181,7 +145,7 @@ def test_a_loop_is_searched_again_without_repeats(tokenizer, beam):
 
 def test_neither_batches_nor_windows_nor_neighbours_change_a_translation(random_model):
     lines = [*random_lines(16), "", " ".join(TEXT)]
-    expected = [list(random_model.translate_stream([line]))[0] for line in lines]
+    expected = [next(random_model.translate_stream([line])) for line in lines]
     assert len({result.text for result in expected}) > 6
     for batch_tokens, window in [(1, 1000), (60, 7), (100_000, 1000)]:
         results = list(random_model.translate_stream(lines, Options(batch_tokens=batch_tokens), window))
@@ -246,20 +210,6 @@ def test_reads_no_further_ahead_than_the_window(echo):
     for number in range(1, 100):
         assert next(results).text == "Guten Morgen!"
         assert read < number + 10
-
-
-def test_batches_keep_to_the_budget_and_put_like_lengths_together():
-    chosen = random.Random(1)
-    lengths = [chosen.randint(2, 200) for _ in range(1000)]
-    batches = length_batches(lengths, 2000, 4)
-    assert sorted(place for batch in batches for place in batch) == list(range(1000))
-    for batch in batches:
-        longest = max(lengths[place] for place in batch)
-        assert len(batch) * 4 * longest <= 2000 or len(batch) == 1
-    padded = sum(len(batch) * max(lengths[place] for place in batch) for batch in batches)
-    assert padded < 1.1 * sum(lengths)
-    assert length_batches([5000, 3], 100, 5) == [[0], [1]]
-    assert length_batches([], 100, 5) == []
 
 
 HUGE = 10**400
@@ -345,9 +295,3 @@ def test_numbers_of_numpy_are_numbers(random_model):
     lines = random_lines(3)
     expected = random_model.translate(lines, beam=2, length_penalty=0.5, batch_tokens=50)
     assert random_model.translate(lines, beam=numpy.int64(2), length_penalty=numpy.float32(0.5), batch_tokens=numpy.uint8(50)) == expected
-
-
-def test_filled_options_stay_as_they_are():
-    for options in (Options(), Options(beam=3, n_best=3, length_penalty=1), Options(sample=True, n_best=4, temperature=0.5, seed=3)):
-        filled = options.fill(DecodingConfig())
-        assert filled.fill(DecodingConfig(beam=1, length_penalty=0.0)) == filled

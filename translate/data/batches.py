@@ -145,21 +145,21 @@ class BatchStream:
         """Pool and number of each batch. A pool has no more batches than pairs, so a position determines both."""
         rows = self._pool_rows(epoch, position // self.pool_size)
         next_pool = self.pool_thread.submit(self._make_pool, *next(rows))
-        number = position % self.pool_size
+        first = position % self.pool_size
         while True:
             pool, next_pool = next_pool.result(), self.pool_thread.submit(self._make_pool, *next(rows))
-            for number in range(number, len(pool.batches)):
+            for number in range(first, len(pool.batches)):
                 yield pool, number
-            number = 0
+            first = 0
 
-    def _pool_rows(self, epoch: int, number: int) -> Iterator[tuple[int, int, numpy.ndarray]]:
+    def _pool_rows(self, first_epoch: int, first: int) -> Iterator[tuple[int, int, numpy.ndarray]]:
         """Epoch, number in the epoch, and rows of each pool."""
-        for epoch in itertools.count(epoch):
+        for epoch in itertools.count(first_epoch):
             rows = epoch_rows(self.data.corpus_of, self.data.weights, len(self.data.source_lengths), self.seed, epoch)
             rows = random_for(self.seed, epoch).permutation(rows)
-            for number in range(number, -(-len(rows) // self.pool_size)):
+            for number in range(first, -(-len(rows) // self.pool_size)):
                 yield epoch, number, rows[number * self.pool_size : (number + 1) * self.pool_size]
-            number = 0
+            first = 0
 
     def _make_pool(self, epoch: int, number: int, rows: numpy.ndarray) -> Pool:
         sampled = self._sample(epoch, number, rows) if self.sampling else None

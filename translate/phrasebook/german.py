@@ -178,7 +178,7 @@ def present(verb: Verb, number: int) -> str:
     if number in (3, 5):
         return verb.stem
     if number == 0:
-        return stem + "e" if not stem.endswith("er") else stem + "e"
+        return stem + "e"
     if number == 1 and verb.du:
         return verb.du
     if number == 2 and verb.er:

@@ -147,7 +147,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
 
 def _fill_stack(spec: Any, layers: nn.ModuleList) -> None:
     for to, layer in zip(spec.layer, layers):
-        assert isinstance(layer, (EncoderLayer, DecoderLayer))
+        assert isinstance(layer, (EncoderLayer, DecoderLayer)) and isinstance(layer.feedforward.inner, nn.Linear)
         _fill_norm(to.self_attention.layer_norm, layer.attention_residual.norm)
         _fill_linear(to.self_attention.linear[0], layer.attention.query_key_value)
         _fill_linear(to.self_attention.linear[1], layer.attention.output)

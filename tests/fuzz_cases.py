@@ -1,0 +1,195 @@
+"""Bundles, saves, configurations and recipes that tests/fuzz.py damages, and what their readers may make of them."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any, Callable
+
+from tests.mutations import HYDRA_WORDS, altered, altered_header, altered_save, altered_yaml, mutated
+
+LINES = ["Der Hund schläft.", "Guten Morgen!", "😀 \x00 漢"]
+
+LINKS = ("/etc/passwd", "/dev/zero", "nowhere", ".", "/")  # to what has nothing to do with the file
+
+Case = Callable[[random.Random], str]
+
+
+def bundle(folder: Path) -> Case:
+    """A sealed bundle with a fault, or two: refused, or the same translations."""
+    from tests.conftest import make_untrained
+    from translate.translation.translator import Translator
+
+    make_untrained(folder)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    expected = Translator.load(folder, "cpu", "fp32").translate(LINES)
+
+    def case(rng: random.Random) -> str:
+        damage(folder, whole, rng)
+        if Translator.load(folder, "cpu", "fp32").translate(LINES) != expected:
+            raise AssertionError("loaded, and translates otherwise")
+        return "same output"
+
+    return case
+
+
+def damage(folder: Path, whole: dict[str, bytes], rng: random.Random) -> None:
+    for name, data in whole.items():
+        path = folder / name
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+    for name in rng.sample(sorted(whole), rng.choice((1, 1, 1, 2))):
+        if rng.random() < 0.02:
+            (folder / name).unlink()
+            if rng.random() < 0.5:
+                (folder / name).symlink_to(rng.choice((*LINKS, "config.yaml", name)))
+            continue
+        structured = {"config.yaml": altered_yaml, "model.safetensors": altered_header}.get(name, mutated)
+        (folder / name).write_bytes((structured if rng.random() < 0.5 else mutated)(whole[name], rng))
+
+
+def put(path: Path, data: bytes, rng: random.Random, change: Callable[[bytes, random.Random], bytes] = mutated) -> None:
+    """`data` with faults at `path`; sometimes a link there instead: to nothing, out of the folder, to itself, to a device, or to whole `data`."""
+    path.unlink(missing_ok=True)
+    if rng.random() > 0.03:
+        path.write_bytes(change(data, rng))
+        return
+    whole = path.with_name(f"whole{path.suffix}")
+    whole.write_bytes(data)
+    path.symlink_to(rng.choice((*LINKS, path.name, whole.name)))
+
+
+def hostile(folder: Path) -> Case:
+    """A bundle of format 1, which has no seal, with the tokenizer's SHA-256 made to fit: what an attacker can write. Refused or loaded."""
+    import hashlib
+
+    from safetensors.torch import load_file, save_file
+
+    from tests.conftest import make_untrained
+    from translate.bundle.bundle import load_bundle
+
+    make_untrained(folder)
+    weights = folder / "model.safetensors"
+    save_file(load_file(weights), weights)
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    whole["config.yaml"] = whole["config.yaml"].replace(b"format: 2", b"format: 1")
+    digest = hashlib.sha256(whole["spm.model"]).hexdigest().encode()
+
+    def case(rng: random.Random) -> str:
+        damage(folder, whole, rng)
+        tokenizer, config = folder / "spm.model", folder / "config.yaml"
+        if tokenizer.is_file() and not tokenizer.is_symlink() and config.is_file() and not config.is_symlink():
+            config.write_bytes(config.read_bytes().replace(digest, hashlib.sha256(tokenizer.read_bytes()).hexdigest().encode()))
+        loaded = load_bundle(folder).tokenizer
+        loaded.decode(loaded.encode_source(LINES))
+        loaded.decode([list(range(loaded.target_size))])
+        return "loaded"
+
+    return case
+
+
+def config(folder: Path) -> Case:
+    """Settings as plain values, and as the text of config.yaml: refused, or settings that pass every check."""
+    import dataclasses
+
+    import yaml
+
+    from translate.bundle.bundle import ModelFolder
+    from translate.config import Config, CorpusConfig, DataConfig, check, from_dict
+
+    data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
+    values = {key: value for key, value in dataclasses.asdict(Config(data=data)).items() if key != "run"}
+    sealed = {"format": 2, "version": "0.1.0", "tokenizer_sha256": {"spm.model": "0" * 64}, **values}
+    text = yaml.safe_dump(sealed, sort_keys=False, explicit_end=True).encode()
+
+    def case(rng: random.Random) -> str:
+        if rng.random() < 0.4:
+            changed = values
+            for _ in range(rng.choice((1, 1, 2, 4))):
+                changed = altered(changed, rng)
+            check(from_dict(changed))
+        else:
+            put(folder / "config.yaml", text, rng, rng.choice((mutated, altered_yaml)))
+            ModelFolder(folder)
+        return "read"
+
+    return case
+
+
+def recipe(folder: Path) -> Case:
+    """Recipes and words of the command line, composed by Hydra: refused, or settings that pass every check."""
+    from tests.conftest import ROOT
+    from translate.cli.train import compose
+
+    (folder / "recipe").mkdir()
+    text = (ROOT / "recipes" / "multi30k_de_en.yaml").read_bytes()
+
+    def case(rng: random.Random) -> str:
+        mine = folder / "recipe" / "mine.yaml"
+        words = ["--config-dir", str(folder), "recipe=mine"]
+        if rng.random() < 0.3:
+            word = rng.choice(("model.width=256", "+data.train=[{kind: tsv, path: a}]", "optim=adam", "data.test.mine={source: a}", *HYDRA_WORDS))
+            words.append(word if rng.random() < 0.2 else mutated(word.encode(), rng).decode("utf-8", "replace"))
+            words += ["-m"] if rng.random() < 0.2 else []
+            mine.unlink(missing_ok=True)
+            mine.write_bytes(text)
+        else:
+            put(mine, text, rng, rng.choice((mutated, altered_yaml)))
+        before = {*os.listdir("."), *os.listdir(folder)}
+        configs = compose(words)
+        if {*os.listdir("."), *os.listdir(folder)} != before or "LD_PRELOAD" in os.environ:
+            raise AssertionError("composing left something behind")
+        if "_target_" in str(configs) or os.environ["HOME"] in str(configs):
+            raise AssertionError("composed, with what should be refused")
+        return "read"
+
+    return case
+
+
+def save(folder: Path) -> Case:
+    """The last save of a training, and sometimes the one before it: refused, or one of the two, whole: weights, moments and all numbers."""
+    import dataclasses
+
+    import torch
+
+    from tests.conftest import make_untrained
+    from translate.bundle.bundle import load_bundle
+    from translate.training.checkpoints import Checkpoints, Progress
+
+    model = load_bundle(make_untrained(folder)).model.requires_grad_()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    checkpoints, saved = Checkpoints(folder, 1), []
+
+    def state() -> list[Any]:
+        moments = [value.clone() for parameter in model.parameters() for value in optimizer.state.get(parameter, {}).values()]
+        return [*(parameter.detach().clone() for parameter in model.parameters()), *moments]
+
+    for step in (1, 2):
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, 0.1 * step)
+        optimizer.step()
+        progress = Progress(step=step, validated=step, seconds=0.5, best_bleu=3.5, limits=[1.5])
+        checkpoints.save(model, optimizer, progress)
+        saved.append((state(), dataclasses.asdict(progress)))
+    whole = {path.name: path.read_bytes() for path in (checkpoints.resume, checkpoints.before)}
+
+    def case(rng: random.Random) -> str:
+        for name in whole:
+            put(checkpoints.folder / name, whole[name], rng, altered_save if rng.random() < 0.5 else mutated)
+            if rng.random() < 0.7:  # the save before is mostly whole
+                (checkpoints.before).unlink(missing_ok=True)
+                checkpoints.before.write_bytes(whole[checkpoints.before.name])
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(7)
+        loaded = checkpoints.load(model, optimizer, lambda _: None)
+        if loaded is None:
+            return "no save"
+        for (tensors, numbers), name in zip(saved, ("save before", "last save")):
+            found = state()
+            if numbers == dataclasses.asdict(loaded) and len(found) == len(tensors) and all(map(torch.equal, found, tensors)):
+                return name
+        raise AssertionError("loaded, and neither of the saves")
+
+    return case
