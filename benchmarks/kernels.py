@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import random
 import statistics
 import time
@@ -43,18 +44,19 @@ Variant = Callable[[int], None]  # runs one round
 def main() -> None:
     parser = argparse.ArgumentParser(description="What each kernel buys.")
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", default="", help="rows whose title holds this text")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
     limit_kernel_cache()
     torch.manual_seed(1)
     model = Transformer(CONFIG.model, PIECES, PIECES)
-    for precision in (torch.bfloat16, torch.float32):
-        compare(f"training step, {precision}", training(model, precision), rounds)
-    for precision in (torch.float32, torch.bfloat16, torch.float16):
-        for beam in (1, 5):
-            for size in (SENTENCES, 1):
-                compare(f"search, {precision}, beam {beam}, batches of {size}", searching(model, precision, beam, size), rounds)
+    rows = {f"training step, {precision}": (training, model, precision) for precision in (torch.bfloat16, torch.float32)}
+    for precision, beam, size in itertools.product((torch.float32, torch.bfloat16, torch.float16), (1, 5), (SENTENCES, 1)):
+        rows[f"search, {precision}, beam {beam}, batches of {size}"] = (searching, model, precision, beam, size)
+    for title, (variants, *settings) in rows.items():
+        if arguments.only in title:
+            compare(title, variants(*settings), arguments.rounds)
 
 
 def compare(title: str, variants: dict[str, Variant], rounds: int) -> None:

