@@ -29,6 +29,7 @@ class TorchEngine:
         single: Transformer | PackedTransformer | None = None,
     ) -> None:
         """single: the model for a batch of one sentence, where that is another."""
+        model.eval()  # no dropout
         self.model, self.single, self.device, self.precision = model, single or model, device, precision
         self.max_tokens = model.config.max_tokens
         self.at_once = search_threads(device)
