@@ -16,6 +16,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from unittest import mock
 
 import torch
@@ -103,7 +104,7 @@ def training(model: Transformer, precision: torch.dtype) -> dict[str, Variant]:
     variants: dict[str, Variant] = {"": lambda number: step(everything, number)}
     without = {"byte dropout": torch_dropout} | ({"bf16 states": fp32_states} if precision == torch.bfloat16 else {})
     for name, change in without.items():
-        variants[name] = lambda number, own=updater(change): step(own, number)
+        variants[name] = partial(step, updater(change))
     variants["loss in chunks"] = lambda number: step(everything, number, plain_loss=True)
     with mock.patch.dict("os.environ", PLAIN):
         plain = updater()

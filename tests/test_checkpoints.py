@@ -77,17 +77,18 @@ def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpu
     assert scores[0] == scores[1]
 
 
-def test_killed_ten_times_equals_never_stopped(tmp_path, corpus_folder):
-    """By SIGKILL and SIGTERM in turn, at random moments of ten starts, most of them after a save by the clock."""
+@pytest.mark.parametrize(("kills", "steps"), [(3, 160), pytest.param(10, 400, marks=pytest.mark.slow)])
+def test_killed_again_and_again_equals_never_stopped(kills, steps, tmp_path, corpus_folder):
+    """By SIGKILL and SIGTERM in turn, at random moments of its starts, most of them after a save by the clock."""
 
     def config(name):
-        made = tiny_config(tmp_path / name, corpus_folder, steps=400, log_every=1, validate_every=15)
+        made = tiny_config(tmp_path / name, corpus_folder, steps=steps, log_every=1, validate_every=15)
         made.tokenizer.sampling, made.optim.r_drop = 0.1, 1.0
         return made
 
     train(config("whole"))
     chance, run = random.Random(7), tmp_path / "parts"
-    for number in range(10):
+    for number in range(kills):
         process = start(config("parts"), tmp_path, "import translate.training.checkpoints as c; c.SAVE_EVERY, c.SAVE_SHARE = 0.05, 1e9\n")
         begun = max([line["step"] for line in metrics(run)], default=0) if (run / "metrics.jsonl").exists() else 0
         wait_for_step(run, begun + chance.randint(1, 30), process)

@@ -15,9 +15,9 @@ from translate.translation.translator import Translator
 
 
 def test_the_batch_changes_no_translation(trained, corpus_folder):
-    """In fp32, 1,000 sentences in batches of 1, 7 and 64, and in another order."""
+    """In fp32, 300 sentences in batches of 1, 7 and 64, and in another order."""
     translator = Translator.load(trained, "cpu", "fp32")
-    lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:1000]
+    lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:300]
     options = Options(beam=5).fill(translator.decoding)
     sources = translator.tokenizer.encode_source(lines)
 
@@ -31,7 +31,7 @@ def test_the_batch_changes_no_translation(trained, corpus_folder):
 
     places = list(range(len(sources)))
     expected = outputs(64, places)
-    assert len({tuple(ids) for ids in expected}) > 100
+    assert len({tuple(ids) for ids in expected}) > 50
     assert outputs(1, places) == outputs(7, places) == outputs(64, random.Random(1).sample(places, len(places))) == expected
 
 
