@@ -161,17 +161,17 @@ def make_untrained(folder: Path) -> Path:
     import torch
 
     from translate.bundle.bundle import Bundle, build_model, write_config, write_model
-    from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+    from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig, TrainingConfig
     from translate.tokenizer import train_tokenizer
 
     config = Config(
         data=DataConfig(filters=FilterConfig(max_tokens=24)),
         tokenizer=TokenizerConfig(vocabulary=300),
         model=ModelConfig(width=16, heads=2, feedforward=32, encoder_layers=1, decoder_layers=1, max_tokens=24),
+        training=TrainingConfig(seed=2),
         decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4),
     )
     tokenizer = train_tokenizer([(line, line) for line in LINES if line.strip()], config.tokenizer, folder)
-    torch.manual_seed(2)
     model = build_model(config, tokenizer)
     with torch.no_grad():
         model.target_embedding.weight.mul_(1.5)

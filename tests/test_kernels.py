@@ -14,6 +14,7 @@ from translate.kernels import for_training, use_kernels
 from translate.kernels.direct_calls import call_directly
 from translate.kernels.dropout import ByteDropout, dropout_mask
 from translate.model import Transformer
+from translate.model.layers import set_dropout_generator
 from translate.tokenizer import BOS, PAD
 
 CPU = torch.device("cpu")
@@ -96,3 +97,25 @@ def test_direct_calls_change_nothing(norm):
         (expected, caches[0]), (found, caches[1]) = (each.step(TARGET[:, position], cache) for each, cache in zip((plain, model), caches))
         assert torch.equal(found, expected)
     assert torch.equal(model(SOURCE, TARGET), plain(SOURCE, TARGET))
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+def test_dropout_draws_from_a_generator_of_its_own(kernels, monkeypatch):
+    """Whatever else in the process draws random numbers: that is what exact resume and training in a thread rest on."""
+    monkeypatch.setenv("TRANSLATE_KERNELS", "auto" if kernels else "plain")
+    model = made(0.3).train()
+    for_training(model, CPU, torch.float32)
+    generator = torch.Generator()
+    set_dropout_generator(model, generator)
+    features, state = [], torch.get_rng_state()
+    for seed in (1, 2, 1):
+        generator.manual_seed(seed)
+        features.append(model.features(SOURCE, TARGET))
+        assert torch.equal(torch.get_rng_state(), state)
+        torch.rand(3)
+        state = torch.get_rng_state()
+    assert torch.equal(features[0], features[2]) and not torch.equal(features[0], features[1])
+    set_dropout_generator(model, None)
+    torch.manual_seed(1)
+    model.features(SOURCE, TARGET)
+    assert not torch.equal(torch.get_rng_state(), state)

@@ -13,6 +13,7 @@ from translate.kernels.dropout import ByteDropout
 from translate.kernels.packed import PackedTransformer, pack
 from translate.kernels.residual_stream import Cast
 from translate.model import Transformer
+from translate.model.layers import Dropout
 
 VARIABLE = "TRANSLATE_KERNELS"
 
@@ -31,7 +32,7 @@ def for_training(model: Transformer, device: torch.device, precision: torch.dtyp
         return
     for parent in list(model.modules()):
         for name, child in parent.named_children():
-            if type(child) is nn.Dropout:
+            if type(child) is Dropout:
                 setattr(parent, name, ByteDropout(child.p))
     if precision == torch.bfloat16:
         model.embedding_dropout = nn.Sequential(Cast(precision), model.embedding_dropout)

@@ -11,11 +11,30 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.attention import CrossAttention, SelfAttention
 from translate.model.kv_cache import LayerCache
+
+
+class Dropout(nn.Dropout):
+    """nn.Dropout, which can also draw from a generator of one's own: see `set_dropout_generator`."""
+
+    generator: Optional[Generator] = None  # None: torch's default one
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.generator is None or not self.training or self.p == 0:
+            return super().forward(input)
+        kept = torch.empty_like(input).bernoulli_(1 - self.p, generator=self.generator)
+        return input * kept.div_(1 - self.p)
+
+
+def set_dropout_generator(model: nn.Module, generator: Optional[Generator]) -> None:
+    """Let all dropout of `model` draw from `generator`, so that its masks depend on nothing else in the process."""
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.generator = generator
 
 
 class Residual(nn.Module):
@@ -25,7 +44,7 @@ class Residual(nn.Module):
         super().__init__()
         self.pre = config.norm == "pre"
         self.norm = nn.LayerNorm(config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
         if self.pre:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.kv_cache import KVCache
-from translate.model.layers import DecoderLayer, EncoderLayer, Memory, sinusoids
+from translate.model.layers import DecoderLayer, Dropout, EncoderLayer, Memory, sinusoids
 from translate.tokenizer import PAD
 
 
@@ -62,7 +62,7 @@ class Transformer(nn.Module):
         self.config = config
         self.target_embedding = empty_embedding(target_size, config.width)
         self.source_embedding = self.target_embedding if tied else empty_embedding(source_size, config.width)
-        self.embedding_dropout: nn.Module = nn.Dropout(config.dropout)
+        self.embedding_dropout: nn.Module = Dropout(config.dropout)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         # pre-norm leaves the last sum unnormalised

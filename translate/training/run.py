@@ -60,7 +60,6 @@ def train(config: Config) -> dict[str, Any]:
         limit_kernel_cache()
         log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
         tokenizer, data, development = ranks.after_first(lambda: open_inputs(folder, config, log.info))
-        torch.manual_seed(config.training.seed)
         model = build_model(config, tokenizer).to(device)
         run = Run(Bundle(folder, config, tokenizer, model), data, development, device, ranks, log)
         run.loop()

@@ -94,7 +94,6 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     set_threads(config.training.threads)
     keep_freed_memory()
     limit_kernel_cache()
-    torch.manual_seed(config.training.seed)
     updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
     settings = config.training
     with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, config.tokenizer.sampling, config.model.max_tokens) as stream:
@@ -200,7 +199,6 @@ def _overfits(config: Config, tokenizer: Tokenizer, batch: Batch, device: torch.
         model=dataclasses.replace(config.model, dropout=0.0),
         optim=dataclasses.replace(config.optim, label_smoothing=0.0, r_drop=0.0, clip=1.0),
     )
-    torch.manual_seed(config.training.seed)
     updater = Updater(build_model(plain, tokenizer).to(device), plain, device, precision, Ranks())
     first, began, step = _loss(updater, few), time.perf_counter(), 0
     while step < STEPS and time.perf_counter() - began < SECONDS:

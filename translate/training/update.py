@@ -19,6 +19,7 @@ from translate.device import autocast, compiled, is_out_of_memory
 from translate.errors import UserError
 from translate.kernels import for_training
 from translate.model import Transformer
+from translate.model.layers import set_dropout_generator
 from translate.training.loss import loss_sum
 from translate.training.optim import make_optimizer
 from translate.training.ranks import Ranks
@@ -53,6 +54,8 @@ class Updater:
         self.optimizer = make_optimizer(model, config.optim)
         if not config.training.compile:  # which makes kernels of its own
             for_training(model, device, precision)
+        self.generator = torch.Generator(device)
+        set_dropout_generator(model, self.generator)
         self.parallel = ranks.parallel(Features(model))
         self.forward = compiled(self.parallel) if config.training.compile else self.parallel
 
@@ -73,7 +76,7 @@ class Updater:
         """Backward through `batches`. Out of memory: all of them again, the one that failed in two."""
         while True:
             # dropout is that of the step, however often the run was stopped before
-            torch.manual_seed(seed_of(self.config.training.seed, step, self.ranks.rank))
+            self.generator.manual_seed(seed_of(self.config.training.seed, step, self.ranks.rank))
             likelihood = torch.zeros((), device=self.device)
             for place, batch in enumerate(batches):
                 try:
