@@ -11,7 +11,7 @@ import torch
 from tests.conftest import digest
 from translate.bundle.bundle import Bundle, build_model, load_bundle, write_config, write_model
 from translate.cli.main import main
-from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
+from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig, TrainingConfig
 from translate.decoding import Options
 from translate.errors import UserError
 from translate.tokenizer import train_tokenizer
@@ -28,6 +28,7 @@ def made(folder, norm="pre", joint=True, **decoding):
         data=DataConfig(filters=FilterConfig(max_tokens=64)),
         tokenizer=TokenizerConfig(vocabulary=310 if joint else 290, joint=joint),
         model=ModelConfig(width=32, heads=4, feedforward=48, encoder_layers=2, decoder_layers=3, max_tokens=1500, norm=norm),
+        training=TrainingConfig(seed=2),
         decoding=DecodingConfig(**{"beam": 4, "max_ratio": 1.0, "max_extra": 6, **decoding}),
     )
     folder.mkdir()
