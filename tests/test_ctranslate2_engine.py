@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from tests.conftest import digest
-from translate.bundle.bundle import Bundle, build_model, load_bundle, write_config, write_model
+from translate.bundle.bundle import Bundle, load_bundle, write_config, write_model
 from translate.cli.main import main
-from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig, TrainingConfig
+from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig
 from translate.decoding import Options
 from translate.errors import UserError
+from translate.model import Transformer
 from translate.tokenizer import train_tokenizer
 from translate.translation.ctranslate2_engine import export
 from translate.translation.translator import Translator
@@ -28,13 +29,12 @@ def made(folder, norm="pre", joint=True, **decoding):
         data=DataConfig(filters=FilterConfig(max_tokens=64)),
         tokenizer=TokenizerConfig(vocabulary=310 if joint else 290, joint=joint),
         model=ModelConfig(width=32, heads=4, feedforward=48, encoder_layers=2, decoder_layers=3, max_tokens=1500, norm=norm),
-        training=TrainingConfig(seed=2),
         decoding=DecodingConfig(**{"beam": 4, "max_ratio": 1.0, "max_extra": 6, **decoding}),
     )
     folder.mkdir()
     tokenizer = train_tokenizer([(line, line.upper()) for line in LINES if line.strip()], config.tokenizer, folder)
     torch.manual_seed(2)
-    model = build_model(config, tokenizer)
+    model = Transformer(config.model, tokenizer.source_size, tokenizer.target_size, joint)
     with torch.no_grad():
         model.target_embedding.weight.mul_(1.5)
         for parameter in model.parameters():
