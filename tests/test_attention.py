@@ -45,3 +45,10 @@ def test_value_and_gradient_equal_those_of_torch(kind, length):
     incoming = torch.randn_like(expected)
     gradients = [torch.autograd.grad((found * incoming).sum(), (query, key, value)) for found in (output, expected)]
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_a_mask_beside_is_causal_is_refused(grad):
+    query = torch.randn(1, 1, 3, 4)
+    with torch.set_grad_enabled(grad), pytest.raises(ValueError, match="mask and is_causal"):
+        attend(query, query, query, causal_mask(3, query.device), is_causal=True)

@@ -153,6 +153,19 @@ def test_embeddings_are_one_matrix():
     torch.testing.assert_close(tied.logits(features), features @ tied.target_embedding.weight.T)
 
 
+def test_a_sentence_longer_than_max_tokens_is_refused():
+    model, _, _ = model_and_input()
+    longest = model.config.max_tokens
+    short, long = torch.full((1, 3), 5), torch.full((1, longest + 1), 5)
+    for source, target in [(long, short), (short, long)]:
+        with pytest.raises(ValueError, match=rf"{longest + 1} tokens is longer than the model's max_tokens \({longest}\)"):
+            model(source, target)
+    cache = model.start(model.encode(short))
+    with pytest.raises(ValueError, match=f"{longest + 1} tokens"):
+        for _ in range(longest + 1):
+            _, cache = model.step(short[:, 0], cache)
+
+
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_the_future_changes_nothing(norm):
     model, source, target = model_and_input(norm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Optional, overload
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -11,41 +11,47 @@ from torch import Tensor, nn
 from translate.model.kv_cache import LayerCache
 
 
-@overload
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False) -> Tensor: ...
-
-
-@overload
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, *, need_weights: Literal[True]
-) -> tuple[Tensor, Tensor]: ...
-
-
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, *, need_weights: bool = False
-) -> Tensor | tuple[Tensor, Tensor]:
-    """softmax(Q K^T / sqrt(d)) V: equation 1.
+def attention_weights(query: Tensor, key: Tensor, mask: Optional[Tensor] = None) -> Tensor:
+    """softmax(Q K^T / sqrt(d)), the weights of equation 1: how much each query takes from each key.
 
     Args:
         query: (B, H, T, d).
-        key, value: (B, H, S, d).
-        mask: broadcastable to (B, H, T, S), True = may attend, or numbers to add to the scores; None = everywhere. Every query must be allowed
-            at least one key.
-        is_causal: in place of a mask: position t may attend to positions up to t (section 3.2.3, third item).
+        key: (B, H, S, d).
+        mask: broadcastable to (B, H, T, S), True = may attend; None = everywhere. Every query must be allowed at least one key. Only the cache of
+            search uses the other form, numbers that are added to the scores: 0 or -inf.
+
+    Returns:
+        (B, H, T, S); the weights of a query add up to 1.
+    """
+    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)  # (B, H, T, S)
+    if mask is not None:
+        scores = scores.masked_fill_(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    return scores.softmax(dim=-1)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, *, need_weights: bool = False) -> Any:
+    """softmax(Q K^T / sqrt(d)) V: equation 1.
+
+    Args:
+        query, key, mask: as in `attention_weights`.
+        value: (B, H, S, d).
+        is_causal: instead of a mask: position t may attend to positions up to t (section 3.2.3, third item).
         need_weights: return the weights too.
 
     Returns:
-        (B, H, T, d), or that and the weights (B, H, T, S).
+        A tensor (B, H, T, d), or a pair of that and the weights (B, H, T, S).
+
+    Raises:
+        ValueError: both `mask` and `is_causal` are given.
     """
-    # Training on a CPU is faster with the products written out: sentences are short (bf16: 1.5 times, Zen 5).
-    if not need_weights and (query.is_cuda or not torch.is_grad_enabled()):
+    if is_causal and mask is not None:
+        raise ValueError("mask and is_causal are both given: leave one out")
+    # torch's kernel computes the same, but sentences are short: training on a CPU is faster with the two products written out (bf16: 1.5 times,
+    # Zen 5). Whether gradients are recorded tells training from search.
+    training_on_cpu = torch.is_grad_enabled() and not query.is_cuda
+    if not need_weights and not training_on_cpu:
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=is_causal)
-    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)  # (B, H, T, S)
-    if is_causal:
-        mask = causal_mask(query.shape[-2], query.device)
-    if mask is not None:
-        scores = scores.masked_fill_(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
-    weights = scores.softmax(dim=-1)
+    weights = attention_weights(query, key, causal_mask(query.shape[-2], query.device) if is_causal else mask)
     output = weights.to(value.dtype) @ value
     return (output, weights) if need_weights else output
 

@@ -2,6 +2,15 @@
 
 All hypotheses of a sentence share one list of keys. Each knows its ancestors, the places in this list that belong to it, and attends to them alone,
 behind a mask. So hypotheses branch and end without their keys being copied, and B sentences with R hypotheses each are one batch of B, (B, R, D).
+
+One sentence, R = 2. Its only hypothesis, the begin mark, is continued by "the" and "a" in step 2, and "the" by "cat" and "dog" in step 3:
+
+    step  in the list of keys      ancestors         hypotheses
+    1     <s>                      [0]               <s>
+    2     <s> the a                [0 1] [0 2]       <s> the      <s> a
+    3     <s> the a cat dog        [0 1 3] [0 1 4]   <s> the cat  <s> the dog
+
+After step 3 nobody holds place 2 ("a") any more. It is masked out, and dropped when the list is full.
 """
 
 from __future__ import annotations
@@ -104,7 +113,10 @@ class KVCache:
         return self
 
     def _compact(self, R: int) -> None:
-        """Move to a larger cache, without the keys and values that belong to no open hypothesis any more."""
+        """Move to a larger cache, without the keys and values that belong to no open hypothesis any more.
+
+        In the example above `held` is [True True False True True]: `order` is [0 1 3 4], and [0 1 3] becomes [0 1 2], [0 1 4] becomes [0 1 3].
+        """
         L, B, capacity = self.key_value.shape[:3]
         device, live = self.key_value.device, self.length
         if self.ancestors is None:
@@ -113,8 +125,9 @@ class KVCache:
             ancestors = self.ancestors.view(B, -1)
             held = torch.zeros((B, self.length), dtype=torch.bool, device=device).scatter_(1, ancestors, True)
             live = int(held.sum(1).max())
-            order = (~held).sort(dim=1, stable=True).indices[:, :live]  # (B, live), those held first
-            self.ancestors = (held.cumsum(1) - 1).gather(1, ancestors).view(self.ancestors.shape)
+            order = (~held).sort(dim=1, stable=True).indices[:, :live]  # (B, live): False sorts before True, so the places held come first
+            new_places = held.cumsum(1) - 1  # (B, length): of a place held, how many such lie before it
+            self.ancestors = new_places.gather(1, ancestors).view(self.ancestors.shape)
         rows = (torch.arange(B, device=device)[:, None] * capacity + order).flatten()
         larger = self.key_value.new_empty((L, B, max(2 * live, live + STEPS * R), *self.key_value.shape[3:]))
         for old, new in zip(self.key_value, larger):

@@ -6,7 +6,6 @@ rates and with hardly any warm-up.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Callable, Optional
 
@@ -100,6 +99,7 @@ class DecoderLayer(nn.Module):
     def forward(self, states: Tensor, memory: Memory) -> Tensor:
         """states (B, T, D) -> (B, T, D)."""
         states = self.attention_residual(states, lambda x: self.attention(x, is_causal=True))
+        # here the memory is used once; a search uses it at every step, so `Transformer.start` projects it, once for all steps
         states = self.cross_residual(states, lambda x: self.cross(x, self.cross.project(memory.states), memory.mask))
         return self.feedforward_residual(states, self.feedforward)
 
@@ -113,5 +113,6 @@ class DecoderLayer(nn.Module):
 def sinusoids(length: int, width: int) -> Tensor:
     """PE(pos, 2i) = sin(pos / 10000^(2i/D)), PE(pos, 2i+1) = cos(...): section 3.5. Returns (length, D)."""
     position = torch.arange(length, dtype=torch.float64)[:, None]
-    angle = position * torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10000.0) / width))
+    even = torch.arange(0, width, 2, dtype=torch.float64)  # 2i
+    angle = position / 10000 ** (even / width)  # (length, D / 2)
     return torch.stack([angle.sin(), angle.cos()], dim=-1).view(length, width).float()

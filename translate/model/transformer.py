@@ -55,6 +55,9 @@ class Transformer(nn.Module):
     """Encoder and decoder stacks with one embedding matrix for source, target and output (section 3.4).
 
     With `tied=False` (a tokenizer per language) the source has an embedding of its own; target and output still share theirs.
+
+    To load a bundle, the model is built without memory, on device "meta", and then given its weights and `fill_positions`. On that device nothing
+    may be computed or drawn: torch would first import SymPy, a computer algebra system, which takes up to a second.
     """
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
@@ -68,14 +71,14 @@ class Transformer(nn.Module):
         # pre-norm leaves the last sum unnormalised
         self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
-        self.positions: Tensor
-        self.register_buffer("positions", None, persistent=False)
-        if not self.target_embedding.weight.is_meta:  # there, even the shapes of the sinusoids would bring in computer algebra
+        self.register_buffer("positions", None, persistent=False)  # moves with the model, but is not saved
+        self.positions: Tensor  # (max_tokens, D), from `fill_positions`
+        if not self.target_embedding.weight.is_meta:
             self.fill_positions()
             self._initialise()
 
     def fill_positions(self) -> None:
-        """Compute the sinusoids; called again once a model made without memory (device "meta") has its weights."""
+        """Compute the sinusoids: at once, or when a model built on device "meta" has been given its weights."""
         self.positions = sinusoids(self.config.max_tokens, self.config.width)
 
     def _initialise(self) -> None:
@@ -83,9 +86,11 @@ class Transformer(nn.Module):
         for name, parameter in self.named_parameters():
             if "embedding" in name:
                 nn.init.normal_(parameter, std=self.config.width**-0.5)
+            elif "key_value.weight" in name:  # of several projections, (D, D) each, in one matrix
+                for projection in parameter.split(self.config.width):
+                    nn.init.xavier_uniform_(projection)
             elif parameter.dim() == 2:
-                for part in parameter.split(self.config.width) if "key_value" in name else [parameter]:
-                    nn.init.xavier_uniform_(part)
+                nn.init.xavier_uniform_(parameter)
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
@@ -102,11 +107,13 @@ class Transformer(nn.Module):
         tokens = source != PAD
         # to ask a GPU whether there is padding would be to wait for it
         mask = None if not source.is_cuda and bool(tokens.all()) else tokens[:, None, None, :]
+        self.check_length(source.shape[1])
         states = self.embed(self.source_embedding, source, self.positions[: source.shape[1]])
         return Memory(self.encoder_norm(self.encoder(states, mask)), mask)
 
     def decode(self, target: Tensor, memory: Memory) -> Tensor:
         """(B, T) -> (B, T, D). Padding needs no mask: it lies after every real token."""
+        self.check_length(target.shape[1])
         states = self.embed(self.target_embedding, target, self.positions[: target.shape[1]])
         return self.decoder_norm(self.decoder(states, memory))
 
@@ -117,6 +124,11 @@ class Transformer(nn.Module):
     def embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
         """Embeddings times sqrt(D) plus positions (sections 3.4, 3.5): ids (B, T), positions (T, D) or (D,) -> (B, T, D)."""
         return self.embedding_dropout(embedding(ids) * math.sqrt(self.config.width) + positions)
+
+    def check_length(self, length: int) -> None:
+        """ValueError for more tokens than there are positions."""
+        if length > self.config.max_tokens:
+            raise ValueError(f"a sentence of {length:,} tokens is longer than the model's max_tokens ({self.config.max_tokens:,})")
 
     def start(self, memory: Memory) -> KVCache:
         """The cache before the first target token, with one hypothesis a sentence."""
@@ -131,11 +143,17 @@ class Transformer(nn.Module):
         return self.logits(features), cache
 
     def step_features(self, last: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
-        """`step` without the output layer: (N,) -> (N, D). The R hypotheses of a sentence lie where T positions lie in training."""
-        states = self.embed(self.target_embedding, last.view(cache.sentences, -1), self.positions[cache.position])  # (B, R, D)
+        """`step` without the output layer: (N,) -> (N, D).
+
+        The R hypotheses of a sentence take the place that T positions have in training. With B = 2 and R = 3, the last tokens [a1 a2 a3 b1 b2 b3]
+        become [[a1 a2 a3] [b1 b2 b3]]; all six are at the same position, and the cache's mask keeps a1, a2 and a3 from seeing each other.
+        """
+        position = cache.position
+        self.check_length(position + 1)
+        states = self.embed(self.target_embedding, last.view(cache.sentences, -1), self.positions[position])  # (B, R, D)
         return self.decoder_norm(self.decoder.step(states, cache)).flatten(0, 1), cache
 
 
 def empty_embedding(size: int, width: int) -> nn.Embedding:
-    """(V, D), not filled yet. nn.Embedding itself draws at once, for which torch, on device "meta", first loads a computer algebra system."""
+    """(V, D), not filled yet: nn.Embedding itself would draw at once, also on device "meta"."""
     return nn.Embedding.from_pretrained(torch.empty(size, width), freeze=False)
