@@ -16,7 +16,7 @@ BOS, EOS = 1, 2
 
 @dataclass
 class TableState:
-    """A model that is a table: logits for every sentence and every history. A state must not be used after step or select."""
+    """A model that is a table: logits for every sentence and every history. A state must not be used after step or reorder."""
 
     table: Tensor  # (sentences in all, histories, V)
     sentences: Tensor  # (B,)

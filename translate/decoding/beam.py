@@ -8,13 +8,15 @@ hypotheses have ended. A sentence that has ended leaves the batch at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from translate.decoding.greedy import greedy
-from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, remaining
-from translate.decoding.logits import ban, best_continuations, block_repeats, log_probabilities, no_token
+from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, sentences_to_keep
+from translate.decoding.logits import best_continuations, log_probabilities, no_token, replace_undefined
 
 # Looking ahead to the greatest length allowed costs 1.7 times the rows and changes 2 of 4,521 translations (two models, Multi30k and Tatoeba, alpha
 # 1); a horizon of 2 changes 17. Stopping once as many hypotheses as the beam holds are complete ("first come, first served", Kasai et al. 2022)
@@ -70,72 +72,151 @@ def beam_search(
     if not len(max_lengths):
         return []
 
-    device, limits = max_lengths.device, max_lengths
-    banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
-    results: list[list[Hypothesis]] = [[] for _ in range(len(limits))]
-    present = list(range(len(limits)))  # the places in the batch of the B sentences still open
-    last = torch.full((len(limits),), bos, device=device)  # (B * R,): R rows a sentence, one at first, then `beam`
-    tokens = last.new_empty((len(limits), 0))  # (B * R, T) what each open hypothesis consists of
-    totals = torch.zeros((len(limits), 1), dtype=torch.float64, device=device)  # (B, R) their log-probabilities
-    worst = torch.full((len(limits),), float("-inf"), dtype=torch.float64, device=device)  # (B,) the n-th best complete score so far
-    endings = torch.zeros_like(limits)  # (B,) how many have ended
-    enough = PATIENCE * beam if length_penalty > 1 else beam * int(limits.max()) + 1  # which is never reached
-    penalties = penalty(torch.arange(int(limits.max()) + 1, dtype=torch.float64, device=device), length_penalty)  # of each length
-    length = 0
-    while present:
-        length += 1
-        raw, state = step(last, state)
-        B, R = totals.shape
-        logits = ban(raw, banned_ids)
-        if no_repeat:
-            logits = block_repeats(logits, tokens, no_repeat)
-        totals, parents, ids = best_continuations(log_probabilities(logits, raw), totals, 2 * beam)  # (B, up to 2K), best first
-        ended = ids == eos
-        if ended.any():
-            endings = endings + ended[:, :beam].sum(1)
-            # complete hypotheses that belong to the n best so far
-            wins = (ended & (totals / penalty(length, length_penalty) > worst[:, None]))[:, :beam]
-            sentences, ranks = wins.nonzero(as_tuple=True)
-            found = tokens[sentences * R + parents[sentences, ranks]].tolist(), totals[sentences, ranks].tolist()
-            places = sentences.tolist()
-            for b, ids_so_far, total in zip(places, *found):
-                results[present[b]].append(_hypothesis(ids_so_far, total, length, length_penalty, True))
-            for b in set(places):
-                best = results[present[b]]
-                best.sort(key=lambda hypothesis: -hypothesis.score)
-                del best[n_best:]
-                if len(best) == n_best:
-                    worst[b] = best[-1].score
-            # the best that go on; a stable sort keeps them in order
-            order = ended.sort(dim=1, stable=True).indices[:, :beam]
-            totals = totals.masked_fill(ended, float("-inf")).gather(1, order)
-            parents, ids = parents.gather(1, order), ids.gather(1, order)
+    banned_ids = torch.tensor(banned, dtype=torch.int64, device=max_lengths.device)
+    patience = PATIENCE * beam if length_penalty > 1 else None
+    penalties = penalty(torch.arange(int(max_lengths.max()) + 1, dtype=torch.float64, device=max_lengths.device), length_penalty)  # of each length
+    finished: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
+    live = first_hypotheses(max_lengths, bos)
+    while True:
+        scores, state = step(live.last, state)
+        candidates = extend(live, scores, banned_ids, no_repeat, 2 * beam)
+        is_end = candidates.ids == eos
+        if is_end.any():
+            collect_finished(live, candidates, is_end[:, :beam], finished, n_best, length_penalty)
+            best = drop_ended(candidates, is_end, beam)
         else:
-            totals, parents, ids = totals[:, :beam], parents[:, :beam], ids[:, :beam]
-
-        cut = limits == length
-        done = cut | (endings >= enough) | (worst >= totals[:, 0] / penalties[limits.clamp(max=length + HORIZON)])
+            best = Continuations(*(field[:, :beam] for field in candidates))
+        done = is_done(live, best, penalties, patience)
         if done.any():
-            for b in done.nonzero().squeeze(1).tolist():
-                best = results[present[b]]
-                for k in range(min(n_best - len(best), totals.shape[1]) if cut[b] else 0):
-                    if totals[b, k] > float("-inf"):
-                        ids_so_far = [*tokens[b * R + parents[b, k]].tolist(), int(ids[b, k])]
-                        best.append(_hypothesis(ids_so_far, float(totals[b, k]), length, length_penalty, False))
-                if not best:
-                    raise no_token()
-            keep = remaining(done)
-            present = [present[b] for b in keep.tolist()]
-            if not present:
-                break
-            limits, worst, endings = limits[keep], worst[keep], endings[keep]
-            totals, parents, ids = totals[keep], parents[keep], ids[keep]
+            collect_unfinished(live, best, done, finished, n_best, length_penalty)
+            keep = sentences_to_keep(done)
         else:
-            keep = torch.arange(B, device=device)
-        rows, last = (keep[:, None] * R + parents).flatten(), ids.flatten()
+            keep = torch.arange(len(done), device=done.device)
+        if not len(keep):
+            return finished
+        live, rows = advance(live, best, keep)
         state = state.reorder(rows, keep)
-        tokens = torch.cat([tokens.index_select(0, rows), last[:, None]], dim=1)
-    return results
+
+
+@dataclass
+class Live:
+    """The hypotheses still open: R for each of B sentences, at first one, then `beam`. Hypothesis r of sentence b is row b * R + r of the batch.
+
+    The sentences are those whose search goes on; in all that follows they are numbered 0 to B - 1.
+    """
+
+    sentences: list[int]  # (B,) their places among the sentences given
+    limits: Tensor  # (B,) the most tokens of a hypothesis
+    worst_finished: Tensor  # (B,) the n-th best score of a complete hypothesis; -inf while there are fewer than n
+    n_ended: Tensor  # (B,) how many hypotheses have ended
+    log_probs: Tensor  # (B, R) of each hypothesis, best first
+    tokens: Tensor  # (B * R, T) what it consists of
+    last: Tensor  # (B * R,) the last of these, or the begin mark
+
+    @property
+    def new_length(self) -> int:
+        """Tokens of a hypothesis that is one token longer, end mark included."""
+        return self.tokens.shape[1] + 1
+
+    def rows(self, sentences: Tensor, hypotheses: Tensor) -> Tensor:
+        """The rows in the batch of `hypotheses`, 0 to R - 1, of `sentences`, 0 to B - 1."""
+        return sentences * self.log_probs.shape[1] + hypotheses
+
+
+class Continuations(NamedTuple):
+    """Hypotheses longer by one token, C for each of B sentences, best first."""
+
+    log_probs: Tensor  # (B, C) of the whole hypothesis
+    parents: Tensor  # (B, C) which one it continues, 0 to R - 1
+    ids: Tensor  # (B, C) the new token
+
+
+def first_hypotheses(limits: Tensor, bos: int) -> Live:
+    """The begin mark alone, for each sentence."""
+    B, device = len(limits), limits.device
+    return Live(
+        sentences=list(range(B)),
+        limits=limits,
+        worst_finished=torch.full((B,), float("-inf"), dtype=torch.float64, device=device),
+        n_ended=torch.zeros_like(limits),
+        log_probs=torch.zeros((B, 1), dtype=torch.float64, device=device),
+        tokens=torch.empty((B, 0), dtype=torch.int64, device=device),
+        last=torch.full((B,), bos, device=device),
+    )
+
+
+def extend(live: Live, scores: Tensor, banned: Tensor, no_repeat: int, count: int) -> Continuations:
+    """The best `count` continuations of each sentence by the model's `scores` (B * R, V) of the next token."""
+    log_probs = log_probabilities(scores, banned, live.tokens, no_repeat)
+    return Continuations(*best_continuations(replace_undefined(log_probs, scores), live.log_probs, count))
+
+
+def collect_finished(live: Live, candidates: Continuations, is_end: Tensor, finished: list[list[Hypothesis]], n_best: int, alpha: float) -> None:
+    """Add to `finished` the candidates that end, `is_end` (B, K), if they are among the `n_best` of their sentence so far."""
+    live.n_ended = live.n_ended + is_end.sum(1)
+    length = live.new_length
+    scores = candidates.log_probs[:, : is_end.shape[1]] / penalty(length, alpha)
+    sentences, ranks = (is_end & (scores > live.worst_finished[:, None])).nonzero(as_tuple=True)
+    rows = live.rows(sentences, candidates.parents[sentences, ranks])
+    improved = sentences.tolist()
+    for b, ids, log_prob in zip(improved, live.tokens[rows].tolist(), candidates.log_probs[sentences, ranks].tolist()):
+        finished[live.sentences[b]].append(_hypothesis(ids, log_prob, length, alpha, complete=True))
+    for b in set(improved):
+        ranked = finished[live.sentences[b]]
+        ranked.sort(key=lambda hypothesis: -hypothesis.score)
+        del ranked[n_best:]
+        if len(ranked) == n_best:
+            live.worst_finished[b] = ranked[-1].score
+
+
+def drop_ended(candidates: Continuations, is_end: Tensor, beam: int) -> Continuations:
+    """The best `beam` of the candidates that go on; where fewer do, the rest are impossible."""
+    order = is_end.sort(dim=1, stable=True).indices[:, :beam]  # False sorts before True, and stays best first
+    log_probs = candidates.log_probs.masked_fill(is_end, float("-inf"))
+    return Continuations(log_probs.gather(1, order), candidates.parents.gather(1, order), candidates.ids.gather(1, order))
+
+
+def is_done(live: Live, best: Continuations, penalties: Tensor, patience: int | None) -> Tensor:
+    """Whether the search of each sentence ends here, (B,). penalties: of each length, from 0 on. patience: endings that suffice; None = no rule."""
+    at_limit = live.limits == live.new_length
+    horizon = live.limits.clamp(max=live.new_length + HORIZON)
+    cannot_win = live.worst_finished >= best.log_probs[:, 0] / penalties[horizon]
+    done = at_limit | cannot_win
+    if patience is not None:
+        done = done | (live.n_ended >= patience)
+    return done
+
+
+def collect_unfinished(live: Live, best: Continuations, done: Tensor, finished: list[list[Hypothesis]], n_best: int, alpha: float) -> None:
+    """Fill up `finished` with open hypotheses where a sentence is at its limit. UserError for a sentence that is done without any."""
+    R, length = live.log_probs.shape[1], live.new_length
+    for b in done.nonzero().squeeze(1).tolist():
+        hypotheses = finished[live.sentences[b]]
+        if live.limits[b] == length:
+            missing = n_best - len(hypotheses)
+            for log_prob, parent, last in zip(*(field[b, :missing].tolist() for field in best)):
+                if log_prob > float("-inf"):
+                    ids = [*live.tokens[b * R + parent].tolist(), last]
+                    hypotheses.append(_hypothesis(ids, log_prob, length, alpha, complete=False))
+        if not hypotheses:
+            raise no_token()
+
+
+def advance(live: Live, best: Continuations, keep: Tensor) -> tuple[Live, Tensor]:
+    """The continuations of the sentences `keep` (B',) become the open hypotheses. Returns them and the rows (B' * K,) of their parents."""
+    if len(keep) < len(live.sentences):
+        best = Continuations(*(field[keep] for field in best))
+        live = replace(
+            live,
+            sentences=[live.sentences[b] for b in keep.tolist()],
+            limits=live.limits[keep],
+            worst_finished=live.worst_finished[keep],
+            n_ended=live.n_ended[keep],
+        )
+    rows = live.rows(keep[:, None], best.parents).flatten()
+    last = best.ids.flatten()
+    tokens = torch.cat([live.tokens.index_select(0, rows), last[:, None]], dim=1)
+    return replace(live, log_probs=best.log_probs, tokens=tokens, last=last), rows
 
 
 def _hypothesis(ids: list[int], log_probability: float, length: int, alpha: float, complete: bool) -> Hypothesis:

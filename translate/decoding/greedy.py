@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, remaining
-from translate.decoding.logits import ban, block_repeats, check_scores, likeliest, no_token, normalise
+from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, sentences_to_keep
+from translate.decoding.logits import check_scores, fast_max, log_probabilities, no_token
 
 
 def greedy(
@@ -29,8 +29,8 @@ def greedy(
         One hypothesis for each of the B sentences, each in a list of its own.
     """
 
-    def choose(scores: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        return likeliest(scores)
+    def choose(log_probs: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        return fast_max(log_probs)
 
     return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat)
 
@@ -61,33 +61,33 @@ def generate(
     last = torch.full_like(sentences, bos)
     steps: list[tuple[Tensor, Tensor, Tensor]] = []  # of each: the open sentences, their tokens, the log-probabilities of these
     for length in range(int(limits.max())):
-        raw, state = step(last, state)
-        logits = ban(raw, banned_ids)
-        if no_repeat and steps:
-            logits = block_repeats(logits, _collect(steps, len(max_lengths), eos)[0].to(device)[sentences], no_repeat)
-        chosen, last = choose(normalise(logits, raw), sentences, length)
-        if not chosen.min().item() > float("-inf"):
-            check_scores(raw)
+        scores, state = step(last, state)
+        history = None
+        if no_repeat and steps:  # assembled anew at each step: only few lines need it, those whose translation ran into a loop
+            history = assemble(steps, len(max_lengths), eos)[0].to(device)[sentences]
+        chosen, last = choose(log_probabilities(scores, banned_ids, history, no_repeat), sentences, length)
+        if not chosen.min().item() > float("-inf"):  # this way round, so that NaN fails too
+            check_scores(scores)
             raise no_token()
         steps.append((sentences, last, chosen))
         ended = (last == eos) | (limits == length + 1)
         if ended.any():
-            keep = remaining(ended)
+            keep = sentences_to_keep(ended)
             if not len(keep):
                 break
             state = state.reorder(keep, keep)
             sentences, last, limits = sentences[keep], last[keep], limits[keep]
-    tokens, totals = _collect(steps, len(max_lengths), eos)
+    tokens, totals = assemble(steps, len(max_lengths), eos)
     return [
         [_hypothesis(ids[:limit], total, eos, length_penalty)]
         for ids, limit, total in zip(tokens.tolist(), max_lengths.tolist(), totals.tolist(), strict=True)
     ]
 
 
-def _collect(steps: list[tuple[Tensor, Tensor, Tensor]], count: int, eos: int) -> tuple[Tensor, Tensor]:
+def assemble(steps: list[tuple[Tensor, Tensor, Tensor]], count: int, eos: int) -> tuple[Tensor, Tensor]:
     """The `count` sentences after T steps, on the CPU: (B, T) tokens, `eos` after the end, and (B,) log-probabilities in float64.
 
-    Put together at the end, since every operation inside a step costs time.
+    Done at the end, since every operation inside a step costs time.
     """
     sentences, ids, chosen = (torch.cat(parts).cpu() for parts in zip(*steps))
     places = torch.arange(len(steps)).repeat_interleave(torch.tensor([len(last) for _, last, _ in steps]))

@@ -4,7 +4,7 @@
 
 `last_ids` (N,) are the tokens chosen last (at first the begin mark), N = B sentences x R rows each, grouped by sentence. `logits` (N, V) are
 the model's scores before normalisation; search overwrites them: `step` must not return a tensor that it still needs. The state is the model's
-own; the one passed in is dead afterwards, so the model may update it in place.
+own; the one passed in must not be used again, so the model may update it in place.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class State(Protocol):
     def reorder(self: S, rows: Tensor, sentences: Tensor) -> S:
         """Keep `sentences` (B',), indices among the present ones, and `rows` (N',), indices among the present rows.
 
-        Rows may repeat; they stay grouped by sentence, N' / B' to each. Sentences may change places; moving few is cheap. The old state is
-        dead afterwards.
+        Rows may repeat; they stay grouped by sentence, N' / B' to each. Sentences may change places; moving few is cheap. The old state must
+        not be used again.
         """
         ...
 
@@ -56,9 +56,9 @@ def check_limits(max_lengths: Tensor, alpha: float) -> None:
         raise ValueError(f"length_penalty is {alpha}: it must be at least 0")
 
 
-def remaining(ended: Tensor) -> Tensor:
-    """The places (B',) of the sentences that have not `ended` (B,). Only the last ones move, into the gaps."""
+def sentences_to_keep(ended: Tensor) -> Tensor:
+    """The places (B',) of the sentences that have not `ended` (B,). Only the last ones move, into the gaps: of [0 1 2 3 4] without 1, [0 4 2 3]."""
     unfinished = ~ended
-    places = torch.arange(int(unfinished.sum()), device=ended.device)
-    places[ended[: len(places)]] = unfinished[len(places) :].nonzero().squeeze(1) + len(places)
-    return places
+    keep = torch.arange(int(unfinished.sum()), device=ended.device)
+    keep[ended[: len(keep)]] = unfinished[len(keep) :].nonzero().squeeze(1) + len(keep)
+    return keep

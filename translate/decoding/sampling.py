@@ -14,7 +14,7 @@ from torch import Tensor
 
 from translate.decoding.greedy import generate
 from translate.decoding.hypothesis import Hypothesis, S, Step
-from translate.decoding.logits import largest
+from translate.decoding.logits import fast_topk
 
 
 def sample(
@@ -52,9 +52,9 @@ def sample(
         raise ValueError(f"{len(seeds)} seeds for {len(max_lengths)} sentences: give one for each")
     draws = _draws(seeds, max_lengths)
 
-    def choose(scores: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        ids = pick(scores / temperature, draws[sentences, length], top_k, top_p)
-        return scores.gather(1, ids[:, None]).squeeze(1), ids
+    def choose(log_probs: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
+        ids = pick(log_probs / temperature, draws[sentences, length], top_k, top_p)
+        return log_probs.gather(1, ids[:, None]).squeeze(1), ids
 
     return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose)
 
@@ -71,12 +71,12 @@ def pick(logits: Tensor, draws: Tensor, top_k: int, top_p: float) -> Tensor:
     """
     ids = None
     if 0 < top_k < logits.shape[1]:
-        logits, ids = largest(logits, top_k)  # (N, k)
+        logits, ids = fast_topk(logits, top_k)  # (N, k)
     weights = logits.sub_(logits.amax(-1, keepdim=True)).exp_()  # probabilities, up to a factor
     if top_p < 1:
         share = (top_p * weights.sum(-1, keepdim=True)).clamp_(min=torch.finfo(weights.dtype).tiny)  # (N, 1); of 0 nothing would be left
         # sorting all of V is slow and seldom needed; which way a row goes depends on that row alone
-        best, order = largest(weights, min(64, weights.shape[1]))
+        best, order = fast_topk(weights, min(64, weights.shape[1]))
         places = order.gather(1, invert(keep_share(best, share), draws))
         rows = (best.sum(-1) < share.squeeze(1)).nonzero().squeeze(1)
         if len(rows):
