@@ -204,7 +204,7 @@ def test_two_files_of_one_name(mine):
         (["recipe=quickstart", "-m", "--multirun"], "--multirun is given twice"),
         (["recipe=quickstart", "--cfg", "jbo"], "--cfg takes job, not jbo"),
         (["recipe=quickstart", "--cfg"], "--cfg needs a value, --cfg job"),
-        (["recipe=quickstart", "--resolve"], "--resolve has an effect with --cfg job only"),
+        (["recipe=quickstart", "--resolve"], "--resolve needs --cfg job"),
         (["recipe=quickstart", "-m", "--cfg", "job"], "leave out -m"),
         (["recipe=quickstart", "--cfg", "job", "-p", "modle"], "--package modle: the configuration has no such key"),
         (["recipe=quickstart", "run=~nobody-of-this-name/x"], "there is no such user"),
