@@ -1,4 +1,4 @@
-"""An error of Hydra or OmegaConf in one line of our own: file and line or the word it came from, what is wrong, what to do."""
+"""Translates an error of Hydra or OmegaConf into one line: its file and line or argument, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or f
 
 
 def explain(error: Exception, files: Mapping[tuple[str, str], RecipeFile], words: Sequence[str]) -> str:
-    """`files`: those that were composed, by group and name; `words`: the overrides of the command line."""
+    """The message for `error`. files: those that were composed, by group and name. words: the overrides of the command line."""
     from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
     text = str(error)
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
-    if found := re.match(r"Could not delete from config\. '([^']+)'", text) or re.match(r"Could not delete '?([^'\s]+)'?\.", text):
-        return f"~{found[1]}: there is no {found[1]} in the configuration"
-    if found := re.match(r"Could not append to config\. An item is already at '([^']+)'", text):
-        return f"{found[1]} has a value already: leave out the +"
-    if found := re.match(r"In '([^']*)': Override '?([\w/@.]+)", text):
-        return f"{place_of(found[1], files)}there is no group {found[2]} to override: groups are {', '.join(GROUPS)}"
-    if found := re.match(r"(?:In '([^']*)': )?Could not override '([^']+)'\.\s*No match in the defaults list", text, re.DOTALL):
-        return f"{place_of(found[1], files)}there is no group {found[2]} to override: groups are {', '.join(GROUPS)}"
+    if match := re.match(r"Could not delete from config\. '([^']+)'", text) or re.match(r"Could not delete '?([^'\s]+)'?\.", text):
+        return f"~{match[1]}: there is no {match[1]} in the configuration"
+    if match := re.match(r"Could not append to config\. An item is already at '([^']+)'", text):
+        return f"{match[1]} has a value already: leave out the +"
+    if match := re.match(r"In '([^']*)': Override '?([\w/@.]+)", text):
+        return f"{place_of(match[1], files)}there is no group {match[2]} to override: groups are {', '.join(GROUPS)}"
+    if match := re.match(r"(?:In '([^']*)': )?Could not override '([^']+)'\.\s*No match in the defaults list", text, re.DOTALL):
+        return f"{place_of(match[1], files)}there is no group {match[2]} to override: groups are {', '.join(GROUPS)}"
     if not isinstance(cause, OmegaConfBaseException):
         return one_line(text)
     section = re.search(r"(\w+) is not a subclass of (\w+)Config\. value: (.*)", str(cause))
@@ -43,9 +43,9 @@ def explain(error: Exception, files: Mapping[tuple[str, str], RecipeFile], words
 
 
 def place_of(text: str, files: Mapping[tuple[str, str], RecipeFile], key: str = "") -> str:
-    """`FILE, line N: ` for the file that Hydra's message begins with (`In 'recipe/mine': ...`), nothing where it names none."""
-    found = re.match(r"(?:In '(?P<quoted>[^']+)'|(?P<bare>[\w./-]+)$)", text or "")
-    group, _, name = (found["quoted"] or found["bare"]).rpartition("/") if found else ("", "", "")
+    """`FILE, line N: ` for the file that Hydra's message begins with (`In 'recipe/mine': ...`); "" if it names none."""
+    match = re.match(r"(?:In '(?P<quoted>[^']+)'|(?P<bare>[\w./-]+)$)", text or "")
+    group, _, name = (match["quoted"] or match["bare"]).rpartition("/") if match else ("", "", "")
     file = files.get((group, name.removesuffix(".yaml")))
     if file is None:
         return ""
@@ -54,13 +54,13 @@ def place_of(text: str, files: Mapping[tuple[str, str], RecipeFile], key: str = 
 
 
 def word_of(text: str, words: Sequence[str], always: bool) -> str:
-    """`WORD: ` for the word of the command line that Hydra's message names, unless the message will name its key and value anyway."""
-    found = re.match(r"Error merging override (.*)", text)
-    return f"{found[1]}: " if found and found[1] in words and (always or re.search(r"[{\[]", found[1])) else ""
+    """`WORD: ` for the argument that Hydra's message names, unless our message names its key and value anyway."""
+    match = re.match(r"Error merging override (.*)", text)
+    return f"{match[1]}: " if match and match[1] in words and (always or re.search(r"[{\[]", match[1])) else ""
 
 
 def unknown(cause: Any) -> str:
-    """A key that does not exist, with the nearest that does."""
+    """The message for a key that does not exist, with a suggestion."""
     kind: Any = cause.object_type if dataclasses.is_dataclass(cause.object_type) else None
     at, key = str(cause.full_key or "").rpartition(".")[0], str(cause.key)
     if kind is None:
@@ -72,7 +72,7 @@ def unknown(cause: Any) -> str:
 
 
 def about(cause: Any) -> str:
-    """A value that can't be taken, or a reference that leads nowhere."""
+    """The message for an invalid value, or for a reference that can't be resolved."""
     from omegaconf import ListConfig
     from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, ValidationError
 
@@ -80,11 +80,11 @@ def about(cause: Any) -> str:
     if isinstance(cause, MissingMandatoryValue):
         key = key or said.rpartition(" ")[2]
         return f"{key} is not set: add {key}=VALUE"
-    if found := re.search(r"Unsupported interpolation type ([\w.]+)", said):
-        hint = "write the value itself; on the command line the shell can put it in, KEY=$NAME" if found[1] == "oc.env" else "write the value itself"
-        return f"{key + ': ' if key else ''}${{{found[1]}:...}} is not allowed in a configuration: {hint}"
-    if found := re.search(r"Interpolation key '([^']*)' not found", said):
-        return f"{key} refers to ${{{found[1]}}}, which does not exist"
+    if match := re.search(r"Unsupported interpolation type ([\w.]+)", said):
+        hint = "write the value itself; on the command line the shell can put it in, KEY=$NAME" if match[1] == "oc.env" else "write the value itself"
+        return f"{key + ': ' if key else ''}${{{match[1]}:...}} is not allowed in a configuration: {hint}"
+    if match := re.search(r"Interpolation key '([^']*)' not found", said):
+        return f"{key} refers to ${{{match[1]}}}, which does not exist"
     if isinstance(cause, InterpolationResolutionError):
         if "Recursive interpolation" in said:
             return f"{key} refers to itself"

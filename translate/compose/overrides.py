@@ -1,6 +1,6 @@
-"""The words of the command line, `KEY=VALUE` in Hydra's grammar: parsed, checked, and a sweep expanded into the words of each run.
+"""Parses and checks the overrides of the command line, `KEY=VALUE` in Hydra's grammar, and expands a sweep into its runs.
 
-A recipe may be given as the path of its file; test sets may be added by name.
+A recipe may be the path of a file; test sets may be added by name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from translate.compose.recipe_files import GROUPS, SUFFIXES, choices, find
 from translate.compose.recipe_reader import HYDRA, TARGET
 from translate.config import Config
 from translate.errors import UserError
-from translate.values import find_fault
+from translate.values import find_error
 
 MOST_RUNS = 1000  # of a sweep
 TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
@@ -25,7 +25,7 @@ TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
 
 @dataclass
 class Words:
-    """A parsed command line. runs: the overrides of each run, as Hydra has them; swept: the texts that differ between runs."""
+    """A parsed command line. runs: Hydra's overrides of each run; swept: those that differ between runs, as text."""
 
     user_folder: Path | None  # the folder of --config-dir
     runs: list[list[Any]]
@@ -34,14 +34,14 @@ class Words:
 
 
 def parse_words(options: dict[str, str], overrides: list[str]) -> Words:
-    """Parse the overrides and expand the sweep. UserError for words that make no sense."""
+    """Parse the overrides and expand the sweep. UserError for invalid overrides."""
     user_folder = None
     if "--config-dir" in options:
         user_folder = Path(options["--config-dir"]).expanduser()
         if not user_folder.is_dir():
             raise UserError(f"--config-dir {options['--config-dir']}: the folder was not found")
     words = Words(user_folder, [], [], {})
-    for word in filter(lambda word: word.startswith("recipe="), overrides):  # first: its folder may hold groups that other words choose from
+    for word in filter(lambda word: word.startswith("recipe="), overrides):  # first: its folder may have groups that other overrides choose from
         parse(word, words, "--multirun" in options)
     parsed = [parse(word, words, "--multirun" in options) for word in overrides]
     keys = [override.key_or_group for override in parsed]
@@ -51,15 +51,15 @@ def parse_words(options: dict[str, str], overrides: list[str]) -> Words:
         raise UserError(f"no recipe is given: add recipe=NAME, one of {', '.join(choices('recipe', user_folder))}")
     values = [values_of(override, user_folder) for override in parsed]
     if (count := math.prod(map(len, values))) > MOST_RUNS:
-        raise UserError(f"the sweep has {'at least ' if max(map(len, values)) > MOST_RUNS else ''}{count:,} runs: at most {MOST_RUNS:,} go together")
+        raise UserError(f"the sweep has {'at least ' if max(map(len, values)) > MOST_RUNS else ''}{count:,} runs: at most {MOST_RUNS:,} are allowed")
     for chosen in itertools.product(*values):
-        words.runs.append([parse(text, words, True) if len(each) > 1 else override for text, each, override in zip(chosen, values, parsed)])
-        words.swept.append([text for text, each in zip(chosen, values) if len(each) > 1])
+        words.runs.append([parse(text, words, True) if len(texts) > 1 else override for text, texts, override in zip(chosen, values, parsed)])
+        words.swept.append([text for text, texts in zip(chosen, values) if len(texts) > 1])
     return words
 
 
 def parse(word: str, words: Words, many: bool) -> Any:
-    """One KEY=VALUE, parsed and checked. A recipe that is given as a path is put into `words.recipes`, and its name takes the path's place."""
+    """Parse and check one KEY=VALUE. A recipe given as a path is added to `words.recipes` and replaced by its name."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -91,12 +91,12 @@ def parse(word: str, words: Words, many: bool) -> Any:
 
 
 def check_override(word: str, override: Any, words: Words, many: bool) -> None:
-    """UserError for a word that makes no sense, or that reaches beyond the settings. many: a sweep is allowed."""
+    """UserError for an override that is invalid or changes more than settings. many: a sweep is allowed."""
     key, value = override.key_or_group, word.partition("=")[2]
     if re.split(r"[./]", key)[0] == "hydra" or "hydra" in (override.package or "").split("."):
         raise UserError(f"{word}: settings of Hydra can't be given: {HYDRA}")
     if override.package is not None:
-        raise UserError(f"{word}: a choice can't be put elsewhere: write {key}=CHOICE")
+        raise UserError(f"{word}: a choice can't be moved: write {key}=CHOICE")
     if TARGET in key.split(".") or TARGET in keys_in(override.value()):
         raise UserError(f"{word}: `{TARGET}` names code to run: it is not allowed in a configuration")
     if override.is_sweep_override() and not many:
@@ -106,16 +106,16 @@ def check_override(word: str, override: Any, words: Words, many: bool) -> None:
         raise UserError(f"{word} has a comma: add -m to train one after the other, {hint}" if "," in value else f"{word} is a sweep: add -m")
     if re.search(r",0\d*(,|$)", value) and re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", value):
         raise UserError(f"{word}: write the number without commas, {key}={value.replace(',', '')}")
-    if not override.is_sweep_override() and not override.is_delete() and (found := fault_of(key, override.value(), words.user_folder)):
-        raise UserError(found)
+    if not override.is_sweep_override() and not override.is_delete() and (error := value_error(key, override.value(), words.user_folder)):
+        raise UserError(error)
     if override.is_delete() and "." in key and not TEST_SETS.match(key):
-        raise UserError(f"{word}: a setting can't be dropped, only given another value: {key}=VALUE; ~data.test.NAME drops a test set")
+        raise UserError(f"{word}: a setting can't be deleted, only set to another value: {key}=VALUE; ~data.test.NAME drops a test set")
     if override.is_delete() and key == "data.test":
         raise UserError(f"{word}: ~data.test.NAME drops a test set, one at a time")
 
 
-def fault_of(key: str, value: Any, user_folder: Path | None) -> str | None:
-    """What is wrong with a value for this key; None where that can't be told here: an item of a list, a group's choice."""
+def value_error(key: str, value: Any, user_folder: Path | None) -> str | None:
+    """The message for a wrong key or value. None if it is right, or can't be checked here: an item of a list, a group's choice."""
     parts = key.split(".")
     if (
         key in (*GROUPS, "recipe")
@@ -125,25 +125,26 @@ def fault_of(key: str, value: Any, user_folder: Path | None) -> str | None:
         return None
     for part in reversed(parts):
         value = {part: value}
-    found = find_fault(value, Config, known=["recipe"])
-    return found[1] if found else None
+    error = find_error(value, Config, known=["recipe"])
+    return error[1] if error else None
 
 
 def recipe_path(text: str, words: Words) -> str:
     """`recipe=NAME` for the path of a file, with or without .yaml."""
     path = Path(text).expanduser()
-    found = [each for each in (path, *(Path(f"{path}{suffix}") for suffix in SUFFIXES)) if each.suffix in SUFFIXES and each.is_file()]
-    if not found:
+    candidates = (path, *(Path(f"{path}{suffix}") for suffix in SUFFIXES))
+    file = next((candidate for candidate in candidates if candidate.suffix in SUFFIXES and candidate.is_file()), None)
+    if file is None:
         name = path.stem
         known = choices("recipe", words.user_folder)
         hint = f"did you mean recipe={name}?" if name in known else f"recipe=NAME takes one of {', '.join(known)}"
         raise UserError(f"recipe={text}: there is no such .yaml or .yml file; {hint}")
-    name = re.sub(r"[^\w.+-]", "_", found[0].stem)
-    while words.recipes.get(name, found[0]) != found[0]:
+    name = re.sub(r"[^\w.+-]", "_", file.stem)
+    while words.recipes.get(name, file) != file:
         name += "_"
-    words.recipes[name] = found[0]
-    if words.user_folder is None:  # as with --config-dir, it can build on its neighbours
-        folder = found[0].absolute().parent
+    words.recipes[name] = file
+    if words.user_folder is None:  # as with --config-dir, it can build on the files beside it
+        folder = file.absolute().parent
         words.user_folder = folder.parent if folder.name == "recipe" else None
     return f"recipe='{name}'"
 
@@ -151,13 +152,13 @@ def recipe_path(text: str, words: Words) -> str:
 def keys_in(value: Any) -> set[str]:
     """Every key of the mappings in a value of the command line."""
     if isinstance(value, dict):
-        return {str(key) for key in value} | {key for each in value.values() for key in keys_in(each)}
-    parts = value if isinstance(value, list) else getattr(value, "list", None) or []
-    return {key for each in parts for key in keys_in(each)}
+        return {str(key) for key in value} | {key for item in value.values() for key in keys_in(item)}
+    items = value if isinstance(value, list) else getattr(value, "list", None) or []
+    return {key for item in items for key in keys_in(item)}
 
 
 def values_of(override: Any, user_folder: Path | None) -> list[str]:
-    """The words that an override stands for: itself, or one for each value of a sweep."""
+    """The override as text; with a sweep, one text for each value."""
     from hydra.core.override_parser.types import Glob
 
     if not override.is_sweep_override():
@@ -184,8 +185,8 @@ def adds_test_set(override: Any) -> bool:
 
 def test_set(override: Any) -> dict[str, Any]:
     """{name: {field: value}} of `data.test.NAME={...}`, with or without +. UserError for any other form."""
-    found, value = TEST_SETS.match(override.key_or_group), override.value()
-    name, field = (found["name"], found["field"]) if found else (None, None)
+    match, value = TEST_SETS.match(override.key_or_group), override.value()
+    name, field = (match["name"], match["field"]) if match else (None, None)
     if name and field:
         return {name: {field: value}}
     if value == {} and not name:

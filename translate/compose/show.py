@@ -1,4 +1,4 @@
-"""--cfg and --info of `translate train`: print the configuration, or which files it comes from, and stop."""
+"""--cfg and --info of `translate train`: print the configuration, or the files it comes from, and exit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from translate.errors import UserError
 
 
 def show(options: dict[str, str], overrides: list[str]) -> None:
-    """--cfg and --info: print the configuration, or which files it comes from."""
+    """Print what --cfg or --info asks for."""
     from omegaconf import OmegaConf
 
     words = parse_words(options, overrides)
@@ -23,18 +23,21 @@ def show(options: dict[str, str], overrides: list[str]) -> None:
         return
     with composed(run, words, 1) as config:
         package = options.get("--package", "_global_")
-        part = config if package == "_global_" else OmegaConf.select(config, package)
-        if part is None:
+        section = config if package == "_global_" else OmegaConf.select(config, package)
+        if section is None:
             raise UserError(f"--package {package}: the configuration has no such key")
         if "--resolve" in options:
             OmegaConf.resolve(config)
-        if package != "_global_" and OmegaConf.is_config(part):
+        if not OmegaConf.is_config(section):
+            print(section)
+            return
+        if package != "_global_":
             print(f"# @package {package}")
-        print(OmegaConf.to_yaml(part) if OmegaConf.is_config(part) else part, end="" if OmegaConf.is_config(part) else "\n")
+        print(OmegaConf.to_yaml(section), end="")
 
 
 def print_info(what: str, texts: list[str], files: Files, words: Words) -> None:
-    """--info defaults-tree | defaults | searchpath: which files the configuration comes from, and in which order."""
+    """--info defaults-tree | defaults | searchpath: the files that the configuration comes from, in order."""
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from hydra.types import RunMode
@@ -43,15 +46,15 @@ def print_info(what: str, texts: list[str], files: Files, words: Words) -> None:
         print("\n".join(str(folder) for folder in (words.user_folder, shipped("conf"), shipped("recipes")) if folder))
         return
     try:
-        found = GlobalHydra.instance().config_loader().compute_defaults_list("train", texts, RunMode.RUN)
+        result = GlobalHydra.instance().config_loader().compute_defaults_list("train", texts, RunMode.RUN)
     except HydraException as error:
         raise UserError(explain(error, files, texts)) from error
     if what == "defaults":
-        for each in found.defaults:
-            if not each.config_path.startswith("hydra/"):
-                print(f"{each.config_path:<24}{each.package}")
+        for default in result.defaults:
+            if not default.config_path.startswith("hydra/"):
+                print(f"{default.config_path:<24}{default.package}")
         return
-    print_tree(found.defaults_tree, 0)
+    print_tree(result.defaults_tree, 0)
 
 
 def print_tree(tree: Any, depth: int) -> None:
