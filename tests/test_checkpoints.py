@@ -55,7 +55,7 @@ def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_f
     wait_for_step(tmp_path / "parts", 60, process)
     process.send_signal(number)
     assert process.wait(60) == 128 + number
-    assert b"the same command goes on" in process.stderr.read()
+    assert b"the same command resumes it" in process.stderr.read()
     assert not (tmp_path / "parts" / "report.json").exists()
     assert train(config("parts"))
     assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
