@@ -82,8 +82,8 @@ def check_bounds(value: Any, key: str = "", bounds: Bounds = Bounds()) -> None:
         for field in dataclasses.fields(value):
             check_bounds(getattr(value, field.name), f"{key}.{field.name}" if key else field.name, _bounds(field))
     elif isinstance(value, list):
-        for place, item in enumerate(value):
-            check_bounds(item, f"{key}[{place}]")
+        for index, item in enumerate(value):
+            check_bounds(item, f"{key}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
             check_bounds(item, f"{key}.{name}")

@@ -45,7 +45,7 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
     if origin is list:
         if not isinstance(value, list):
             raise UserError(f"{at} must be a list, not {short_repr(value)}")
-        return [_convert(item, arguments[0], f"{at}[{place}]") for place, item in enumerate(value)]
+        return [_convert(item, arguments[0], f"{at}[{index}]") for index, item in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
             raise UserError(f"{at} must be a mapping, not {short_repr(value)}")

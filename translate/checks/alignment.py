@@ -50,13 +50,13 @@ def find_shifts(sources: Sequence[str], targets: Sequence[str]) -> list[Shift]:
         difference: numpy.ndarray = lines.fit(rows, rows + offset) - aligned[rows]
         return difference.clip(-MAX_GAIN, MAX_GAIN)
 
-    found: list[Shift] = []
+    shifts: list[Shift] = []
     theta = 0.0
     for offset in NEAR:
         rows = _rows_inside(size, offset)
         row_gains = gains(offset, rows)
         theta = _theta(row_gains)
-        found += _significant(offset, rows, row_gains, theta)
+        shifts += _significant(offset, rows, row_gains, theta)
     # theta and the fit of unrelated lines are taken from the last offset
     suspects = _badly_fitting(aligned, aligned[rows] + row_gains)
     for offset in FAR:
@@ -65,8 +65,8 @@ def find_shifts(sources: Sequence[str], targets: Sequence[str]) -> list[Shift]:
         row_gains[rows] = gains(offset, rows)
         if _significant(offset, numpy.arange(size), row_gains, theta):
             rows = _rows_inside(size, offset)
-            found += _significant(offset, rows, gains(offset, rows), theta)
-    return [shift for group in _overlapping(found) for shift in _resolve(group, gains, size, theta)]
+            shifts += _significant(offset, rows, gains(offset, rows), theta)
+    return [shift for group in _overlapping(shifts) for shift in _resolve(group, gains, size, theta)]
 
 
 def _rows_inside(size: int, offset: int) -> numpy.ndarray:
@@ -91,16 +91,16 @@ def _significant(offset: int, rows: numpy.ndarray, gains: numpy.ndarray, theta: 
 
 def _runs(gains: numpy.ndarray, threshold: float) -> list[tuple[int, int]]:
     """(first, last) of the runs whose sum exceeds the threshold: cumulative sums that restart at 0, as in CUSUM (Page 1954)."""
-    found, total, first, best, last = [], 0.0, 0, 0.0, 0
+    runs, total, first, best, last = [], 0.0, 0, 0.0, 0
     for index, gain in enumerate([*gains.tolist(), -math.inf]):
         total += gain
         if total > best:
             best, last = total, index
         if total <= 0 or total < best - threshold:
             if best > threshold and last - first + 1 >= MIN_RUN:
-                found.append((first, last))
+                runs.append((first, last))
             total, best, first = 0.0, 0.0, index + 1
-    return found
+    return runs
 
 
 def _badly_fitting(aligned: numpy.ndarray, unrelated: numpy.ndarray) -> numpy.ndarray:

@@ -90,14 +90,14 @@ def _alignment(name: str, table: Table, blocks: int) -> Iterator[Finding]:
     if len(table) < MIN_LINES:
         yield Finding("note", name, f"{len(table):,} lines are too few to look for shifted lines")
         return
-    seen, found = 0, False
+    seen, shifted = 0, False
     for start, sources, targets in _sample(table, blocks):
         seen += len(sources)
         for shift in find_shifts(sources, targets):
-            found = True
+            shifted = True
             lines = f"lines {start + shift.first:,} to {start + shift.last:,} look shifted by {shift.offset:+d}"
             yield Finding("warning", name, lines, "look there for a line that is missing from one file, and align the files again")
-    if not found:
+    if not shifted:
         checked = "" if seen >= len(table) else f" in {seen:,} of {len(table):,} lines"
         yield Finding("ok", name, f"no run of shifted lines{checked}")
 

@@ -32,11 +32,11 @@ def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: in
         targets.mark(target_texts, near_targets)
         both.mark(zip(source_texts, target_texts), zip(near_sources, near_targets))
     size = sum(map(len, tables))
-    place = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
+    where = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
     for name, pairs in held_out.items():
         lines = [sources.lines([source for source, _ in pairs]), targets.lines([target for _, target in pairs]), both.lines(pairs)]
         exact, near = [numbers for numbers, _ in lines], [numbers for _, numbers in lines]
-        text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {place}{_where(exact)}"
+        text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {where}{_where(exact)}"
         if any(near):
             text += "; ignoring white space, case, quotes and end marks, {:,}, {:,} and {:,} more".format(*map(len, near)) + _where(near)
         if exact[2] or near[2]:

@@ -30,16 +30,16 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--json", action="store_true")
 
 
-def run(words: list[str]) -> int:
+def run(argv: list[str]) -> int:
     """Compose, check, print. Returns 1 if a finding is an error, else 0. UserError for arguments that can't be parsed."""
-    if "--help" in words or "-h" in words:
+    if "--help" in argv or "-h" in argv:
         print(USAGE, end="")
         return 0
     from translate.cli.train import compose
 
-    if words.count("--json") > 1:
+    if argv.count("--json") > 1:
         raise UserError("--json is given twice")
-    configs = compose([word for word in words if word != "--json"])
+    configs = compose([argument for argument in argv if argument != "--json"])
     if len(configs) > 1:
         raise UserError("`translate check` takes one configuration at a time: leave out -m")
     if not configs:  # --cfg and --info have printed their output
@@ -50,8 +50,8 @@ def run(words: list[str]) -> int:
     findings: list[Finding] = []
     for finding in check_all(configs[0]):
         findings.append(finding)
-        if "--json" not in words:
+        if "--json" not in argv:
             print(finding.line(), flush=True)
-    if "--json" in words:
+    if "--json" in argv:
         print(json.dumps({"findings": [dataclasses.asdict(finding) for finding in findings]}, ensure_ascii=False))
     return int(any(finding.severity == "error" for finding in findings))

@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     output_lines = [arguments.n_best if arguments.format == "text" else 1, 1]  # per input line
     stdout = sys.stdout  # `load` may redirect it
     with contextlib.ExitStack() as stack:
-        parts = stack.enter_context(resumable_files(paths, job_of(arguments), output_lines)) if arguments.resume else []
+        resumable = stack.enter_context(resumable_files(paths, job_of(arguments), output_lines)) if arguments.resume else []
         streams = [stack.enter_context(atomic_text(path)) for path in paths] if not arguments.resume else []
-        done = min((part.done for part in parts), default=0)
+        done = min((file.done for file in resumable), default=0)
         translator = load(arguments, stack)
         results = translate(translator, inputs, arguments, done)
         if arguments.resume:
             results, done = after_whole_windows(results, done)
-            streams = [part.keep(done) for part in parts]
+            streams = [file.keep(done) for file in resumable]
         output = streams[0] if arguments.output else stdout
         report = streams[-1] if arguments.report else None
         results = with_progress(results, inputs.total, output, done)

@@ -116,11 +116,11 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     torch, other = arguments.engine == "torch", arguments.engine == "ctranslate2"
     rules += [
         ("--beam", arguments.sample and "beam" in given, "with --sample, which does not search: leave one of them out"),
-        ("--length-penalty", arguments.sample and "length_penalty" in given and not scored, "with --sample where no score is shown: leave it out"),
+        ("--length-penalty", arguments.sample and "length_penalty" in given and not scored, "with --sample when no score is shown: leave it out"),
         (
             "--length-penalty",
             arguments.beam == 1 and "length_penalty" in given and not scored,
-            "with --beam 1 where no score is shown: leave it out",
+            "with --beam 1 when no score is shown: leave it out",
         ),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),

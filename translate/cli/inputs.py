@@ -71,5 +71,5 @@ def read_inputs(
         inputs.total = sum(filter(None, counts))
     if field and field.missing:
         where = f"{len(field.missing):,} of {inputs.total:,} lines (the first is line {field.missing[0]:,})"
-        print(f"translate: warning: {field.name}: {where} have no text there and stay as they are", file=sys.stderr)
+        print(f"translate: warning: {field.name}: {where} have no text there and are left unchanged", file=sys.stderr)
     return inputs

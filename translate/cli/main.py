@@ -82,9 +82,9 @@ def command_parser(name: str) -> Parser:
     return parser
 
 
-def dispatch(words: Sequence[str]) -> int:
-    """Runs the subcommand that `words` name and returns its exit code. argparse raises SystemExit (0 for --help, 2 for a mistake)."""
-    first, rest = (words[0], list(words[1:])) if words else (None, [])
+def dispatch(argv: Sequence[str]) -> int:
+    """Runs the subcommand that `argv` name and returns its exit code. argparse raises SystemExit (0 for --help, 2 for a mistake)."""
+    first, rest = (argv[0], list(argv[1:])) if argv else (None, [])
     if first in ("train", "check"):
         code: int = importlib.import_module(f"translate.cli.{first}").run(rest)
         return code
@@ -95,7 +95,7 @@ def dispatch(words: Sequence[str]) -> int:
     if first and not first.startswith("-"):
         near = nearest(first, COMMANDS)
         parser.error(f"unknown command {first!r}: " + (f"did you mean {near}?" if near else f"choose one of {', '.join(COMMANDS)}"))
-    arguments = parser.parse(words)
+    arguments = parser.parse(argv)
     if arguments.command:  # it comes after an option
         parser.error("the command comes first: translate COMMAND ...")
     parser.print_help()
@@ -115,19 +115,19 @@ def explain(error: BaseException) -> str:
     return line if len(line) <= MESSAGE_LENGTH else f"{line[: MESSAGE_LENGTH - 1]}…"
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Entry point of the console script and of `python -m translate`. `words`: the arguments (None: those of `sys.argv`). Returns the exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script and of `python -m translate`. `argv`: the arguments (None: those of `sys.argv`). Returns the exit code."""
     # UTF-8 and "\n" in every locale; messages must not fail on a character that can't be encoded
     for stream, errors in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
-    if words is None and "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
         importlib.import_module("translate.cli.completion").complete(build_parser())
     try:
         try:
-            words = sys.argv[1:] if words is None else words
-            with contextlib.nullcontext() if words[:1] == ["train"] else stopping():  # training handles signals itself, to save first
-                return dispatch(words)
+            argv = sys.argv[1:] if argv is None else argv
+            with contextlib.nullcontext() if argv[:1] == ["train"] else stopping():  # training handles signals itself, to save first
+                return dispatch(argv)
         except Stopped as stopped:
             discard()  # the reader of stdout may be gone or stuck: don't wait for it
             with contextlib.suppress(OSError):  # the terminal may be closed

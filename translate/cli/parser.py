@@ -21,9 +21,9 @@ class Parser(argparse.ArgumentParser):
         self.register("action", None, Store)  # the default action
         self.register("action", "store_true", Switch)
 
-    def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        self.unknown = [word.partition("=")[0] for word in words if self._is_unknown(word.partition("=")[0])]
-        return self.parse_args(words)
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        self.unknown = [word.partition("=")[0] for word in argv if self._is_unknown(word.partition("=")[0])]
+        return self.parse_args(argv)
 
     def _is_unknown(self, word: str) -> bool:
         known = self._option_string_actions

@@ -74,10 +74,10 @@ def metric_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
     if words is None:
         return None
     names = tuple(name.strip().lower() for word in words for name in word.split(",") if name.strip())
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if name not in METRICS:
             raise UserError(f"unknown metric {name!r}: --metrics takes {', '.join(METRICS)}")
-        if name in names[:place]:
+        if name in names[:index]:
             raise UserError(f"--metrics names {name} twice")
     if not names:
         raise UserError(f"--metrics is empty: it takes {', '.join(METRICS)}")
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         warnings += [f"TER is left out: {left_out}"] if left_out else []
     for warning in warnings:
         log(f"warning: {warning}")
-    if arguments.metrics and "ter" in names and (long := [place for lines in systems.values() for place in long_lines(lines, references)]):
+    if arguments.metrics and "ter" in names and (long := [line for lines in systems.values() for line in long_lines(lines, references)]):
         log(f"TER of line {long[0][0]:,} ({long[0][1]:,} words) takes a while: up to 20 s for 1,000 words")
     scores = compare(list(systems.values()), references, names, bootstrap, randomise, arguments.tokenize or "13a", arguments.lowercase, log)
     results, test = dict(zip(systems, scores)), "ar" if randomise else "bs" if bootstrap else None
@@ -124,8 +124,8 @@ def check(arguments: argparse.Namespace) -> tuple[tuple[str, ...] | None, int, b
         raise UserError("no REFERENCE is given; it comes before -i: translate score reference.en -i output.en")
     if [*arguments.input, *arguments.references].count("-") > 1:
         raise UserError("standard input can be read only once: give the hypothesis (with -i) or the reference as a file")
-    for place, path in enumerate(arguments.input):
-        if path in arguments.input[:place]:
+    for index, path in enumerate(arguments.input):
+        if path in arguments.input[:index]:
             raise UserError(f"{path} is given twice as a hypothesis")
     if arguments.paired and len(arguments.input) == 1:
         raise UserError("--paired compares systems: give several hypotheses, -i a.en b.en")
@@ -255,7 +255,7 @@ def json_report(
 
 
 def as_json(result: Score) -> dict[str, object]:
-    """The score as plain values, unrounded. `interval` is null where no bootstrap was asked for."""
+    """The score as plain values, unrounded. `interval` is null without bootstrap."""
     bounds = None if result.low is None or result.high is None else {"level": 0.95, "low": result.low, "high": result.high}
     return {"name": result.name, "value": result.value, "interval": bounds, "signature": result.signature}
 

@@ -29,7 +29,7 @@ Train a model from a recipe into the folder runs/NAME. If it is interrupted, the
 examples:
   translate train recipe=quickstart
   translate train recipe=quickstart model=tiny training.minutes=1 run=runs/first
-  translate train recipe=multi30k_de_en data.folder=DIR      local files in place of the hub
+  translate train recipe=multi30k_de_en data.folder=DIR      local files instead of the hub
   translate train recipe=quickstart data=text data.folder=my your own pairs: my/train.de, my/train.en, dev.*, test.*
   translate train recipe=quickstart --cfg job                show the whole configuration and exit
   translate train -m recipe=quickstart model=tiny,small      one run after the other
@@ -56,26 +56,26 @@ COMMON_KEYS = {
 }
 
 
-def run(words: list[str]) -> int:
+def run(argv: list[str]) -> int:
     """Compose, check, train. Returns the exit code, the greatest of several runs. UserError for a user's mistake."""
-    if "--help" in words or "-h" in words:
+    if "--help" in argv or "-h" in argv:
         print(describe(), end="")
         return 0
     from translate.cli.sweep import sweep
 
-    jobs = jobs_of(words)
+    jobs = jobs_of(argv)
     if len(jobs) > 1:
         return sweep(jobs, train_one)
     return train_one(jobs[0].config) if jobs else 0
 
 
-def compose(words: list[str]) -> list[Config]:
+def compose(argv: list[str]) -> list[Config]:
     """The checked configurations of a command line, one per run; none with --cfg or --info, which print."""
-    return [job.config for job in jobs_of(words)]
+    return [job.config for job in jobs_of(argv)]
 
 
-def jobs_of(words: list[str]) -> list[Job]:
-    options, overrides = split(words)
+def jobs_of(argv: list[str]) -> list[Job]:
+    options, overrides = split(argv)
     from translate.compose.compose import jobs
     from translate.compose.show import show
 

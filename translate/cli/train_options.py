@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words.completer = complete_word  # type: ignore[attr-defined]  # argcomplete's own attribute
 
 
-def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
+def split(argv: list[str]) -> tuple[dict[str, str], list[str]]:
     """Options with their values, and the other arguments. UserError for an option that is unknown, given twice or lacks its value."""
     options: dict[str, str] = {}
     spellings: dict[str, str] = {}
     rest: list[str] = []
-    remaining = list(words)
+    remaining = list(argv)
     while remaining:
         word = remaining.pop(0)
         if word == "--":

@@ -79,7 +79,7 @@ class RecipeFile:
     lines: dict[str, int] = field(default_factory=dict)
     defaults: list[Entry] = field(default_factory=list)
 
-    def place(self, key: str = "") -> str:
+    def location(self, key: str = "") -> str:
         """File and line of `key`, or of the section that it belongs to."""
         while key and key not in self.lines:
             key = key.rpartition(".")[0]
@@ -111,16 +111,16 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
         raise UserError(f"{path} must be a mapping of settings (KEY: VALUE), not {short_repr(file.values)}")
     entries = file.values.pop("defaults", [])
     if not isinstance(entries, list):
-        raise UserError(f"{file.place('defaults')}: defaults must be a list, a line `- ...` for each file, not {short_repr(entries)}")
+        raise UserError(f"{file.location('defaults')}: defaults must be a list, a line `- ...` for each file, not {short_repr(entries)}")
     for number, entry in enumerate(entries):
         _read_default(file, entry, number, entries)
     root = Config if file.package == "_global_" else typing.get_type_hints(Config).get(group) if file.package is None else None
-    if root and (error := find_error(file.values, root, "" if root is Config else group)):
-        key, message = error
+    if root and (problem := find_error(file.values, root, "" if root is Config else group)):
+        key, message = problem
         section, _, rest = key.partition(".")
         if root is Config and rest and key in file.values:  # written as on the command line
             message = f"unknown key {key}: in a file it is {section}: {{{rest}: ...}}"
-        raise UserError(f"{file.place(key if root is Config else rest)}: {message}")
+        raise UserError(f"{file.location(key if root is Config else rest)}: {message}")
     if entries:
         file.values = {"defaults": entries, **file.values}
     return file

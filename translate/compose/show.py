@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from translate.compose.explain import explain
-from translate.compose.overrides import Words, parse_words
+from translate.compose.overrides import CommandLine, parse_command_line
 from translate.compose.recipe_files import shipped
 from translate.compose.session import Files, composed, loaded
 from translate.errors import UserError
@@ -15,13 +15,13 @@ def show(options: dict[str, str], overrides: list[str]) -> None:
     """Print what --cfg or --info asks for."""
     from omegaconf import OmegaConf
 
-    words = parse_words(options, overrides)
-    (run,) = words.runs
+    command_line = parse_command_line(options, overrides)
+    (run,) = command_line.runs
     if "--info" in options and options["--info"] != "config":
-        with loaded(run, words) as (_, texts, files):
-            print_info(options["--info"], texts, files, words)
+        with loaded(run, command_line) as (_, texts, files):
+            print_info(options["--info"], texts, files, command_line)
         return
-    with composed(run, words, 1) as config:
+    with composed(run, command_line, 1) as config:
         package = options.get("--package", "_global_")
         section = config if package == "_global_" else OmegaConf.select(config, package)
         if section is None:
@@ -36,14 +36,14 @@ def show(options: dict[str, str], overrides: list[str]) -> None:
         print(OmegaConf.to_yaml(section), end="")
 
 
-def print_info(what: str, texts: list[str], files: Files, words: Words) -> None:
+def print_info(what: str, texts: list[str], files: Files, command_line: CommandLine) -> None:
     """--info defaults-tree | defaults | searchpath: the files that the configuration comes from, in order."""
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from hydra.types import RunMode
 
     if what == "searchpath":
-        print("\n".join(str(folder) for folder in (words.user_folder, shipped("conf"), shipped("recipes")) if folder))
+        print("\n".join(str(folder) for folder in (command_line.user_folder, shipped("conf"), shipped("recipes")) if folder))
         return
     try:
         result = GlobalHydra.instance().config_loader().compute_defaults_list("train", texts, RunMode.RUN)

@@ -61,7 +61,7 @@ class DevelopmentSet:
     def __init__(
         self, pairs: Sequence[tuple[str, str]], name: str, most: int, beam: int, tokenizer: Tokenizer, max_tokens: int, tokenize: str
     ) -> None:
-        self.name, self.whole, self.beam, self.tokenize = name, len(pairs), beam, tokenize
+        self.name, self.total, self.beam, self.tokenize = name, len(pairs), beam, tokenize
         self.tokenizer, self.max_tokens = tokenizer, max_tokens
         pairs = spread(pairs, most)
         self.sources = [source for source, _ in pairs]
@@ -72,8 +72,8 @@ class DevelopmentSet:
 
     def __str__(self) -> str:
         """Such as "500 of 1,014 sentences of val"."""
-        size = f"{len(self):,}" if len(self) == self.whole else f"{len(self):,} of {self.whole:,}"
-        return f"{size} sentence{'s' if self.whole > 1 else ''} of {self.name}"
+        size = f"{len(self):,}" if len(self) == self.total else f"{len(self):,} of {self.total:,}"
+        return f"{size} sentence{'s' if self.total > 1 else ''} of {self.name}"
 
     @cached_property
     def ids(self) -> tuple[list[list[int]], list[list[int]]]:
@@ -99,8 +99,8 @@ class DevelopmentSet:
         sources, targets = self.ids
         total = 0.0
         model.eval()
-        for places in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
-            source, labels = (pad([side[place] for place in places]).to(device) for side in (sources, targets))
+        for indices in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
+            source, labels = (pad([side[index] for index in indices]).to(device) for side in (sources, targets))
             target = torch.cat([labels.new_full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
             with autocast(device, precision):
                 total += float(loss_sum(model.features(source, target), model.target_embedding.weight, labels, 0.0)[1])
@@ -117,15 +117,15 @@ class DevelopmentSet:
         """Append ten sentences, the same each time, spread over the set."""
         with open(path, "a", encoding="utf-8") as file:
             file.write(f"# step {step}\n")
-            for place in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
-                file.write(f"source     {self.sources[place]}\nreference  {self.references[place]}\noutput     {outputs[place]}\n\n")
+            for index in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
+                file.write(f"source     {self.sources[index]}\nreference  {self.references[index]}\noutput     {outputs[index]}\n\n")
 
 
 def spread(pairs: Sequence[tuple[str, str]], most: int) -> Sequence[tuple[str, str]]:
     """`most` of `pairs`, evenly spaced and in order; all if there are no more, or if `most` is 0."""
     if not 0 < most < len(pairs):
         return pairs
-    return [pairs[place * len(pairs) // most] for place in range(most)]
+    return [pairs[index * len(pairs) // most] for index in range(most)]
 
 
 def set_name(corpora: Sequence[CorpusConfig]) -> str:

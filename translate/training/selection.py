@@ -50,7 +50,7 @@ def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]
     return {
         "weights": chosen, "dev_bleu": best.bleu, "dev_chrf": best.chrf, "dev_loss": best.loss, "learnt": best.learnt,
         "chosen_on": {
-            "set": development.name, "sentences": len(development), "of": development.whole, "metric": metric, "beam": development.beam
+            "set": development.name, "sentences": len(development), "of": development.total, "metric": metric, "beam": development.beam
         },
     }  # fmt: skip
 
@@ -104,4 +104,4 @@ def _best_alpha(validation: Validation) -> tuple[float, dict[str, Any]]:
     figures = ", ".join(f"{value:.2f} with {alpha:g}" for alpha, value in values.items())
     size = f"{len(pairs):,} sentences of {validation.development.name}"
     validation.log.info(f"length penalty {alpha:g}: on {size}, beam {beam}, {METRICS[metric]} is {figures}")
-    return alpha, {METRICS[metric]: values, "sentences": len(pairs), "of": validation.development.whole, "beam": beam}
+    return alpha, {METRICS[metric]: values, "sentences": len(pairs), "of": validation.development.total, "beam": beam}

@@ -143,11 +143,11 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, devic
     sample = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, beam, tokenizer, config.model.max_tokens, "none")
     sources, targets = sample.ids
     began = time.perf_counter()
-    for places in length_batches(list(map(len, sources)), batch_tokens, beam):
-        engine.search([sources[place] for place in places], [len(targets[place]) for place in places], options, [])
-    seconds = (time.perf_counter() - began) * sample.whole / len(sample)
+    for indices in length_batches(list(map(len, sources)), batch_tokens, beam):
+        engine.search([sources[index] for index in indices], [len(targets[index]) for index in indices], options, [])
+    seconds = (time.perf_counter() - began) * sample.total / len(sample)
     share = seconds / (seconds + step * settings.validate_every)
-    text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {sample.whole:,} sentences: {share:.0%} of the time"
+    text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {sample.total:,} sentences: {share:.0%} of the time"
     if share > TOO_MUCH:
         yield share, Finding("warning", "validations", text, fewer_validations(share, settings.validate_every))
     else:
@@ -193,18 +193,18 @@ def _disk(updater: Updater, config: Config, folder: Path, share: float) -> Findi
 def _overfits(config: Config, tokenizer: Tokenizer, batch: Batch, device: torch.device, precision: torch.dtype) -> Finding:
     """Train on a few sentences without regularization. A model that can't learn them by heart will learn nothing."""
     labels = batch.labels[:OVERFITTED]
-    few = Batch(0, 0, batch.source[:OVERFITTED], batch.target[:OVERFITTED], labels, int((labels != 0).sum()))
+    sample = Batch(0, 0, batch.source[:OVERFITTED], batch.target[:OVERFITTED], labels, int((labels != 0).sum()))
     plain = dataclasses.replace(
         config,
         model=dataclasses.replace(config.model, dropout=0.0),
         optim=dataclasses.replace(config.optim, label_smoothing=0.0, r_drop=0.0, clip=1.0),
     )
     updater = Updater(build_model(plain, tokenizer).to(device), plain, device, precision, Ranks())
-    first, began, step = _loss(updater, few), time.perf_counter(), 0
+    first, began, step = _loss(updater, sample), time.perf_counter(), 0
     while step < STEPS and time.perf_counter() - began < SECONDS:
-        updater.update([few], step, RATE * min(1.0, (step + 1) / 10), lambda _: None)
+        updater.update([sample], step, RATE * min(1.0, (step + 1) / 10), lambda _: None)
         step += 1
-    last = _loss(updater, few)
+    last = _loss(updater, sample)
     text = f"{len(labels)} sentences learnt by heart: loss {first:.2f} before, {last:.2f} after {step} steps"
     if not last < 0.7 * first:
         return Finding("warning", "one batch", text, "it should fall below 70% of the first: check the model settings (norm=pre learns most easily)")

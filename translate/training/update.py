@@ -78,9 +78,9 @@ class Updater:
             # the dropout of a step doesn't depend on earlier interruptions of the run
             self.generator.manual_seed(seed_of(self.config.training.seed, step, self.ranks.rank))
             likelihood = torch.zeros((), device=self.device)
-            for place, batch in enumerate(batches):
+            for index, batch in enumerate(batches):
                 try:
-                    likelihood += self._backward(batch.to(self.device), tokens, last=place == len(batches) - 1)
+                    likelihood += self._backward(batch.to(self.device), tokens, last=index == len(batches) - 1)
                 except (RuntimeError, MemoryError) as error:
                     if not is_out_of_memory(error):
                         raise
@@ -96,7 +96,7 @@ class Updater:
                     "lower training.batch_tokens and raise training.accumulate, or lower data.filters.max_tokens"
                 )
             log(f"step {step + 1:,}: out of memory with {sentences:,} sentences of up to {longest:,} tokens; retrying in two parts")
-            batches = [*batches[:place], *halves(batch), *batches[place + 1 :]]
+            batches = [*batches[:index], *halves(batch), *batches[index + 1 :]]
 
     def _backward(self, batch: Batch, tokens: int, last: bool) -> Tensor:
         """Add the gradient of one batch; the `last` one averages those of the ranks. Returns the batch's negative log-likelihood."""

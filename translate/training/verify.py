@@ -49,15 +49,15 @@ def verify_resume(config: Config) -> int:
     training.validate_sentences = min(training.validate_sentences or SENTENCES, SENTENCES)
     short = dataclasses.replace(config, training=training, data=dataclasses.replace(config.data, test={}), verify_resume=False)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
-        whole, killed = Path(temporary) / "whole", Path(temporary) / "killed"
+        uninterrupted, killed = Path(temporary) / "uninterrupted", Path(temporary) / "killed"
         _print(f"{STEPS} steps without interruption")
-        _run(dataclasses.replace(short, run=str(whole)))
+        _run(dataclasses.replace(short, run=str(uninterrupted)))
         short.run = str(killed)
         for number in SIGNALS:
             step = _kill(short, number)
             _print(f"the second run is at step {step}: {number.name}")
         _run(short)
-        different = [name for file in FILES for name in _differences(whole / file, killed / file)]
+        different = [name for file in FILES for name in _differences(uninterrupted / file, killed / file)]
     if different:
         _print(f"NOT the same: {len(different)} tensors differ, the first is {different[0]}; {HINTS[choose_device(training.device).type]}")
         return 1
