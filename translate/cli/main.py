@@ -83,7 +83,7 @@ def command_parser(name: str) -> Parser:
 
 
 def dispatch(argv: Sequence[str]) -> int:
-    """Runs the subcommand that `argv` name and returns its exit code. argparse raises SystemExit (0 for --help, 2 for a mistake)."""
+    """Runs the subcommand that `argv` names and returns its exit code. argparse raises SystemExit (0 for --help, 2 for a mistake)."""
     first, rest = (argv[0], list(argv[1:])) if argv else (None, [])
     if first in ("train", "check"):
         code: int = importlib.import_module(f"translate.cli.{first}").run(rest)
