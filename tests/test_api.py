@@ -173,7 +173,7 @@ def test_training_returns_the_report(trained_in_a_thread, capfd):
     again = translate.train(translate.load_recipe(run.parent / "own.yaml", *settings))
     assert again == {**report, "finished_before": True}
     assert capfd.readouterr().out == ""
-    with pytest.raises(UserError, match=r"^settings \(model=tiny\) go with the name of a recipe"):
+    with pytest.raises(UserError, match=r"^settings \(model=tiny\) need the name of a recipe"):
         translate.train(tiny_config(run, run), "model=tiny")
 
 

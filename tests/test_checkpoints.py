@@ -55,7 +55,7 @@ def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_f
     wait_for_step(tmp_path / "parts", 60, process)
     process.send_signal(number)
     assert process.wait(60) == 128 + number
-    assert b"the same command goes on" in process.stderr.read()
+    assert b"the same command resumes it" in process.stderr.read()
     assert not (tmp_path / "parts" / "report.json").exists()
     assert train(config("parts"))
     assert digest(tmp_path / "parts" / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
@@ -122,7 +122,7 @@ def test_a_damaged_save_falls_back_to_the_one_before(damage, tmp_path, corpus_fo
         saves[0].write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
     train(tiny_config(run, corpus_folder, steps=60))
     log = (run / "train.log").read_text()
-    assert "going on from the save before" in log and "resumed at step 40" in log
+    assert "using the previous save" in log and "resumed at step 40" in log
     assert digest(run / "model.safetensors") == digest(tmp_path / "whole" / "model.safetensors")
 
     (run / "report.json").unlink()

@@ -218,7 +218,7 @@ MISTAKES = {
     "a folder": (["first.en", "-i", "."], ".: cannot be read: Is a directory"),
     "not UTF-8": (["first.en", "-i", "latin1"], "latin1, line 2: invalid UTF-8 at byte 2 of the line"),
     "not packed": (["first.en", "-i", "plain.gz"], "plain.gz: damaged: "),
-    "stdin twice": (["-", "-i", "-"], "standard input can be read once only"),
+    "stdin twice": (["-", "-i", "-"], "standard input can be read only once"),
     "no reference": (["-i", "output.en", "first.en"], "no REFERENCE is given; it comes before -i"),
     "seed": (["first.en", "-i", "output.en"], "the environment variable SACREBLEU_SEED is 'abc': it must be a number from 0, or none"),
     "metric": (["first.en", "-i", "output.en", "--metrics", "bleu,meteor"], "unknown metric 'meteor': --metrics takes bleu, chrf, ter"),

@@ -41,7 +41,7 @@ def test_statuses(source, text, changes, status):
 def test_the_count_of_the_report_is_that_of_its_lines(capsys):
     results = [(result(source, text, **{**changes, "number": number}), f"{text}\n") for number, (source, text, changes, _) in enumerate(CASES, 1)]
     output, report = io.StringIO(), io.StringIO()
-    write(results, output, report, 24, at_once=False)
+    write(results, output, report, 24, flush=False)
     assert output.getvalue() == "".join(f"{text}\n" for _, text, _, _ in CASES)
     records = [json.loads(line) for line in report.getvalue().splitlines()]
     assert [record["status"] for record in records] == [status for *_, status in CASES]

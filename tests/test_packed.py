@@ -120,11 +120,11 @@ def test_the_precision_of_search(monkeypatch):
         if fp16:
             assert choose_search_precision("fp16", CPU) == torch.float16
         else:
-            with pytest.raises(ValueError, match="precision fp16 is for x86 CPUs"):
+            with pytest.raises(ValueError, match="precision fp16 needs an x86 CPU"):
                 choose_search_precision("fp16", CPU)
     with pytest.raises(ValueError, match="choose auto, fp32, bf16 or fp16"):
         choose_search_precision("fp8", CPU)
-    with pytest.raises(ValueError, match="precision fp16 is for x86 CPUs"):
+    with pytest.raises(ValueError, match="precision fp16 needs an x86 CPU"):
         choose_search_precision("fp16", torch.device("cuda"))
 
 

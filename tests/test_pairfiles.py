@@ -105,7 +105,7 @@ def test_lines_that_the_tokenizer_does_not_take_are_reported(tmp_path, data, cap
     words = ["recipe=quickstart", "data=text", "~data.test.test", f"data.folder={tmp_path}", f"data.cache={data.cache}"]
     main(["check", *words])
     message = (
-        "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer does not train on (the first: pair 2): put one sentence on each line"
+        "1 of 3 pairs have a side of more than 16,384 bytes, which the tokenizer is not trained on (the first: pair 2): put one sentence on each line"
     )
     assert message in capsys.readouterr().out
     for language, document in zip(sides, documents):

@@ -62,7 +62,7 @@ def test_lines_come_as_they_are_done_and_a_closed_pipe_is_told(untrained):
         except BrokenPipeError:
             pass
         process.stdin = None
-        assert process.stderr.read() == b"translate: whoever read the output has closed it: the rest is not translated\n"
+        assert process.stderr.read() == b"translate: the reader of the output has closed it: the rest is not translated\n"
         assert process.wait(60) == 141
 
 

@@ -128,7 +128,7 @@ def test_the_command_writes_the_same_bytes_and_goes_on_with_resume(translate, tm
     capsys.readouterr()
     assert run("parted", "--resume", "--workers", "2") == (0, expected)
     captured = capsys.readouterr()
-    assert captured.out == "" and "going on at line 29" in captured.err
+    assert captured.out == "" and "resuming at line 29" in captured.err
 
 
 def interrupted(*_):

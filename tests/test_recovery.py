@@ -102,7 +102,7 @@ def test_an_exploding_loss_goes_back_at_half_the_rate(tmp_path, corpus_folder, m
 
 def test_a_loss_that_goes_on_exploding_ends_the_run(tmp_path, corpus_folder, monkeypatch):
     spoiled(monkeypatch, 99)
-    with pytest.raises(ValueError, match=f"did not help {training.RETURNS} times: lower optim.rate"):
+    with pytest.raises(ValueError, match=f"did not help {training.MAX_RETURNS} times: lower optim.rate"):
         train(tiny_config(tmp_path / "run", corpus_folder, steps=60, log_every=5, validate_every=20))
     assert (tmp_path / "run" / "model.safetensors").exists()  # of the best validation
 

@@ -127,7 +127,7 @@ def test_resume_after_a_kill(untrained, tmp_path):
         process.kill()
     assert part.exists() and not (tmp_path / "out").exists()
     result = subprocess.run(file_words(untrained, *words, tmp_path / "out", "--resume"), env=FILE_ENVIRONMENT, capture_output=True)
-    assert result.returncode == 0 and b"going on at line" in result.stderr
+    assert result.returncode == 0 and b"resuming at line" in result.stderr
     assert whole.wait() == 0 and (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
 
 

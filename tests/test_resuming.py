@@ -43,7 +43,7 @@ def test_an_explosion_before_the_first_validation_goes_back_to_fresh_moments(tmp
     monkeypatch.setattr(checkpoints.Checkpoints, "load", loading)
     spoiled(monkeypatch, 1, at=12)
     train(configs[1])
-    assert "going back to step 0, on with 0.5 of the recipe's rate" in said(tmp_path / "exploded") and moments == [0, 0]
+    assert "going back to step 0, with 0.5 of the recipe's rate" in said(tmp_path / "exploded") and moments == [0, 0]
     losses = [[line["loss"] for line in metrics(tmp_path / name) if "loss" in line] for name in ("fresh", "exploded")]
     assert losses[0] == losses[1]
     assert weights_equal(tmp_path / "fresh", tmp_path / "exploded")

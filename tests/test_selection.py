@@ -70,7 +70,7 @@ def test_the_length_penalty_that_is_written_is_the_best_of_the_search(learnt, fe
     assert report["BLEU"][str(report["chosen"])] == max(report["BLEU"].values())
     assert yaml.safe_load((learnt / "config.yaml").read_text())["decoding"]["length_penalty"] == report["chosen"]
     assert load_bundle(learnt).config.decoding.length_penalty == report["chosen"] == translator.decoding.length_penalty
-    assert f"length penalty {report['chosen']:g}: of 24 sentences of dev, beam 2, BLEU is " in log_of(learnt)
+    assert f"length penalty {report['chosen']:g}: on 24 sentences of dev, beam 2, BLEU is " in log_of(learnt)
 
 
 def test_a_length_penalty_that_was_given_is_kept(tmp_path, few, monkeypatch):

@@ -147,8 +147,8 @@ def test_the_advice_for_recipes_that_share_a_folder_works():
         (["training.seed=1,1"], "training.seed=1 is given twice"),
         (["optim.rate=interval(0,1)"], "optim.rate=VALUE,VALUE"),
         (["training.steps=10,000"], "write the number without commas, training.steps=10000"),
-        (["training.seed=range(1000000000000)"], "at least 1,001 runs: at most 1,000 go together"),
-        (["training.seed=range(100)", "model.width=range(2,200,2)"], "9,900 runs: at most 1,000 go together"),
+        (["training.seed=range(1000000000000)"], "at least 1,001 runs: at most 1,000 are allowed"),
+        (["training.seed=range(100)", "model.width=range(2,200,2)"], "9,900 runs: at most 1,000 are allowed"),
         (["model=glob(x*)"], "matches none of base, big"),
     ],
 )

@@ -148,7 +148,7 @@ def test_minutes_end_on_time_and_validated(tmp_path, corpus_folder):
 def test_minutes_end_no_run_before_min_steps(tmp_path, corpus_folder, capsys):
     train(tiny_config(tmp_path / "run", corpus_folder, steps=0, minutes=0.001, min_steps=30, log_every=1))  # minutes for a step or two
     assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] == 30
-    assert capsys.readouterr().err.count("on to step 30 (training.min_steps)") == 1
+    assert capsys.readouterr().err.count("continuing to step 30 (training.min_steps)") == 1
     rates = [line["rate"] for line in metrics(tmp_path / "run") if "rate" in line]
     assert len(rates) == 30 and rates[-1] < 0.1 * max(rates)  # linear decay goes with the steps
     assert rates.index(max(rates)) < 15  # and has not gone down with the clock

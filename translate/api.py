@@ -1,6 +1,6 @@
-"""What `import translate` offers besides `Translator`: the commands' work as functions. The commands go through them where they do the same.
+"""The functions of `import translate`: the commands as Python functions.
 
-Libraries are imported by the function that needs them, so that a name costs nothing until it is used.
+Each function imports the libraries it needs, so that `import translate` is fast.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ BOOTSTRAP = 1000  # resamples for the confidence intervals
 def train(recipe: str | os.PathLike[str] | Config, *settings: str) -> dict[str, Any]:
     """Train a model, as `translate train recipe=RECIPE SETTINGS` does, and return the report.
 
-    The model and the report.json go to the run folder, runs/RECIPE unless a setting says otherwise. The same call again resumes a run that was
-    interrupted. It logs to stderr and works in any thread, but only one training at a time in a process.
+    The model and report.json are written to the run folder, by default runs/RECIPE. The same call resumes an interrupted run. Logs to stderr.
+    Works in any thread, but only one training per process at a time.
 
     Args:
         recipe: name of a recipe, path of a recipe file, or a configuration that `load_recipe` returned.
         settings: such as "model=tiny" or "training.minutes=1"; only with a name or path.
 
     Returns:
-        What report.json holds: steps, epochs, seconds, what was chosen on the development set, the scores on the test sets under "test", ... For a
-        run that had ended before, with "finished_before": True. Under torchrun only the first process gets it, the others an empty dict.
+        The content of report.json: steps, epochs, seconds, the choices made on the development set, the scores of the test sets under "test", ...
+        If the run was finished already, also "finished_before": True. Under torchrun only the first process gets it, the others an empty dict.
 
     Raises:
         UserError: for an unknown recipe or setting, and for data that can't be used.
@@ -44,7 +44,7 @@ def train(recipe: str | os.PathLike[str] | Config, *settings: str) -> dict[str, 
     if not isinstance(recipe, Config):
         config = load_recipe(recipe, *settings)
     elif settings:
-        raise UserError(f"settings ({' '.join(settings)}) go with the name of a recipe: give them to load_recipe, or change the configuration")
+        raise UserError(f"settings ({' '.join(settings)}) need the name of a recipe: give them to load_recipe, or change the configuration")
     else:
         config = recipe
     if config.verify_resume:
@@ -73,20 +73,20 @@ def evaluate(
     Args:
         model: run folder, or a copy of its bundle files.
         data: folder with the files of the recipe's test sets, if they are not where the recipe says.
-        test: source file, reference file and maybe more reference files, in place of the recipe's test sets.
-        testset: names of sacreBLEU's test sets, such as wmt14, in place of the recipe's.
-        metrics: out of bleu, chrf, ter; all by default.
-        tokenize: BLEU's tokenizer; by the target language by default.
-        lowercase: BLEU and chrF++ without case.
+        test: source file and one or more reference files, instead of the recipe's test sets.
+        testset: names of sacreBLEU's test sets, such as wmt14, instead of the recipe's.
+        metrics: any of bleu, chrf, ter; default: all.
+        tokenize: BLEU's tokenizer; default: that of the target language.
+        lowercase: ignore case in BLEU and chrF++.
         beam, length_penalty, batch_tokens: see `Translator.translate`.
         device, precision, fork: see `Translator.load`.
 
     Returns:
         For each test set, by name: "scores" (by metric: "value", the 95% interval "low" to "high", sacreBLEU's "signature"), "sentences", "seconds",
-        "samples" and how it was translated.
+        "samples" and the decoding settings.
 
     Raises:
-        UserError: for a folder that is not a model, test sets that can't be read, and a setting that is unknown or without effect.
+        UserError: for a folder that is not a model, test sets that can't be read, and a setting that is unknown or has no effect.
     """
     from translate.bundle.bundle import ModelFolder, model_folder
     from translate.decoding import Options
@@ -104,16 +104,16 @@ def evaluate(
     if metrics is not None:
         check_settings(metrics, BOOTSTRAP, randomise=False)
     if len(test) == 1:
-        raise UserError(f"test is {test[0]} alone: it takes a source and one or more references")
+        raise UserError(f"test has only {test[0]}: it takes a source and one or more references")
     folder, test = model_folder(expand_path(model)), [expand_path(path) for path in test]
     config = ModelFolder(folder).config
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's, not that of the bundle's author
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's cache, not that of the bundle's author
     options = Options(beam, length_penalty, batch_tokens)
-    options.fill(config.decoding)  # a mistake is told before the model is loaded
+    options.fill(config.decoding)  # check the options before the model is loaded
     seed()  # checks SACREBLEU_SEED
-    if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out where its tokenizer can't be used
+    if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out if its tokenizer can't be used
         check_tokenizer(tokenize or default_tokenizer(config.data.target_language))
-    read_report(folder)  # a damaged one is an error now, not after the work
+    read_report(folder)  # fail now if it is damaged, not after the work
     sets = _test_sets(config, data, test, testset)
     for name, sentences in sets.items():
         log_to_stderr(f"test set {name}: {len(sentences.sources):,} sentences of {sentences.origin}")
@@ -123,7 +123,7 @@ def evaluate(
         results = evaluate_sets(translator, config, sets, options, scoring)
     try:
         write_report(folder, {}, results)
-    except (UserError, OSError) as error:  # the folder is read-only, for example
+    except (UserError, OSError) as error:  # for example a read-only folder
         log_to_stderr(f"warning: the scores are not saved: {error}")
     else:
         log_to_stderr(f"written to {folder / REPORT}")
@@ -141,21 +141,21 @@ def score(
 ) -> dict[str, dict[str, Any]]:
     """BLEU, chrF++ and TER of detokenised, cased translations, as `translate score` and sacreBLEU compute them.
 
-    What makes the scores doubtful (tokenised or lower-cased text, blank lines, ...) is a Python warning.
+    Issues a Python warning for each reason to doubt the scores (tokenised or lower-cased text, blank lines, ...).
 
     Args:
         hypotheses: N translations.
         references: N texts; or several lists of N texts, one for each reference translation.
-        metrics: out of bleu, chrf, ter; by default all, but without TER if a line is so long that TER takes minutes.
-        tokenize: BLEU's tokenizer; 13a by default.
-        lowercase: BLEU and chrF++ without case.
+        metrics: any of bleu, chrf, ter; default: all, but without TER if a line is so long that TER takes minutes.
+        tokenize: BLEU's tokenizer; default: 13a.
+        lowercase: ignore case in BLEU and chrF++.
         bootstrap: resamples for the 95% interval; 0 for none.
 
     Returns:
-        By metric, "BLEU", "chrF2++" and "TER": "value", "low" and "high" with an interval, and sacreBLEU's "signature".
+        By metric, "BLEU", "chrF2++" and "TER": "value", "low" and "high" (without bootstrap, neither), and sacreBLEU's "signature".
 
     Raises:
-        UserError: for an element that is not text, lists that are empty or not of one length, and a setting that is unknown or without effect.
+        UserError: for an element that is not text, lists that are empty or differ in length, and a setting that is unknown or has no effect.
     """
     from translate.evaluation.score_warnings import tokenizer_warnings
     from translate.evaluation.score_warnings import warnings as score_warnings
@@ -165,20 +165,20 @@ def score(
 
     _check_effects(metrics, tokenize, lowercase)
     outputs = list(texts(hypotheses, name="hypotheses"))
-    given: list[Any] = list(texts(references, name="references") if isinstance(references, str) else references)
-    if given and not any(isinstance(one, str) for one in given):
-        lists = [list(texts(one, name=f"reference {number}")) for number, one in enumerate(given, 1)]
+    items: list[Any] = list(texts(references, name="references") if isinstance(references, str) else references)
+    if items and not any(isinstance(item, str) for item in items):
+        lists = [list(texts(item, name=f"reference {number}")) for number, item in enumerate(items, 1)]
     else:
-        lists = [list(texts(given, name="references"))]
+        lists = [list(texts(items, name="references"))]
     check_texts(outputs, lists)
-    found = score_warnings(outputs, lists, not lowercase)
+    messages = score_warnings(outputs, lists, not lowercase)
     if metrics is None:
         metrics, left_out = default_metrics([outputs], lists)
-        found += [f"TER is left out: {left_out}"] if left_out else []
+        messages += [f"TER is left out: {left_out}"] if left_out else []
     if "bleu" in metrics:
-        found += tokenizer_warnings(lists, tokenize or "13a")
-    for text in found:
-        warnings.warn(text, stacklevel=2)
+        messages += tokenizer_warnings(lists, tokenize or "13a")
+    for message in messages:
+        warnings.warn(message, stacklevel=2)
     return {
         result.name: {
             "value": result.value,
@@ -215,10 +215,10 @@ def _test_sets(config: Config, data: str | None, test: Sequence[str], testset: S
         except UserError as error:
             if data or "data.folder" not in str(error):
                 raise
-            raise UserError(f"{error}; for `translate evaluate` that is --data FOLDER") from None
-    found = [file_set(test[0], list(test[1:]))] if test else []
-    found += [(name, published_set(name, config, log_to_stderr)) for name in testset]
-    for name, sentences in found:
+            raise UserError(f"{error}; with `translate evaluate`, use --data FOLDER") from None
+    others = [file_set(test[0], list(test[1:]))] if test else []
+    others += [(name, published_set(name, config, log_to_stderr)) for name in testset]
+    for name, sentences in others:
         if name in sets:
             raise UserError(f"two test sets are called {name}: evaluate them one after the other")
         sets[name] = sentences
@@ -226,18 +226,18 @@ def _test_sets(config: Config, data: str | None, test: Sequence[str], testset: S
 
 
 def _set_warnings(name: str, sentences: Sentences, tokenize: str, metrics: Sequence[str] | None) -> list[str]:
-    """What makes scores on this set doubtful, seen from its texts."""
+    """Reasons to doubt the scores on this set, from its texts."""
     from translate.evaluation.metrics import check_tokenizer
     from translate.evaluation.score_warnings import tokenizer_warnings
     from translate.text.quality import text_warnings
 
-    found = text_warnings(f"{name}, source,", sentences.sources)
+    result = text_warnings(f"{name}, source,", sentences.sources)
     for number, lines in enumerate(sentences.references, 1):
-        found += text_warnings(f"{name}, reference{f' {number}' if len(sentences.references) > 1 else ''},", lines)
+        result += text_warnings(f"{name}, reference{f' {number}' if len(sentences.references) > 1 else ''},", lines)
     if metrics is None or "bleu" in metrics:
         try:
             check_tokenizer(tokenize)
-        except UserError:  # BLEU is left out, with a message of its own
-            return found
-        found += [f"{name}: {text}" for text in tokenizer_warnings(sentences.references, tokenize)]
-    return found
+        except UserError:  # BLEU is left out, which evaluate_sets reports
+            return result
+        result += [f"{name}: {text}" for text in tokenizer_warnings(sentences.references, tokenize)]
+    return result

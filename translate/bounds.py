@@ -1,4 +1,4 @@
-"""The bounds of a setting, written beside its field: `width: int = bounded(256, least=1, most=1 << 20)`; and the loop that checks them."""
+"""Bounds of a setting, declared with its field, `width: int = bounded(256, least=1, most=1 << 20)`, and their check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOUNDS = "bounds"  # key of a field's metadata
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a value may be. `most` lies far beyond any use: what is greater is a slip, or would take memory or time without end before it fails."""
+    """The values allowed. `most` is far beyond any use: a greater value is a typo, or would exhaust memory or time before it fails."""
 
     least: float = -math.inf
     most: float = math.inf
@@ -26,13 +26,13 @@ class Bounds:
     choices: tuple[str, ...] = ()
 
     def check(self, key: str, value: Any) -> None:
-        """UserError where `value` is out of bounds, or is a number but not a finite one. None (a setting that is left open) never is."""
+        """UserError if `value` is out of bounds or not finite. None (a setting without a value) is always allowed."""
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"{key} is {value}: it must be a finite number")
-        if fault := None if value is None else self._fault(value):
-            raise UserError(f"{key} is {short_repr(value)}: {fault}")
+        if message := None if value is None else self._error(value):
+            raise UserError(f"{key} is {short_repr(value)}: {message}")
 
-    def _fault(self, value: Any) -> str | None:
+    def _error(self, value: Any) -> str | None:
         if self.choices:
             return None if value in self.choices else f"choose one of {', '.join(self.choices)}"
         if not isinstance(value, (int, float)):
@@ -59,7 +59,7 @@ def choice(default: str, *others: str) -> str:
 
 
 def bounds_of(section: Any, key: str) -> Bounds:
-    """Of a dataclass's field, such as "beam" or, further down, "decoding.beam"; without any where the key does not exist."""
+    """The bounds of a dataclass's field, such as "beam" or, nested, "decoding.beam"; no bounds if the key does not exist."""
     name, _, rest = key.partition(".")
     field = next((field for field in dataclasses.fields(section) if field.name == name), None)
     if field is None:
@@ -71,19 +71,19 @@ def bounds_of(section: Any, key: str) -> Bounds:
 
 
 def _bounds(field: dataclasses.Field[Any]) -> Bounds:
-    found = field.metadata.get(BOUNDS, Bounds())
-    assert isinstance(found, Bounds)
-    return found
+    bounds = field.metadata.get(BOUNDS, Bounds())
+    assert isinstance(bounds, Bounds)
+    return bounds
 
 
 def check_bounds(value: Any, key: str = "", bounds: Bounds = Bounds()) -> None:
-    """Every field of the dataclass `value`, those of dataclasses in it, in its lists and its mappings too. UserError names the first that is out."""
+    """Check every field of the dataclass `value`, recursively, also in lists and mappings. UserError names the first that is out of bounds."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             check_bounds(getattr(value, field.name), f"{key}.{field.name}" if key else field.name, _bounds(field))
     elif isinstance(value, list):
-        for place, item in enumerate(value):
-            check_bounds(item, f"{key}[{place}]")
+        for index, item in enumerate(value):
+            check_bounds(item, f"{key}[{index}]")
     elif isinstance(value, dict):
         for name, item in value.items():
             check_bounds(item, f"{key}.{name}")

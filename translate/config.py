@@ -1,7 +1,7 @@
-"""Every setting of a run, as dataclasses, with its default and its bounds.
+"""All settings of a run as dataclasses, with defaults and bounds.
 
-A recipe (YAML) is laid over these by Hydra in compose/; `from_dict` reads them back from a run folder's config.yaml. Both end in `check`, so an
-impossible combination fails at once, whichever way it came in.
+Hydra merges a recipe (YAML) into them in compose/; `from_dict` reads them from a run folder's config.yaml. `check` refuses impossible
+combinations.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 
 @dataclass
 class CorpusConfig:
-    """Where aligned sentence pairs come from. Which fields count depends on `kind`:
+    """A source of aligned sentence pairs. Which fields are used depends on `kind`:
 
     ====================  ==========================================================================================
     ``text``              `source`, `target`: two files of the same number of lines
     ``tsv``               `path`: one file; `source`, `target`: column number from 1; cells have no quotes
-    ``csv``               `path`: one file; `source`, `target`: column, by its name in the first row or by number where that row is missing
-    ``jsonl``             `path`: one file, an object a line or all in an array; `source`, `target`: key, `translation.de` for a nested one
+    ``csv``               `path`: one file; `source`, `target`: column, by its name in the first row or, without such a row, by number
+    ``jsonl``             `path`: one file, one object per line or all in an array; `source`, `target`: key, `translation.de` for a nested one
     ``parquet``           `path`: one file, or a folder of them; `source`, `target`: columns as in `jsonl`
     ``tmx``               `path`: a translation memory; the languages are those of `data`
     ``wmt``               `path`: a test set of WMT in XML, `config`: the translator of the reference (null = the first); or `source`, `target`: .sgm
     ``hub``               `path`: name of a Hugging Face data set, `config`, `split`; `source`, `target`: columns, `translation.de` for a nested one
     ``saved``             `path`: a folder written by `Dataset.save_to_disk` or `DatasetDict.save_to_disk`, `split`, columns as above
-    ``phrasebook``        the built-in generated corpus: `split`; needs nothing else
+    ``phrasebook``        the built-in generated corpus: `split`
     ====================  ==========================================================================================
 
-    Files may be packed (.gz, .xz, .bz2, .zst).
+    Files may be compressed (.gz, .xz, .bz2, .zst).
     """
 
     kind: str = choice("text", "tsv", "csv", "jsonl", "parquet", "tmx", "wmt", "hub", "saved", "phrasebook")
@@ -46,29 +46,29 @@ class CorpusConfig:
     config: Optional[str] = None
     revision: Optional[str] = None  # of a `hub` set: a branch, tag or commit; null = its newest
     split: str = "train"
-    # `data.folder=DIR` reads DIR/<files>.<language> in place of the hub
+    # `data.folder=DIR` reads DIR/<files>.<language> instead of the hub
     files: str = ""
-    lines: Optional[str] = None  # its pairs from one to another, such as 1-1000, or 1001- to the last; null = all
-    # passes over this corpus in an epoch: 2 = every pair twice, 0.5 = another half of the pairs each time
+    lines: Optional[str] = None  # a range of its pairs, such as 1-1000, or 1001- to the end; null = all
+    # passes over this corpus per epoch: 2 = every pair twice, 0.5 = a different half of the pairs each time
     weight: float = bounded(1.0, above=0, most=10**9)
 
 
 @dataclass
 class FilterConfig:
-    """Training pairs that are left out; each rule is counted in the log and in report.json. Blank sides always are."""
+    """Which training pairs are left out, besides those with a blank side; each rule is counted in the log and in report.json."""
 
     max_tokens: int = bounded(256, least=1)  # on either side, end mark included; at most model.max_tokens
     max_ratio: float = bounded(3.0, least=0, most=1e6)  # of the longer side to the shorter, in tokens; 0 = no limit
-    min_ratio_tokens: int = bounded(12, least=0, most=10**6)  # a ratio says little where the longer side has fewer tokens than this
+    min_ratio_tokens: int = bounded(12, least=0, most=10**6)  # max_ratio applies if the longer side has at least this many tokens
     identical: bool = True  # drop pairs whose two sides are the same text
-    duplicates: bool = True  # drop repetitions of a pair, as the model sees them: white space and Unicode forms do not count
+    duplicates: bool = True  # drop repetitions of a pair; white space and Unicode forms are ignored, as in the tokenizer
 
 
 @dataclass
 class DataConfig:
     source_language: str = "de"
     target_language: str = "en"
-    folder: Optional[str] = None  # local text files in place of the hub: see CorpusConfig.files
+    folder: Optional[str] = None  # local text files instead of the hub: see CorpusConfig.files
     train: List[CorpusConfig] = field(default_factory=list)
     validation: List[CorpusConfig] = field(default_factory=list)
     test: Dict[str, CorpusConfig] = field(default_factory=dict)
@@ -79,16 +79,16 @@ class DataConfig:
 
 @dataclass
 class TokenizerConfig:
-    """SentencePiece (Kudo and Richardson 2018), trained inside the run from the training side."""
+    """SentencePiece (Kudo and Richardson 2018), trained in the run on the training data."""
 
-    path: Optional[str] = None  # an existing SentencePiece model: copied into the run, nothing is trained
+    path: Optional[str] = None  # an existing SentencePiece model, copied into the run instead of training one
     kind: str = choice("bpe", "unigram")
     vocabulary: int = bounded(8000, least=1, most=10**6)  # pieces
     joint: bool = True  # one model for both languages
     normalization: str = choice("nmt_nfkc", "nfkc", "identity")
     character_coverage: float = bounded(1.0, above=0, most=1.0)
     symbols: List[str] = field(default_factory=list)  # never split, such as <placeholder>
-    sentences: int = bounded(2_000_000, least=1)  # at most as many lines are read to train it
+    sentences: int = bounded(2_000_000, least=1)  # lines to train it on, at most
     # BPE-dropout (Provilkov et al. 2020) or unigram smoothing (Kudo 2018) on training pairs; 0 = off
     sampling: float = bounded(0.0, least=0, most=0.9)
 
@@ -120,26 +120,26 @@ class OptimConfig:
     weight_decay: float = bounded(0.0, least=0, most=1000.0)
     clip: float = bounded(0.0, least=0, most=1e9)  # greatest gradient norm; 0 = off
     label_smoothing: float = bounded(0.1, least=0, most=0.9)
-    # alpha of R-Drop (Liang et al. 2021): each batch is seen twice, under two draws of dropout, and the two answers are drawn together; 0 = off
+    # alpha of R-Drop (Liang et al. 2021): each batch runs twice with different dropout, and the divergence of the two outputs is penalised; 0 = off
     r_drop: float = bounded(0.0, least=0, most=1000.0)
 
 
 @dataclass
 class TrainingConfig:
-    """Budget, batches, validation and what is kept. The first limit reached ends the run."""
+    """Budget, batches, validation and checkpoints. The first limit reached ends the run."""
 
     steps: int = bounded(0, least=0, most=10**12)  # 0 = no limit
     minutes: float = bounded(0.0, least=0, most=1e7)  # wall clock from the first step, validations included; 0 = no limit
-    # the minutes don't end a run before so many steps: a slow or busy machine takes longer, but has a model in the end
+    # `minutes` doesn't end a run before this many steps: a slow or busy machine takes longer, but gets a usable model
     min_steps: int = bounded(0, least=0, most=10**12)
-    batch_tokens: int = bounded(4096, least=1, most=10**8)  # target tokens a step, padding included
-    accumulate: int = bounded(1, least=1, most=10**6)  # batches a step: the gradient is that of one batch `accumulate` times as large
+    batch_tokens: int = bounded(4096, least=1, most=10**8)  # target tokens per batch, padding included
+    accumulate: int = bounded(1, least=1, most=10**6)  # batches per step: the gradient is that of one batch `accumulate` times as large
     validate_every: int = bounded(1000, least=1, most=10**12)  # steps
-    validate_sentences: int = bounded(0, least=0)  # so many of the development set, spread evenly over it; 0 = all
+    validate_sentences: int = bounded(0, least=0)  # of the development set, spread evenly over it; 0 = all
     validate_beam: int = bounded(1, least=1, most=1000)
-    # what makes a checkpoint the best, measured on the development set; chrf: chrF++
+    # chooses the best checkpoint, on the development set; chrf: chrF++
     metric: str = choice("bleu", "chrf", "loss")
-    patience: int = bounded(0, least=0, most=10**9)  # validations in a row that are no better; 0 = go on
+    patience: int = bounded(0, least=0, most=10**9)  # validations without improvement before the run ends; 0 = no limit
     average: int = bounded(5, least=1, most=1000)  # checkpoints averaged at the end, if that is better on the development set
     keep: int = bounded(5, least=1, most=10**6)  # checkpoints kept for averaging
     log_every: int = bounded(50, least=1, most=10**9)  # steps
@@ -147,19 +147,19 @@ class TrainingConfig:
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     precision: str = choice("auto", "fp32", "bf16")
     threads: int = bounded(0, least=0, most=4096)  # 0 = torch's choice
-    compile: bool = False  # the model by torch.compile: a minute at the start, hardly faster on CPUs; needs a C++ compiler
+    compile: bool = False  # use torch.compile: a minute at the start, hardly faster on CPUs; needs a C++ compiler
     tensorboard: bool = False
 
 
 @dataclass
 class DecodingConfig:
     beam: int = bounded(5, least=1, most=1000)
-    # alpha of Wu et al. 2016, equation 14; null = the best of several on the development set, tried when the weights are chosen
+    # alpha of Wu et al. 2016, equation 14; null = the best of several on the development set, chosen after the weights
     length_penalty: Optional[float] = bounded(None, least=0, most=3.0)
     # an output may have max_ratio x source tokens + max_extra tokens
     max_ratio: float = bounded(2.0, least=0, most=1000.0)
     max_extra: int = bounded(20, least=1, most=10**6)
-    # source tokens a batch, padding included, each counted `beam` times; null = 4,096 on a CPU, 32,768 on a GPU
+    # source tokens per batch, padding included, each counted `beam` times; null = 4,096 on a CPU, 32,768 on a GPU
     batch_tokens: Optional[int] = bounded(None, least=1, most=10**8)
 
 
@@ -168,8 +168,8 @@ class Config:
     """All settings of a run, a section for each group of `conf/`."""
 
     run: str = "runs/unnamed"  # the run folder
-    resume: bool = True  # go on with the run in that folder; false: rename that folder and start over
-    verify_resume: bool = False  # in place of training: prove that a short run of this recipe loses nothing when it is killed
+    resume: bool = True  # continue the run in that folder; false: rename that folder and start over
+    verify_resume: bool = False  # instead of training, prove that a short run of this recipe resumes exactly after it was killed
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -179,7 +179,7 @@ class Config:
 
 
 def check(config: Config) -> Config:
-    """Return `config` unchanged if it can be run; else UserError that names the key, the value and what is possible."""
+    """Return `config` unchanged. UserError with the key, the value and what is allowed if it can't be run."""
     if not config.run.strip():
         raise UserError("run is empty: name a folder, such as run=runs/first")
     check_bounds(config)
@@ -203,31 +203,32 @@ def check(config: Config) -> Config:
 
 
 def check_budget(config: Config) -> Config:
-    """`check`, and what only training needs: a corpus and an end."""
+    """`check`, plus what training needs: a corpus and a limit."""
     check(config)
     if not config.data.train:
         raise UserError("data.train is empty: choose a corpus (data=phrasebook, data=multi30k, ...) or list one in your recipe")
     if not config.training.steps and not config.training.minutes:
-        raise UserError("training.steps and training.minutes are both 0: set one, or the run has no end")
+        raise UserError("training.steps and training.minutes are both 0: set one, or the run never ends")
     return config
 
 
 def line_range(text: str) -> tuple[int, Optional[int]]:
     """First and last line, from 1, of "1-1000"; of "1001-" the last is None. UserError for anything else."""
-    found = re.fullmatch(r"([0-9]{1,12})-([0-9]{1,12})?", text)
-    first, last = (int(found[1]), int(found[2]) if found[2] else None) if found else (0, None)
+    match = re.fullmatch(r"([0-9]{1,12})-([0-9]{1,12})?", text)
+    first, last = (int(match[1]), int(match[2]) if match[2] else None) if match else (0, None)
     if first < 1 or (last is not None and last < first):
         raise UserError(f"lines of a corpus is {short_repr(text)}: give the first and the last, such as 1-1000, or 1001- for all from there on")
     return first, last
 
 
 def from_dict(values: Any) -> Config:
-    """From plain values. `~` in the paths of the data and of the tokenizer becomes a home folder. UserError for an unknown key or a wrong type."""
+    """A Config from plain values, with `~` expanded in the paths of data and tokenizer. UserError for an unknown key or a wrong type."""
     config = build(values, Config)
     data = config.data
     paths: list[tuple[Any, str]] = [(data, "folder"), (data, "cache"), (config.tokenizer, "path")]
     for corpus in (*data.train, *data.validation, *data.test.values()):
-        paths += [(corpus, name) for name in (("path", "source", "target") if corpus.kind in ("text", "wmt") else ("path",))]  # others have columns
+        names = ("path", "source", "target") if corpus.kind in ("text", "wmt") else ("path",)  # for other kinds, source and target are columns
+        paths += [(corpus, name) for name in names]
     for section, name in paths:
         if path := getattr(section, name):
             setattr(section, name, expand_path(path))
@@ -235,13 +236,13 @@ def from_dict(values: Any) -> Config:
 
 
 def differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
-    """(key, old value, new value) of all settings on which the two differ; None for what is not there."""
+    """(key, old value, new value) of all settings that differ; None for a missing one."""
     a, b = flatten(dataclasses.asdict(old)), flatten(dataclasses.asdict(new))
     return [(key, a.get(key), b.get(key)) for key in dict.fromkeys([*b, *a]) if a.get(key) != b.get(key)]
 
 
 def first_difference(old: Config, new: Config, ignore: Sequence[str] = ()) -> Optional[str]:
-    """The first key that differs, with both values, except those in `ignore` and below them; None if none does."""
+    """The first difference, with both values, except in the keys of `ignore` and below them; None if there is none."""
     for key, before, now in differences(old, new):
         if not any(key == name or key.startswith(f"{name}.") for name in ignore):
             return f"{key} is {now!r} now and was {before!r}"

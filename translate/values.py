@@ -1,4 +1,4 @@
-"""Plain values, as YAML and JSON hold them, to dataclasses and back; and how a message shows one. Knows no setting by name."""
+"""Plain values, as in YAML and JSON, to dataclasses and back, and their form in messages. Independent of the actual settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from translate.errors import UserError
 
 T = TypeVar("T")
-NEAR = 0.7  # of difflib's ratio: `knid` is near `kind` (0.75), `init` is near nothing
+CUTOFF = 0.7  # difflib's ratio: `knid` is close to `kind` (0.75), `init` to nothing
 
 
 def build(values: Any, kind: type[T], at: str = "") -> T:
-    """Dataclass `kind` from plain values, as read from YAML. UserError names an unknown key or a wrong type."""
+    """A dataclass `kind` from plain values, as read from YAML. UserError for an unknown key or a wrong type."""
     if not isinstance(values, dict):
         raise UserError(f"{at or 'the configuration'} must be a mapping, not {short_repr(values)}")
     hints = typing.get_type_hints(kind)
@@ -26,16 +26,16 @@ def build(values: Any, kind: type[T], at: str = "") -> T:
 
 
 def unknown_key(at: str, key: str, known: Any) -> str:
-    """The message for a key that does not exist, with the nearest one that does."""
+    """The message for a key that does not exist, with a suggestion or all known keys."""
     hint = suggestion(key, known) or f"known are {', '.join(known)}"
     key = key if len(key) <= 200 else f"{key[:199]}…"
     return f"unknown key {at + '.' if at else ''}{key}: {hint}"
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?` where one of `known` is so near that `word` is probably a slip; else nothing."""
-    near = difflib.get_close_matches(word.casefold(), list(known), n=1, cutoff=NEAR)
-    return f"did you mean {near[0]}?" if near else ""
+    """`did you mean X?` if `word` is probably a typo of one of `known`, else ""."""
+    matches = difflib.get_close_matches(word.casefold(), list(known), n=1, cutoff=CUTOFF)
+    return f"did you mean {matches[0]}?" if matches else ""
 
 
 def _convert(value: Any, hint: Any, at: str) -> Any:
@@ -45,7 +45,7 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
     if origin is list:
         if not isinstance(value, list):
             raise UserError(f"{at} must be a list, not {short_repr(value)}")
-        return [_convert(item, arguments[0], f"{at}[{place}]") for place, item in enumerate(value)]
+        return [_convert(item, arguments[0], f"{at}[{index}]") for index, item in enumerate(value)]
     if origin is dict:
         if not isinstance(value, dict):
             raise UserError(f"{at} must be a mapping, not {short_repr(value)}")
@@ -56,29 +56,28 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            raise UserError(f"{at} is {short_repr(value)}: it is too great") from None
+            raise UserError(f"{at} is {short_repr(value)}: it is too large") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{at} is {short_repr(value)}: it must be of type {hint.__name__}")
     return value
 
 
-def find_fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> tuple[str, str] | None:
-    """What is wrong with values that are laid over a `hint` (a dataclass or a type), some of its keys or all: (key, message), or None.
+def find_error(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) -> tuple[str, str] | None:
+    """The first error in values that override all or some of a `hint` (a dataclass or a type), as (key, message); None without errors.
 
-    As lenient as OmegaConf: the text "8" is a number too, a number is a text too, and `${...}` may stand for anything. `known`: more keys for
-    a message to name.
+    As lenient as OmegaConf: "8" is also a number, a number is also a string, and `${...}` may be anything. `known`: more keys for messages.
     """
     if isinstance(values, str) and ("${" in values or values == "???"):
         return None
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union:  # Optional[X]
-        found = None if values is None else find_fault(values, arguments[0], at)
-        return (found[0], f"{found[1]} or null") if found else None
+        error = None if values is None else find_error(values, arguments[0], at)
+        return (error[0], f"{error[1]} or null") if error else None
     if origin is list:
         if not isinstance(values, list):
             start = "; start each item with `- `" if isinstance(values, dict) else ""
             return at, f"{at} must be a list, not {short_repr(values)}{start}"
-        return next(filter(None, (find_fault(item, arguments[0], f"{at}[{number}]") for number, item in enumerate(values))), None)
+        return next(filter(None, (find_error(item, arguments[0], f"{at}[{number}]") for number, item in enumerate(values))), None)
     if origin is dict or dataclasses.is_dataclass(hint):
         if not isinstance(values, dict):
             return at, f"{at} must be a mapping of settings, not {short_repr(values)}"
@@ -86,8 +85,8 @@ def find_fault(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) 
         for key, value in values.items():
             if key not in hints:
                 return f"{at}.{key}" if at else key, unknown_key(at, str(key), [*hints, *known])
-            if found := find_fault(value, hints[key], f"{at}.{key}" if at else str(key)):
-                return found
+            if error := find_error(value, hints[key], f"{at}.{key}" if at else str(key)):
+                return error
         return None
     return None if _fits(values, hint) else (at, f"{at} is {short_repr(values)}: it must be of type {hint.__name__}")
 
@@ -105,7 +104,7 @@ def _fits(value: Any, kind: type) -> bool:
 
 
 def short_repr(value: Any) -> str:
-    """`value` as Python writes it, cut so that a message stays one short line."""
+    """`repr(value)`, truncated for a one-line message."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deeply; an integer of thousands of digits

@@ -1,4 +1,4 @@
-"""Checks of a recipe's data before hours of training: shifted lines, unsuitable text, overlaps, rare pieces.
+"""Checks of a recipe's data before training: shifted lines, unsuitable text, overlaps, rare pieces.
 
 In: a configuration.
 Out: findings.

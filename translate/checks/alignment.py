@@ -1,10 +1,10 @@
-"""Finds runs of lines that are paired with a neighbour's translation: after a lost line, all others are shifted, up to the next one.
+"""Finds runs of lines that are paired with a neighbour's translation: a lost line shifts all that follow, up to the next lost line.
 
-The gain of a line at offset k is how much better its source fits the target k lines further on than its own target (line_fit.py). In aligned
-text gains are negative on average, so a run of lines with a high sum of gains is shifted. How high: the chance that N lines have a
-run with a sum above h by accident is about N exp(-theta h), with theta > 0 the root of E[exp(theta gain)] = 1 (Karlin and Altschul 1990,
-"Methods for assessing the statistical significance of molecular sequence features by using general scoring schemes", who ask the same of
-scores along a sequence). Where runs of several offsets overlap, a Viterbi search chooses the offset of each line.
+The gain of a line at offset k is how much better its source fits the target k lines later than its own target (line_fit.py). In aligned text
+the mean gain is negative, so a run of lines with a high sum of gains is shifted. The threshold: the probability that N aligned lines have a run
+with a sum above h is about N exp(-theta h), where theta > 0 is the root of E[exp(theta gain)] = 1 (Karlin and Altschul 1990, "Methods for
+assessing the statistical significance of molecular sequence features by using general scoring schemes"). Where runs of several offsets overlap,
+a Viterbi search chooses the offset of each line.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import numpy
 from translate.checks.line_fit import LineFit
 
 NEAR = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5)  # offsets tried for all lines
-FAR = tuple(sign * size for size in range(6, 101) for sign in (1, -1))  # tried for lines that fit badly; one that is found, for all lines
+FAR = tuple(sign * size for size in range(6, 101) for sign in (1, -1))  # tried for lines that fit badly; if one is significant, for all lines
 WINDOW = 9  # lines over which a bad fit is judged
-SUSPECTS = 1000  # lines at most that are tried with FAR
+SUSPECTS = 1000  # lines, at most, that are tried with FAR
 FALSE_ALARM = 1e-6  # probability in a text of LINES lines
 LINES = 10_000_000
-MAX_GAIN = 2.0  # of one line, up or down
+MAX_GAIN = 2.0  # absolute value for one line
 MIN_RUN = 6  # lines
-MIN_LINES = 50  # of a corpus from which a lexicon can be learnt
+MIN_LINES = 50  # needed to learn a lexicon
 Gains = Callable[[int, numpy.ndarray], numpy.ndarray]  # offset and rows -> gain of each
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Source lines first to last (from 1) belong to target lines that are `offset` lines further on."""
+    """Source lines first to last (from 1) belong to the target lines `offset` lines later."""
 
     first: int
     last: int
@@ -50,14 +50,14 @@ def find_shifts(sources: Sequence[str], targets: Sequence[str]) -> list[Shift]:
         difference: numpy.ndarray = lines.fit(rows, rows + offset) - aligned[rows]
         return difference.clip(-MAX_GAIN, MAX_GAIN)
 
-    found: list[Shift] = []
+    shifts: list[Shift] = []
     theta = 0.0
     for offset in NEAR:
         rows = _rows_inside(size, offset)
         row_gains = gains(offset, rows)
         theta = _theta(row_gains)
-        found += _significant(offset, rows, row_gains, theta)
-    # theta, and the fit of lines that don't belong together, are those of the last offset
+        shifts += _significant(offset, rows, row_gains, theta)
+    # theta and the fit of unrelated lines are taken from the last offset
     suspects = _badly_fitting(aligned, aligned[rows] + row_gains)
     for offset in FAR:
         rows = suspects[(suspects + offset >= 0) & (suspects + offset < size)]
@@ -65,12 +65,12 @@ def find_shifts(sources: Sequence[str], targets: Sequence[str]) -> list[Shift]:
         row_gains[rows] = gains(offset, rows)
         if _significant(offset, numpy.arange(size), row_gains, theta):
             rows = _rows_inside(size, offset)
-            found += _significant(offset, rows, gains(offset, rows), theta)
-    return [shift for group in _overlapping(found) for shift in _resolve(group, gains, size, theta)]
+            shifts += _significant(offset, rows, gains(offset, rows), theta)
+    return [shift for group in _overlapping(shifts) for shift in _resolve(group, gains, size, theta)]
 
 
 def _rows_inside(size: int, offset: int) -> numpy.ndarray:
-    """The lines that have a counterpart at that offset."""
+    """The lines that have a target at that offset."""
     return numpy.arange(max(0, -offset), min(size, size - offset))
 
 
@@ -84,23 +84,23 @@ def _theta(gains: numpy.ndarray) -> float:
 
 
 def _significant(offset: int, rows: numpy.ndarray, gains: numpy.ndarray, theta: float) -> list[Shift]:
-    """The runs of `rows` whose sum of gains is too high for chance."""
+    """The runs of `rows` whose sum of gains is too high to be chance."""
     threshold = math.log(LINES * (len(NEAR) + len(FAR)) / FALSE_ALARM) / theta
     return [Shift(int(rows[first]) + 1, int(rows[last]) + 1, offset) for first, last in _runs(gains, threshold)]
 
 
 def _runs(gains: numpy.ndarray, threshold: float) -> list[tuple[int, int]]:
     """(first, last) of the runs whose sum exceeds the threshold: cumulative sums that restart at 0, as in CUSUM (Page 1954)."""
-    found, total, first, best, last = [], 0.0, 0, 0.0, 0
+    runs, total, first, best, last = [], 0.0, 0, 0.0, 0
     for index, gain in enumerate([*gains.tolist(), -math.inf]):
         total += gain
         if total > best:
             best, last = total, index
         if total <= 0 or total < best - threshold:
             if best > threshold and last - first + 1 >= MIN_RUN:
-                found.append((first, last))
+                runs.append((first, last))
             total, best, first = 0.0, 0.0, index + 1
-    return found
+    return runs
 
 
 def _badly_fitting(aligned: numpy.ndarray, unrelated: numpy.ndarray) -> numpy.ndarray:
@@ -113,7 +113,7 @@ def _badly_fitting(aligned: numpy.ndarray, unrelated: numpy.ndarray) -> numpy.nd
 
 
 def _overlapping(shifts: list[Shift]) -> list[list[Shift]]:
-    """The shifts in groups of those that touch or overlap."""
+    """Shifts grouped by whether they touch or overlap."""
     groups: list[list[Shift]] = []
     for shift in sorted(shifts, key=lambda shift: shift.first):
         if groups and shift.first <= max(other.last for other in groups[-1]) + 1:
@@ -124,7 +124,7 @@ def _overlapping(shifts: list[Shift]) -> list[list[Shift]]:
 
 
 def _resolve(group: list[Shift], gains: Gains, size: int, theta: float) -> list[Shift]:
-    """Shifts without overlaps, each line with the offset that suits it and its neighbours best."""
+    """Shifts without overlaps: each line gets the offset that fits it and its neighbours best."""
     offsets = sorted({shift.offset for shift in group})
     rows = numpy.arange(min(shift.first for shift in group) - 1, max(shift.last for shift in group))
     table = numpy.full((len(offsets), len(rows)), -MAX_GAIN)

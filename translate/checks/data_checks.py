@@ -1,7 +1,7 @@
-"""Checks of the corpora: `translate check` prints all of them, training the cheap ones.
+"""Checks of the corpora: all for `translate check`, the cheap ones at the start of training.
 
-Reads the corpora through their cache and writes nothing else. Training text is streamed; shifted lines and swapped languages are looked for in
-a few blocks of SAMPLE contiguous lines.
+Reads the corpora through their cache and writes nothing else. Training text is streamed; only a few blocks of SAMPLE contiguous lines are
+searched for shifted lines and swapped languages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from translate.tokenizer import LONGEST_LINE
 
 SAMPLE = 5_000  # lines of one block
 BLOCKS = 6  # of a corpus, spread evenly
-QUICK = 500_000  # training pairs that the cheap part compares with the held-out sets
+QUICK = 500_000  # training pairs that the cheap check compares with the held-out sets
 TEXTS = 3_000  # lines that are checked for unsuitable text
 FUNCTION_WORDS = {
     "de": set("der die das und ist nicht ein eine einen einem einer zu mit auf für von dem den im ich sie er wir es sich auch".split()),
@@ -33,7 +33,7 @@ FUNCTION_WORDS = {
 
 
 def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
-    """Findings about the corpora, one by one. A corpus that can't be read is a finding too; the others are checked all the same.
+    """Yield findings about the corpora. One that can't be read is a finding too, and the others are still checked.
 
     cheap: only the first and last block of each corpus, and the first QUICK training pairs for overlaps, so that the time does not grow with
     the corpus.
@@ -53,7 +53,7 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         if read.skipped_summary:
             yield Finding("warning", name, read.skipped_summary, "look at that line of the file")
         if read.long and name.startswith("train "):
-            text = f"{read.long:,} of {len(table):,} pairs have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer does not train on"
+            text = f"{read.long:,} of {len(table):,} pairs have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer is not trained on"
             yield Finding("warning", name, f"{text} (the first: pair {read.first_long:,})", "put one sentence on each line")
         yield from _alignment(name, table, 2 if cheap else BLOCKS)
         yield from _languages(name, table, data)
@@ -67,13 +67,13 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
 
 
 def _read(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple[str, CachedCorpus | Finding]]:
-    found: list[tuple[str, CachedCorpus | Finding]] = []
+    results: list[tuple[str, CachedCorpus | Finding]] = []
     for name, corpus in corpora.items():
         try:
-            found.append((name, find_corpus(corpus, data).read()))
+            results.append((name, find_corpus(corpus, data).read()))
         except UserError as error:
-            found.append((name, Finding("error", name, str(error))))
-    return found
+            results.append((name, Finding("error", name, str(error))))
+    return results
 
 
 def _sample(table: Table, blocks: int) -> Iterator[tuple[int, list[str], list[str]]]:
@@ -90,14 +90,14 @@ def _alignment(name: str, table: Table, blocks: int) -> Iterator[Finding]:
     if len(table) < MIN_LINES:
         yield Finding("note", name, f"{len(table):,} lines are too few to look for shifted lines")
         return
-    seen, found = 0, False
+    seen, shifted = 0, False
     for start, sources, targets in _sample(table, blocks):
         seen += len(sources)
         for shift in find_shifts(sources, targets):
-            found = True
+            shifted = True
             lines = f"lines {start + shift.first:,} to {start + shift.last:,} look shifted by {shift.offset:+d}"
             yield Finding("warning", name, lines, "look there for a line that is missing from one file, and align the files again")
-    if not found:
+    if not shifted:
         checked = "" if seen >= len(table) else f" in {seen:,} of {len(table):,} lines"
         yield Finding("ok", name, f"no run of shifted lines{checked}")
 
@@ -126,13 +126,13 @@ def _languages(name: str, table: Table, data: DataConfig) -> Iterator[Finding]:
     _, *sides = next(_sample(table, 1))
     for side, language, other, lines in zip(("source", "target"), languages, languages[::-1], sides):
         words = re.findall(r"[^\W\d_]+", " ".join(lines).casefold())
-        own, foreign = (sum(word in FUNCTION_WORDS[each] for word in words) for each in (language, other))
+        own, foreign = (sum(word in FUNCTION_WORDS[code] for word in words) for code in (language, other))
         if foreign > own:
             yield Finding("error", name, f"the {side} side looks like {other}, not {language}", "swap source and target of this corpus")
 
 
 def _test_sets(held_out: dict[str, list[Pair]], tokenize: str) -> Iterator[Finding]:
-    """Sets on which BLEU is always 0; test sets that share pairs with validation, which makes their scores too good."""
+    """Sets on which BLEU is always 0, and test sets that share pairs with validation, which inflates their scores."""
     try:
         check_tokenizer(tokenize)
     except UserError as error:
@@ -141,11 +141,11 @@ def _test_sets(held_out: dict[str, list[Pair]], tokenize: str) -> Iterator[Findi
     validation = {pair for name, pairs in held_out.items() if name.startswith("validation ") for pair in pairs}
     for name, pairs in held_out.items():
         if pairs and too_short_for_bleu([target for _, target in pairs], tokenize):
-            hint = "chrF++ decides instead, as with training.metric=chrf" if name.startswith("validation ") else "read chrF++"
+            hint = "chrF++ decides instead, as with training.metric=chrf" if name.startswith("validation ") else "use chrF++"
             yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", hint)
         shared = 0 if name.startswith("validation ") else sum(pair in validation for pair in pairs)
         if shared:
             yield Finding(
                 "note" if shared * 10 < len(pairs) else "warning", name, f"{shared:,} of {len(pairs):,} pairs are also in validation",
-                "the weights are chosen on them, so their score is too good: test on others",
+                "the weights are chosen on them, which inflates the score: test on other pairs",
             )  # fmt: skip

@@ -1,10 +1,10 @@
-"""What a check found."""
+"""A finding: the result of a check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHOWN = 3  # examples in a finding
+EXAMPLES = 3  # in a finding
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """How well a source line and a target line fit together, by a lexicon learnt from the corpus itself.
 
-Two words are associated by Dice's coefficient, 2 n(a, b) / (n(a) + n(b)), where n counts the pairs that contain them (used for bilingual
+The association of two words is Dice's coefficient, 2 n(a, b) / (n(a) + n(b)), where n counts the pairs that contain them (used for bilingual
 lexicons by Smadja et al. 1996, "Translating collocations for bilingual lexicons"). A rare word that is the same on both sides, such as a
-number or a name, is associated with itself by 0.8. The fit of two lines is the mean over the target's words of
+number or a name, has an association of 0.8 with itself. The fit of two lines is the mean over the target's words of
 log(1 + 20 x the association with the best source word), minus half the difference of the lines' log lengths.
 """
 
@@ -14,14 +14,14 @@ from collections.abc import Sequence
 import numpy
 
 WORD = re.compile(r"\d+|[^\W\d_]+|[^\w\s]")
-LONGEST = 40  # words of a line that are used
+MAX_WORDS = 40  # of a line; the rest is ignored
 MIN_COUNT = 3  # pairs in which two words must occur together
 IDENTICAL = 0.8  # association of a rare word with itself
-BLOCK = 4000  # lines compared at once
+BLOCK = 4000  # lines per vectorized comparison
 
 
 class LineFit:
-    """Learns a lexicon from N aligned pairs and compares any of their lines."""
+    """Learns a lexicon from N pairs and compares any of their lines."""
 
     def __init__(self, sources: Sequence[str], targets: Sequence[str]) -> None:
         vocabulary: dict[str, int] = {}
@@ -41,7 +41,7 @@ class LineFit:
         same = numpy.unique(numpy.intersect1d(self.left, self.right))
         rare = same[left_count[same] <= max(3, len(rows) // 100)]
         keys, dice = numpy.concatenate([keys, rare * self.words + rare]), numpy.concatenate([dice, numpy.full(len(rare), IDENTICAL)])
-        order = numpy.lexsort((-dice, keys))  # the greater value first, where a key occurs twice
+        order = numpy.lexsort((-dice, keys))  # of duplicate keys, the greater value first
         keys, first = numpy.unique(keys[order], return_index=True)
         return keys, dice[order][first]
 
@@ -54,8 +54,8 @@ class LineFit:
             keys, starts = self._word_pairs(sources, targets)
             source_words, target_words = self.left_size[sources], self.right_size[targets]
             if len(keys) and len(self.keys):
-                found = numpy.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
-                association = numpy.where(self.keys[found] == keys, self.association[found], 0.0)
+                indices = numpy.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
+                association = numpy.where(self.keys[indices] == keys, self.association[indices], 0.0)
                 best = numpy.log1p(20 * numpy.maximum.reduceat(association, starts))  # of each target word
                 line = numpy.repeat(numpy.arange(len(sources)), numpy.where(source_words > 0, target_words, 0))
                 result[block] = numpy.bincount(line, best, len(sources)) / numpy.maximum(target_words, 1)
@@ -78,12 +78,12 @@ class LineFit:
 def _word_ids(lines: Sequence[str], vocabulary: dict[str, int]) -> list[numpy.ndarray]:
     """The distinct words of each line; new ones are added to `vocabulary`."""
     return [
-        numpy.array(sorted({vocabulary.setdefault(word.casefold(), len(vocabulary)) for word in WORD.findall(line)[:LONGEST]}), dtype=numpy.int64)
+        numpy.array(sorted({vocabulary.setdefault(word.casefold(), len(vocabulary)) for word in WORD.findall(line)[:MAX_WORDS]}), dtype=numpy.int64)
         for line in lines
     ]
 
 
 def _flatten(lines: list[numpy.ndarray]) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-    """All words in one array, and the number and the start of each line's."""
+    """All words in one array, and the number and the start of the words of each line."""
     sizes = numpy.array([len(ids) for ids in lines])
     return numpy.concatenate(lines), sizes, numpy.cumsum(sizes) - sizes

@@ -8,20 +8,20 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
-from translate.checks.finding import SHOWN, Finding
+from translate.checks.finding import EXAMPLES, Finding
 from translate.data.corpus import Table
 from translate.data.pairs import Pairs
 from translate.data.rows import ROWS, Pair
 
-# white space without width, soft hyphens and quotes: dropped before texts are compared
+# zero-width spaces, soft hyphens and quotes: removed before comparing
 QUOTES = re.compile("[\"'`\u00b4\u201e\u201c\u201d\u201a\u2018\u2019\u00ab\u00bb\u2039\u203a\u00ad\u200b-\u200f\u2060\ufeff]+")
 END_MARKS = " .!?\u2026\u3002\uff01\uff1f"
-EMPTY = ("", ("", ""))  # keys of a text and of a pair of which nothing is left
+EMPTY = ("", ("", ""))  # keys of a text and of a pair
 Item = TypeVar("Item", bound=Hashable)  # a text or a pair
 
 
 def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: int) -> Iterator[Finding]:
-    """For each held-out set a finding on its sources, targets and pairs among the first `limit` training pairs, which are read once."""
+    """A finding per held-out set: how many of its sources, targets and pairs are among the first `limit` training pairs, which are read once."""
     pairs = [pair for pairs in held_out.values() for pair in pairs]
     sources = _Seen((source for source, _ in pairs), near_key)
     targets = _Seen((target for _, target in pairs), near_key)
@@ -32,13 +32,13 @@ def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: in
         targets.mark(target_texts, near_targets)
         both.mark(zip(source_texts, target_texts), zip(near_sources, near_targets))
     size = sum(map(len, tables))
-    place = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
+    where = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
     for name, pairs in held_out.items():
         lines = [sources.lines([source for source, _ in pairs]), targets.lines([target for _, target in pairs]), both.lines(pairs)]
-        exact, near = [found for found, _ in lines], [found for _, found in lines]
-        text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {place}{_where(exact)}"
+        exact, near = [numbers for numbers, _ in lines], [numbers for _, numbers in lines]
+        text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {where}{_where(exact)}"
         if any(near):
-            text += "; apart from white space, case, quotes or end marks {:,}, {:,} and {:,} more".format(*map(len, near)) + _where(near)
+            text += "; ignoring white space, case, quotes and end marks, {:,}, {:,} and {:,} more".format(*map(len, near)) + _where(near)
         if exact[2] or near[2]:
             yield Finding("warning", name, text, "remove them from the training data")
         else:
@@ -55,7 +55,7 @@ def _near_pair(pair: Pair) -> Pair:
 
 
 class _Seen(Generic[Item]):
-    """Which of some texts, or pairs, were seen in training: exactly, or with the same key."""
+    """Which texts, or pairs, occur in the training data: exactly, or with the same key."""
 
     def __init__(self, items: Iterable[Item], key: Callable[[Item], Item]) -> None:
         self.key = key
@@ -63,7 +63,7 @@ class _Seen(Generic[Item]):
         self.near = dict.fromkeys(map(key, self.exact), False)
 
     def mark(self, items: Iterable[Item], keys: Iterable[Item]) -> None:
-        """Training has these items, with these keys."""
+        """Note that the training data has these items, with these keys."""
         for item in self.exact.keys() & set(items):
             self.exact[item] = True
         for key in self.near.keys() & set(keys):
@@ -77,9 +77,9 @@ class _Seen(Generic[Item]):
 
 
 def _where(lines: Sequence[list[int]]) -> str:
-    """The first lines of the pairs, or if there are none of the sources."""
-    which = 2 if lines[2] else 0
-    if not lines[which]:
+    """The first lines of the pairs, or of the sources if there are no pairs."""
+    numbers = lines[2] or lines[0]
+    if not numbers:
         return ""
-    shown = ", ".join(map(str, lines[which][:SHOWN])) + (", ..." if len(lines[which]) > SHOWN else "")
-    return f" ({'pairs' if which else 'sources'}: line {shown})"
+    listed = ", ".join(map(str, numbers[:EXAMPLES])) + (", ..." if len(numbers) > EXAMPLES else "")
+    return f" ({'pairs' if lines[2] else 'sources'}: line {listed})"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy
 
-from translate.checks.finding import SHOWN, Finding
+from translate.checks.finding import EXAMPLES, Finding
 from translate.config import Config
 from translate.data.pairs import load_pairs
 from translate.data.prepare import Prepared
@@ -16,7 +16,7 @@ from translate.errors import UserError
 from translate.tokenizer import UNK, Tokenizer
 
 BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
-RARE = 10  # occurrences below which a piece is hardly learnt
+RARE = 10  # with fewer occurrences, a piece is hardly learnt
 
 
 def check_tokenized(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Iterator[Finding]:
@@ -29,9 +29,9 @@ def check_tokenized(prepared: Prepared, tokenizer: Tokenizer, config: Config, si
 
 
 def _filters(prepared: Prepared, size: int) -> Finding:
-    taken = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
+    left_out = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
     share = 1 - prepared.kept / prepared.read
-    text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {taken}"
+    text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {left_out}"
     hint = "check these pairs, or relax data.filters" if share > 0.2 else ""
     return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, hint)
 
@@ -43,7 +43,7 @@ def _of(prepared: Prepared, size: int) -> str:
 def _lengths(prepared: Prepared, config: Config) -> Finding:
     lengths = numpy.concatenate([prepared.source_lengths, prepared.target_lengths])
     quantiles = [int(numpy.quantile(lengths, share, method="higher")) for share in (0.5, 0.9, 0.99, 1)]
-    text = "tokens a side: half have at most {}, 90% {}, 99% {}, the longest {}".format(*quantiles)
+    text = "tokens per side: half have at most {}, 90% {}, 99% {}, the longest {}".format(*quantiles)
     text += f"; the filter's limit is {config.data.filters.max_tokens}, the model's {config.model.max_tokens}"
     lost = prepared.counts["over_long"] / prepared.read
     if lost > 0.02:
@@ -52,7 +52,7 @@ def _lengths(prepared: Prepared, config: Config) -> Finding:
 
 
 def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Finding:
-    """Whether the corpus is large enough for the vocabulary: how many pieces are rare."""
+    """Whether the corpus is large enough for the vocabulary, by the share of rare pieces."""
     seen = numpy.zeros(max(tokenizer.source_size, tokenizer.target_size), dtype=numpy.int64)
     for column in ("source_ids", "target_ids") if tokenizer.joint else ("target_ids",):
         for batch in prepared.dataset.data.column(column).chunks:
@@ -82,18 +82,18 @@ def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator
     replaced = {character: text for character in sides["target"] if (text := tokenizer.normalized_target([character])[0]) != character and text}
     if lost := sum(sides["target"][character] for character in replaced):
         frequent = sorted(replaced, key=lambda character: sides["target"][character], reverse=True)
-        shown = ", ".join(f"{character} as {replaced[character]}" for character in frequent[:SHOWN])
-        text = f"{lost:,} characters of the target side are normalised, so that the model never writes them: {shown}"
+        examples = ", ".join(f"{character} as {replaced[character]}" for character in frequent[:EXAMPLES])
+        text = f"{lost:,} characters of the target side are normalised, so that the model never writes them: {examples}"
         share = lost / sides["target"].total()
         yield Finding("warning" if share > 0.001 else "note", "normalization", text, "tokenizer.normalization=identity keeps them")
 
 
 def _listed(characters: list[str]) -> str:
-    return " ".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in characters[:SHOWN])
+    return " ".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in characters[:EXAMPLES])
 
 
 def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
-    """Characters that the tokenizer has never seen come out as bytes."""
+    """Characters of the held-out sources that the tokenizer has never seen: they are encoded as bytes."""
     held_out = {"validation": config.data.validation, **{name: [corpus] for name, corpus in config.data.test.items()}}
     for name, corpora in held_out.items():
         try:

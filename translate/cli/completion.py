@@ -1,6 +1,6 @@
 """`translate completion bash|zsh|fish`: tab completion, for commands, options, recipes, groups with their choices, and keys with their values.
 
-argcomplete brings the shells' side. At each TAB the shell starts `translate` anew, so nothing heavy may be imported here.
+argcomplete provides the shell code. The shell runs `translate` at each TAB, so import nothing heavy here.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell that asks for completions, and exit. Returns where none asks."""
+    """Print completions and exit if a shell asks for them; otherwise return."""
     import argcomplete
 
     argcomplete.autocomplete(parser, always_complete_options=False)
 
 
 def complete_word(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """What a word of `train` or `check` may become: KEY= as long as no value has begun, then KEY=VALUE. argcomplete names the parameters."""
+    """Completions of an argument of `train` or `check`: KEY= first, KEY=VALUE after the `=`. argcomplete passes the parameters by name."""
     user_folder = Path(parsed_args.config_dir).expanduser() if getattr(parsed_args, "config_dir", None) else None
     defaults: dict[str, Any] = flatten(dataclasses.asdict(Config()))
     key, equals, value = prefix.partition("=")
@@ -55,28 +55,27 @@ def complete_word(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> lis
         keys = [key for key in defaults if not key.startswith(("data.train", "data.validation", "data.test"))]
         return [f"{word}=" for word in ("recipe", *GROUPS, *keys)]
     before, comma = value.rpartition(",")[:2]  # of a sweep: model=tiny,sm
-    return [f"{key}={before}{comma}{each}" for each in values(key, value[len(before + comma) :], user_folder, defaults)]
+    return [f"{key}={before}{comma}{choice}" for choice in values(key, value[len(before + comma) :], user_folder, defaults)]
 
 
-def values(key: str, begun: str, user_folder: Path | None, defaults: dict[str, Any]) -> list[str]:
+def values(key: str, prefix: str, user_folder: Path | None, defaults: dict[str, Any]) -> list[str]:
     if key == "recipe":
-        return [*choices("recipe", user_folder), *paths(begun, SUFFIXES)]
+        return [*choices("recipe", user_folder), *paths(prefix, SUFFIXES)]
     if key in GROUPS:
         return choices(key, user_folder)
     if key in PATHS:
-        return paths(begun)
+        return paths(prefix)
     if isinstance(defaults.get(key), bool):
         return ["true", "false"]
     return ["auto", "cpu", "cuda"] if key == "training.device" else list(bounds_of(Config, key).choices)
 
 
-def paths(begun: str, suffixes: tuple[str, ...] = ()) -> list[str]:
-    """Folders, and files with one of the suffixes, that begin so; a folder ends in `/`."""
-    folder = os.path.dirname(begun)
-    place = Path(folder or ".").expanduser()
+def paths(prefix: str, suffixes: tuple[str, ...] = ()) -> list[str]:
+    """What the folder of `prefix` holds: folders, with a final `/`, and files with one of `suffixes` (no suffixes: all files)."""
+    folder = os.path.dirname(prefix)
     try:
-        found = sorted(place.iterdir())
+        entries = sorted(Path(folder or ".").expanduser().iterdir())
     except OSError:
         return []
-    shown = [path for path in found if not path.name.startswith(".") and (path.is_dir() or not suffixes or path.suffix in suffixes)]
-    return [os.path.join(folder, path.name) + ("/" if path.is_dir() else "") for path in shown]
+    visible = [path for path in entries if not path.name.startswith(".") and (path.is_dir() or not suffixes or path.suffix in suffixes)]
+    return [os.path.join(folder, path.name) + ("/" if path.is_dir() else "") for path in visible]

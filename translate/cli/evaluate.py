@@ -1,4 +1,4 @@
-"""`translate evaluate`: translates and scores test sets; the figures go to stdout and into the report.json of the run."""
+"""`translate evaluate`: translates and scores test sets, prints the scores and saves them in the run's report.json."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print the result (default: %(default)s)")
-    sets = parser.add_argument_group("test sets (default: the recipe's; --test and --testset take their place)")
+    sets = parser.add_argument_group("test sets (default: the recipe's; --test and --testset replace them)")
     sets.add_argument("--data", type=user_path, metavar="FOLDER", help="read the files of the recipe's test sets from this folder")
     sets.add_argument(
         "--test", nargs="+", type=user_path, metavar="FILE", help="SOURCE REFERENCE: two line-aligned files; more references may follow"
     )
-    sets.add_argument("--testset", nargs="+", metavar="NAME", help="test sets of sacreBLEU's list, such as wmt14, in the languages of the model")
+    sets.add_argument("--testset", nargs="+", metavar="NAME", help="sacreBLEU's test sets, such as wmt14, in the model's languages")
     add_scoring(parser.add_argument_group("scores"), "by the target language: 13a, zh, ja-mecab, ko-mecab")
-    search = parser.add_argument_group("search (default: as the recipe says)")
+    search = parser.add_argument_group("search (default: the recipe's settings)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens a batch, times the beam: lower it if memory runs out")
+    machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens per batch, times the beam: lower it if memory runs out")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: auto, the fastest here")
+    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="default: auto, the fastest on this machine")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     metrics = metric_names(arguments.metrics)
     check_effects(arguments, metrics)
     if arguments.test and len(arguments.test) < 2:
-        raise UserError(f"--test takes SOURCE and REFERENCE, and got only {arguments.test[0]}")
+        raise UserError(f"--test takes SOURCE and REFERENCE, but got only {arguments.test[0]}")
     results = evaluate(
         arguments.model,
         data=arguments.data,

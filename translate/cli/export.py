@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
     )
-    parser.add_argument("--to", required=True, choices=("ctranslate2",), help="the engine")
-    parser.add_argument("-o", "--output", required=True, type=user_path, metavar="DIR", help="folder to write; it must not exist yet, or be empty")
-    parser.add_argument("--quantization", choices=("int8", "float16"), help="of the weights (default: none, fp32)")
+    parser.add_argument("--to", required=True, choices=("ctranslate2",), help="the target engine")
+    parser.add_argument("-o", "--output", required=True, type=user_path, metavar="DIR", help="folder to write; must be new or empty")
+    parser.add_argument("--quantization", choices=("int8", "float16"), help="quantize the weights (default: fp32)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Between a file of records and a translator of texts: one field of each record goes out, its translation comes back to its place."""
+"""Translates one field of each record of a file: takes it out, and puts the translation in its place."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Assembly:
-    """Takes the texts out of `lines` and puts their translations back, while both go on.
+    """Takes the texts out of `lines` and puts their translations back; both are streams.
 
-    lines: all of the file. done: how many of them are written already; texts_done: how many texts those held.
+    lines: the whole file. done: lines that are already written. texts_done: texts in those lines.
     """
 
     def __init__(self, lines: Iterable[Line], done: int, texts_done: int) -> None:
@@ -25,7 +25,7 @@ class Assembly:
         self.waiting: deque[tuple[int, Line, int]] = deque()
 
     def texts(self) -> Iterator[str]:
-        """For the translator: the texts of each line, a blank one for a line that has none."""
+        """The texts to translate; an empty one for a line without text."""
         for number, line in enumerate(self.lines, 1):
             texts = line.texts or [""]
             if number > self.done:
@@ -33,7 +33,7 @@ class Assembly:
             yield from texts
 
     def assembled(self, results: Iterable[Translation]) -> Iterator[tuple[Translation, str]]:
-        """What became of each line after those `done`, as one result, and the line with the translation in its place."""
+        """For each line after the first `done`: its result, and the line with the translation filled in."""
         new = (result for result in results if result.number > self.texts_done)
         for first in new:
             number, line, count = self.waiting.popleft()
@@ -42,14 +42,14 @@ class Assembly:
 
 
 def _joined(group: list[Translation], line: Line, number: int) -> Translation:
-    """One result of the lines of a field; `spans` are places in the whole field, and it counts as in pieces only where one of its lines is."""
+    """One result for the lines of a field. `spans` refer to the whole field; `pieces` is above 1 only if one of the lines was split."""
     if len(group) == 1:
         return dataclasses.replace(group[0], number=number)
-    offsets, place = [], 0
-    for at, part in enumerate(line.parts):
-        if at % 2 == 0 and part:
-            offsets.append(place)
-        place += len(part)
+    offsets, position = [], 0
+    for index, part in enumerate(line.parts):
+        if index % 2 == 0 and part:
+            offsets.append(position)
+        position += len(part)
     translations = iter(group)
     text = line.joined([next(translations).text if part else "" for part in line.parts[::2]])
     score = sum(result.score for result in group)

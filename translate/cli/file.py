@@ -1,4 +1,4 @@
-"""`translate file`: lines of text in, their translations out, one line each; in constant memory, however long the input."""
+"""`translate file`: translates text line by line, in constant memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EPILOG", "HELP", "add_arguments", "run"]
 
-Results = Iterator[tuple["Translation", str]]  # what became of a line, and what is written for it
+Results = Iterator[tuple["Translation", str]]  # a line's result, and the text to write for it
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,43 +34,43 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_options(arguments)
     check_outputs(arguments.input, arguments.output, arguments.report, arguments.resume)
-    hold = not (arguments.window or arguments.errors == "replace")
-    inputs = read_inputs(arguments.input, arguments.errors, arguments.column, arguments.key, arguments.format_in == "text", hold)
+    buffer_pipes = not (arguments.window or arguments.errors == "replace")
+    inputs = read_inputs(arguments.input, arguments.errors, arguments.column, arguments.key, arguments.format_in == "text", buffer_pipes)
     paths = [path for path in (arguments.output, arguments.report) if path]
-    lines_each = [arguments.n_best if arguments.format == "text" else 1, 1]
+    output_lines = [arguments.n_best if arguments.format == "text" else 1, 1]  # per input line
     stdout = sys.stdout  # `load` may redirect it
     with contextlib.ExitStack() as stack:
-        parts = stack.enter_context(resumable_files(paths, job_of(arguments), lines_each)) if arguments.resume else []
+        resumable = stack.enter_context(resumable_files(paths, job_of(arguments), output_lines)) if arguments.resume else []
         streams = [stack.enter_context(atomic_text(path)) for path in paths] if not arguments.resume else []
-        done = min((part.done for part in parts), default=0)
+        done = min((file.done for file in resumable), default=0)
         translator = load(arguments, stack)
         results = translate(translator, inputs, arguments, done)
         if arguments.resume:
             results, done = after_whole_windows(results, done)
-            streams = [part.keep(done) for part in parts]
+            streams = [file.keep(done) for file in resumable]
         output = streams[0] if arguments.output else stdout
         report = streams[-1] if arguments.report else None
         results = with_progress(results, inputs.total, output, done)
         try:
-            # whoever reads a pipe gets each line as soon as it is there, and a job that is killed has lost none
-            write(results, output, report, translator.max_tokens, at_once=arguments.resume or not arguments.output)
+            # flush each line: the reader of a pipe gets it immediately, and a killed job loses none
+            write(results, output, report, translator.max_tokens, flush=arguments.resume or not arguments.output)
         except BrokenPipeError:
-            print("translate: whoever read the output has closed it: the rest is not translated", file=sys.stderr)
+            print("translate: the reader of the output has closed it: the rest is not translated", file=sys.stderr)
             raise
     return 0
 
 
 def after_whole_windows(results: Results, done: int) -> tuple[Results, int]:
-    """`results`, and how many lines come before the first of them: those of the windows that lie within the first `done`."""
+    """`results`, and the number of lines before the first of them: whole windows, at most `done` lines."""
     first = next(results, None)
     kept = first[0].number - 1 if first else done
     if done:
-        print(f"translate: going on at line {kept + 1:,}", file=sys.stderr)
+        print(f"translate: resuming at line {kept + 1:,}", file=sys.stderr)
     return itertools.chain([first] if first else [], results), kept
 
 
 def job_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Plain values that decide every byte of the output."""
+    """Everything that the output depends on, as plain values."""
     from translate.bundle.bundle import model_files
     from translate.files.digest import file_key
 
@@ -82,19 +82,19 @@ def job_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def load(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> Translator | RayTranslator:
-    """`stack` ends its workers."""
+    """The translator; `stack` ends its workers."""
     from translate.translation.ray_translator import ray_translator
     from translate.translation.translator import Translator
 
     model = (arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
     if not arguments.workers:
         return Translator.load(*model, fork=True)
-    stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray writes there, among the translations, that a worker died
+    stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray reports dead workers there, among the translations
     return stack.enter_context(ray_translator(arguments.workers, *model))
 
 
 def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments: argparse.Namespace, done: int = 0) -> Results:
-    """All lines but those of the windows that lie within the first `done`."""
+    """Translate all lines except the whole windows within the first `done` lines."""
     from translate.cli.field import Assembly
     from translate.cli.output import to_text
     from translate.decoding import Options

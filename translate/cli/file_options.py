@@ -1,4 +1,4 @@
-"""The options of `translate file`, and which of them have no effect together."""
+"""The options of `translate file`, and which combinations have no effect."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ examples:
   translate file -m runs/quickstart --format jsonl --n-best 5 --beam 5 input.de -o output.jsonl
   translate file -m runs/quickstart --column text products.csv -o products.en.csv
 
-Output, a line for each line of input, blank ones too:
+Output, one line for each line of input, blank ones too:
   (by default)     TRANSLATION
   --scores         SCORE <tab> TRANSLATION
   --n-best N       N lines for each line of input, best first: LINE NUMBER <tab> SCORE <tab> TRANSLATION
   --format jsonl   a JSON object: line, source, translation, score, pieces, cut, alternatives
-SCORE is the natural logarithm of the probability, divided by the length penalty. A line longer than the model takes is split at sentence or
-clause ends, and the translations of its pieces are joined with a space and have one score; stderr says how many lines were split.
+SCORE is the natural logarithm of the probability, divided by the length penalty. A line that is too long for the model is split at sentence or
+clause ends; the translations of its pieces are joined with a space and share one score. stderr says how many lines were split.
 
-A file that is not plain text by its name or its first lines (subtitles, HTML, JSON, ...) is refused; --as text translates its lines as they
-are. In CSV and TSV, --column N or --column NAME translates one column (NAME is in the first row, which stays as it is; with a number, the first
-row is translated too); in JSON lines, --key NAME, or --key a.b, translates one text. Every other byte stays as it is.
+A file that is not plain text, by its name or its first lines (subtitles, HTML, JSON, ...), is refused; --as text translates its lines anyway.
+In CSV and TSV, --column N or --column NAME translates one column (NAME is in the first row, which is not translated; with a number, the first
+row is translated too); in JSON lines, --key NAME, or --key a.b, translates one text. Every other byte is unchanged.
 
-OUT appears when everything is translated, or not at all. With --resume, what is done so far is kept in OUT.part: the same command goes on
-from there, to the same bytes. Invalid UTF-8 is an error before anything is written, so a pipe is read to its end first. With --window or
---errors replace it is translated while it runs.
+OUT appears when everything is translated, or not at all. With --resume, finished lines are kept in OUT.part; the same command continues from
+there and gives the same bytes. Invalid UTF-8 is an error before anything is written, so a pipe is read to its end first; with --window or
+--errors replace it is translated as it arrives.
 
-A translation that is a loop is searched again so that no three tokens occur twice in it in the same order; stderr says in which lines.
+A translation that loops is searched again so that no three tokens occur twice in the same order; stderr lists these lines.
 
---report FILE gets a JSON object for each line of input: line, status (the first that holds of: blank, truncated, looped, copied, suspect, split,
-ok), tokens_in, tokens_out, score, pieces (where each begins and ends in the line, in characters), odd_length, missing (placeholders, tags,
-e-mail addresses, URLs, paths, mentions, numbers, units and symbols of the source that the translation lacks; numbers count by value: 3,5 is
-3.5). suspect: something is missing, the length is odd, or the translation is empty. What it flags is a hint, not a verdict.
+--report FILE gets a JSON object for each line of input: line, status (the first that applies of: blank, truncated, looped, copied, suspect,
+split, ok), tokens_in, tokens_out, score, pieces (start and end of each in the line, in characters), odd_length, missing (placeholders, tags,
+e-mail addresses, URLs, paths, mentions, numbers, units and symbols of the source that the translation lacks; numbers are compared by value:
+3,5 is 3.5). suspect: something is missing, the length is odd, or the translation is empty. A flag is a hint, not a verdict.
 """
 
 
@@ -51,15 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=user_path, metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)"
     )
-    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run with --resume stopped")
-    parser.add_argument("--report", type=user_path, metavar="FILE", help="write for each line what happened and what looks wrong, as JSON lines")
-    parser.add_argument("--as", choices=("text",), dest="format_in", help="text: every line of INPUT is a sentence, whatever it looks like")
+    parser.add_argument("--resume", action="store_true", help="continue where an interrupted run with --resume stopped")
+    parser.add_argument("--report", type=user_path, metavar="FILE", help="write what happened and what looks wrong, a JSON object per line")
+    parser.add_argument(
+        "--as", choices=("text",), dest="format_in", help="text: translate every line of INPUT, even if it doesn't look like plain text"
+    )
     parser.add_argument("--column", metavar="N|NAME", help="INPUT is CSV or TSV: translate this column and keep everything else")
     parser.add_argument("--key", metavar="NAME", help="INPUT is JSON lines: translate the text under this key and keep everything else")
-    parser.add_argument("--errors", choices=("strict", "replace"), help="invalid UTF-8: stop, or put U+FFFD for it (default: strict)")
-    parser.add_argument("--format", choices=("text", "jsonl"), help="of the output (default: text)")
+    parser.add_argument("--errors", choices=("strict", "replace"), help="invalid UTF-8: stop, or replace it with U+FFFD (default: strict)")
+    parser.add_argument("--format", choices=("text", "jsonl"), help="output format (default: text)")
     parser.add_argument("--scores", action="store_true", help="put the score before each translation")
-    search = parser.add_argument_group("search (default: as the model's recipe says)")
+    search = parser.add_argument_group("search (default: the settings of the model's recipe)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
     search.add_argument("--n-best", type=int, metavar="N", help="alternatives of each line, at most --beam; with --sample, N samples")
@@ -70,13 +72,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     drawing.add_argument("--top-p", type=float, metavar="P", help="draw from the most likely tokens that share P (default: 1, all)")
     drawing.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same samples (default: 1)")
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens a batch, times the beam: lower it if memory runs out")
-    machine.add_argument("--window", type=int, metavar="N", help="lines read ahead of the output (default: 2048; at a keyboard 1)")
+    machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens per batch, times the beam: lower it if memory runs out")
+    machine.add_argument("--window", type=int, metavar="N", help="lines read ahead of the output (default: 2048; 1 at a terminal)")
     machine.add_argument("--workers", type=int, default=0, metavar="N", help="translate on N Ray workers at once (default: 0, in this process)")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    machine.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="of engine torch (default: auto, the fastest here)")
-    machine.add_argument("--engine", choices=("torch", "ctranslate2"), default="torch", help="which engine runs the model (default: torch)")
-    machine.add_argument("--compute-type", metavar="TYPE", help="of ctranslate2: int8, float32, ... (default: as the weights were exported)")
+    machine.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), help="for --engine torch (default: auto, the fastest on this machine)"
+    )
+    machine.add_argument("--engine", choices=("torch", "ctranslate2"), default="torch", help="engine that runs the model (default: torch)")
+    machine.add_argument(
+        "--compute-type", metavar="TYPE", help="for --engine ctranslate2: int8, float32, ... (default: that of the exported weights)"
+    )
 
 
 DEFAULTS = {
@@ -86,13 +92,13 @@ DEFAULTS = {
 
 
 def check_options(arguments: argparse.Namespace) -> None:
-    """UserError for an option that would have no effect; else what is not given gets its default."""
+    """UserError for an option without effect. Fills in the defaults."""
     for option, reason in without_effect(arguments):
         raise UserError(f"{option} has no effect {reason}")
     if arguments.window is not None and arguments.window < 1:
         raise UserError(f"--window is {arguments.window}: it must be at least 1")
     if arguments.resume and not arguments.output:
-        raise UserError("--resume goes on with the file of -o: give -o OUT as well")
+        raise UserError("--resume continues the file of -o: give -o OUT as well")
     arguments.input = arguments.input or ["-"]
     for name, value in DEFAULTS.items():
         if getattr(arguments, name) is None:
@@ -100,21 +106,21 @@ def check_options(arguments: argparse.Namespace) -> None:
 
 
 def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
-    """Each given option that changes nothing beside the others, and why. What is not given is None, or False."""
+    """The given options that have no effect in combination with the others, and why. An option that is not given is None or False."""
     given = {name for name, value in vars(arguments).items() if value is not None and value is not False}
     several = (arguments.n_best or 1) > 1
     scored = arguments.scores or several or arguments.format == "jsonl" or arguments.report
     field = "--column" if "column" in given else "--key"
-    rules = [(f"--{name.replace('_', '-')}", name in given and not arguments.sample, "without --sample: add that, or leave it out")
+    rules = [(f"--{name.replace('_', '-')}", name in given and not arguments.sample, "without --sample: add --sample, or leave it out")
              for name in ("temperature", "top_k", "top_p", "seed")]  # fmt: skip
     torch, other = arguments.engine == "torch", arguments.engine == "ctranslate2"
     rules += [
         ("--beam", arguments.sample and "beam" in given, "with --sample, which does not search: leave one of them out"),
-        ("--length-penalty", arguments.sample and "length_penalty" in given and not scored, "with --sample where no score is shown: leave it out"),
+        ("--length-penalty", arguments.sample and "length_penalty" in given and not scored, "with --sample when no score is shown: leave it out"),
         (
             "--length-penalty",
             arguments.beam == 1 and "length_penalty" in given and not scored,
-            "with --beam 1 where no score is shown: leave it out",
+            "with --beam 1 when no score is shown: leave it out",
         ),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
@@ -124,6 +130,6 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         ("--as", "format_in" in given and bool({"column", "key"} & given), f"with {field}, which says what INPUT is: leave it out"),
     ]
     if {"column", "key"} & given:
-        as_it_is = f"with {field}: the output is INPUT with one field translated"
-        rules += [("--format", "format" in given, as_it_is), ("--scores", arguments.scores, as_it_is), ("--n-best", several, as_it_is)]
-    return [(option, reason) for option, holds, reason in rules if holds]
+        reason = f"with {field}: the output is INPUT with one field translated"
+        rules += [("--format", "format" in given, reason), ("--scores", arguments.scores, reason), ("--n-best", several, reason)]
+    return [(option, reason) for option, applies, reason in rules if applies]

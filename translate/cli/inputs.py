@@ -1,4 +1,4 @@
-"""What `translate file` reads: its inputs, opened, checked to be what they should be, and counted."""
+"""The inputs of `translate file`: opened, checked and counted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from translate.text.records import CsvColumn, JsonKey
 
 @dataclass
 class Inputs:
-    """Read as one text. `field`: what is translated of each record; None where lines are translated whole."""
+    """Input files, read as one text. `field`: the field of each record to translate; None: whole lines."""
 
     parts: list[Input]
-    readers: list[Iterator[str]]  # of each part, opened already: it may be removed meanwhile
+    readers: list[Iterator[str]]  # one per part, already open: the file may be deleted meanwhile
     errors: str
     field: CsvColumn | JsonKey | None
-    total: int | None = None  # lines; None where a part is read while it comes
+    total: int | None = None  # lines; None if a part is a stream
 
     @property
     def keyboard(self) -> bool:
@@ -32,7 +32,7 @@ class Inputs:
         return itertools.chain.from_iterable(self.readers)
 
     def count_texts(self, done: int) -> int:
-        """How many texts there are in the first `done` lines. Those of a field are read and counted, as a line may have several."""
+        """The number of texts in the first `done` lines. With a field these are read again, since a line may hold several."""
         if self.field is None:
             return done
         records = self.field.parse(self.parts[0].lines(self.errors, ends=True))
@@ -40,17 +40,22 @@ class Inputs:
 
 
 def read_inputs(
-    paths: Sequence[str], errors: str = "strict", column: str | None = None, key: str | None = None, as_text: bool = False, hold: bool = True
+    paths: Sequence[str],
+    errors: str = "strict",
+    column: str | None = None,
+    key: str | None = None,
+    as_text: bool = False,
+    buffer_pipes: bool = True,
 ) -> Inputs:
-    """Whatever is wrong with the inputs is raised here, before anything is written; of what can be read once only, while it is read.
+    """Open and check the inputs. Errors are raised here, before anything is written; those of a stream while it is read.
 
-    errors: of decoding, as `read_lines` takes it. column, key: the field to translate. as_text: lines are sentences, whatever they look like.
-    hold: read pipes to their end first. UserError: see `read_lines`, `check_format`, `CsvColumn` and `JsonKey`.
+    errors: for decoding, as in `read_lines`. column, key: the field to translate. as_text: don't check that the lines look like plain text.
+    buffer_pipes: read pipes to their end first. UserError: see `read_lines`, `check_format`, `CsvColumn` and `JsonKey`.
     """
     option = "--column" if column is not None else "--key" if key is not None else ""
     if option and len(paths) > 1:
         raise UserError(f"{option} takes one file at a time, not {len(paths)}")
-    parts = open_inputs(paths, hold or bool(option))
+    parts = open_inputs(paths, buffer_pipes or bool(option))
     field = CsvColumn(parts[0].name, column) if column is not None else JsonKey(parts[0].name, key) if key is not None else None
     inputs = Inputs(parts, [], errors, field)
     counts: list[int | None] = []
@@ -66,5 +71,5 @@ def read_inputs(
         inputs.total = sum(filter(None, counts))
     if field and field.missing:
         where = f"{len(field.missing):,} of {inputs.total:,} lines (the first is line {field.missing[0]:,})"
-        print(f"translate: warning: {field.name}: {where} have no text there and stay as they are", file=sys.stderr)
+        print(f"translate: warning: {field.name}: {where} have no text there and are left unchanged", file=sys.stderr)
     return inputs

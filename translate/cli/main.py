@@ -1,8 +1,8 @@
-"""The `translate` command: picks the subcommand and is the one place where a user's mistake becomes one line and exit code 2.
+"""The `translate` command: runs a subcommand, and turns a user's mistake into one line and exit code 2.
 
 Each subcommand is a module of this folder with `HELP` (one line), `add_arguments(parser)` and `run(arguments) -> exit code`. Only the
-module that is asked for is imported, and it must import nothing heavy before `run`, so that `translate --help` answers at once.
-`train` and `check` parse their words themselves.
+requested module is imported, and it must import nothing heavy before `run`, so that `translate --help` is fast.
+`train` and `check` parse their own arguments.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from translate.errors import UserError
 COMMANDS = ("check", "train", "file", "score", "evaluate", "export", "completion")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
-LONGEST = 2000  # characters of a message
+MESSAGE_LENGTH = 2000  # characters
 OUT_OF_MEMORY = "lower --batch-tokens or --workers (of `translate train`: training.batch_tokens), or take a smaller model"
 DEBUG = "TRANSLATE_DEBUG"  # environment variable; 1 = a traceback for users' mistakes too
 CLOSED_PIPE = 141  # 128 + SIGPIPE
-FULL = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)  # errors that only writing gives
+WRITE_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG)
 
 DESCRIPTION = "Train a German-English translation model from a recipe, translate files with it, score the result."
 EXAMPLES = """\
 examples:
-  translate check recipe=quickstart                        is something wrong with the data?
+  translate check recipe=quickstart                        look for problems in the data
   translate train recipe=quickstart                        train on the built-in corpus, in minutes
   translate train recipe=quickstart training.minutes=2     the same, with one setting changed
   translate file -m runs/quickstart input.de -o output.en  translate a file (without names: stdin to stdout)
-  translate score reference.en -i output.en                BLEU, chrF++ and TER of it
+  translate score reference.en -i output.en                score it: BLEU, chrF++ and TER
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
-  translate export -m runs/x --to ctranslate2 -o x.ct2     the model for a faster engine
+  translate export -m runs/x --to ctranslate2 -o x.ct2     export the model for a faster engine
   translate completion bash                                tab completion; `translate completion --help` says where to put it
 
-`translate COMMAND --help` says more about each.
+`translate COMMAND --help` describes each command.
 
-exit codes: 0 done; 1 `check` has found an error, or a bug in translate (with a traceback); 2 a mistake that you can fix, one line on stderr
-says which; 130 interrupted (Ctrl-C); 141 whoever read the output has closed it; 143 ended by SIGTERM
+exit codes: 0 done; 1 `check` has found an error, or a bug in translate (with a traceback); 2 a mistake that you can fix, explained in one line
+on stderr; 130 interrupted (Ctrl-C); 141 the reader of the output has closed it; 143 terminated by SIGTERM
 """
 
 
 class ShowVersion(argparse.Action):
-    """`--version`, with the installed package's metadata read only when asked for (the import takes longer than all of `--help`)."""
+    """`--version`, with the installed package's metadata read only when asked for (that import takes longer than all of `--help`)."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None) -> None:
         from importlib import metadata
@@ -82,9 +82,9 @@ def command_parser(name: str) -> Parser:
     return parser
 
 
-def dispatch(words: Sequence[str]) -> int:
-    """Runs the subcommand that `words` name and returns its exit code. argparse raises SystemExit (0 for --help, 2 for a mistake)."""
-    first, rest = (words[0], list(words[1:])) if words else (None, [])
+def dispatch(argv: Sequence[str]) -> int:
+    """Runs the subcommand that `argv` names and returns its exit code. argparse raises SystemExit (0 for --help, 2 for a mistake)."""
+    first, rest = (argv[0], list(argv[1:])) if argv else (None, [])
     if first in ("train", "check"):
         code: int = importlib.import_module(f"translate.cli.{first}").run(rest)
         return code
@@ -95,8 +95,8 @@ def dispatch(words: Sequence[str]) -> int:
     if first and not first.startswith("-"):
         near = nearest(first, COMMANDS)
         parser.error(f"unknown command {first!r}: " + (f"did you mean {near}?" if near else f"choose one of {', '.join(COMMANDS)}"))
-    arguments = parser.parse(words)
-    if arguments.command:  # after an option of ours, of which --help and --version have left already
+    arguments = parser.parse(argv)
+    if arguments.command:  # it comes after an option
         parser.error("the command comes first: translate COMMAND ...")
     parser.print_help()
     return 0
@@ -105,44 +105,44 @@ def dispatch(words: Sequence[str]) -> int:
 def explain(error: BaseException) -> str:
     """One line for a user's mistake."""
     if isinstance(error, OSError) and error.strerror:
-        what = [f"{error.filename}"] if error.filename is not None else ["the output"] if error.errno in FULL else []
-        message = ": ".join([*what, *(["cannot be written"] if error.errno in FULL else []), error.strerror])
+        cannot_write = error.errno in WRITE_ERRORS
+        subject = [f"{error.filename}"] if error.filename is not None else ["the output"] if cannot_write else []
+        message = ": ".join([*subject, *(["cannot be written"] if cannot_write else []), error.strerror])
     else:
         message = str(error) or type(error).__name__
     line = " ".join(line.strip() for line in message.splitlines() if line.strip())
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)  # it may quote a damaged file
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return line if len(line) <= MESSAGE_LENGTH else f"{line[: MESSAGE_LENGTH - 1]}…"
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Entry point of the console script and of `python -m translate`. `words`: the command line after the program's name
-    (None: `sys.argv`). Returns the exit code."""
-    # Whatever the locale, text goes out as UTF-8 and a line ends in "\n"; messages must never fail for a character.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script and of `python -m translate`. `argv`: the arguments (None: those of `sys.argv`). Returns the exit code."""
+    # UTF-8 and "\n" in every locale; messages must not fail on a character that can't be encoded
     for stream, errors in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=errors, newline="\n")
-    if words is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what TAB may put in
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks for completions
         importlib.import_module("translate.cli.completion").complete(build_parser())
     try:
         try:
-            words = sys.argv[1:] if words is None else words
-            with contextlib.nullcontext() if words[:1] == ["train"] else stopping():  # training saves before it ends
-                return dispatch(words)
+            argv = sys.argv[1:] if argv is None else argv
+            with contextlib.nullcontext() if argv[:1] == ["train"] else stopping():  # training handles signals itself, to save first
+                return dispatch(argv)
         except Stopped as stopped:
-            discard()  # its reader may be gone or stuck: don't wait for it
-            with contextlib.suppress(OSError):  # of a terminal that was closed
+            discard()  # the reader of stdout may be gone or stuck: don't wait for it
+            with contextlib.suppress(OSError):  # the terminal may be closed
                 print(f"translate: stopped by {signal.Signals(stopped.code - 128).name}", file=sys.stderr)
             raise
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, not at interpreter exit, so that the outer `try` sees a closed pipe or a full disk
-    except BrokenPipeError:  # `translate file ... | head`: the reader has left, which is nobody's mistake
+    except BrokenPipeError:  # `translate file ... | head`: the reader has left, which is not an error
         flush_or_discard()
         return CLOSED_PIPE
     except KeyboardInterrupt:
         print("translate: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (UserError, OSError) as error:  # any other exception is a bug of ours: Python prints the traceback and exits with 1
+    except (UserError, OSError) as error:  # any other exception is a bug: Python prints the traceback and exits with 1
         if os.environ.get(DEBUG) == "1":
             raise
         flush_or_discard()
@@ -157,7 +157,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Memory of the machine, or of the GPU: a RuntimeError of torch's, which is loaded then."""
+    """Whether the machine or the GPU ran out of memory; without torch loaded, only MemoryError can mean that."""
     if "torch" not in sys.modules:
         return isinstance(error, MemoryError)
     from translate import device
@@ -166,7 +166,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def flush_or_discard() -> None:
-    """Discards what can't be written to stdout, or the flush at interpreter exit would fail a second time and print a traceback."""
+    """Flush stdout, or discard what can't be written: else the flush at interpreter exit would fail again and print a traceback."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -175,7 +175,7 @@ def flush_or_discard() -> None:
 
 
 def discard() -> None:
-    """From here on what is written to stdout is dropped."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Redirect stdout to /dev/null."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)

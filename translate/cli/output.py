@@ -1,4 +1,4 @@
-"""What `translate file` writes: a line, or several, for each line of input; the report; and at the end a summary, on stderr."""
+"""What `translate file` writes: the translations, the report, and a summary on stderr."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from translate.translation.pieces import Translation
 
 
-def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, max_tokens: int, at_once: bool) -> None:
-    """The text of each result to `output`, what became of it to `report`, and then the summary to stderr.
+def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, max_tokens: int, flush: bool) -> None:
+    """Write the text of each result to `output` and its status to `report`, then a summary to stderr.
 
-    max_tokens: of a source line, the model's. at_once: flush after each line.
+    max_tokens: the model's limit for a source line. flush: after each line.
     """
     summary = Summary()
     for result, text in results:
@@ -27,7 +27,7 @@ def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: Te
             status = status_of(result)
             report.write(to_report(result, status))
             summary.statuses[status] += 1
-        if at_once:
+        if flush:
             output.flush()
             if report:
                 report.flush()
@@ -37,7 +37,7 @@ def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: Te
 
 
 class Summary:
-    """What is worth knowing about the lines, gathered while they are written."""
+    """Counts the lines that the user should know about."""
 
     def __init__(self) -> None:
         self.split: list[int] = []
@@ -59,16 +59,16 @@ class Summary:
         if self.split:
             yield f"split {name_lines(self.split)}, longer than the model's {max_tokens:,} tokens, into {self.pieces:,} pieces"
         if self.cut:
-            yield f"cut off {name_lines(self.cut)} at the greatest length of a translation"
+            yield f"cut off {name_lines(self.cut)} at the maximum length of a translation"
         if self.looped:
-            yield f"translated again, without repeats, because the first output was a loop: {name_lines(self.looped)}"
+            yield f"translated again, without repeats, because the first output looped: {name_lines(self.looped)}"
         if self.statuses:
             counts = ", ".join(f"{count:,} {status}" for status, count in self.statuses.most_common())
             yield f"report: {self.statuses.total():,} lines: {counts}"
 
 
 def status_of(result: Translation) -> str:
-    """What became of a line, the first that holds. With `ok` and `split` nothing looks wrong."""
+    """The status of a line: the first that applies. With `ok` and `split` nothing looks wrong."""
     if not result.pieces:
         return "blank"
     if result.cut:
@@ -97,7 +97,7 @@ def to_report(result: Translation, status: str) -> str:
 
 
 def to_text(result: Translation, jsonl: bool, n_best: int, scores: bool) -> str:
-    """What is written for a line: see the help of `translate file`."""
+    """The output for a line, as in the help of `translate file`."""
     if jsonl:
         return to_json(result, n_best)
     if n_best > 1:
@@ -120,6 +120,6 @@ def to_json(result: Translation, n_best: int) -> str:
 
 
 def name_lines(numbers: list[int]) -> str:
-    """[3, 8] -> `2 lines (3, 8)`; of many, the first ten."""
+    """[3, 8] -> `2 lines (3, 8)`; lists at most ten."""
     named = ", ".join(f"{number}" for number in numbers[:10]) + (", ..." if len(numbers) > 10 else "")
     return f"{len(numbers):,} {'line' if len(numbers) == 1 else 'lines'} ({named})"

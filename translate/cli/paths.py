@@ -12,7 +12,7 @@ from translate.files.paths import descriptor, expand_path, is_stream
 
 
 def user_path(word: str) -> str:
-    """`type` of the options that name a file or folder. "-" stays, which is standard input or output."""
+    """`type` of the options that name a file or folder. "-" (standard input or output) is unchanged."""
     try:
         return expand_path(word)
     except UserError as error:
@@ -20,9 +20,9 @@ def user_path(word: str) -> str:
 
 
 def check_outputs(inputs: Sequence[str], output: str | None, report: str | None, resume: bool) -> None:
-    """UserError where a file would be read and written, or written twice, under whatever names; or where one can't be written.
+    """UserError if a file would be both read and written, or written twice, even under another name; or if one can't be written.
 
-    resume: with their .part beside them, so they can't be streams.
+    resume: .part files are written beside the outputs, so these can't be streams.
     """
     for what, option, written in (("output", "-o", output), ("report", "--report", report)):
         for path in inputs:
@@ -36,7 +36,7 @@ def check_outputs(inputs: Sequence[str], output: str | None, report: str | None,
         if written.endswith((".bz2", ".zst")):
             raise UserError(f"{option} {written}: only .gz and .xz can be written: give {option} another name")
         if resume and is_stream(written):
-            raise UserError(f"{written} is a stream, and --resume goes on with a file: leave --resume out, or name a file")
+            raise UserError(f"{written} is a stream, but --resume needs a file: leave --resume out, or name a file")
         for path in (written, f"{written}.part") if resume else (written,):
             check_writable(path)
 

@@ -1,4 +1,4 @@
-"""How far `translate file` is, on stderr: a bar in a terminal, elsewhere a line now and then and one at the end."""
+"""The progress of `translate file` on stderr: a bar in a terminal, otherwise a line every 30 seconds and one at the end."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO, TypeVar
 
 FIRST, EVERY = 10, 30  # seconds until the first line, and between the others
-SHORT = 5  # seconds: a job that takes no longer says nothing at its end
+SHORT = 5  # seconds: a shorter job logs no line at its end
 
 Result = TypeVar("Result")
 
 
 def with_progress(results: Iterable[Result], total: int | None, output: TextIO, done: int = 0) -> Iterator[Result]:
-    """`results`, one for each line, while it is shown how many there are. total: of all lines, None if unknown. done: lines before these."""
+    """Yield `results`, one per line, and show progress. total: all lines, None if unknown. done: lines finished before these."""
     if not sys.stderr.isatty():
         return _with_lines(results, total, done)
-    if output.isatty():  # the translations themselves show it
+    if output.isatty():  # the translations themselves show the progress
         return iter(results)
     from tqdm import tqdm
 

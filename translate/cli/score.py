@@ -25,7 +25,7 @@ examples:
   translate file -m runs/quickstart input.de | translate score reference.en
   translate score reference.en -i output.en --metrics bleu,chrf --bootstrap 0 --format json
 
-Give detokenised, cased text: sacreBLEU tokenises it as a part of the score, and the values are those of the `sacrebleu` command.
+Give detokenised, cased text: sacreBLEU tokenises it itself, and the values are those of the `sacrebleu` command.
 TER counts edits: lower is better, and it ignores case, as its signature says. The 95% interval comes from bootstrap resampling. With
 several systems, each is compared with the first: p is the chance of such a difference between two systems that are equally good.
 """
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=user_path,
         metavar="REFERENCE",
-        help="reference translation, a line for each line to score (also .gz, .xz, .bz2, .zst)",
+        help="reference translation, line-aligned with the hypothesis (also .gz, .xz, .bz2, .zst)",
     )
     parser.add_argument(
         "-i", "--input", nargs="+", type=user_path, default=["-"], metavar="HYPOTHESIS",
@@ -53,15 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_scoring(parser)
     parser.add_argument("--bootstrap", type=int, metavar="N", help=f"resamples for the 95%% confidence interval; 0 for none (default: {BOOTSTRAP})")
     parser.add_argument(
-        "--paired", choices=("bs", "ar"), help="test of several systems: paired bootstrap (default), or approximate randomisation with 10,000 trials"
+        "--paired",
+        choices=("bs", "ar"),
+        help="significance test for several systems: paired bootstrap (default), or approximate randomisation with 10,000 trials",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print the result (default: %(default)s)")
 
 
 def add_scoring(parser: argparse.ArgumentParser | argparse._ArgumentGroup, language: str = "13a") -> None:
-    """The options on how to score, those of `translate evaluate` too. language: the default tokenizer, for the help."""
+    """The scoring options, shared with `translate evaluate`. language: the default tokenizer, for the help."""
     parser.add_argument(
-        "--metrics", nargs="+", metavar="{" + ",".join(METRICS) + "}", help="which, and in which order: bleu,chrf or bleu chrf (default: all)"
+        "--metrics", nargs="+", metavar="{" + ",".join(METRICS) + "}", help="which metrics, and in which order: bleu,chrf or bleu chrf (default: all)"
     )
     parser.add_argument("--tokenize", choices=TOKENIZERS, help=f"sacreBLEU's tokenizer for BLEU (default: {language})")
     parser.add_argument("--lowercase", action="store_true", help="ignore case in BLEU and chrF++")
@@ -72,10 +74,10 @@ def metric_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
     if words is None:
         return None
     names = tuple(name.strip().lower() for word in words for name in word.split(",") if name.strip())
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if name not in METRICS:
             raise UserError(f"unknown metric {name!r}: --metrics takes {', '.join(METRICS)}")
-        if name in names[:place]:
+        if name in names[:index]:
             raise UserError(f"--metrics names {name} twice")
     if not names:
         raise UserError(f"--metrics is empty: it takes {', '.join(METRICS)}")
@@ -96,19 +98,19 @@ def run(arguments: argparse.Namespace) -> int:
 
     names, bootstrap, randomise = check(arguments)
     references, systems = read(arguments)
-    found = list(dict.fromkeys(warning for path, lines in systems.items() for warning in warnings_of(path, lines, references, arguments)))
-    found += same_systems(systems)
+    warnings = list(dict.fromkeys(warning for path, lines in systems.items() for warning in warnings_of(path, lines, references, arguments)))
+    warnings += same_systems(systems)
     if names is None:
         names, left_out = default_metrics(list(systems.values()), references)
-        found += [f"TER is left out: {left_out}"] if left_out else []
-    for warning in found:
+        warnings += [f"TER is left out: {left_out}"] if left_out else []
+    for warning in warnings:
         log(f"warning: {warning}")
-    if arguments.metrics and "ter" in names and (long := [place for lines in systems.values() for place in long_lines(lines, references)]):
+    if arguments.metrics and "ter" in names and (long := [line for lines in systems.values() for line in long_lines(lines, references)]):
         log(f"TER of line {long[0][0]:,} ({long[0][1]:,} words) takes a while: up to 20 s for 1,000 words")
     scores = compare(list(systems.values()), references, names, bootstrap, randomise, arguments.tokenize or "13a", arguments.lowercase, log)
     results, test = dict(zip(systems, scores)), "ar" if randomise else "bs" if bootstrap else None
     if arguments.format == "json":
-        print(json.dumps(answer(arguments, results, test, len(references[0]), found), ensure_ascii=False, indent=2))
+        print(json.dumps(json_report(arguments, results, test, len(references[0]), warnings), ensure_ascii=False, indent=2))
     elif len(results) == 1:
         print(table(scores[0]))
     else:
@@ -117,13 +119,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> tuple[tuple[str, ...] | None, int, bool]:
-    """The metrics, the number of bootstrap samples, and whether to test by randomisation. UserError for what is impossible or has no effect."""
+    """The metrics, the number of bootstrap samples, and whether to test by randomisation. UserError for options that conflict or have no effect."""
     if not arguments.references:
         raise UserError("no REFERENCE is given; it comes before -i: translate score reference.en -i output.en")
     if [*arguments.input, *arguments.references].count("-") > 1:
-        raise UserError("standard input can be read once only: give the hypothesis (with -i) or the reference as a file")
-    for place, path in enumerate(arguments.input):
-        if path in arguments.input[:place]:
+        raise UserError("standard input can be read only once: give the hypothesis (with -i) or the reference as a file")
+    for index, path in enumerate(arguments.input):
+        if path in arguments.input[:index]:
             raise UserError(f"{path} is given twice as a hypothesis")
     if arguments.paired and len(arguments.input) == 1:
         raise UserError("--paired compares systems: give several hypotheses, -i a.en b.en")
@@ -139,7 +141,7 @@ def check(arguments: argparse.Namespace) -> tuple[tuple[str, ...] | None, int, b
 
 
 def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list[str]]]:
-    """The references, and each system's lines by the name of its file."""
+    """The references, and each system's lines by file name."""
     from translate.text.lines import read_lines
     from translate.text.quality import text_warnings
 
@@ -148,7 +150,7 @@ def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list
         print("translate: reading the translation from standard input; -i FILE reads a file", file=sys.stderr)
     systems = {path: list(read_lines(path)) for path in arguments.input}
     for path, lines in systems.items():
-        if any(len(texts) != len(lines) for texts in references):  # it may be why
+        if any(len(texts) != len(lines) for texts in references):  # probably the reason
             for name, texts in [*zip(arguments.references, references), (path, lines)]:
                 for warning in text_warnings(display_name(name), texts):
                     log(f"warning: {warning}")
@@ -157,18 +159,18 @@ def read(arguments: argparse.Namespace) -> tuple[list[list[str]], dict[str, list
 
 
 def warnings_of(path: str, lines: Sequence[str], references: Sequence[Sequence[str]], arguments: argparse.Namespace) -> list[str]:
-    """What makes the scores of one system doubtful. Of several systems each goes by its file's name."""
+    """Reasons to doubt the scores of one system. With several systems, each is called by its file name."""
     from translate.evaluation.score_warnings import tokenizer_warnings, warnings
 
-    found = [
+    reasons = [
         text if len(arguments.input) == 1 else text.replace("the hypothesis", display_name(path))
         for text in warnings(lines, references, not arguments.lowercase)
     ]
     if "bleu" in (metric_names(arguments.metrics) or METRICS):
-        found += tokenizer_warnings(references, arguments.tokenize or "13a")
+        reasons += tokenizer_warnings(references, arguments.tokenize or "13a")
     if names_look_swapped(path, arguments.references):
-        found.append(f"are hypothesis ({path}) and reference ({', '.join(arguments.references)}) swapped? The reference comes first")
-    return found
+        reasons.append(f"are hypothesis ({path}) and reference ({', '.join(arguments.references)}) swapped? The reference comes first")
+    return reasons
 
 
 def same_systems(systems: Mapping[str, Sequence[str]]) -> list[str]:
@@ -197,13 +199,13 @@ def check_aligned(hypothesis: str, hypotheses: Sequence[str], names: Sequence[st
 
 
 def names_look_swapped(hypothesis: str, references: Sequence[str]) -> bool:
-    """Whether the file after -i is named like a reference and those before it are not (`translate score output.en -i ref.en`)."""
+    """Whether the file after -i is named like a reference and the others are not (`translate score output.en -i ref.en`)."""
     reference = re.compile(r"(?:^|[^a-z])ref(?:s|erences?)?(?:[^a-z]|$)", re.IGNORECASE)
     return bool(reference.search(os.path.basename(hypothesis))) and not any(reference.search(os.path.basename(path)) for path in references)
 
 
 def table(scores: Sequence[Score]) -> str:
-    """An aligned table, a line a metric: name, value, interval where there is one, signature."""
+    """An aligned table, a line per metric: name, value, interval if there is one, signature."""
     rows = [("metric", "score", "95% interval", "signature")]
     rows += [(result.name, f"{result.value:.2f}", interval(result), result.signature) for result in scores]
     name, value, bounds, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -213,7 +215,7 @@ def table(scores: Sequence[Score]) -> str:
 
 
 def comparison(systems: Mapping[str, Sequence[Score]], test: str | None) -> str:
-    """An aligned table, a line a system: each metric with its interval and p; below it the test and the signatures."""
+    """An aligned table, a line per system: each metric with its interval and p; below it the test and the signatures."""
     scores = next(iter(systems.values()))
     heads = ["system", *(head for result in scores for head in (result.name, "95% interval", "p"))]
     rows = [heads]
@@ -238,26 +240,26 @@ def chance(result: Score) -> str:
     return "-" if result.p_value is None else f"{result.p_value:.4f}{'*' if result.p_value < SIGNIFICANT else ' '}"
 
 
-def answer(
-    arguments: argparse.Namespace, systems: Mapping[str, Sequence[Score]], test: str | None, lines: int, found: list[str]
+def json_report(
+    arguments: argparse.Namespace, systems: Mapping[str, Sequence[Score]], test: str | None, lines: int, warnings: list[str]
 ) -> dict[str, object]:
-    """The results as plain values: the scores of one system, or a list of several systems, the first of which the others are compared with."""
+    """The results as plain values: the scores of one system, or a list of systems, each compared with the first."""
     about: dict[str, object] = {"references": arguments.references, "lines": lines}
     if len(systems) == 1:
         ((path, scores),) = systems.items()
-        return {"hypothesis": path, **about, "scores": [as_json(result) for result in scores], "warnings": found}
+        return {"hypothesis": path, **about, "scores": [as_json(result) for result in scores], "warnings": warnings}
     listed = [
         {"hypothesis": path, "scores": [{**as_json(result), "p_value": result.p_value} for result in scores]} for path, scores in systems.items()
     ]
-    return {**about, "paired": test, "systems": listed, "warnings": found}
+    return {**about, "paired": test, "systems": listed, "warnings": warnings}
 
 
 def as_json(result: Score) -> dict[str, object]:
-    """The score as plain values, unrounded. `interval` is null where no bootstrap was asked for."""
+    """The score as plain values, unrounded. `interval` is null without bootstrap."""
     bounds = None if result.low is None or result.high is None else {"level": 0.95, "low": result.low, "high": result.high}
     return {"name": result.name, "value": result.value, "interval": bounds, "signature": result.signature}
 
 
 def display_name(path: str) -> str:
-    """How a message names a file."""
+    """The name of a file in messages."""
     return "standard input" if path == "-" else path

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as an exception does, so that no temporary file, lock or worker is left behind."""
+"""Turns SIGTERM and SIGHUP into an exception, so that no temporary file, lock or worker is left behind."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Stopped(SystemExit):
 
 @contextlib.contextmanager
 def stopping() -> Iterator[None]:
-    """While the block runs, these signals raise `Stopped` in it; a second one ends the process at once.
+    """Within the block, these signals raise `Stopped`; a second one ends the process immediately.
 
-    A signal that is ignored, as under nohup, or that the calling program handles is left alone. Outside the main thread nothing changes.
+    A signal that is ignored, as under nohup, or that the calling program handles is left alone. Outside the main thread this does nothing.
     """
     old: dict[int, Any] = {}
     received: list[int] = []
@@ -31,7 +31,7 @@ def stopping() -> Iterator[None]:
         raise Stopped(128 + number)
 
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has one of them
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
             if signal.getsignal(number) == signal.SIG_DFL:
                 old[number] = signal.signal(number, stop)
     try:

@@ -15,20 +15,20 @@ from translate.compose.compose import Job
 from translate.config import Config
 from translate.errors import UserError
 
-SIGNAL = 128  # plus its number: the exit code of a run that a signal stopped, after which a sweep does not go on
+SIGNAL = 128  # a greater exit code is that of a run stopped by a signal, which ends the sweep
 SEED = "training.seed="
 
 
 def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
-    """Train each. Returns the greatest exit code; a user's mistake in one run is an error with the run's name, and the next run starts."""
+    """Train each job. Returns the greatest exit code. A user's mistake in one run is logged with the run's name, and the next run starts."""
     codes: list[int] = []
-    first = os.environ.get("RANK", "0") == "0"  # under torchrun every process comes here
+    first = os.environ.get("RANK", "0") == "0"  # under torchrun every process gets here
     for job in jobs:
         if first:
             print(f"{job.label}: {job.config.run}", file=sys.stderr)
         try:
             codes.append(train(job.config))
-        except BrokenPipeError:  # nobody reads the output any more
+        except BrokenPipeError:  # the reader of the output is gone
             raise
         except (UserError, OSError) as error:
             if os.environ.get("TRANSLATE_DEBUG") == "1":
@@ -43,12 +43,12 @@ def sweep(jobs: Sequence[Job], train: Callable[[Config], int]) -> int:
 
 
 def table(jobs: Sequence[Job], codes: Sequence[int]) -> str:
-    """A row for each run with its BLEU on the development and test sets, and for runs that differ in the seed alone their mean and deviation."""
+    """A row per run with its BLEU on the development and test sets; also the mean and deviation of runs that differ only in the seed."""
     scores = [scores_of(job.config) if code == 0 else {} for job, code in zip(jobs, codes)]
-    columns = list(dict.fromkeys(name for each in scores for name in each))
+    columns = list(dict.fromkeys(name for run_scores in scores for name in run_scores))
     rows = [["run", *columns, ""]]
-    for job, each, code in zip(jobs, scores, codes):
-        rows.append([" ".join(job.swept), *(cell(each.get(name)) for name in columns), "" if code == 0 else f"failed (exit code {code})"])
+    for job, run_scores, code in zip(jobs, scores, codes):
+        rows.append([" ".join(job.swept), *(cell(run_scores.get(name)) for name in columns), "" if code == 0 else f"failed (exit code {code})"])
     rows += [[" ".join(job.swept), *[""] * len(columns), "not started"] for job in jobs[len(codes) :]]
     rows += seeds(jobs, scores, columns)
     first, *widths = [max(map(len, column)) for column in zip(*rows)]
@@ -58,17 +58,17 @@ def table(jobs: Sequence[Job], codes: Sequence[int]) -> str:
 
 
 def seeds(jobs: Sequence[Job], scores: Sequence[dict[str, float]], columns: Sequence[str]) -> list[list[str]]:
-    """Rows of means over the runs that differ in nothing but the seed."""
+    """Rows of means over the runs that differ only in the seed."""
     groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
-    for job, each in zip(jobs, scores):
-        if each and any(text.startswith(SEED) for text in job.swept):
-            groups.setdefault(tuple(text for text in job.swept if not text.startswith(SEED)), []).append(each)
+    for job, run_scores in zip(jobs, scores):
+        if run_scores and any(text.startswith(SEED) for text in job.swept):
+            groups.setdefault(tuple(text for text in job.swept if not text.startswith(SEED)), []).append(run_scores)
     rows = []
-    for rest, found in groups.items():
-        if len(found) > 1:
-            values = [[each[name] for each in found if name in each] for name in columns]
-            spread = [f"{statistics.mean(each):.2f} ± {statistics.stdev(each):.2f}" if len(each) > 1 else cell(None) for each in values]
-            rows.append([" ".join([*rest, f"mean ± standard deviation of {len(found)} seeds"]), *spread, ""])
+    for swept, group in groups.items():
+        if len(group) > 1:
+            columns_values = [[run_scores[name] for run_scores in group if name in run_scores] for name in columns]
+            cells = [f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}" if len(values) > 1 else "-" for values in columns_values]
+            rows.append([" ".join([*swept, f"mean ± standard deviation of {len(group)} seeds"]), *cells, ""])
     return rows
 
 
@@ -84,11 +84,11 @@ def report_of(config: Config) -> dict[str, Any]:
 def scores_of(config: Config) -> dict[str, float]:
     """BLEU by set: `dev BLEU`, and the name of each test set."""
     report = report_of(config)
-    found = {"dev BLEU": report["dev_bleu"]} if "dev_bleu" in report else {}
+    scores = {"dev BLEU": report["dev_bleu"]} if "dev_bleu" in report else {}
     for name, test in report.get("test", {}).items():
         if "BLEU" in test["scores"]:
-            found[f"{name} BLEU"] = test["scores"]["BLEU"]["value"]
-    return found
+            scores[f"{name} BLEU"] = test["scores"]["BLEU"]["value"]
+    return scores
 
 
 def signatures_of(config: Config) -> set[str]:

@@ -1,6 +1,6 @@
 """`translate train recipe=NAME key=value ...`: composes the configuration, trains, prints the results.
 
-Every configuration of a sweep is composed and checked before the first one trains, and training gets plain dataclasses.
+All configurations of a sweep are composed and checked before the first run starts; training gets plain dataclasses.
 """
 
 from __future__ import annotations
@@ -24,58 +24,58 @@ HELP = "train a model from a recipe"
 USAGE = """\
 usage: translate train recipe=NAME [GROUP=CHOICE ...] [KEY=VALUE ...]
 
-Train a model from a recipe, into the folder runs/NAME. The same command again goes on where it was interrupted.
+Train a model from a recipe into the folder runs/NAME. If it is interrupted, the same command resumes it.
 
 examples:
   translate train recipe=quickstart
   translate train recipe=quickstart model=tiny training.minutes=1 run=runs/first
-  translate train recipe=multi30k_de_en data.folder=DIR      local files in place of the hub
+  translate train recipe=multi30k_de_en data.folder=DIR      local files instead of the hub
   translate train recipe=quickstart data=text data.folder=my your own pairs: my/train.de, my/train.en, dev.*, test.*
-  translate train recipe=quickstart --cfg job                show the whole configuration and stop
+  translate train recipe=quickstart --cfg job                show the whole configuration and exit
   translate train -m recipe=quickstart model=tiny,small      one run after the other
   translate train recipe=my/mine.yaml                        your own recipe, a path to a file
   translate train --config-dir my recipe=mine                your own recipe, my/recipe/mine.yaml
 """
-OFTEN_SET = {
+COMMON_KEYS = {
     "run": "the run folder",
-    "resume": "false: start over, and rename the folder of the run that is there",
-    "verify_resume": "true: train nothing, but prove that a killed run goes on to the same weights",
-    "training.minutes": "end after so many minutes (0: no limit)",
-    "training.min_steps": "but not before so many steps, on a slow or busy machine",
-    "training.steps": "end after so many steps (0: no limit)",
-    "training.batch_tokens": "target tokens a batch",
-    "training.validate_every": "steps from one validation to the next",
-    "training.metric": "what makes a checkpoint the best on the development set: bleu, chrf or loss",
-    "training.patience": "validations in a row that are no better before the end (0: go on)",
-    "training.seed": "the same seed and training.steps give the same weights; minutes follow the clock",
+    "resume": "false: rename the existing run folder and start over",
+    "verify_resume": "true: instead of training, prove that a killed run resumes to the same weights",
+    "training.minutes": "stop after this many minutes (0: no limit)",
+    "training.min_steps": "but not before this many steps, on a slow or busy machine",
+    "training.steps": "stop after this many steps (0: no limit)",
+    "training.batch_tokens": "target tokens per batch",
+    "training.validate_every": "steps between validations",
+    "training.metric": "chooses the best checkpoint on the development set: bleu, chrf or loss",
+    "training.patience": "stop after this many validations without improvement (0: never)",
+    "training.seed": "the same seed and training.steps give the same weights; with minutes they vary",
     "training.device": "auto, cpu, cuda",
-    "optim.rate": "learning rate at its peak (noam: factor of the paper's formula)",
+    "optim.rate": "peak learning rate (noam: factor of the paper's formula)",
     "model.dropout": "",
     "tokenizer.vocabulary": "pieces",
     "decoding.beam": "beam of the final test and of `translate file`",
 }
 
 
-def run(words: list[str]) -> int:
-    """Compose, check, train. Returns the exit code; of several runs the greatest. UserError, in one line, for a user's mistake."""
-    if "--help" in words or "-h" in words:
+def run(argv: list[str]) -> int:
+    """Compose, check, train. Returns the exit code, the greatest of several runs. UserError for a user's mistake."""
+    if "--help" in argv or "-h" in argv:
         print(describe(), end="")
         return 0
     from translate.cli.sweep import sweep
 
-    found = jobs_of(words)
-    if len(found) > 1:
-        return sweep(found, train_one)
-    return train_one(found[0].config) if found else 0
+    jobs = jobs_of(argv)
+    if len(jobs) > 1:
+        return sweep(jobs, train_one)
+    return train_one(jobs[0].config) if jobs else 0
 
 
-def compose(words: list[str]) -> list[Config]:
-    """The checked configurations that the command line asks for, one a run; none with --cfg or --info, which print."""
-    return [job.config for job in jobs_of(words)]
+def compose(argv: list[str]) -> list[Config]:
+    """The checked configurations of a command line, one per run; none with --cfg or --info, which print."""
+    return [job.config for job in jobs_of(argv)]
 
 
-def jobs_of(words: list[str]) -> list[Job]:
-    options, overrides = split(words)
+def jobs_of(argv: list[str]) -> list[Job]:
+    options, overrides = split(argv)
     from translate.compose.compose import jobs
     from translate.compose.show import show
 
@@ -86,7 +86,7 @@ def jobs_of(words: list[str]) -> list[Job]:
 
 
 def train_one(config: Config) -> int:
-    """Train and print the results. Returns 0, 1 where verify_resume finds a difference, or 128 + the number of the signal that stopped the run."""
+    """Train and print the results. Returns 0, 1 if verify_resume finds a difference, or 128 + the number of the signal that stopped the run."""
     if config.verify_resume:
         from translate.training.verify import verify_resume
 
@@ -119,9 +119,9 @@ def describe() -> str:
     lines += [f"  {name:<20} {text}" for name, text in recipes.items()]
     lines += ["", "groups and their choices (GROUP=CHOICE):"]
     lines += [f"  {group:<10} {', '.join(choices(group))}" for group in GROUPS]
-    lines += ["", "keys most often set (KEY=VALUE), with their defaults, which a recipe may change:"]
-    shown = {key: str(value).lower() if isinstance(value, bool) else value for key, value in defaults.items()}
-    lines += [f"  {f'{key}={shown[key]}':<32} {text}".rstrip() for key, text in OFTEN_SET.items()]
+    lines += ["", "common keys (KEY=VALUE) with their defaults, which a recipe may change:"]
+    yaml_values = {key: str(value).lower() if isinstance(value, bool) else value for key, value in defaults.items()}
+    lines += [f"  {f'{key}={yaml_values[key]}':<32} {text}".rstrip() for key, text in COMMON_KEYS.items()]
     lines += ["", "--cfg job shows all keys; --info defaults-tree shows which files they come from."]
     return "\n".join(lines) + "\n"
 

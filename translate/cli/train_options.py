@@ -1,10 +1,10 @@
-"""The options of `translate train` and `check`: those of Hydra's command line that make sense here."""
+"""The options of `translate train` and `check`: the part of Hydra's command line that is supported."""
 
 from __future__ import annotations
 
 import argparse
 
-from translate.cli.parser import once
+from translate.cli.parser import reject_repeat
 from translate.errors import UserError
 from translate.values import suggestion
 
@@ -14,7 +14,7 @@ SHOWS = {"--cfg": ("job",), "--info": ("defaults-tree", "defaults", "searchpath"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """For tab completion only: `split` parses the words, since options may be anywhere among them."""
+    """For tab completion only: `split` parses the arguments, since options may be anywhere among them."""
     from translate.cli.completion import complete_word
 
     for name, metavar in OPTIONS.items():
@@ -27,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words.completer = complete_word  # type: ignore[attr-defined]  # argcomplete's own attribute
 
 
-def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Options with their values, and the other words. UserError for an option that is unknown, given twice or without its value."""
+def split(argv: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Options with their values, and the other arguments. UserError for an option that is unknown, given twice or lacks its value."""
     options: dict[str, str] = {}
-    spelt: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     rest: list[str] = []
-    left = list(words)
-    while left:
-        word = left.pop(0)
+    remaining = list(argv)
+    while remaining:
+        word = remaining.pop(0)
         if word == "--":
             continue
         if not word.startswith("-"):
@@ -45,14 +45,14 @@ def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
         if name not in OPTIONS:
             hint = suggestion(name, OPTIONS)
             raise UserError(f"unknown option {word}: {hint + ' ' if hint else ''}see `translate train --help`")
-        spelt[name] = once(spelt.get(name, ""), spelling)
+        spellings[name] = reject_repeat(spellings.get(name, ""), spelling)
         if OPTIONS[name] is None:
             if equals:
                 raise UserError(f"{name} takes no value")
-        elif name == "--info" and not equals and (not left or "=" in left[0] or left[0].startswith("-")):  # its value may be left out
+        elif name == "--info" and not equals and (not remaining or "=" in remaining[0] or remaining[0].startswith("-")):  # its value is optional
             value = "defaults-tree"
         else:
-            value = value if equals else left.pop(0) if left else ""
+            value = value if equals else remaining.pop(0) if remaining else ""
             if not value:
                 raise UserError(f"{name} needs a value, {name} {OPTIONS[name]}")
         options[name] = value
@@ -60,16 +60,16 @@ def split(words: list[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def checked(options: dict[str, str]) -> dict[str, str]:
-    """The options, if each has an effect."""
+    """Return the options; UserError for one without effect."""
     for name, allowed in SHOWS.items():
         if name in options and options[name] not in allowed:
             raise UserError(f"{name} takes {' or '.join(allowed)}, not {options[name] or 'nothing'}")
     for name in ("--package", "--resolve"):
         if name in options and "--cfg" not in options:
-            raise UserError(f"{name} has an effect with --cfg job only")
+            raise UserError(f"{name} needs --cfg job")
     shows = [name for name in ("--cfg", "--info") if name in options]
     if len(shows) > 1:
-        raise UserError("--cfg and --info can't go together: each shows something and stops")
+        raise UserError("--cfg and --info can't be combined: each prints something and exits")
     if shows and "--multirun" in options:
         raise UserError(f"{shows[0]} shows one configuration: leave out -m")
     return options

@@ -1,6 +1,6 @@
-"""Where recipes and the choices of groups are: `conf/` and `recipes/` come with the package, the files of `--config-dir DIR` come before them.
+"""Finds the files of recipes and of the groups' choices: those of `--config-dir DIR` first, then the package's `conf/` and `recipes/`.
 
-Imports nothing heavy: help and tab completion need only the names. recipe_reader.py reads the files.
+Imports nothing heavy, for help and tab completion. recipe_reader.py reads the files.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ def shipped(name: str) -> Path:
 
 
 def folders(group: str, user_folder: Path | None = None) -> list[Path]:
-    """Where the files of `group` are, the user's own first; without a group the primary configuration, which is always ours."""
-    places = [user_folder / group] if user_folder and group else []
-    return [folder for folder in [*places, shipped("recipes") if group == "recipe" else shipped("conf") / group] if folder.is_dir()]
+    """The folders with the files of `group`, the user's first; `conf/` itself for "", the primary configuration, which is always the package's."""
+    own = [user_folder / group] if user_folder and group else []
+    return [folder for folder in [*own, shipped("recipes") if group == "recipe" else shipped("conf") / group] if folder.is_dir()]
 
 
 def choices(group: str, user_folder: Path | None = None) -> list[str]:
     """The names that `group` can be set to."""
-    found = {
+    names = {
         path.relative_to(folder).with_suffix("") for folder in folders(group, user_folder) for path in folder.rglob("*") if path.suffix in SUFFIXES
     }
-    return sorted(path.as_posix() for path in found)
+    return sorted(name.as_posix() for name in names)
 
 
 def find(group: str, name: str, user_folder: Path | None = None) -> Path | None:
-    """The file of a choice, None where there is none. UserError where two have its name."""
+    """The file of a choice, or None. UserError if two files have its name."""
     for folder in folders(group, user_folder):
-        found = [path for path in (folder / f"{name}{suffix}" for suffix in SUFFIXES) if path.is_file()]
-        if len(found) > 1:
-            raise UserError(f"{group}={name} is both {found[0]} and {found[1].name}: remove one of them")
-        if found:
-            return found[0]
+        files = [path for path in (folder / f"{name}{suffix}" for suffix in SUFFIXES) if path.is_file()]
+        if len(files) > 1:
+            raise UserError(f"{group}={name} is both {files[0]} and {files[1].name}: remove one of them")
+        if files:
+            return files[0]
     return None
 
 

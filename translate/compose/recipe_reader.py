@@ -1,7 +1,7 @@
-"""A YAML file of a recipe or a choice: read and checked, before Hydra merges it with others.
+"""Reads and checks the YAML file of a recipe or a choice, before Hydra merges it with others.
 
-Values are those of YAML 1.2: `no` and `1:30` are texts, `0777` is 777. A file that could name code, or reach into Hydra's own settings, is
-refused, with its line. session.py hands the files to Hydra.
+Values follow YAML 1.2: `no` and `1:30` are strings, `0777` is 777. A file that names code or changes Hydra's own settings is refused, with the
+line. session.py passes the files to Hydra.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import yaml
 from translate.compose.recipe_files import GROUPS
 from translate.config import Config
 from translate.errors import UserError
-from translate.values import find_fault, short_repr
+from translate.values import find_error, short_repr
 
-VALUES = 100_000  # in a file; aliases of aliases make any number from a few lines
-BYTES = 1_000_000
+MAX_VALUES = 100_000  # of a file; aliases of aliases can make any number from a few lines
+MAX_BYTES = 1_000_000
 HYDRA = "Hydra's own settings could run code, write files or set the environment"
 TARGET = "_target_"  # Hydra's word for a class or function to call
 YAML = "tag:yaml.org,2002:"
@@ -59,7 +59,7 @@ SCALARS: dict[str, Callable[[str], Any]] = {
 
 @dataclass
 class Entry:
-    """What a line of a defaults list names: the file `name` of `group`."""
+    """An entry of a defaults list: it names the file `name` of `group`."""
 
     group: str
     name: str
@@ -69,7 +69,7 @@ class Entry:
 
 @dataclass
 class RecipeFile:
-    """What a file holds, as plain values without its defaults list. lines: dotted key -> line, from 1."""
+    """A file's content as plain values. lines: dotted key -> line, from 1."""
 
     path: Path
     group: str
@@ -79,7 +79,7 @@ class RecipeFile:
     lines: dict[str, int] = field(default_factory=dict)
     defaults: list[Entry] = field(default_factory=list)
 
-    def place(self, key: str = "") -> str:
+    def location(self, key: str = "") -> str:
         """File and line of `key`, or of the section that it belongs to."""
         while key and key not in self.lines:
             key = key.rpartition(".")[0]
@@ -87,10 +87,10 @@ class RecipeFile:
 
 
 def read(path: Path, group: str, name: str) -> RecipeFile:
-    """The file at `path`. UserError, with its name and the line, for whatever is wrong with it."""
+    """The file at `path`. UserError with file and line for an invalid one."""
     file = RecipeFile(path, group, name)
-    if path.stat().st_size > BYTES:
-        raise UserError(f"{path} has more than {BYTES:,} bytes: it is not a recipe")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{path} has more than {MAX_BYTES:,} bytes: it is not a recipe")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -111,33 +111,33 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
         raise UserError(f"{path} must be a mapping of settings (KEY: VALUE), not {short_repr(file.values)}")
     entries = file.values.pop("defaults", [])
     if not isinstance(entries, list):
-        raise UserError(f"{file.place('defaults')}: defaults must be a list, a line `- ...` for each file, not {short_repr(entries)}")
+        raise UserError(f"{file.location('defaults')}: defaults must be a list, a line `- ...` for each file, not {short_repr(entries)}")
     for number, entry in enumerate(entries):
-        _default(file, entry, number, entries)
+        _read_default(file, entry, number, entries)
     root = Config if file.package == "_global_" else typing.get_type_hints(Config).get(group) if file.package is None else None
-    if root and (found := find_fault(file.values, root, "" if root is Config else group)):
-        key, message = found
+    if root and (problem := find_error(file.values, root, "" if root is Config else group)):
+        key, message = problem
         section, _, rest = key.partition(".")
         if root is Config and rest and key in file.values:  # written as on the command line
             message = f"unknown key {key}: in a file it is {section}: {{{rest}: ...}}"
-        raise UserError(f"{file.place(key if root is Config else rest)}: {message}")
+        raise UserError(f"{file.location(key if root is Config else rest)}: {message}")
     if entries:
         file.values = {"defaults": entries, **file.values}
     return file
 
 
 class _Reader:
-    """Nodes of YAML -> plain values, aliases replaced by what they stand for; keeps each key's line."""
+    """YAML nodes -> plain values with aliases resolved; stores the line of each key in `file`."""
 
     def __init__(self, file: RecipeFile) -> None:
         self.file, self.size = file, 0
-        self.open: set[int] = set()  # ids of the nodes around the one that is read
+        self.open: set[int] = set()  # ids of the current node's ancestors
 
     def value(self, node: yaml.Node, at: str) -> Any:
         self.size += 1
         line = node.start_mark.line + 1
-        if self.size > VALUES or id(node) in self.open:
-            raise UserError(f"{self.file.path}, line {line}: more than {VALUES:,} values, aliases counted as what they stand for")
+        if self.size > MAX_VALUES or id(node) in self.open:
+            raise UserError(f"{self.file.path}, line {line}: more than {MAX_VALUES:,} values, with aliases resolved")
         self.open.add(id(node))
         try:
             if isinstance(node, yaml.MappingNode) and node.tag == YAML + "map":
@@ -163,15 +163,15 @@ class _Reader:
             line = key.start_mark.line + 1
             where = f"{self.file.path}, line {line}"
             if key.tag == YAML + "merge":
-                found = self.value(value, at)
-                for part in reversed(found if isinstance(found, list) else [found]):
-                    if not isinstance(part, dict):
-                        raise UserError(f"{where}: `<<` merges mappings, not {short_repr(part)}")
-                    merged.update(part)
+                sources = self.value(value, at)
+                for source in reversed(sources if isinstance(sources, list) else [sources]):
+                    if not isinstance(source, dict):
+                        raise UserError(f"{where}: `<<` merges mappings, not {short_repr(source)}")
+                    merged.update(source)
                 continue
             if not isinstance(key, yaml.ScalarNode) or key.tag == YAML + "null":
                 kind = "NoneType" if isinstance(key, yaml.ScalarNode) else f"{key.id}"
-                raise UserError(f"{where}: a key is of type {kind}: a name is needed")
+                raise UserError(f"{where}: a key is of type {kind}: it must be a name")
             name = key.value
             if name == "hydra" and not at:
                 raise UserError(f"{where}: `hydra` is not allowed in a recipe: {HYDRA}")
@@ -186,19 +186,19 @@ class _Reader:
 
 
 def _package(file: RecipeFile, text: str) -> str | None:
-    """What follows `# @package` among the comments at the top."""
+    """The value of `# @package` in the comments at the top."""
     header = list(itertools.takewhile(lambda line: not line.strip() or line.lstrip().startswith("#"), text.splitlines()))
-    found = re.search(r"^\s*#\s*@package\s+(\S+)\s*$", "\n".join(header), re.MULTILINE)
-    package = found[1] if found else None
+    match = re.search(r"^\s*#\s*@package\s+(\S+)\s*$", "\n".join(header), re.MULTILINE)
+    package = match[1] if match else None
     if package and "hydra" in package.split("."):
         raise UserError(f"{file.path}: `# @package {package}` is not allowed in a recipe: {HYDRA}")
     if file.group == "recipe" and package != "_global_":
-        raise UserError(f"in recipe/{file.name}: its keys would come under `recipe`: make `# @package _global_` the first line of {file.path}")
+        raise UserError(f"in recipe/{file.name}: its keys would be under `recipe`: make `# @package _global_` the first line of {file.path}")
     return package
 
 
-def _default(file: RecipeFile, entry: Any, number: int, entries: list[Any]) -> None:
-    """Check entry `number` of the defaults list, and note which files it names."""
+def _read_default(file: RecipeFile, entry: Any, number: int, entries: list[Any]) -> None:
+    """Check entry `number` of the defaults list, and add the files that it names to `file.defaults`."""
     line = file.lines.get(f"defaults[{number}]", 0)
     where = f"{file.path}, line {line}"
     if entry == "_self_":
@@ -226,7 +226,7 @@ def _default(file: RecipeFile, entry: Any, number: int, entries: list[Any]) -> N
     elif file.group == "recipe" and group == "recipe":
         raise UserError(f"{where}: to build on another recipe, write `- {names[0] if names else 'NAME'}`")
     elif file.group and group in GROUPS:
-        _choice(file, where, key, names, group, bool(package), override and absolute)
+        _check_choice(file, where, key, names, group, bool(package), override and absolute)
     elif file.group and not absolute:
         group = f"{file.group}/{group}"
     if not override and any(isinstance(before, dict) and next(iter(before)).startswith("override ") for before in entries[:number]):
@@ -235,14 +235,14 @@ def _default(file: RecipeFile, entry: Any, number: int, entries: list[Any]) -> N
         file.defaults.append(Entry(group.strip("/"), name.removesuffix(".yaml"), line, "optional" in words[:-1]))
 
 
-def _choice(file: RecipeFile, where: str, key: str, names: list[str], group: str, placed: bool, right: bool) -> None:
-    """UserError unless an entry replaces the choice of a group as it should: `override /GROUP: CHOICE`, once."""
-    if placed:
-        raise UserError(f"{where}: `{key}`: a choice can't be put elsewhere with @: write `- override /{group}: CHOICE`")
+def _check_choice(file: RecipeFile, where: str, key: str, names: list[str], group: str, has_package: bool, overrides: bool) -> None:
+    """UserError unless the entry is `override /GROUP: CHOICE`, once for a group."""
+    if has_package:
+        raise UserError(f"{where}: `{key}`: a choice can't be moved with @: write `- override /{group}: CHOICE`")
     if len(names) != 1:
         raise UserError(f"{where}: {group} takes one choice: write `- override /{group}: CHOICE`")
-    if not right:
-        right_line = f"- override /{group}: {names[0]}"
-        raise UserError(f"{where}: `- {key}: {names[0]}` must read `{right_line}`: {group} has a choice already, which this replaces")
+    if not overrides:
+        line = f"- override /{group}: {names[0]}"
+        raise UserError(f"{where}: `- {key}: {names[0]}` must read `{line}`: {group} has a choice already, which this replaces")
     if first := next((entry.line for entry in file.defaults if entry.group == group), None):
         raise UserError(f"{where}: {group} is given twice, first in line {first}")

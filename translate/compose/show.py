@@ -1,57 +1,60 @@
-"""--cfg and --info of `translate train`: print the configuration, or which files it comes from, and stop."""
+"""--cfg and --info of `translate train`: print the configuration, or the files it comes from, and exit."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from translate.compose.explain import explain
-from translate.compose.overrides import Words, parse_words
+from translate.compose.overrides import CommandLine, parse_command_line
 from translate.compose.recipe_files import shipped
 from translate.compose.session import Files, composed, loaded
 from translate.errors import UserError
 
 
 def show(options: dict[str, str], overrides: list[str]) -> None:
-    """--cfg and --info: print the configuration, or which files it comes from."""
+    """Print what --cfg or --info asks for."""
     from omegaconf import OmegaConf
 
-    words = parse_words(options, overrides)
-    (run,) = words.runs
+    command_line = parse_command_line(options, overrides)
+    (run,) = command_line.runs
     if "--info" in options and options["--info"] != "config":
-        with loaded(run, words) as (_, texts, files):
-            print_info(options["--info"], texts, files, words)
+        with loaded(run, command_line) as (_, texts, files):
+            print_info(options["--info"], texts, files, command_line)
         return
-    with composed(run, words, 1) as config:
+    with composed(run, command_line, 1) as config:
         package = options.get("--package", "_global_")
-        part = config if package == "_global_" else OmegaConf.select(config, package)
-        if part is None:
+        section = config if package == "_global_" else OmegaConf.select(config, package)
+        if section is None:
             raise UserError(f"--package {package}: the configuration has no such key")
         if "--resolve" in options:
             OmegaConf.resolve(config)
-        if package != "_global_" and OmegaConf.is_config(part):
+        if not OmegaConf.is_config(section):
+            print(section)
+            return
+        if package != "_global_":
             print(f"# @package {package}")
-        print(OmegaConf.to_yaml(part) if OmegaConf.is_config(part) else part, end="" if OmegaConf.is_config(part) else "\n")
+        print(OmegaConf.to_yaml(section), end="")
 
 
-def print_info(what: str, texts: list[str], files: Files, words: Words) -> None:
-    """--info defaults-tree | defaults | searchpath: which files the configuration comes from, and in which order."""
+def print_info(what: str, texts: list[str], files: Files, command_line: CommandLine) -> None:
+    """--info defaults-tree | defaults | searchpath: the files that the configuration comes from, in order."""
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from hydra.types import RunMode
 
     if what == "searchpath":
-        print("\n".join(str(folder) for folder in (words.user_folder, shipped("conf"), shipped("recipes")) if folder))
+        print("\n".join(str(folder) for folder in (command_line.user_folder, shipped("conf"), shipped("recipes")) if folder))
         return
     try:
-        found = GlobalHydra.instance().config_loader().compute_defaults_list("train", texts, RunMode.RUN)
+        result = GlobalHydra.instance().config_loader().compute_defaults_list("train", texts, RunMode.RUN)
     except HydraException as error:
         raise UserError(explain(error, files, texts)) from error
     if what == "defaults":
-        for each in found.defaults:
-            if not each.config_path.startswith("hydra/"):
-                print(f"{each.config_path:<24}{each.package}")
+        for default in result.defaults:
+            if not default.config_path.startswith("hydra/"):
+                print(f"{default.config_path:<24}{default.package}")
         return
-    print_tree(found.defaults_tree, 0)
+    print_tree(result.defaults_tree, 0)
 
 
 def print_tree(tree: Any, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""The training run: recipe in, run folder out. Loss, optimizer, validation, saves, resume.
+"""Training: from a recipe to a run folder. Loss, optimizer, validation, checkpoints, resuming.
 
 In: a configuration.
 Out: a run folder.

@@ -1,6 +1,6 @@
-"""The limits of a run: steps, minutes and patience. How much of them is used up decides the learning rate, and whether there is a further step.
+"""The limits of a run: steps, minutes and patience. The share that is used up determines the learning rate and the end of the run.
 
-The caller has the clock and gives the seconds.
+The caller measures the seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def limits(settings: TrainingConfig) -> list[float]:
 
 
 def used(settings: TrainingConfig, progress: Progress, seconds: float) -> float:
-    """The share of the budget that is used up, 0 to 1. Of the minutes, the two last validations are held back."""
+    """The share of the budget that is used up, 0 to 1. Of the minutes, the time of the last two validations is reserved."""
     shares = [progress.step / settings.steps if settings.steps else 0.0]
     if settings.minutes:
         share = _share_of_minutes(settings, progress, seconds)
@@ -25,15 +25,15 @@ def used(settings: TrainingConfig, progress: Progress, seconds: float) -> float:
 
 
 def overtime(settings: TrainingConfig, progress: Progress, seconds: float) -> str:
-    """A line for the log where the minutes are over and the run goes on, up to min_steps; else nothing."""
+    """A log line if the minutes are over and the run continues to min_steps; else ""."""
     if not settings.minutes or progress.step >= settings.min_steps or _share_of_minutes(settings, progress, seconds) < 1:
         return ""
-    return f"the {settings.minutes:g} minutes are over at step {progress.step:,}: on to step {settings.min_steps:,} (training.min_steps)"
+    return f"the {settings.minutes:g} minutes are over at step {progress.step:,}: continuing to step {settings.min_steps:,} (training.min_steps)"
 
 
 def _share_of_minutes(settings: TrainingConfig, progress: Progress, seconds: float) -> float:
     limit = settings.minutes * 60
-    # unknown before the first validation: a twentieth of the minutes
+    # before the first validation its time is unknown: reserve a twentieth of the minutes
     reserve = 2.5 * progress.validation_seconds + 1 if progress.validation_seconds else limit / 20
     return seconds / max(limit - reserve, limit / 2)
 
@@ -43,7 +43,7 @@ def out_of_patience(settings: TrainingConfig, progress: Progress) -> bool:
 
 
 def is_over(settings: TrainingConfig, progress: Progress) -> bool:
-    """Whether a run that starts here has no further step to do. One that had reached its limits goes on only under larger ones."""
+    """Whether a run that starts here has no step left. One that had reached its limits continues only with other limits."""
     if progress.finished and progress.limits == limits(settings):
         return True
     return used(settings, progress, progress.seconds) >= 1 or out_of_patience(settings, progress)
@@ -59,6 +59,6 @@ def describe(values: list[float]) -> str:
 
 
 def change(before: list[float], now: list[float], used: float, schedule: str) -> str:
-    """The line for the log where `limits` are not those of the last start."""
+    """The log line if `limits` differ from those of the last start."""
     begin = f"the budget was {describe(before)} and is {describe(now)} now"
     return f"{begin}, all of it used up" if used >= 1 else f"{begin}, of which {used:.0%} are used up; {schedule}"

@@ -1,13 +1,13 @@
-"""runs/x/checkpoints: everything that a run needs to go on where it stopped, and the last few weights for averaging.
+"""runs/x/checkpoints: everything that a run needs to resume, and the last few weights for averaging.
 
-Every file is safetensors, so nothing is unpickled. Each is written whole or not at all, with a SHA-256 of its content in its metadata.
+Every file is safetensors, so nothing is unpickled. Each is written atomically, with a SHA-256 of its content in its metadata.
 
-    resume.safetensors     the last save: weights, Adam's moments; in its metadata `Progress`
-    resume.before.safetensors   the save of the validation before it, should it be damaged
-    step-00001000.safetensors   weights at a validation: the last `keep` of them, and the best
+    resume.safetensors          the last save: weights, Adam's moments; `Progress` in its metadata
+    resume.before.safetensors   the save of the previous validation, in case the last one is damaged
+    step-00001000.safetensors   weights at a validation: the last `keep`, and the best
 
-Saves by the clock or for a signal come between validations. They are for the next start only: a run that diverges goes back to the save of a
-validation, so that what it learns doesn't depend on when it was saved.
+Saves between validations, every few minutes or after a signal, are only for the next start: a run that diverges goes back to the save of a
+validation, so the result doesn't depend on when it was saved.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from translate.model import Transformer
 from translate.values import build
 
 PROGRESS, CHECKSUM = "progress", "sha256"  # keys of the metadata
-SAVE_EVERY = 180.0  # seconds from one save to the next, where no validation comes before
-SAVE_SHARE = 0.01  # of the time that such saves may take: a large model is saved more rarely
+SAVE_EVERY = 180.0  # seconds between saves, unless a validation saves earlier
+SAVE_SHARE = 0.01  # of the time that these saves may take: a large model is saved less often
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's, of each parameter
 
 
 @dataclass
 class Progress:
-    """Where a run stands: everything that is not a tensor."""
+    """The state of a run, except its tensors."""
 
     step: int = 0
     epoch: int = 0  # of the next batch
@@ -47,22 +47,22 @@ class Progress:
     seconds: float = 0.0  # of training, validations included, over all starts
     tokens: int = 0  # target tokens seen
     validated: int = 0  # step of the last validation
-    validation_seconds: float = 0.0  # what it took
+    validation_seconds: float = 0.0  # its duration
     best_bleu: float = -1.0  # of the best validation by training.metric
     best_chrf: float = -1.0
     best_loss: float = math.inf
     best_learnt: bool = True  # its translations depended on their sources
     best_step: int = 0
-    worse: int = 0  # validations in a row that were no better
-    skipped: int = 0  # steps left out because of a non-finite gradient
-    lowest_loss: float = math.inf  # of the intervals between two lines of the log
-    returns: int = 0  # to the save before, because the loss exploded
+    worse: int = 0  # validations in a row without improvement
+    skipped: int = 0  # steps skipped because of a non-finite gradient
+    lowest_loss: float = math.inf  # of the intervals between log lines
+    returns: int = 0  # to an earlier save, because the loss exploded
     rate_factor: float = 1.0  # of the schedule's learning rate: each return halves it
     kept: list[int] = field(default_factory=list)  # steps whose weights are kept for averaging
     data: str = ""  # fingerprint of the training data
     development: str = ""  # fingerprint of the development set that best_bleu was measured on
     limits: list[float] = field(default_factory=list)  # of the run when it was saved (see budget.py)
-    finished: bool = False  # a limit is reached: there will be no further step
+    finished: bool = False  # a limit is reached: no more steps
 
     @property
     def at_validation(self) -> bool:
@@ -74,10 +74,10 @@ class Checkpoints:
         self.folder = run / "checkpoints"
         self.keep = keep
         self.resume, self.before = self.folder / "resume.safetensors", self.folder / "resume.before.safetensors"
-        self.saved, self.save_seconds = time.perf_counter(), 0.0  # when, and what it took
+        self.saved, self.save_seconds = time.perf_counter(), 0.0  # time and duration of the last save
 
     def save(self, model: Transformer, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        """At any moment there is a complete save: the new one is written before the last one is touched."""
+        """Write a save. There is always a complete one: the new one is written before the last one is touched."""
         began = time.perf_counter()
         make_folder(self.folder)
         tensors = {f"weights.{name}": tensor.cpu() for name, tensor in weights_of(model).items()}
@@ -93,17 +93,17 @@ class Checkpoints:
         self.save_seconds = self.saved - began
 
     def due(self) -> bool:
-        """Whether it is time for a save by the clock, so that a run that is killed between two validations loses minutes only."""
+        """Whether it is time to save between validations, so that a killed run loses only minutes."""
         return time.perf_counter() - self.saved > max(SAVE_EVERY, self.save_seconds / SAVE_SHARE)
 
     def peek(self) -> Progress | None:
-        """How far the run is, by the newest save whose metadata can be read; None without one."""
+        """The progress in the newest save whose metadata can be read; None without one."""
         return next((progress for path in self._saves() if (progress := _peek(path))), None)
 
     def load(self, model: Transformer, optimizer: torch.optim.Optimizer, log: Callable[[str], None], validated: bool = False) -> Progress | None:
-        """Put everything back; None where nothing was saved yet. validated: from the last save of a validation, if there is one.
+        """Restore everything; None if there is no save. validated: prefer the last save of a validation.
 
-        Where the last save is damaged, the one before is used, and logged. UserError where all are damaged.
+        If the last save is damaged, this is logged and the previous one is used. UserError if all are damaged.
         """
         saves = self._saves()
         if validated:
@@ -115,7 +115,7 @@ class Checkpoints:
                 log(str(error))
                 continue
             if number or (path == self.before and not validated):
-                log(f"going on from the save before: {path}")
+                log(f"using the previous save: {path}")
             self._leave_out_damaged(progress, log)
             return progress
         if saves:
@@ -123,11 +123,11 @@ class Checkpoints:
         return None
 
     def _saves(self) -> list[Path]:
-        """The newest first. UserError for a link out of the folder: the next save would replace what it points to."""
+        """Newest first. UserError for a link out of the folder: the next save would replace its target."""
         return [checked_path(self.folder, path.name) for path in (self.resume, self.before) if path.exists() or path.is_symlink()]
 
     def _leave_out_damaged(self, progress: Progress, log: Callable[[str], None]) -> None:
-        """Check the kept weights. Where the best are damaged, the next validation starts the search for the best again."""
+        """Check the kept weights and drop damaged ones. If the best are damaged, the next validation restarts the search for the best."""
         for step in sorted({*progress.kept, progress.best_step} - {0}):
             try:
                 self.weights(step)
@@ -139,14 +139,14 @@ class Checkpoints:
                     progress.best_step, progress.validated, progress.finished = 0, 0, False
 
     def keep_weights(self, model: Transformer, progress: Progress) -> None:
-        """Store the weights of this validation; the next save drops those that are no longer needed."""
+        """Store the weights of this validation; the next save deletes those that are no longer needed."""
         make_folder(self.folder)
         weights = {name: tensor.cpu() for name, tensor in weights_of(model).items()}
         write_weights(self.path(progress.step), weights, {CHECKSUM: _checksum(weights)})
         progress.kept = [*progress.kept, progress.step][-self.keep :]
 
     def _drop_unneeded(self, progress: Progress) -> None:
-        """Weights that neither averaging nor the choice of the best will need."""
+        """Delete weights that are needed neither for averaging nor as the best."""
         needed = {self.path(step) for step in [*progress.kept, progress.best_step]}
         for path in self.folder.glob("step-*.safetensors"):
             if path not in needed:
@@ -156,7 +156,7 @@ class Checkpoints:
         return self.folder / f"step-{step:08d}.safetensors"
 
     def weights(self, step: int) -> dict[str, Tensor]:
-        """UserError if they are gone or damaged."""
+        """The weights of a validation. UserError if they are missing or damaged."""
         return _read(self.path(step))[0]
 
     def average(self, steps: Iterable[int]) -> dict[str, Tensor]:
@@ -178,7 +178,7 @@ def _checksum(tensors: dict[str, Tensor], text: str = "") -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], str]:
-    """The tensors of a checkpoint, and its Progress as text, if it has one. The first version wrote no checksums."""
+    """The tensors of a checkpoint, and its Progress as text ("" without one). The first version wrote no checksums."""
     try:
         checked_path(path.parent, path.name)
         tensors, metadata = read_weights(path), read_metadata(path)
@@ -186,12 +186,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str]:
         raise _Damaged(str(error)) from None
     text = metadata.get(PROGRESS, "")
     if metadata.get(CHECKSUM, "") != (_checksum(tensors, text) if metadata.keys() - {PROGRESS} else ""):
-        raise _Damaged(f"{path} is damaged: its content has another SHA-256 than its metadata says")
+        raise _Damaged(f"{path} is damaged: the SHA-256 of its content is not that of its metadata")
     return tensors, text
 
 
 def _load(path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> Progress:
-    """Weights, moments and Progress of a save. Whatever the optimizer held before is dropped."""
+    """Load the weights and moments of a save, and return its Progress. The optimizer's old state is dropped."""
     tensors, text = _read(path)
     progress = _progress(text, path)
     moments = {key: _under(f"adam.{key}.", tensors) for key in MOMENTS}
@@ -215,9 +215,9 @@ def _progress(text: str, path: Path) -> Progress:
     try:
         values = json.loads(text)
     except ValueError:
-        raise _Damaged(f"{path} is damaged: its metadata don't say how far the run is") from None
+        raise _Damaged(f"{path} is damaged: its metadata has no progress") from None
     if isinstance(values, dict) and (new := [key for key in values if key not in Progress.__dataclass_fields__]):
-        raise UserError(f"{path} was written by a newer version of translate-nmt (it has a field {new[0]!r}): install that version to go on")
+        raise UserError(f"{path} was written by a newer version of translate-nmt (it has a field {new[0]!r}): install that version to continue")
     try:
         return build(values, Progress, "progress")
     except UserError as error:

@@ -1,6 +1,6 @@
-"""The development set of a run: what a model scores on it, and whether its translations depend on their sources at all.
+"""The development set of a run: a model's scores on it, and whether its translations depend on their sources at all.
 
-validation.py measures the model in training on it, selection.py the average of its checkpoints, trial.py how long that takes.
+validation.py measures the model in training on it, selection.py the average of its checkpoints, trial.py the time of a validation.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from translate.training.loss import loss_sum
 from translate.translation.batching import length_batches
 from translate.translation.translator import Translator
 
-CLEAR_BLEU = 10.0  # from which on nobody doubts that a model has learnt something
-OWN_MARGIN = 5.0  # points of chrF++ by which translations that depend on their sources fit their own references better than others'
+CLEAR_BLEU = 10.0  # from here on a model has certainly learnt something
+OWN_MARGIN = 5.0  # chrF++ points by which translations that depend on their sources fit their own references better than others'
 COMPARED = 300  # sentences, at most
-SIMILAR_CHRF = 40.0  # chrF++ from which on references may be so similar that the comparison says nothing
+SIMILAR_CHRF = 40.0  # from here on the references may be too similar for the comparison
 
 
 @dataclass(frozen=True)
 class Result:
-    """Of one validation. bleu, chrf (chrF++): 0 to 100; loss: nats a target token; learnt: whether the translations depend on their sources."""
+    """Result of a validation. bleu, chrf (chrF++): 0 to 100; loss: nats per target token; learnt: the translations depend on their sources."""
 
     bleu: float
     chrf: float
@@ -40,8 +40,8 @@ class Result:
     learnt: bool
 
     def key(self, metric: str) -> tuple[float, ...]:
-        """By `training.metric`: of two results the greater one is better. Figures that look the same in the log are the same, and the next one
-        decides: BLEU, then chrF++, then the loss. Of a model that has learnt nothing both scores are chance, and only the loss counts."""
+        """Sort key by `training.metric`: greater is better. Values are rounded as in the log; ties go to the next of BLEU, chrF++ and loss. For
+        a model that has learnt nothing the scores are chance, and only the loss counts."""
         loss = -round(self.loss, 3)
         if metric == "loss":
             return (loss,)
@@ -55,13 +55,13 @@ class Result:
 class DevelopmentSet:
     """Sentence pairs that a model in training is measured on, always with the same decoder settings.
 
-    Of more than `most` pairs (0 = no limit) so many, spread evenly over the set: neighbours are often of one text.
+    Of a larger set, `most` pairs (0 = all) spread evenly over it: neighbours are often from the same text.
     """
 
     def __init__(
         self, pairs: Sequence[tuple[str, str]], name: str, most: int, beam: int, tokenizer: Tokenizer, max_tokens: int, tokenize: str
     ) -> None:
-        self.name, self.whole, self.beam, self.tokenize = name, len(pairs), beam, tokenize
+        self.name, self.total, self.beam, self.tokenize = name, len(pairs), beam, tokenize
         self.tokenizer, self.max_tokens = tokenizer, max_tokens
         pairs = spread(pairs, most)
         self.sources = [source for source, _ in pairs]
@@ -72,25 +72,25 @@ class DevelopmentSet:
 
     def __str__(self) -> str:
         """Such as "500 of 1,014 sentences of val"."""
-        size = f"{len(self):,}" if len(self) == self.whole else f"{len(self):,} of {self.whole:,}"
-        return f"{size} sentence{'s' if self.whole > 1 else ''} of {self.name}"
+        size = f"{len(self):,}" if len(self) == self.total else f"{len(self):,} of {self.total:,}"
+        return f"{size} sentence{'s' if self.total > 1 else ''} of {self.name}"
 
     @cached_property
     def ids(self) -> tuple[list[list[int]], list[list[int]]]:
-        """Of each side, cut to what the model takes."""
+        """Token ids of sources and targets, cut to the model's max_tokens."""
         sources, targets = self.tokenizer.encode_source(self.sources), self.tokenizer.encode_target(self.references)
         return [ids[: self.max_tokens] for ids in sources], [ids[: self.max_tokens] for ids in targets]
 
     @torch.no_grad()
     def loss(self, model: Transformer, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
-        """Negative log-likelihood of the references, the mean over their tokens, in nats; without dropout and label smoothing.
+        """Mean negative log-likelihood of the references' tokens, in nats, without dropout and label smoothing.
 
-        In batches of `batch_tokens`, padding included; where memory runs out, in smaller ones.
+        In batches of `batch_tokens`, padding included; smaller ones if memory runs out.
         """
         try:
             return self._loss(model, device, precision, batch_tokens)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or batch_tokens < self.max_tokens:  # then a sentence alone is too much
+            if not is_out_of_memory(error) or batch_tokens < self.max_tokens:  # a single sentence is too much
                 raise
         release_memory()
         return self.loss(model, device, precision, batch_tokens // 2)
@@ -99,8 +99,8 @@ class DevelopmentSet:
         sources, targets = self.ids
         total = 0.0
         model.eval()
-        for places in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
-            source, labels = (pad([side[place] for place in places]).to(device) for side in (sources, targets))
+        for indices in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
+            source, labels = (pad([side[index] for index in indices]).to(device) for side in (sources, targets))
             target = torch.cat([labels.new_full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
             with autocast(device, precision):
                 total += float(loss_sum(model.features(source, target), model.target_embedding.weight, labels, 0.0)[1])
@@ -117,19 +117,19 @@ class DevelopmentSet:
         """Append ten sentences, the same each time, spread over the set."""
         with open(path, "a", encoding="utf-8") as file:
             file.write(f"# step {step}\n")
-            for place in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
-                file.write(f"source     {self.sources[place]}\nreference  {self.references[place]}\noutput     {outputs[place]}\n\n")
+            for index in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
+                file.write(f"source     {self.sources[index]}\nreference  {self.references[index]}\noutput     {outputs[index]}\n\n")
 
 
 def spread(pairs: Sequence[tuple[str, str]], most: int) -> Sequence[tuple[str, str]]:
-    """`most` of `pairs` at even distances, in their order; all where there are no more, or `most` is 0."""
+    """`most` of `pairs`, evenly spaced and in order; all if there are no more, or if `most` is 0."""
     if not 0 < most < len(pairs):
         return pairs
-    return [pairs[place * len(pairs) // most] for place in range(most)]
+    return [pairs[index * len(pairs) // most] for index in range(most)]
 
 
 def set_name(corpora: Sequence[CorpusConfig]) -> str:
-    """What to call the development set: the names of its files, without language and packing, or of its splits."""
+    """The name of the development set: its files without language and compression suffix, or its splits."""
     names = []
     for corpus in corpora:
         pair = not (corpus.files or corpus.path)
@@ -146,18 +146,18 @@ def set_name(corpora: Sequence[CorpusConfig]) -> str:
 def has_learnt(outputs: Sequence[str], references: Sequence[str], bleu: float) -> bool:
     """Whether the outputs depend on their sources: they fit their own references better than those of other sentences.
 
-    It doesn't where the outputs are empty, all the same, or noise, whatever the score is that such outputs have on this set.
+    False for outputs that are empty, all the same, or noise, even if these score well on this set.
     """
     if not any(map(str.strip, outputs)):
         return False
-    if len(set(references)) == 1:  # nothing to tell apart
+    if len(set(references)) == 1:  # nothing to compare
         return True
     if len(set(outputs)) == 1:
         return False
     if bleu >= CLEAR_BLEU:
         return True
-    some = spread(list(zip(outputs, references)), COMPARED)
-    outputs, references = [output for output, _ in some], [reference for _, reference in some]
-    shifts = (0, len(some) // 3 or 1, len(some) * 2 // 3 or 1)
+    sample = spread(list(zip(outputs, references)), COMPARED)
+    outputs, references = [output for output, _ in sample], [reference for _, reference in sample]
+    shifts = (0, len(sample) // 3 or 1, len(sample) * 2 // 3 or 1)
     own, *others = (score(outputs, [[*references[shift:], *references[:shift]]], metrics=("chrf",))[0].value for shift in shifts)
     return own >= SIMILAR_CHRF or own - sum(others) / len(others) >= OWN_MARGIN

@@ -1,4 +1,4 @@
-"""What a run starts from: its tokenizer, its training data, its development pairs. All are read before anything is made of them."""
+"""The inputs of a run: tokenizer, training data and development pairs. All data is checked before the tokenizer is trained."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from translate.training.optim import check_schedule
 
 
 def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:
-    """The tokenizer (loaded, copied or trained now), the training pairs (from the cache where that has them) and the development pairs.
+    """The tokenizer (loaded, copied or trained), the training pairs (from the cache if possible) and the development pairs.
 
-    UserError for data that can't be used, test sets included: before anything is made of them, and not when the training has ended.
+    UserError for data that can't be used, test sets included: before the work begins, not at the end of training.
     """
     resumed = (folder / CONFIG).exists()
     errors = cheap_checks(config, log)
@@ -41,7 +41,7 @@ def load_held_out(data: DataConfig) -> list[tuple[str, str]]:
 
 
 def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> Tokenizer:
-    """The run's own, or one made now. With it config.yaml is written, and from then on the run exists."""
+    """The run's tokenizer, or a new one. A new one is saved with config.yaml, and from then on the run exists."""
     if (folder / CONFIG).exists():
         return ModelFolder(folder).tokenizer
     began = time.perf_counter()
@@ -53,7 +53,7 @@ def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> 
 
 
 def cheap_checks(config: Config, log: Callable[[str], None]) -> list[Finding]:
-    """Log the warnings, a line each, at every start of training; returns the errors."""
+    """Check the schedule and the data, log the warnings and return the errors."""
     errors = []
     schedule = [check_schedule(config, config.training.steps)] if config.training.steps else []
     for finding in (*schedule, *check_data(config, cheap=True)):

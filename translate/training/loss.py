@@ -14,7 +14,7 @@ from translate.tokenizer import PAD
 def loss_sum(features: Tensor, weight: Tensor, labels: Tensor, smoothing: float, r_drop: float = 0.0) -> tuple[Tensor, Tensor]:
     """Label-smoothed cross-entropy, summed over the labels that are not PAD.
 
-    The target distribution is (1 - smoothing) on the label + smoothing / V on every piece. With R-Drop, `features` hold the batch twice, under two
+    The target distribution is (1 - smoothing) on the label + smoothing / V on every piece. With R-Drop, `features` has the batch twice, with two
     draws of dropout: the loss is the mean of both cross-entropies plus r_drop / 2 times the mean of the two Kullback-Leibler divergences between
     their distributions, which is half of Liang et al.'s equation 4.
 
@@ -32,7 +32,7 @@ def loss_sum(features: Tensor, weight: Tensor, labels: Tensor, smoothing: float,
         return plain_loss(features, weight, labels, smoothing, r_drop)
     halves, labels = list(features.flatten(0, 1).chunk(2 if r_drop else 1)), labels.flatten()  # (B * T, D) each
     real = labels != PAD
-    if not real.is_cuda:  # to leave rows out, a GPU would have to be waited for
+    if not real.is_cuda:  # on a GPU, indexing by a mask would wait for the device
         halves, labels, real = [half[real] for half in halves], labels[real], real[real]
     if r_drop:
         return chunked_twin_loss(halves[0], halves[1], weight, labels, real, smoothing, r_drop)
@@ -40,7 +40,7 @@ def loss_sum(features: Tensor, weight: Tensor, labels: Tensor, smoothing: float,
 
 
 def plain_loss(features: Tensor, weight: Tensor, labels: Tensor, smoothing: float, r_drop: float) -> tuple[Tensor, Tensor]:
-    """`loss_sum` by torch's own functions, with all logits (B, T, V) at once."""
+    """`loss_sum` with torch's functions only, and all logits (B, T, V) in memory."""
     copies, real = 2 if r_drop else 1, labels != PAD
     logits = [half[real] for half in linear(features, weight).to(weight.dtype).chunk(copies)]  # (M, V)
     labels = labels[real]

@@ -49,13 +49,13 @@ FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files o
 
 ## Limits
 
-The model is made for sentences like those it was trained on. On other text it may be fluent and wrong, and it repeats what is wrong or biased in
-its data. Check what it writes before anything depends on it.
+The model is made for sentences like those it was trained on. On other text it may be fluent and wrong, and it repeats errors and biases of its
+data. Check its translations before you rely on them.
 """
 
 
 def write_model_card(folder: Path, config: Config, report: dict[str, Any]) -> None:
-    """`report`: of a training that has ended."""
+    """`report`: of a finished training."""
     with atomic_text(folder / CARD) as file:
         file.write(model_card(folder.absolute().name, config, report))
 
@@ -81,7 +81,7 @@ def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
 
 
 def describe(corpora: Sequence[CorpusConfig], local: bool) -> str:
-    """Their kinds and names; of a path the last part, since its folders are those of one machine. local: from data.folder."""
+    """Kinds and names of corpora; of a path only the last part, since its folders differ between machines. local: read from data.folder."""
     texts = []
     for corpus in corpora:
         kind = "text" if local and corpus.files else corpus.kind
@@ -93,7 +93,7 @@ def describe(corpora: Sequence[CorpusConfig], local: bool) -> str:
 
 
 def scores(report: dict[str, Any]) -> Iterator[str]:
-    """A list for the development set, and for each test set one with signatures and some translations."""
+    """Markdown: the scores of the development set; of each test set scores with signatures, and some translations."""
     if report.get("learnt") is False:
         yield "**The model has learnt nothing:** its translations of the development set hardly depend on their sources.\n"
     if chosen := report.get("chosen_on"):

@@ -24,7 +24,7 @@ def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimiz
 def learning_rate(config: OptimConfig, width: int, step: int, progress: float) -> float:
     """The rate of step `step` (from 1). `progress` is the share of the budget that is used up, 0 to 1.
 
-    Linear and cosine fall to 0 with the budget, be it steps or minutes; the other two go by the step alone.
+    Linear and cosine fall to 0 at the end of the budget, in steps or minutes; the other two depend only on the step.
     """
     warmup = max(config.warmup, 1)
     if config.schedule == "noam":  # equation 3
@@ -38,7 +38,7 @@ def learning_rate(config: OptimConfig, width: int, step: int, progress: float) -
 
 
 def check_schedule(config: Config, steps: int) -> Finding:
-    """Whether a run of `steps` has time for more than its warm-up, and a learning rate that a Transformer learns at."""
+    """Whether the warm-up is a small enough part of `steps`, and the peak learning rate is usual for a Transformer."""
     warmup, share = config.optim.warmup, config.optim.warmup / max(1, steps)
     peak = learning_rate(config.optim, config.model.width, max(1, min(warmup, steps)), 0.0)
     text = f"optim.warmup is {warmup:,} of {steps:,} steps, and the learning rate rises to {peak:.2g}"

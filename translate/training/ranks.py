@@ -1,7 +1,7 @@
-"""Several processes that train one model together, as torchrun starts them; a single process is the only rank.
+"""Data-parallel training by several processes, started by torchrun; a single process is the only rank.
 
-Every rank takes its share of each batch, so that the batches are those of a single process, and DistributedDataParallel (Li et al. 2020) adds up
-the gradients. What depends on a clock, a signal or a file is decided by one rank for all; otherwise they would diverge.
+Each rank takes its share of every batch, so the batches are those of a single process, and DistributedDataParallel (Li et al. 2020) averages the
+gradients. One rank decides for all what depends on a clock, a signal or a file; otherwise the ranks would diverge.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from translate.errors import UserError
 from translate.tokenizer import PAD
 
 T = TypeVar("T")
-# for the first rank, which prepares the corpus, validates and saves; torchrun notices at once when a rank dies
+# while the first rank prepares the corpus, validates and saves; torchrun itself notices when a rank dies
 LONGEST_WAIT = datetime.timedelta(hours=24)
 
 
@@ -40,19 +40,19 @@ class Ranks:
         """`model`, its gradients averaged over the ranks during the backward pass."""
         if self.size == 1:
             return model
-        # the table of positions is the same in all; the option's name changed with torch 2.13, which warns of the old one
+        # the only buffer, the positions, is the same in all ranks; torch 2.13 renamed the option and warns about the old name
         names = inspect.signature(nn.parallel.DistributedDataParallel).parameters
         options: dict[str, Any] = {"forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers": False}
         return nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True, **options)
 
     def no_sync(self, model: nn.Module) -> contextlib.AbstractContextManager[None]:
-        """Inside, the gradients of a model from `parallel` are not averaged: each rank adds up its own."""
+        """Context in which the gradients of a model from `parallel` are not averaged: each rank accumulates its own."""
         return model.no_sync() if isinstance(model, nn.parallel.DistributedDataParallel) else contextlib.nullcontext()
 
     def share(self, batch: Batch) -> Batch:
-        """Every `size`-th sentence of `batch`: sorted by length, so each rank gets about as many tokens. `tokens` stays that of the whole.
+        """Every `size`-th sentence of `batch`. Batches are sorted by length, so the ranks get about equally many tokens. `tokens` stays the total.
 
-        A rank for which none is left gets one without labels: it must take part in the sum of the gradients.
+        A rank without a sentence gets one without labels, since every rank must take part in averaging the gradients.
         """
         if self.size == 1:
             return batch
@@ -74,19 +74,19 @@ class Ranks:
         return int(shared)
 
     def barrier(self) -> None:
-        """Wait until all ranks are here."""
+        """Wait until all ranks get here."""
         if self.size > 1:
             distributed.all_reduce(torch.zeros(()))
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """Run `make` in the first rank only and return its result in all. An exception there ends the others at once, without messages of theirs."""
+        """Run `make` only in the first rank and return its result in all. If it raises, the other ranks exit without a message."""
         if self.size == 1:
             return make()
         outcome: list[Any] = [False, None]
         try:
             if self.first:
                 outcome = [True, make()]
-        finally:  # even after an exception, or the others would wait for ever
+        finally:  # also after an exception: the others would wait forever
             distributed.broadcast_object_list(outcome, src=0, device=torch.device("cpu"))
         if not outcome[0]:
             raise SystemExit(2)
@@ -94,15 +94,15 @@ class Ranks:
         return result
 
     def after_first(self, make: Callable[[], T]) -> T:
-        """Run `make` in the first rank, then in the others, which find the files that it wrote."""
-        made: list[T] = []
-        self.from_first(lambda: made.append(make()))
-        return made[0] if made else make()
+        """Run `make` in the first rank, then in the others, which find the files it wrote."""
+        results: list[T] = []
+        self.from_first(lambda: results.append(make()))
+        return results[0] if results else make()
 
 
 @contextlib.contextmanager
 def join_ranks(device: torch.device) -> Iterator[Ranks]:
-    """The ranks that torchrun started this process with, connected while the block runs."""
+    """Context in which this process is connected to the ranks that torchrun started."""
     if not distributed.is_available() or not distributed.is_torchelastic_launched():
         yield Ranks()
         return

@@ -37,17 +37,17 @@ from translate.training.stopping import Stop, Stopped, catch_signals
 from translate.training.update import Update, Updater
 from translate.training.validation import Validation
 
-SKIPPED_IN_A_ROW = 20  # steps with a non-finite gradient before the run goes back
-EXPLODED = 1.5  # times the lowest loss and 1 nat more: a loss does not rise as far while the model learns
-RETURNS = 3  # to the save of the last validation before the run gives up
+MAX_SKIPPED = 20  # steps in a row with a non-finite gradient, before the run goes back
+EXPLODED = 1.5  # times the lowest loss, plus 1 nat: a loss does not rise that far while the model learns
+MAX_RETURNS = 3  # to the save of the last validation, before the run gives up
 
 
 def train(config: Config) -> dict[str, Any]:
     """Train until the budget of `config.training` is used up, then evaluate on the test sets. Returns the report, as in report.json.
 
-    Everything goes to the folder `config.run`; the same call on a run that was interrupted goes on at the same batch. For a run that had finished
-    already nothing is done: its report has one more key, `finished_before`. Under torchrun the first process gets the report, the others {}.
-    Works from any thread; in the main thread a signal raises Stopped, after a save. UserError for settings or data that can't be used.
+    Everything is written to the folder `config.run`; the same call resumes an interrupted run at the same batch. Nothing is done for a finished
+    run: its report has one more key, `finished_before`. Under torchrun the first process gets the report, the others {}. Works in any thread; in
+    the main thread a signal raises Stopped, after a save. UserError for settings or data that can't be used.
     """
     config = check_budget(from_dict(dataclasses.asdict(config)))
     folder, device = Path(expand_path(config.run)), choose_device(config.training.device)
@@ -83,7 +83,7 @@ class Run:
         self.stream = BatchStream(data, bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest, pin=pin)
         self.meter, self.stop = Meter(device), Stop()
         self.restore()
-        self.began = time.perf_counter() - self.progress.seconds  # as if the run had never stopped
+        self.began = time.perf_counter() - self.progress.seconds  # earlier starts included
         log.cut_after(self.progress.step)
         if self.progress.step:
             log.info(f"resumed at step {self.progress.step:,}")
@@ -91,7 +91,7 @@ class Run:
         self.apply_limits()
 
     def loop(self) -> None:
-        """Step until the budget or the patience is used up. Stopped, after a save, where a signal comes before."""
+        """Step until the budget or the patience is used up. A signal raises Stopped, after a save."""
         with self.stream, catch_signals(single=self.ranks.size == 1) as self.stop:
             if not self.progress.step:
                 self.save()  # to go back to
@@ -100,8 +100,8 @@ class Run:
                 batches = list(itertools.islice(self.batches, self.settings.accumulate))
                 update = self.updater.update(batches, self.progress.step, rate, self.log.info)
                 self.count(batches, update)
-                if self.skipped_in_a_row >= SKIPPED_IN_A_ROW:
-                    self.go_back(f"{SKIPPED_IN_A_ROW} steps in a row had a gradient that is not finite")
+                if self.skipped_in_a_row >= MAX_SKIPPED:
+                    self.go_back(f"{MAX_SKIPPED} steps in a row had a gradient that is not finite")
                 elif self.progress.step % self.settings.log_every == 0 and self.meter.tokens:
                     self.log_step(update.norm, rate, used)
                 if self.progress.step % self.settings.validate_every == 0 and self.progress.step > self.progress.validated:
@@ -110,26 +110,26 @@ class Run:
                 if self.ranks.first and self.checkpoints.due():
                     self.save()
             if not self.progress.finished:
-                self.progress.finished = True  # from here on there is no further step, whatever happens
+                self.progress.finished = True  # no more steps, even if the validation is interrupted
                 self.validate() if self.progress.validated < self.progress.step else self.save()
             self.end_if_stopped(save=False)
 
     def used(self) -> float:
-        """The share of the budget that is used up, 0 to 1, by the first rank's clock."""
+        """The share of the budget that is used up, 0 to 1, measured by the first rank."""
         if overtime := budget.overtime(self.settings, self.progress, self.seconds):
             self.log.once("overtime", overtime)
         return self.ranks.from_first(lambda: budget.used(self.settings, self.progress, self.seconds))
 
     @property
     def seconds(self) -> float:
-        """Of the run so far, over all its starts."""
+        """The time of training so far, over all starts."""
         return time.perf_counter() - self.began
 
     def rate(self, used: float) -> float:
         return self.progress.rate_factor * learning_rate(self.config.optim, self.config.model.width, self.progress.step + 1, used)
 
     def count(self, batches: list[Batch], update: Update) -> None:
-        """Count this step, done or left out."""
+        """Count this step, done or skipped."""
         progress = self.progress
         progress.step += 1
         progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
@@ -140,10 +140,10 @@ class Run:
         else:
             progress.skipped += 1
             self.skipped_in_a_row += 1
-            self.log.info(f"step {progress.step:,}: the gradient is not finite, so this step is left out")
+            self.log.info(f"step {progress.step:,}: the gradient is not finite, so this step is skipped")
 
     def validate(self) -> None:
-        """The first rank validates and saves; the others get its progress."""
+        """Validate and save in the first rank; the others get its progress."""
 
         def measure() -> Progress:
             began = time.perf_counter()
@@ -163,30 +163,30 @@ class Run:
                 self.checkpoints.save(self.model, self.updater.optimizer, self.progress)
 
     def restore(self, validated: bool = False) -> None:
-        """Model, optimizer and progress as of the last save, or of the last validation; a new run leaves them as they are."""
+        """Load model, optimizer and progress from the last save, or that of the last validation; a new run has none."""
         progress = self.checkpoints.load(self.model, self.updater.optimizer, self.log.info, validated) or Progress(data=self.data.fingerprint)
-        self.ranks.barrier()  # else the first could write its next save while another still reads this one
+        self.ranks.barrier()  # the first must not write its next save while another reads this one
         self.progress = self.ranks.from_first(lambda: self.validation.remeasure_best(progress))
         self.batches = self.stream.batches_from(self.progress.epoch, self.progress.position)
         self.skipped_in_a_row = 0
         self.meter.reset()
 
     def go_back(self, reason: str) -> None:
-        """To the save of the last validation, at half the rate. UserError, with a hint, where that has been tried often enough."""
+        """Continue from the save of the last validation at half the rate. UserError after MAX_RETURNS times."""
         returns, factor, step = self.progress.returns, self.progress.rate_factor, self.progress.step
-        if returns >= RETURNS:
+        if returns >= MAX_RETURNS:
             raise UserError(
-                f"{reason}, at step {step:,}, and going back to the last save at half the rate did not help {RETURNS} times: "
+                f"{reason}, at step {step:,}, and going back to the last save at half the rate did not help {MAX_RETURNS} times: "
                 "lower optim.rate, set optim.clip=1 or training.precision=fp32"
             )
         self.restore(validated=True)
         self.progress.returns, self.progress.rate_factor, self.progress.finished = returns + 1, factor / 2, False
-        self.log.info(f"{reason}, at step {step:,}: going back to step {self.progress.step:,}, on with {factor / 2:g} of the recipe's rate")
+        self.log.info(f"{reason}, at step {step:,}: going back to step {self.progress.step:,}, with {factor / 2:g} of the recipe's rate")
         self.log.cut_after(self.progress.step)
         self.save()
 
     def end_if_stopped(self, save: bool) -> None:
-        """Raise Stopped where any rank got a signal."""
+        """Raise Stopped if any rank got a signal."""
         if number := self.ranks.maximum(self.stop.number):
             if save:
                 self.save()
@@ -195,7 +195,7 @@ class Run:
             raise stopped
 
     def log_start(self) -> None:
-        """Log what is trained, on what, and for how long."""
+        """Log the size of model and data, the limits, and the hardware."""
         settings, processes = self.settings, f" in each of {self.ranks.size} processes" if self.ranks.size > 1 else ""
         limits = [f"{settings.minutes:g} minutes"] if settings.minutes else []
         limits += [f"{settings.steps:,} steps"] if settings.steps else []
@@ -208,16 +208,17 @@ class Run:
         self.log.info(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
 
     def apply_limits(self) -> None:
-        """They may differ from those of the last start: a larger budget goes on where the smaller one ended."""
+        """Log if the limits differ from those of the last start: a larger budget continues where the smaller one ended."""
         progress = self.progress
         before, now = progress.limits, budget.limits(self.settings)
         if before and before != now:
             progress.finished, used = False, self.used()
             rate = self.rate(used)
-            self.log.info(budget.change(before, now, used, f"the {self.config.optim.schedule} schedule goes on from there, at a rate of {rate:.3g}"))
+            schedule = f"the {self.config.optim.schedule} schedule continues from there, at a rate of {rate:.3g}"
+            self.log.info(budget.change(before, now, used, schedule))
 
     def log_step(self, norm: float, rate: float, used: float) -> None:
-        """Log the mean loss and the speed since the last time. Where the loss has exploded, go back to the last save."""
+        """Log the mean loss and the speed since the last log line. If the loss has exploded, go back to the last save."""
         progress = self.progress
         loss, speed = float(self.ranks.total(self.meter.likelihood)) / self.meter.tokens, self.meter.tokens_per_second
         if loss > EXPLODED * progress.lowest_loss + 1:
@@ -231,14 +232,14 @@ class Run:
         self.log.record(progress.step, **values)
 
     def finish(self) -> dict[str, Any]:
-        """Choose the best weights, and the length penalty with which they search best; evaluate; write the report, and return it."""
+        """Choose the best weights and the best length penalty for them, evaluate, write the report and return it."""
         folder = self.bundle.folder
         chosen = choose_weights(self.validation, self.progress)
-        self.progress.seconds = self.seconds  # of the budget: the length penalty and the tests come after it
+        self.progress.seconds = self.seconds  # without the length penalty and the tests
         chosen = {**chosen, **choose_length_penalty(self.validation, chosen.get("learnt", False))}
         self.log.info(f"the model is in {folder}: its weights are {chosen['weights']}")
         tests = evaluate_tests(self.validation.translator(), self.bundle.config) if self.config.data.test else {}
-        (folder / REPORT).unlink(missing_ok=True)  # what it holds is of other weights
+        (folder / REPORT).unlink(missing_ok=True)  # it may be about other weights
         write_report(folder, self.report(chosen), tests)
         report = read_report(folder)
         write_model_card(folder, self.bundle.config, report)

@@ -1,7 +1,7 @@
-"""A run's folder: is it new, half done or finished, and is it this run's?
+"""A run's folder: is it new, unfinished or finished, and does it belong to this run?
 
-A run is identified by what its weights depend on so far: settings, and the content of its training data, wherever the files are. Everything else
-may change from start to start, and is then written into the run folder.
+A run is identified by what its weights depend on: settings, and the content of its training data, wherever the files are. Everything else may
+change from start to start, and is then updated in the run folder.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.inputs import load_held_out
 from translate.training.runlog import SAMPLES
 
-# Settings that no weight of the steps so far depends on: how and where a run is done, for how long, what is logged, measured and kept.
+# Settings that the weights of the steps so far don't depend on: where and for how long to train, what is logged, measured and kept.
 MAY_CHANGE = (
     "run", "resume", "verify_resume", "data.folder", "data.train", "data.validation", "data.test", "data.workers", "data.cache", "tokenizer.path",
     "training.steps", "training.minutes", "training.min_steps", "training.patience", "training.log_every", "training.keep", "training.average",
     "training.validate_every", "training.validate_sentences", "training.validate_beam", "training.metric", "training.device", "training.threads",
     "training.compile", "training.tensorboard", "decoding",
 )  # fmt: skip
-# what is left of a run that was killed before its config.yaml was written
+# files of a run that was killed before its config.yaml was written
 LEFTOVERS = {"train.log", "metrics.jsonl", SOURCE_FILE, TARGET_FILE, "tensorboard"}
 SHOWN = 5  # changed settings that a message names
 
 
 def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
-    """Make the folder, or check that it holds this run; it is locked until `stack` closes.
+    """Create the folder, or check that it holds this run, and lock it until `stack` closes.
 
-    Returns whether the run is finished already, with a line on stderr. Settings that may change are written into the folder.
-    UserError for a folder with another run (names the first difference), with anything else, or in which another process trains.
+    Returns whether the run is finished already, with a line on stderr. Changed settings are written to the folder.
+    UserError for a folder with another run (names the first difference) or other files, or in which another process trains.
     """
     lock = exclusive(folder / ".lock", f"another process is training in {folder}: wait for it, or choose another folder with run=FOLDER")
     if not config.resume and (folder / CONFIG).exists():
@@ -56,7 +56,7 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
+        raise UserError(f"could not create the run folder {folder}: {error.strerror}; choose another with run=FOLDER") from None
     if not (folder / CONFIG).exists():
         others = sorted(path.name for path in folder.iterdir() if path.name not in LEFTOVERS and not path.name.startswith("."))
         if others:
@@ -65,7 +65,7 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
         remove_unfinished(folder)
         return False
     run = _ExistingRun(folder, config) if _report(folder) else None
-    if not (run and run.finished) or run.outdated:  # else there is nothing to write, and the folder may be read-only
+    if not (run and run.finished) or run.outdated:  # otherwise write nothing: the folder may be read-only
         stack.enter_context(lock)
         remove_unfinished(folder)
         run = _ExistingRun(folder, config)
@@ -79,7 +79,7 @@ def claim(folder: Path, config: Config, stack: contextlib.ExitStack) -> bool:
 
 
 class _ExistingRun:
-    """The run in a folder, compared with `config`. UserError where `config` is that of another run."""
+    """The run in a folder, compared with `config`. UserError if `config` is that of another run."""
 
     def __init__(self, folder: Path, config: Config) -> None:
         self.folder, self.config = folder, config
@@ -95,32 +95,33 @@ class _ExistingRun:
                 f"{folder} holds a model without checkpoints, so its training can't be continued: translate with `translate file -m {folder}`, "
                 "choose another folder with run=FOLDER, or start over with resume=false"
             )
-        # without a save, the tokenizer may be one of data that have changed since
+        # without a save, the data may have changed since the tokenizer was trained
         self.must_start_over = not started and bool(self.difference or not self.progress)
         self.finished = self._finished()
         self.new = dataclasses.replace(config, run=self.old.run, resume=True)
-        if config.decoding.length_penalty is None:  # the run has chosen it, or will at its end
+        if config.decoding.length_penalty is None:  # chosen at the end of the run
             self.new.decoding = dataclasses.replace(config.decoding, length_penalty=self.old.decoding.length_penalty)
-        if self.finished:  # keeps the limits that it had
+        if self.finished:  # keep its limits
             kept = {name: getattr(self.old.training, name) for name in budget.LIMITS}
             self.new.training = dataclasses.replace(config.training, **kept)
         self.outdated = bool(differences(self.old, self.new)) or _manifest(folder, self.new) is not None
 
     def _difference(self) -> str:
-        """Why `config` can't continue this run, with hints; nothing where it can."""
+        """Why `config` can't continue this run, with hints; "" if it can."""
         old, config = self.old, self.config
         otherwise = "choose another folder with run=FOLDER, or start over with resume=false, which renames the folder"
-        weights = [[corpus.weight for corpus in each.data.train] for each in (old, config)]
-        found = first_difference(old, config, MAY_CHANGE)
-        if not found and len(weights[0]) == len(weights[1]) and weights[0] != weights[1]:
-            found = next(f"data.train.{n}.weight is {b!r} now and was {a!r}" for n, (a, b) in enumerate(zip(*weights)) if a != b)
-        if not found and old.tokenizer.path != config.tokenizer.path and not _same_tokenizer(self.folder, config):
-            found = f"tokenizer.path is {config.tokenizer.path!r} now and was {old.tokenizer.path!r}"
-        if found:
-            return f"{self.folder} holds a run with another configuration: {found}; to continue that run, set it back; otherwise {otherwise}"
+        old_weights, weights = ([corpus.weight for corpus in settings.data.train] for settings in (old, config))
+        difference = first_difference(old, config, MAY_CHANGE)
+        if not difference and len(old_weights) == len(weights) and old_weights != weights:
+            pairs = enumerate(zip(old_weights, weights))
+            difference = next(f"data.train.{n}.weight is {new!r} now and was {before!r}" for n, (before, new) in pairs if before != new)
+        if not difference and old.tokenizer.path != config.tokenizer.path and not _same_tokenizer(self.folder, config):
+            difference = f"tokenizer.path is {config.tokenizer.path!r} now and was {old.tokenizer.path!r}"
+        if difference:
+            return f"{self.folder} holds a run with another configuration: {difference}; to continue that run, set it back; otherwise {otherwise}"
         fingerprint = self.progress.data if self.progress else (self.report or {}).get("data", {}).get("fingerprint", "")
-        new_place = old.data.train != config.data.train or old.data.folder != config.data.folder
-        if not fingerprint or (self.report and not new_place):
+        moved = old.data.train != config.data.train or old.data.folder != config.data.folder
+        if not fingerprint or (self.report and not moved):
             return ""
         if (now := fingerprint_of(config.data, ModelFolder(self.folder).tokenizer)) != fingerprint:
             return (
@@ -130,18 +131,18 @@ class _ExistingRun:
         return ""
 
     def _finished(self) -> bool:
-        if not self.report or not self.progress:  # the checkpoints of a finished run may be deleted
+        if not self.report or not self.progress:  # a finished run's checkpoints may be deleted
             return bool(self.report)
         if not self.progress.limits:  # saved by a version that didn't store them
             self.progress.limits, self.progress.finished = budget.limits(self.old.training), True
-        # a report of fewer steps is that of before the run was extended
+        # a report with fewer steps is from before the run was extended
         return bool(self.report["steps"] == self.progress.step) and budget.is_over(self.config.training, self.progress)
 
     def update(self) -> None:
-        """Write the settings that have changed into the folder."""
+        """Write changed settings to the folder."""
         if new := differences(self.old, self.new):
             if any(key.startswith("data.") for key, _, _ in new):
-                load_held_out(self.config.data)  # data that can't be read are not written down
+                load_held_out(self.config.data)  # UserError if it can't be read: then change nothing
             changes = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
             more = [f"{len(new) - SHOWN} more"] if len(new) > SHOWN else []
             print(f"settings of {self.folder} that changed: {'; '.join([*changes, *more])}", file=sys.stderr)
@@ -150,7 +151,7 @@ class _ExistingRun:
             write_weights(self.folder / WEIGHTS, read_weights(self.folder / WEIGHTS), metadata)
 
     def clear(self) -> None:
-        """Remove what a run without a step has written; config.yaml last, so that the folder stays a run folder until then."""
+        """Remove the files of a run without a step; config.yaml last, so that the folder remains a run folder until then."""
         if self.progress:
             print(f"{self.folder} holds a run without a step, which is replaced ({self.difference.partition(';')[0]})", file=sys.stderr)
         for name in ("checkpoints", "tensorboard"):
@@ -165,7 +166,7 @@ class _ExistingRun:
 
 
 def _train_longer(settings: TrainingConfig, progress: Progress | None) -> str:
-    """The hint on how a finished run can go on, and a comma; nothing where its checkpoints are gone."""
+    """The hint on how to extend a finished run, with a comma; "" if its checkpoints are gone."""
     if not progress:
         return ""
     if budget.out_of_patience(settings, progress):
@@ -175,7 +176,7 @@ def _train_longer(settings: TrainingConfig, progress: Progress | None) -> str:
 
 
 def _report(folder: Path) -> dict[str, Any] | None:
-    """report.json of a finished training; None where there is none, or only what `translate evaluate` wrote."""
+    """report.json of a finished training; None if there is none, or only that of `translate evaluate`."""
     try:
         report = read_report(folder)
     except (UserError, OSError):
@@ -194,7 +195,7 @@ def _same_tokenizer(folder: Path, config: Config) -> bool:
 
 
 def _manifest(folder: Path, config: Config) -> dict[str, str] | None:
-    """New metadata for the weights where their manifest has other settings than `config`; else None."""
+    """New metadata for the weights if their manifest has other settings than `config`; else None."""
     path = folder / WEIGHTS
     if not path.exists():
         return None
@@ -210,7 +211,7 @@ def _manifest(folder: Path, config: Config) -> dict[str, str] | None:
 
 
 def move_away(folder: Path) -> None:
-    """Rename the folder of a run to FOLDER.1, or the first number that is free, so that another run can start in its place."""
+    """Rename a run's folder to FOLDER.1, or the first free number, so that another run can start there."""
     number = 1
     while (target := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1

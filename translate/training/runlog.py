@@ -1,6 +1,6 @@
-"""What a training run reports as it goes on: train.log and stderr for people, metrics.jsonl for programs, a progress bar on a terminal.
+"""The logs of a training run: train.log and stderr for people, metrics.jsonl for programs, a progress bar on a terminal.
 
-`RunLog` writes; `Meter` counts what goes into a line.
+`RunLog` writes; `Meter` measures loss and speed.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from tqdm import tqdm
 
 from translate.errors import UserError
 
-SAMPLES, SAMPLE_HEAD = "samples.txt", "# step "  # of the development set, at each validation
+SAMPLES, SAMPLE_HEAD = "samples.txt", "# step "  # translations of the development set, at each validation
 
 
 class Meter:
-    """Loss and speed of the steps since the last line of the log. Validations don't count as time."""
+    """Loss and speed of the steps since the last log line, without the time of validations."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.reset()
 
     def reset(self) -> None:
-        self.likelihood = torch.zeros((), device=self.device)  # stays on the device: nothing waits for it until the line is written
+        self.likelihood = torch.zeros((), device=self.device)  # stays on the device, to avoid a synchronization at each step
         self.tokens, self.began = 0, time.perf_counter()
 
     def add(self, likelihood: Tensor, tokens: int) -> None:
-        """Of one step: the negative log-likelihood of its labels, and how many they are."""
+        """Add a step: the negative log-likelihood of its labels, and their number."""
         self.likelihood += likelihood
         self.tokens += tokens
 
     def pause(self, seconds: float) -> None:
-        """Leave these out of the speed."""
+        """Exclude these from the speed."""
         self.began += seconds
 
     @property
@@ -70,7 +70,7 @@ class RunLog:
         self.text.flush()
 
     def once(self, topic: str, message: str) -> None:
-        """`info`, but only the first message of its topic."""
+        """`info`, but only for the first message of a topic."""
         if topic not in self.topics:
             self.topics.add(topic)
             self.info(message)
@@ -84,7 +84,7 @@ class RunLog:
                 self.board.add_scalar(name, value, step)
 
     def cut_after(self, step: int) -> None:
-        """Drop what metrics.jsonl, samples.txt and TensorBoard hold past `step`, where a resumed run begins, and an unfinished line."""
+        """Remove entries after `step`, where a resumed run begins, and incomplete lines from metrics.jsonl, samples.txt and TensorBoard."""
         if self.silent:
             return
         self.metrics.seek(0)
@@ -98,19 +98,19 @@ class RunLog:
             self.board = _tensorboard(self.folder, purge_step=step + 1)
 
     def progress(self, share: float, status: str) -> None:
-        """Draw the bar at `share` (0 to 1) of the budget; where stderr is not a terminal, log the status."""
+        """Draw the bar at `share` (0 to 1) of the budget; if stderr is not a terminal, log the status."""
         if self.bar is None:
-            form = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left, {desc}"
-            self.bar = tqdm(total=1.0, initial=share, bar_format=form, file=sys.stderr, disable=None, dynamic_ncols=True, mininterval=0.5)
+            bar_format = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left, {desc}"
+            self.bar = tqdm(total=1.0, initial=share, bar_format=bar_format, file=sys.stderr, disable=None, dynamic_ncols=True, mininterval=0.5)
         if self.bar.disable:
             self.info(f"{share:4.0%} {status}")
         self.bar.set_description_str(status, refresh=False)
         self.bar.update(share - self.bar.n)
 
     def close(self) -> None:
-        for part in (self.bar, self.board, self.metrics, self.text):
-            if part is not None:
-                part.close()
+        for output in (self.bar, self.board, self.metrics, self.text):
+            if output is not None:
+                output.close()
 
     def __enter__(self) -> RunLog:
         return self
@@ -120,7 +120,7 @@ class RunLog:
 
 
 def _step_of(line: str) -> float:
-    """Of a line of metrics.jsonl; infinite if it is damaged."""
+    """The step of a line of metrics.jsonl; infinity if the line is damaged."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
@@ -128,7 +128,7 @@ def _step_of(line: str) -> float:
 
 
 def _cut_samples(path: Path, step: int) -> None:
-    """Samples are blocks that begin with `# step N`."""
+    """Remove the samples after `step`; each block begins with `# step N`."""
     if not path.exists():
         return
     with open(path, "rb+") as file:

@@ -1,6 +1,6 @@
 """The choice at the end of a run, on the development set: the best checkpoint or the average of the last few, then the length penalty.
 
-The run's progress is not changed: stopped at any point, the next start makes the same choice.
+The run's progress is not changed, so if this is interrupted, the next start makes the same choice.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from translate.training.development import Result, spread
 from translate.training.validation import Validation, best_result
 
 ALPHAS = (0.5, 0.75, 1.0, 1.25, 1.5)
-SENTENCES = 500  # at most, on which they are tried: a search each
+SENTENCES = 500  # at most, on which each alpha is tried
 METRICS = {"bleu": "BLEU", "chrf": "chrF++", "loss": "loss"}
 
 
 def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]:
-    """Load and write the weights of the best validation, or the average of the last few if that is better by the same comparison.
+    """Load and write the weights of the best validation, or the average of the last few if it is better by the same metric.
 
     Returns the entries of report.json about the choice.
     """
@@ -50,22 +50,22 @@ def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]
     return {
         "weights": chosen, "dev_bleu": best.bleu, "dev_chrf": best.chrf, "dev_loss": best.loss, "learnt": best.learnt,
         "chosen_on": {
-            "set": development.name, "sentences": len(development), "of": development.whole, "metric": metric, "beam": development.beam
+            "set": development.name, "sentences": len(development), "of": development.total, "metric": metric, "beam": development.beam
         },
     }  # fmt: skip
 
 
 def _nothing_learnt(validation: Validation, best: Result) -> str:
     outputs = validation.development.translate(validation.translator())
-    blank, kinds = sum(not output.strip() for output in outputs), len(set(outputs))
+    blank, distinct = sum(not output.strip() for output in outputs), len(set(outputs))
     if 2 * blank > len(outputs):
-        seen = f"{blank:,} of {len(outputs):,} are empty"
-    elif 10 * kinds < len(outputs) or kinds == 1:
-        seen = f"{len(outputs):,} sentences have {kinds:,} different translation{'s' if kinds > 1 else ''}"
+        symptom = f"{blank:,} of {len(outputs):,} are empty"
+    elif 10 * distinct < len(outputs) or distinct == 1:
+        symptom = f"{len(outputs):,} sentences have {distinct:,} different translation{'s' if distinct > 1 else ''}"
     else:
-        seen = "they fit their references hardly better than those of other sentences"
+        symptom = "they fit their references hardly better than those of other sentences"
     return (
-        f"THE MODEL HAS LEARNT NOTHING: its translations of the development set hardly depend on their sources ({seen}; {best}), so the "
+        f"THE MODEL HAS LEARNT NOTHING: its translations of the development set hardly depend on their sources ({symptom}; {best}), so the "
         "loss chose its weights; train for longer, look at the data with `translate check`, or try another optim.rate"
     )
 
@@ -73,8 +73,8 @@ def _nothing_learnt(validation: Validation, best: Result) -> str:
 def choose_length_penalty(validation: Validation, learnt: bool) -> dict[str, Any]:
     """Search part of the development set with several length penalties, and write the best to config.yaml and the bundle's manifest.
 
-    Only where the recipe leaves decoding.length_penalty open. Without a development set, at beam 1, or where the model has learnt nothing, it is
-    LENGTH_PENALTY. Returns the entry of report.json about it.
+    Only if decoding.length_penalty is null. Without a development set, with beam 1, or if the model has learnt nothing, it is LENGTH_PENALTY.
+    Returns its entry in report.json.
     """
     bundle, decoding = validation.bundle, validation.bundle.config.decoding
     if decoding.length_penalty is not None:
@@ -83,7 +83,7 @@ def choose_length_penalty(validation: Validation, learnt: bool) -> dict[str, Any
     decoding = dataclasses.replace(decoding, length_penalty=alpha)
     bundle.config = dataclasses.replace(bundle.config, decoding=decoding)
     write_config(bundle.folder, bundle.config, bundle.tokenizer)
-    write_model(bundle, validation.data)  # now the manifest has one
+    write_model(bundle, validation.data)  # its manifest has the length penalty
     return {"length_penalty": {"chosen": alpha, **figures}}
 
 
@@ -91,17 +91,17 @@ def _best_alpha(validation: Validation) -> tuple[float, dict[str, Any]]:
     pairs, translator, beam = spread(validation.pairs, SENTENCES), validation.translator(), validation.bundle.config.decoding.beam
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
     order = ("chrf", "bleu") if validation.metric == "chrf" or validation.without_bleu else ("bleu", "chrf")
-    tried = {}
+    scores = {}
     for alpha in ALPHAS:
         outputs = translator.translate(sources, length_penalty=alpha)
-        tried[alpha] = {
-            metric: round(scored.value, 2)
-            for metric, scored in zip(order, score(outputs, [references], metrics=order, tokenize=validation.development.tokenize))
+        scores[alpha] = {
+            metric: round(result.value, 2)
+            for metric, result in zip(order, score(outputs, [references], metrics=order, tokenize=validation.development.tokenize))
         }
-    alpha = max(ALPHAS, key=lambda alpha: (*tried[alpha].values(), -abs(alpha - LENGTH_PENALTY)))  # BLEU may be 0 throughout
+    alpha = max(ALPHAS, key=lambda alpha: (*scores[alpha].values(), -abs(alpha - LENGTH_PENALTY)))  # BLEU may be 0 for all
     metric = order[0]
-    shown = {alpha: values[metric] for alpha, values in tried.items()}
-    figures = ", ".join(f"{value:.2f} with {alpha:g}" for alpha, value in shown.items())
+    values = {alpha: scores[alpha][metric] for alpha in ALPHAS}
+    figures = ", ".join(f"{value:.2f} with {alpha:g}" for alpha, value in values.items())
     size = f"{len(pairs):,} sentences of {validation.development.name}"
-    validation.log.info(f"length penalty {alpha:g}: of {size}, beam {beam}, {METRICS[metric]} is {figures}")
-    return alpha, {METRICS[metric]: shown, "sentences": len(pairs), "of": validation.development.whole, "beam": beam}
+    validation.log.info(f"length penalty {alpha:g}: on {size}, beam {beam}, {METRICS[metric]} is {figures}")
+    return alpha, {METRICS[metric]: values, "sentences": len(pairs), "of": validation.development.total, "beam": beam}

@@ -1,4 +1,4 @@
-"""The signals that stop a run after the current step: from users, a terminal that closes, a cluster that takes its machine back."""
+"""The signals that stop a run after the current step: from the user, a closing terminal, a cluster that reclaims the machine."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-# SIGUSR1, SIGUSR2: Slurm's --signal, before the time limit; SIGXCPU: a limit of CPU time. Windows lacks most of them.
+# SIGUSR1, SIGUSR2: Slurm's --signal, before the time limit; SIGXCPU: the CPU time limit. Windows lacks most of them.
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-ALWAYS = ("SIGINT", "SIGTERM")  # the others are left alone where they are ignored, as `nohup` does with SIGHUP
+ALWAYS = ("SIGINT", "SIGTERM")  # the others stay ignored if they are, as SIGHUP is under `nohup`
 
 
 class Stopped(KeyboardInterrupt):
-    """A run was stopped by the signal `number`, after it had been saved."""
+    """A run was saved and stopped by the signal `number`."""
 
     def __init__(self, number: int, step: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name} at step {step:,} and saved; the same command goes on from here")
+        super().__init__(f"stopped by {signal.Signals(number).name} at step {step:,} and saved; the same command resumes it")
         self.number = number
 
 
 class Stop:
-    """number: of the first signal, 0 so far."""
+    """number: the first signal received, 0 if none."""
 
     def __init__(self) -> None:
         self.number, self.saving = 0, False
 
     @contextlib.contextmanager
     def defer(self) -> Iterator[None]:
-        """While the block runs, a save, no signal ends the process."""
+        """Within the block, which saves, no signal ends the process."""
         self.saving = True
         try:
             yield
@@ -40,10 +40,10 @@ class Stop:
 
 @contextlib.contextmanager
 def catch_signals(single: bool) -> Iterator[Stop]:
-    """While the block runs, a signal only sets Stop.number. A second one acts at once, except during a save, and only in a `single` process:
-    torchrun forwards signals that its processes have already got from the terminal. Outside the main thread Python has no signals, and nothing
-    changes."""
-    stop, old = Stop(), dict[int, Any]()  # the handlers that were there
+    """Within the block, a signal only sets Stop.number. A second one acts immediately, except during a save, and only in a `single` process:
+    torchrun forwards signals that its processes have already got from the terminal. Does nothing outside the main thread, where Python handles
+    no signals."""
+    stop, old = Stop(), dict[int, Any]()  # the previous handlers
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

@@ -1,7 +1,7 @@
-"""What training will be like: the speed, memory and disk of a recipe, and whether its model learns at all.
+"""A trial of training: the speed, memory and disk space of a recipe, and whether its model learns at all.
 
-`translate check` prints these findings after those about the data. Everything is measured: a tokenizer is trained, real batches are trained on.
-All files are written to a temporary folder, and of a large corpus only a sample is used.
+`translate check` prints these findings after those about the data. All are measured, with a newly trained tokenizer and real batches.
+Files are written to a temporary folder; of a large corpus only a sample is used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -45,16 +46,16 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-PAIRS = 100_000  # of a larger corpus, so many
+PAIRS = 100_000  # size of the sample of a larger corpus
 MEASURED = 3  # batches
 SEARCHED = 200  # development sentences, at most, to measure a validation
-OVERFITTED = 16  # sentences that the model is to learn by heart
-STEPS, SECONDS = 60, 10.0  # for it, at most
+OVERFITTED = 16  # sentences that the model has to learn by heart
+STEPS, SECONDS = 60, 10.0  # for that, at most
 RATE = 1e-3
 
 
 def check_all(config: Config) -> Iterator[Finding]:
-    """The findings about the data, and about the model too where the training corpora can be read."""
+    """The findings about the data and, if the training corpora can be read, about the model."""
     readable = True
     for finding in check_data(config):
         yield finding
@@ -66,7 +67,7 @@ def check_all(config: Config) -> Iterator[Finding]:
 
 
 def check_model(config: Config) -> Iterator[Finding]:
-    """The findings about tokenizer and model, as they are made; the corpora must be readable. UserError for a device that is not there."""
+    """Yield the findings about tokenizer and model; the corpora must be readable. UserError for a device that does not exist."""
     texts = training_texts(config.data)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         corpus = save_sample(texts, PAIRS, Path(temporary) / "sample")
@@ -83,7 +84,7 @@ def check_model(config: Config) -> Iterator[Finding]:
             return
         yield from check_tokenized(prepared, tokenizer, config, len(texts))
         if config.decoding.length_penalty is not None:
-            text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}: it is not tuned on the development set"
+            text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}, so it is not tuned on the development set"
             yield Finding("note", "length penalty", text)
         yield from _training(prepared, tokenizer, config, len(texts), Path(temporary))
 
@@ -97,13 +98,12 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
     settings = config.training
     with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, config.tokenizer.sampling, config.model.max_tokens) as stream:
-        coming = stream.batches_from()
-        batches = [next(coming) for _ in range(MEASURED)]
+        batches = list(islice(stream.batches_from(), MEASURED))
     yield _first_loss(updater, batches[0], tokenizer)
     try:
         times = []
         for batch in batches:
-            updater.update([batch], 0, 0.0, lambda _: None)  # a shape's first time is slow: its kernels are made
+            updater.update([batch], 0, 0.0, lambda _: None)  # the first time is slow: kernels are compiled for each shape
             began = time.perf_counter()
             updater.update([batch], 0, 0.0, lambda _: None)
             times.append(time.perf_counter() - began)
@@ -126,28 +126,28 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
 
 
 def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, device: torch.device, step: float) -> Iterator[tuple[float, Finding]]:
-    """The share of the time that validations will take, where there is a development set; `step`: seconds of a step.
+    """The share of the time that validations will take, if there is a development set. step: seconds per step.
 
-    Part of the set is searched, each output as long as its reference: those of an untrained model go on to their limit.
+    Only a part of the set is searched, with outputs as long as their references: an untrained model's would be as long as allowed.
     """
     settings = config.training
     try:
         pairs = load_pairs(config.data.validation, config.data)
-    except UserError:  # a finding of the data checks already
+    except UserError:  # reported by the data checks
         return
     if not pairs:
         return
     engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(settings.precision, device))
     options = Options(beam=settings.validate_beam).fill(config.decoding)
     beam, batch_tokens = settings.validate_beam, config.decoding.batch_tokens or default_batch_tokens(device.type)
-    few = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, beam, tokenizer, config.model.max_tokens, "none")
-    sources, targets = few.ids
+    sample = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, beam, tokenizer, config.model.max_tokens, "none")
+    sources, targets = sample.ids
     began = time.perf_counter()
-    for places in length_batches(list(map(len, sources)), batch_tokens, beam):
-        engine.search([sources[place] for place in places], [len(targets[place]) for place in places], options, [])
-    seconds = (time.perf_counter() - began) * few.whole / len(few)
+    for indices in length_batches(list(map(len, sources)), batch_tokens, beam):
+        engine.search([sources[index] for index in indices], [len(targets[index]) for index in indices], options, [])
+    seconds = (time.perf_counter() - began) * sample.total / len(sample)
     share = seconds / (seconds + step * settings.validate_every)
-    text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {few.whole:,} sentences: {share:.0%} of the time"
+    text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {sample.total:,} sentences: {share:.0%} of the time"
     if share > TOO_MUCH:
         yield share, Finding("warning", "validations", text, fewer_validations(share, settings.validate_every))
     else:
@@ -155,17 +155,17 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, devic
 
 
 def _first_loss(updater: Updater, batch: Batch, tokenizer: Tokenizer) -> Finding:
-    """A model that knows nothing finds all pieces about equally likely."""
-    loss, even = _loss(updater, batch), math.log(tokenizer.target_size)
-    text = f"loss of the untrained model {loss:.2f}, ln V = {even:.2f}"
-    if abs(loss - even) > 1.5:
-        return Finding("warning", "first loss", text, "the two should be close: are model.width and the other dimensions meant so?")
+    """For an untrained model all pieces should be about equally likely."""
+    loss, uniform = _loss(updater, batch), math.log(tokenizer.target_size)
+    text = f"loss of the untrained model {loss:.2f}, ln V = {uniform:.2f}"
+    if abs(loss - uniform) > 1.5:
+        return Finding("warning", "first loss", text, "the two should be close: check model.width and the other dimensions")
     return Finding("ok", "first loss", text)
 
 
 @torch.no_grad()
 def _loss(updater: Updater, batch: Batch) -> float:
-    """Negative log-likelihood a token, without dropout, in nats."""
+    """Negative log-likelihood per token, without dropout, in nats."""
     batch = batch.to(updater.device)
     updater.model.eval()
     with autocast(updater.device, updater.precision):
@@ -175,15 +175,15 @@ def _loss(updater: Updater, batch: Batch) -> float:
 
 def _memory(device: torch.device, sampled: int, size: int) -> Finding:
     if device.type == "cuda":
-        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of the GPU's at most")
+        return Finding("ok", "memory", f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB of GPU memory at most")
     if resource is None:
-        return Finding("ok", "memory", "not measured: this system does not report the peak of a process")
+        return Finding("ok", "memory", "not measured: this system does not report a process's peak memory")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB at most, this process in all")
+    return Finding("ok", "memory", f"{peak / 1e9:.1f} GB at most, for the whole process")
 
 
 def _disk(updater: Updater, config: Config, folder: Path, share: float) -> Finding:
-    """Weights are fp32; a save holds Adam's two moments too, and there are two saves."""
+    """Weights are fp32; there are two saves, each with the weights and Adam's two moments."""
     weights = 4 * sum(parameter.numel() for parameter in updater.model.parameters())
     run = weights * (1 + 2 * 3 + config.training.keep + 1)
     cache = share * sum(path.stat().st_size for path in (folder / "cache").rglob("*") if path.is_file())
@@ -191,23 +191,23 @@ def _disk(updater: Updater, config: Config, folder: Path, share: float) -> Findi
 
 
 def _overfits(config: Config, tokenizer: Tokenizer, batch: Batch, device: torch.device, precision: torch.dtype) -> Finding:
-    """A few sentences, again and again, without what should hinder learning by heart: if that fails, nothing will be learnt."""
+    """Train on a few sentences without regularization. A model that can't learn them by heart will learn nothing."""
     labels = batch.labels[:OVERFITTED]
-    few = Batch(0, 0, batch.source[:OVERFITTED], batch.target[:OVERFITTED], labels, int((labels != 0).sum()))
+    sample = Batch(0, 0, batch.source[:OVERFITTED], batch.target[:OVERFITTED], labels, int((labels != 0).sum()))
     plain = dataclasses.replace(
         config,
         model=dataclasses.replace(config.model, dropout=0.0),
         optim=dataclasses.replace(config.optim, label_smoothing=0.0, r_drop=0.0, clip=1.0),
     )
     updater = Updater(build_model(plain, tokenizer).to(device), plain, device, precision, Ranks())
-    first, began, step = _loss(updater, few), time.perf_counter(), 0
+    first, began, step = _loss(updater, sample), time.perf_counter(), 0
     while step < STEPS and time.perf_counter() - began < SECONDS:
-        updater.update([few], step, RATE * min(1.0, (step + 1) / 10), lambda _: None)
+        updater.update([sample], step, RATE * min(1.0, (step + 1) / 10), lambda _: None)
         step += 1
-    last = _loss(updater, few)
+    last = _loss(updater, sample)
     text = f"{len(labels)} sentences learnt by heart: loss {first:.2f} before, {last:.2f} after {step} steps"
     if not last < 0.7 * first:
-        return Finding("warning", "one batch", text, "it should fall below 70% of that: look at the settings of model (norm=pre learns most readily)")
+        return Finding("warning", "one batch", text, "it should fall below 70% of the first: check the model settings (norm=pre learns most easily)")
     return Finding("ok", "one batch", text)
 
 

@@ -1,6 +1,6 @@
 """One update of the weights: from the batches of a step to a step of Adam (Vaswani et al. 2017, sections 5.3 and 5.4).
 
-Below training.py, which says when; it knows neither files nor clocks. A step that memory does not hold is done again in smaller parts.
+Called by run.py. A step that runs out of memory is repeated in smaller parts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from translate.training.ranks import Ranks
 
 @dataclass(frozen=True)
 class Update:
-    """likelihood: negative log-likelihood of the labels of this rank, summed, in nats. finite: False where the weights were left as they were."""
+    """likelihood: summed negative log-likelihood of this rank's labels, in nats. finite: False if the step was skipped."""
 
     likelihood: Tensor
     tokens: int  # labels, of all ranks
@@ -36,7 +36,7 @@ class Update:
 
 
 class Features(nn.Module):
-    """`model.features` as the forward pass of a module, as DistributedDataParallel and torch.compile need it."""
+    """`model.features` as a module's forward pass, for DistributedDataParallel and torch.compile."""
 
     def __init__(self, model: Transformer) -> None:
         super().__init__()
@@ -52,18 +52,18 @@ class Updater:
     def __init__(self, model: Transformer, config: Config, device: torch.device, precision: torch.dtype, ranks: Ranks) -> None:
         self.model, self.config, self.device, self.precision, self.ranks = model, config, device, precision, ranks
         self.optimizer = make_optimizer(model, config.optim)
-        if not config.training.compile:  # which makes kernels of its own
+        if not config.training.compile:  # torch.compile makes its own kernels
             for_training(model, device, precision)
         self.generator = torch.Generator(device)
         set_dropout_generator(model, self.generator)
         self.parallel = ranks.parallel(Features(model))
         self.forward = compiled(self.parallel) if config.training.compile else self.parallel
 
-    def update(self, batches: list[Batch], step: int, rate: float, say: Callable[[str], None]) -> Update:
-        """Step number `step` (from 0). The loss is the mean over all target tokens of the batches, of all ranks."""
+    def update(self, batches: list[Batch], step: int, rate: float, log: Callable[[str], None]) -> Update:
+        """Do step number `step` (from 0). The loss is the mean over all target tokens of the batches, of all ranks."""
         self.model.train()
         tokens = sum(batch.tokens for batch in batches)
-        likelihood = self._gradient([self.ranks.share(batch) for batch in batches], tokens, step, say)
+        likelihood = self._gradient([self.ranks.share(batch) for batch in batches], tokens, step, log)
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optim.clip or math.inf))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -72,34 +72,34 @@ class Updater:
         self.optimizer.zero_grad(set_to_none=True)
         return Update(likelihood, tokens, norm, math.isfinite(norm))
 
-    def _gradient(self, batches: list[Batch], tokens: int, step: int, say: Callable[[str], None]) -> Tensor:
-        """Backward through `batches`. Out of memory: all of them again, the one that failed in two."""
+    def _gradient(self, batches: list[Batch], tokens: int, step: int, log: Callable[[str], None]) -> Tensor:
+        """Backward pass of `batches`. If one runs out of memory, start over with that one in two halves."""
         while True:
-            # dropout is that of the step, however often the run was stopped before
+            # the dropout of a step doesn't depend on earlier interruptions of the run
             self.generator.manual_seed(seed_of(self.config.training.seed, step, self.ranks.rank))
             likelihood = torch.zeros((), device=self.device)
-            for place, batch in enumerate(batches):
+            for index, batch in enumerate(batches):
                 try:
-                    likelihood += self._backward(batch.to(self.device), tokens, last=place == len(batches) - 1)
+                    likelihood += self._backward(batch.to(self.device), tokens, last=index == len(batches) - 1)
                 except (RuntimeError, MemoryError) as error:
                     if not is_out_of_memory(error):
                         raise
-                    break  # outside of the handler nothing holds on to what the step had computed
+                    break  # outside the handler, the step's tensors are freed
             else:
                 return likelihood
             self.optimizer.zero_grad(set_to_none=True)
             sentences, longest = batch.source.shape[0], max(batch.source.shape[1], batch.labels.shape[1])
-            # ranks that wait for each other must run through the same number of batches
+            # all ranks must run the same number of batches, since they wait for each other
             if sentences == 1 or self.ranks.size > 1:
                 raise UserError(
                     f"out of memory at step {step + 1:,}, in a batch of {sentences:,} sentences of up to {longest:,} tokens: "
                     "lower training.batch_tokens and raise training.accumulate, or lower data.filters.max_tokens"
                 )
-            say(f"step {step + 1:,}: out of memory with {sentences:,} sentences of up to {longest:,} tokens; again in two parts")
-            batches = [*batches[:place], *halves(batch), *batches[place + 1 :]]
+            log(f"step {step + 1:,}: out of memory with {sentences:,} sentences of up to {longest:,} tokens; retrying in two parts")
+            batches = [*batches[:index], *halves(batch), *batches[index + 1 :]]
 
     def _backward(self, batch: Batch, tokens: int, last: bool) -> Tensor:
-        """Add the gradient of one batch; the ranks share theirs with the `last`. Returns its negative log-likelihood."""
+        """Add the gradient of one batch; the `last` one averages those of the ranks. Returns the batch's negative log-likelihood."""
         settings = self.config.optim
         with contextlib.nullcontext() if last else self.ranks.no_sync(self.parallel):
             with autocast(self.device, self.precision):
@@ -107,14 +107,14 @@ class Updater:
                 features = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1))
                 weight = self.model.target_embedding.weight
                 smoothed, likelihood = loss_sum(features, weight, batch.labels, settings.label_smoothing, settings.r_drop)
-            (smoothed * (self.ranks.size / tokens)).backward()  # the gradients of the ranks are averaged
+            (smoothed * (self.ranks.size / tokens)).backward()  # DistributedDataParallel averages, this needs the sum
         return likelihood
 
 
 def halves(batch: Batch) -> list[Batch]:
-    """The first and the second half of its sentences; each keeps the padding and `tokens` of the whole."""
+    """The first and the second half of the sentences, with the padding and `tokens` of the whole batch."""
     middle = -(-len(batch.source) // 2)
     return [
-        Batch(batch.epoch, batch.position, batch.source[part], batch.target[part], batch.labels[part], batch.tokens)
-        for part in (slice(middle), slice(middle, None))
+        Batch(batch.epoch, batch.position, batch.source[half], batch.target[half], batch.labels[half], batch.tokens)
+        for half in (slice(middle), slice(middle, None))
     ]

@@ -1,6 +1,6 @@
-"""Validation: the weights of a step are measured on the development set, kept, and compared with the best so far.
+"""Validation: measures the weights of a step on the development set, keeps them, and compares them with the best so far.
 
-run.py calls `validate` from its loop; selection.py makes the choice at the end.
+run.py calls `validate` in its loop; selection.py chooses the final weights.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from translate.training.runlog import SAMPLES, RunLog
 from translate.translation.torch_engine import TorchEngine
 from translate.translation.translator import Translator
 
-TOO_MUCH = 0.5  # share of the time that validations take and a warning is due
-USUAL = 0.1  # the share that the warning's hint aims at
+TOO_MUCH = 0.5  # share of the time above which validations cause a warning
+USUAL = 0.1  # the share that the warning's hint aims for
 
 
 def best_result(progress: Progress) -> Result:
@@ -37,7 +37,7 @@ def set_best_result(progress: Progress, result: Result) -> None:
 
 
 def update_best(progress: Progress, result: Result, metric: str) -> bool:
-    """Whether these weights are now the best: better than the best so far, or as good and newer. Patience counts only what is better."""
+    """Whether these weights are the new best: better than the best so far, or as good and newer. Only better ones reset the patience."""
     best, new = best_result(progress).key(metric), result.key(metric)
     better = not progress.best_step or new > best
     progress.worse = 0 if better else progress.worse + 1
@@ -48,7 +48,7 @@ def update_best(progress: Progress, result: Result, metric: str) -> bool:
 
 
 class Validation:
-    """What the validations of one start of a run share."""
+    """The validations of one start of a run."""
 
     def __init__(
         self, bundle: Bundle, pairs: Sequence[tuple[str, str]], data: str, device: torch.device, precision: torch.dtype, checkpoints: Checkpoints,
@@ -65,23 +65,23 @@ class Validation:
         self.without_bleu = len(self.development) > 0 and too_short_for_bleu(self.development.references, tokenize)
         if self.without_bleu and self.metric == "bleu":
             self.metric = "chrf"
-        self.ended = 0.0  # when the last validation of this start did
+        self.ended = 0.0  # time of the last validation of this start
 
     def translator(self, model: Transformer | None = None) -> Translator:
-        """Of the present weights, or of another model's, as users will have it."""
+        """A translator with the current weights or with another model, the same that users will have."""
         model, precision = copy.deepcopy(model or self.bundle.model), choose_search_precision(self.settings.precision, self.device)
         return Translator(TorchEngine.owning(model, self.device, precision), self.bundle.tokenizer, self.bundle.config.decoding)
 
     def measure(self, model: Transformer | None = None) -> tuple[list[str], Result]:
-        """The development set's translations by the present weights, or by another model, and how good they are."""
+        """Translations of the development set by the current weights or by another model, and their scores."""
         loss = self.development.loss(model or self.bundle.model, self.device, self.precision, self.settings.batch_tokens)
         outputs = self.development.translate(self.translator(model))
         return outputs, self.development.result(outputs, loss)
 
     def validate(self, progress: Progress) -> Result | None:
-        """Measure the weights of this step by the real decoder, keep them, and write them as the model if they are the best so far.
+        """Measure the current weights with the real decoder, keep them, and write them as the model if they are the best so far.
 
-        Without a development set the newest weights count as the best, and there is no result.
+        Without a development set the newest weights count as the best, and the result is None.
         """
         began, result = time.perf_counter(), None
         if len(self.development):
@@ -99,7 +99,7 @@ class Validation:
         return result
 
     def remeasure_best(self, progress: Progress) -> Progress:
-        """`progress`, with new figures of the best checkpoint where it was chosen on another development set or by another metric."""
+        """`progress`; the best checkpoint is measured again if it was chosen on another development set or by another metric."""
         now = digest(self.development.sources, self.development.references, self.development.beam, self.metric)
         before, progress.development = progress.development, now
         if not before or before == now or not progress.best_step:
@@ -115,7 +115,7 @@ class Validation:
         return progress
 
     def best(self, progress: Progress) -> str:
-        """The best figure so far by the metric that decides, or nothing."""
+        """The best score so far by the metric that decides, or ""."""
         if not progress.best_step or not len(self.development):
             return ""
         if self.metric == "loss":
@@ -123,7 +123,7 @@ class Validation:
         return f"chrF++ {progress.best_chrf:.2f}" if self.metric == "chrf" else f"BLEU {progress.best_bleu:.2f}"
 
     def log_result(self, progress: Progress, result: Result | None, seconds: float) -> None:
-        """seconds: what the validation took, its save included."""
+        """seconds: duration of the validation, save included."""
         step, every = progress.step, self.settings.validate_every
         if result is None:
             self.log.info(f"step {step:,}: saved; there is no development set")
@@ -142,6 +142,6 @@ class Validation:
 
 
 def fewer_validations(share: float, every: int) -> str:
-    """The hint where validations every `every` steps take this share of the time: what lowers it."""
+    """The hint on how to lower the share of the time that validations every `every` steps take."""
     steps = round(every * share / max(1 - share, 1e-6) * (1 - USUAL) / USUAL)
     return f"set training.validate_every={round(steps, 1 - len(str(steps)))} for {USUAL:.0%}, or lower training.validate_sentences"

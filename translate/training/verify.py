@@ -1,9 +1,9 @@
-"""Proof, for a recipe of one's own, that stopping costs nothing: a run that is killed ends in the very weights of one that is not.
+"""Verifies resuming: with the given recipe, a run that is killed ends with exactly the weights of one that is not.
 
-`translate train recipe=NAME verify_resume=true`. Each run is a process of its own.
+`translate train recipe=NAME verify_resume=true`. Each run is a separate process.
 
-On a GPU sums are added up in whatever order their parts are ready, so two runs differ in their last bits even when nothing stops them. There both
-runs use torch's deterministic algorithms, which are slower: the proof is that a save holds all that a run needs, not that two trainings are equal.
+On a GPU the order of additions varies, so even two uninterrupted runs differ in their last bits. There both runs use torch's deterministic
+algorithms, which are slower: this proves that a save is complete, not that two trainings are equal.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from translate.errors import UserError
 from translate.training.run import train
 from translate.training.stopping import Stopped
 
-STEPS = 60  # of both runs: their schedule is the recipe's over so many steps
-KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one way to end a process, and SIGTERM is its name there
-SIGNALS = (KILL, signal.SIGTERM, KILL)  # that the second one gets, each at a random step
+STEPS = 60  # of both runs; the recipe's schedule is scaled to them
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows, SIGTERM kills
+SIGNALS = (KILL, signal.SIGTERM, KILL)  # sent to the second run, each at a random step
 SENTENCES = 50  # of the development set
 FILES = (WEIGHTS, "checkpoints/resume.safetensors")
 HINTS = {
@@ -41,23 +41,23 @@ HINTS = {
 
 
 def verify_resume(config: Config) -> int:
-    """Train twice in a temporary folder, once undisturbed. Returns 0 if all weights and Adam's moments are equal bit for bit, else 1.
+    """Train twice in a temporary folder, once without interruption. Returns 0 if all weights and Adam's moments are bitwise equal, else 1.
 
-    UserError where a run fails, with its last line.
+    UserError if a run fails, with its last line of output.
     """
     training = dataclasses.replace(config.training, steps=STEPS, minutes=0.0, patience=0, validate_every=STEPS // 4, log_every=1, tensorboard=False)
     training.validate_sentences = min(training.validate_sentences or SENTENCES, SENTENCES)
     short = dataclasses.replace(config, training=training, data=dataclasses.replace(config.data, test={}), verify_resume=False)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
-        whole, killed = Path(temporary) / "whole", Path(temporary) / "killed"
-        _print(f"{STEPS} steps without a stop")
-        _run(dataclasses.replace(short, run=str(whole)))
+        uninterrupted, killed = Path(temporary) / "uninterrupted", Path(temporary) / "killed"
+        _print(f"{STEPS} steps without interruption")
+        _run(dataclasses.replace(short, run=str(uninterrupted)))
         short.run = str(killed)
         for number in SIGNALS:
             step = _kill(short, number)
             _print(f"the second run is at step {step}: {number.name}")
         _run(short)
-        different = [name for file in FILES for name in _differences(whole / file, killed / file)]
+        different = [name for file in FILES for name in _differences(uninterrupted / file, killed / file)]
     if different:
         _print(f"NOT the same: {len(different)} tensors differ, the first is {different[0]}; {HINTS[choose_device(training.device).type]}")
         return 1
@@ -89,11 +89,11 @@ def _run(config: Config) -> None:
         process.kill()
     if code:
         log = Path(config.run).with_suffix(".log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise UserError(f"the run to verify failed with exit code {code}: {log[-1] if log else 'it said nothing'}")
+        raise UserError(f"the run to verify failed with exit code {code}: {log[-1] if log else 'no output'}")
 
 
 def _kill(config: Config, number: signal.Signals) -> int:
-    """Start, or go on with, the run and send it `number` some steps later. Returns the last step that it logged."""
+    """Start or resume the run and send it the signal `number` some steps later. Returns the last step that it logged."""
     before = _step(config)
     goal = before + random.randint(1, (STEPS - before) // 3)
     process = _start(config)
@@ -108,14 +108,14 @@ def _kill(config: Config, number: signal.Signals) -> int:
 
 
 def _step(config: Config) -> int:
-    """The last one in metrics.jsonl, 0 where none is."""
+    """The last step in metrics.jsonl, or 0."""
     path = Path(config.run) / "metrics.jsonl"
     lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line] if path.exists() else []
     return int(json.loads(lines[-1])["step"]) if lines else 0
 
 
-def _differences(one: Path, other: Path) -> list[str]:
-    first, second = read_weights(one), read_weights(other)
+def _differences(path: Path, other: Path) -> list[str]:
+    first, second = read_weights(path), read_weights(other)
     names = sorted(first.keys() | second.keys())
     return [name for name in names if name not in first or name not in second or not torch.equal(first[name], second[name])]
 
