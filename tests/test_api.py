@@ -244,7 +244,7 @@ def test_what_makes_a_score_doubtful_is_a_warning():
         (["The dog.", None], ["The dog."] * 2, {}, "^hypotheses: line 2 is None: text is needed"),
         (["The dog."] * 2, [["The dog.", 3]], {}, "^reference 1: line 2 is 3: text is needed"),
         (HYPOTHESES, REFERENCES, {"metrics": ["rouge"]}, "^unknown metric 'rouge'"),
-        (HYPOTHESES, REFERENCES, {"metrics": []}, "^no metric is named"),
+        (HYPOTHESES, REFERENCES, {"metrics": []}, "^no metrics given"),
         (HYPOTHESES, REFERENCES, {"metrics": ["ter"], "lowercase": True}, "^lowercase has no effect"),
         (HYPOTHESES, REFERENCES, {"bootstrap": -1}, r"^bootstrap \(-1\) must be"),
         (HYPOTHESES, REFERENCES, {"tokenize": "14a"}, "^unknown tokenizer '14a'"),
