@@ -220,7 +220,7 @@ MADE = {  # function -> a part of the message; or the pairs, which show that it 
     attribute_without_value: [["x", "x"]], reference_to_a_huge_number: [["\ufffd", "\ufffd"]], parquet_of_rubbish: "Parquet",
     parquet_that_is_not_utf8: "UTF8", parquet_bomb: [["a" * 40, "b"]] * 2, parquet_folder_with_a_pipe: "a pipe or a device",
     endless_device: "is a device",
-    endless_device_as_lines: "is a device", link_to_an_endless_device: "it is a device", link_to_itself: "symbolic links",
+    endless_device_as_lines: "is a device", link_to_an_endless_device: "is a device", link_to_itself: "symbolic links",
     saved_set_with_a_pipe: "a pipe or a device", saved_set_of_an_endless_device: "a pipe or a device", saved_set_in_itself: [["a", "c"], ["b", "d"]],
     saved_set_with_offsets_out_of_the_file: "damaged", saved_set_of_deep_json: NOT_SAVED,
 }  # fmt: skip

@@ -35,7 +35,7 @@ def test_a_line_without_end_is_told_and_not_held(tmp_path, pack):
     lines = read_lines(file)
     assert next(lines) == "short"
     tracemalloc.start()
-    with pytest.raises(ValueError, match=rf"{file}, line 2: it has more than 64 MiB"):
+    with pytest.raises(ValueError, match=rf"{file}, line 2: more than 64 MiB"):
         next(lines)
     assert tracemalloc.get_traced_memory()[1] < 300e6
     tracemalloc.stop()
