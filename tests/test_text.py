@@ -246,7 +246,7 @@ def test_rights_and_links_survive(tmp_path):
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    missing = f"No such file or directory; make the folder {tmp_path / 'no'} first"
+    missing = f"No such file or directory; create the folder {tmp_path / 'no'} first"
     for path, reason in ((tmp_path, "Is a directory"), (f"{tmp_path}/no/", "Is a directory"), (tmp_path / "no" / "out", missing)):
         with pytest.raises(ValueError, match=f"cannot be written: {reason}$"), atomic_text(path):
             raise AssertionError("must not be reached")

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all: all that the package writes goes through here.
+"""Atomic writes of files and folders: everything that the package writes goes through here.
 
-A temporary file in the same folder, synced, then renamed: a killed process, a full disk or a crash of the machine leaves what was there before.
-Rights are those that the umask leaves, or those of the file that is replaced.
+Writes a temporary file in the same folder, syncs it and renames it, so that a killed process, a full disk or a system crash leaves the old
+file in place. Permissions follow the umask, or those of the replaced file.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from translate.errors import UserError
 from translate.files.paths import RawOutput, buffered, descriptor, is_stream, name_write_errors, open_stream
 
 SUFFIX = ".tmp"
-LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; a file system takes 255
-NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # what file systems answer that don't sync folders
+LONGEST_NAME = 200  # bytes of the name used in that of the temporary file; file systems allow 255
+NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # from file systems that can't sync folders
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[RawOutput]]:
-    """A binary stream to what `path` names. A file appears when the block has ended without an error; else the old one stays.
+    """A binary stream to `path`. A file appears when the block ends without an error; otherwise the old one stays.
 
-    `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process; devices and named pipes are not replaced: all these get the
-    bytes as they come. UserError, also in the block, where it can't be written; BrokenPipeError where nobody reads the pipe any more.
+    `-`, /dev/stdout, /dev/stderr and /dev/fd/N are descriptors of this process. These, devices and named pipes are written directly.
+    UserError, also inside the block, if it can't be written; BrokenPipeError if the reader has closed the pipe.
     """
     given = os.fspath(path)
     if is_stream(given):
@@ -48,32 +48,32 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[Raw
 
 
 def open_to_continue(path: str | os.PathLike[str], truncate: bool) -> io.BufferedWriter[RawOutput]:
-    """The file itself, which a long job writes to as it goes on: from its end, or with `truncate` from its beginning.
+    """Open the file itself, not atomically, for a long job: appending, or from the beginning with `truncate`.
 
-    UserError, also from a write, where it can't be written.
+    UserError, also from a write, if it can't be written.
     """
     given = os.fspath(path)
     with name_write_errors(given):
-        how = os.O_TRUNC if truncate else os.O_APPEND
-        return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | how, 0o666), given))
+        mode = os.O_TRUNC if truncate else os.O_APPEND
+        return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | mode, 0o666), given))
 
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Iterator[Path]:
-    """The block fills the empty file whose path it gets; then it is renamed to `path`, through a link if that is one.
+    """Yields the path of an empty temporary file to fill, which then replaces `path`, or the target if that is a link.
 
-    before: gets what `path` was. UserError where that place can't be written.
+    before: the old file is renamed to this. UserError if it can't be written.
     """
     given = os.fspath(path)
-    place = Path(os.path.realpath(given))  # or the rename would replace a link
+    place = Path(os.path.realpath(given))  # otherwise the rename would replace a link
     temporary = _temporary(place)
     try:
         with name_write_errors(given):
-            rights = _create(given, place, temporary)
+            permissions = _create(given, place, temporary)
         yield temporary
         with name_write_errors(given):
-            if stat.S_IMODE(os.stat(temporary).st_mode) != rights:  # safetensors creates it again, for the owner only
-                os.chmod(temporary, rights)
+            if stat.S_IMODE(os.stat(temporary).st_mode) != permissions:  # safetensors recreates it, for the owner only
+                os.chmod(temporary, permissions)
             _sync(temporary)
             _rename(temporary, place, before)
             _sync_folder(place.parent)
@@ -84,9 +84,9 @@ def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Ite
 
 @contextlib.contextmanager
 def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A text file that appears under `path` whole, once the block has ended without an error, or not at all; see `atomic_write`.
+    """A text stream to `path`; see `atomic_write`.
 
-    UTF-8, lines end in "\\n"; .gz and .xz are packed. A pipe or device gets each line at once. UserError if the place cannot be written.
+    UTF-8, lines end in "\\n"; .gz and .xz are compressed. A pipe or device is line-buffered. UserError if it cannot be written.
     """
     given = os.fspath(path)
     with atomic_write(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
@@ -96,7 +96,7 @@ def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 @contextlib.contextmanager
 def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iterator[TextIO]:
     if name.endswith(".gz"):
-        # no name, no time: the same text gives the same bytes
+        # without name and time, the same text gives the same bytes
         binary: gzip.GzipFile | lzma.LZMAFile | io.BufferedWriter[RawOutput] = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
     elif name.endswith(".xz"):
         binary = lzma.LZMAFile(raw, "wb")
@@ -107,10 +107,10 @@ def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iter
         yield text
         text.flush()
     except BaseException:
-        raw.raw.discarding = True  # detaching writes what is in the buffers: to a pipe that nobody reads it would wait for ever
+        raw.raw.discarding = True  # detaching flushes the buffers, which would block for ever on a pipe that nobody reads
         raise
     finally:
-        with contextlib.suppress(OSError, UserError):  # after an error what is left in the buffer is of no use
+        with contextlib.suppress(OSError, UserError):  # after an error the buffered rest does not matter
             text.detach()
     if binary is not raw:
         binary.close()
@@ -118,9 +118,9 @@ def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iter
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """The block fills the empty folder whose path it gets; then it is renamed to `path`, where there must be nothing or an empty folder.
+    """Yields an empty temporary folder to fill, which is then renamed to `path`, which must be missing or an empty folder.
 
-    Its parents are made. UserError where that place can't be written.
+    Creates parent folders. UserError if it can't be written.
     """
     given = os.fspath(path)
     place = Path(os.path.realpath(given))
@@ -142,13 +142,13 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """With its parents, unless it is there. UserError where it can't be made."""
+    """Create the folder and its parents, if missing. UserError if that fails."""
     with name_write_errors(os.fspath(path)):
         os.makedirs(path, exist_ok=True)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """UserError where `atomic_write(path)` would fail: better now than after an hour's work."""
+    """UserError if `atomic_write(path)` would fail: better now than after an hour's work."""
     given = os.fspath(path)
     with name_write_errors(given):
         if is_stream(given):
@@ -168,7 +168,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
-    """UserError where `atomic_folder(path)` would fail."""
+    """UserError if `atomic_folder(path)` would fail."""
     given = os.fspath(path)
     place = Path(os.path.realpath(given))
     with name_write_errors(given):
@@ -179,33 +179,33 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
                 raise UserError(f"{given} is a link to {place}, which is missing: choose another folder, or remove the link") from None
         else:
             if not place.is_dir() or any(place.iterdir()):
-                raise UserError(f"{given} is there already: choose another folder, or remove it")
+                raise UserError(f"{given} already exists: choose another folder, or remove it")
             if os.path.ismount(place) or place.samefile(os.getcwd()):
-                raise UserError(f"{given} is in use, as a mount point or the current folder: give a new folder in it, such as {place / 'model'}")
-        above = place.parent
-        while not os.path.lexists(above):
-            above = above.parent
-        if not above.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
-        if not os.access(above, os.W_OK | os.X_OK):
+                raise UserError(f"{given} is in use, as a mount point or the current folder: use a new folder inside it, such as {place / 'model'}")
+        parent = place.parent
+        while not os.path.lexists(parent):
+            parent = parent.parent
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(parent))
+        if not os.access(parent, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def remove_temporary_files(path: str | os.PathLike[str]) -> None:
-    """Remove the temporary files of `path` that killed processes left. The caller holds the lock of what is written there."""
+    """Remove temporary files of `path` left by killed processes. The caller must hold its lock."""
     place = Path(os.path.realpath(path))
     pattern = re.compile(re.escape(_shortened(place.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
     with contextlib.suppress(OSError):
-        for found in place.parent.iterdir():
-            if pattern.fullmatch(found.name):
-                found.unlink()
+        for file in place.parent.iterdir():
+            if pattern.fullmatch(file.name):
+                file.unlink()
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the weights in a run folder that a killed process was writing: they may be gigabytes. The caller holds the folder's lock."""
+    """Remove weights, possibly gigabytes, that a killed process left unfinished in a run folder. The caller must hold its lock."""
     for place in (folder, folder / "checkpoints"):
-        for found in [*place.glob(f".*.safetensors.*{SUFFIX}"), *place.glob(".tmp??????")]:  # the second is safetensors' own
-            found.unlink(missing_ok=True)
+        for file in [*place.glob(f".*.safetensors.*{SUFFIX}"), *place.glob(".tmp??????")]:  # the second pattern is that of safetensors
+            file.unlink(missing_ok=True)
 
 
 def _temporary(place: Path) -> Path:
@@ -217,7 +217,7 @@ def _shortened(name: str) -> str:
 
 
 def _create(given: str, place: Path, temporary: Path) -> int:
-    """Make the empty temporary file -> the rights that it is to have in the end. OSError where `place` can't be written."""
+    """Create the empty temporary file. Returns the permissions of the final file. OSError if `place` can't be written."""
     if given.endswith(("/", os.sep)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     mode = None
@@ -228,18 +228,18 @@ def _create(given: str, place: Path, temporary: Path) -> int:
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device")
         if not os.access(place, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would get past a file's write protection
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would ignore the file's write protection
     if not place.parent.exists():
-        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; make the folder {place.parent} first")
+        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; create the folder {place.parent} first")
     number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # reading the umask itself would mean setting it
+        return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # the umask can only be read by setting it
     finally:
         os.close(number)
 
 
 def _rename(temporary: Path, place: Path, before: Path | None) -> None:
-    """At every moment there is a whole file at `place`, and at `before`, if there was one."""
+    """Rename so that there is always a complete file at `place`, and at `before` if there was one."""
     if before is not None and place.exists():
         second = _temporary(before)
         try:
@@ -250,7 +250,7 @@ def _rename(temporary: Path, place: Path, before: Path | None) -> None:
             try:
                 os.replace(second, before)
             finally:
-                with contextlib.suppress(FileNotFoundError):  # the two were one file already, and nothing was renamed
+                with contextlib.suppress(FileNotFoundError):  # both were the same file, so nothing was renamed
                     os.unlink(second)
     os.replace(temporary, place)
 
@@ -264,7 +264,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """So that the new name lasts. Not every system can."""
+    """Makes the new name durable. Not every system supports it."""
     if not hasattr(os, "O_DIRECTORY"):  # Windows
         return
     number = os.open(path, os.O_RDONLY)
