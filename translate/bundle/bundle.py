@@ -45,7 +45,7 @@ class Bundle:
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
-    """A new model, with the weights that `training.seed` draws. The state of torch's random generators stays as it is."""
+    """A new model, with weights drawn from `training.seed`. Leaves torch's random generators unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.training.seed)
         return Transformer(config.model, tokenizer.source_size, tokenizer.target_size, tied=tokenizer.joint)

@@ -79,7 +79,7 @@ def determiner(word: str, case: str, gender: str) -> str:
 
 
 def _without_ending(case: str, gender: str) -> bool:
-    """Where ein, kein, mein stand without an ending."""
+    """Whether ein, kein and mein have no ending."""
     return (case == "nom" and gender in "mn") or (case == "acc" and gender == "n")
 
 
