@@ -137,9 +137,9 @@ def independence(model: Path, task: dict, precision: str) -> dict:
     def outputs(size: int, order: list[int]) -> list[list[int]]:
         by_index = {}
         for start in range(0, len(order), size):
-            some = order[start : start + size]
-            results = translator.engine.search([task["sources"][n] for n in some], [task["limits"][n] for n in some], options, [])
-            by_index.update(zip(some, (hypotheses[0].ids for hypotheses in results)))
+            batch = order[start : start + size]
+            results = translator.engine.search([task["sources"][n] for n in batch], [task["limits"][n] for n in batch], options, [])
+            by_index.update(zip(batch, (hypotheses[0].ids for hypotheses in results)))
         return [by_index[place] for place in range(len(order))]
 
     places = list(range(len(task["sources"])))

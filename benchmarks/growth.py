@@ -56,11 +56,11 @@ def main() -> None:
 def timed(*words: str, source: bytes = b"") -> tuple[float, float]:
     """Seconds and peak memory in MB of `translate WORDS...`, over all its processes; shared memory counts once."""
     peak = 0.0
-    with tempfile.TemporaryFile() as given:
-        given.write(source)
-        given.seek(0)
-        began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdin=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(source)
+        stdin.seek(0)
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ended = threading.Event()
 
         def watch() -> None:
@@ -71,7 +71,7 @@ def timed(*words: str, source: bytes = b"") -> tuple[float, float]:
         watcher = threading.Thread(target=watch)
         watcher.start()
         process.wait()
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         ended.set()
         watcher.join()
     if process.returncode:
@@ -90,12 +90,12 @@ def memory(pid: int) -> float:
 
 def start_up(model: Path) -> dict:
     code = f"""
-import time; began = time.perf_counter()
+import time; start = time.perf_counter()
 import torch; imported = time.perf_counter()
 from translate.translation.translator import Translator; ours = time.perf_counter()
 translator = Translator.load({str(model)!r}); loaded = time.perf_counter()
 translator.translate(["Guten Morgen."]); done = time.perf_counter()
-print(imported - began, ours - imported, loaded - ours, done - loaded)
+print(imported - start, ours - imported, loaded - ours, done - loaded)
 """
     parts = [list(map(float, subprocess.check_output([sys.executable, "-c", code], text=True).split())) for _ in range(5)]
     cold = []
@@ -125,11 +125,11 @@ def forget(model: Path) -> None:
                         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def growth(model: Path, lines: list[str], most: int) -> list[dict]:
+def growth(model: Path, lines: list[str], largest: int) -> list[dict]:
     rows = []
     print("    lines    seconds  lines/s  peak MB")
     with tempfile.TemporaryDirectory() as folder:
-        for size in sorted({*(size for size in SIZES if size < most), most}):
+        for size in sorted({*(size for size in SIZES if size < largest), largest}):
             path = Path(folder) / "input"
             path.write_text("".join(line + "\n" for line in itertools.islice(itertools.cycle(lines), size)), encoding="utf-8")
             seconds, memory = timed("file", "-m", str(model), str(path), "-o", str(Path(folder) / "output"))
@@ -154,9 +154,9 @@ def lengths(model: Path, lines: list[str]) -> list[dict]:
     for length in sorted({min(length, translator.max_tokens) for length in LENGTHS}):
         seconds = []
         for _ in range(3):
-            began = time.perf_counter()
+            start = time.perf_counter()
             ((result, *_),) = translator.engine.search([[*tokens[: length - 1], EOS]], [length], options, [])
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - start)
         assert len(result.ids) == length
         rows.append({"tokens": length, "seconds": statistics.median(seconds)})
         print(f"{length:>27,}  {rows[-1]['seconds']:>7.3f}  {rows[-1]['seconds'] / length * 1000:>10.2f}", flush=True)
@@ -167,7 +167,7 @@ def giant(model: Path, lines: list[str]) -> dict:
     """1,000 short lines, the same with a line of some 5,000 tokens in the middle, and that line alone."""
     long = " ".join(lines[:400])
     files = {"short": lines[:1000], "both": [*lines[:500], long, *lines[500:1000]], "alone": [long]}
-    result = {name: timed("file", "-m", str(model), source="\n".join(some).encode()) for name, some in files.items()}
+    result = {name: timed("file", "-m", str(model), source="\n".join(group).encode()) for name, group in files.items()}
     (short, _), (both, memory), (alone, _) = result["short"], result["both"], result["alone"]
     print(f"1,000 lines {short:.1f} s; with a line of {len(long.split()):,} words among them {both:.1f} s, {memory:,.0f} MB; that line {alone:.1f} s")
     return {name: {"seconds": seconds, "peak_mb": memory} for name, (seconds, memory) in result.items()}

@@ -66,10 +66,10 @@ def compare(title: str, variants: dict[str, Variant], rounds: int) -> None:
     for number in range(rounds + 1):
         names = list(variants)
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            began = time.process_time()
+            start = time.process_time()
             variants[name](number)
             if number:  # the first warms up
-                times[name].append(time.process_time() - began)
+                times[name].append(time.process_time() - start)
     baseline, *others = times.values()
     print(f"{title}: {statistics.median(baseline) * 1000:.0f} ms")
     for name, other in zip(list(times)[1:], others):

@@ -29,16 +29,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Resident memory against the size of the corpus.")
     parser.add_argument("--pairs", type=int, default=SIZES[-1], help="largest size (default: %(default)s)")
     parser.add_argument("--json", help="write the results here")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.one)))
+    if arguments.size:
+        print(json.dumps(measure(arguments.size)))
         return
     results = []
     print("                   first start                          second start")
     print("    pairs  text MB   seconds  anonymous MB  resident MB   seconds    ms/batch  anonymous MB  resident MB")
     for size in sorted({*(size for size in SIZES if size < arguments.pairs), arguments.pairs}):
-        process = subprocess.run([sys.executable, __file__, "--one", str(size)], stdout=subprocess.PIPE, text=True, check=True)
+        process = subprocess.run([sys.executable, __file__, "--size", str(size)], stdout=subprocess.PIPE, text=True, check=True)
         result = json.loads(process.stdout)
         results.append(result)
         prepare, draw = result["prepare"], result["draw"]
@@ -118,11 +118,11 @@ def watched(result: dict, name: str):
 
     thread = threading.Thread(target=watch)
     thread.start()
-    began = time.perf_counter()
+    start = time.perf_counter()
     try:
         yield
     finally:
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         stop.set()
         thread.join()
         result[name] = {"seconds": seconds, **peak}

@@ -54,7 +54,7 @@ def many_lines(model: Path, lines: list[str], count: int, engine: str, folder: P
     with open(source, "w", encoding="utf-8") as file:
         file.writelines(f"{lines[number % len(lines)]} {number}\n" for number in range(count))
     words = ["file", "-m", str(model), "--engine", engine, "--beam", "1", "--format", "jsonl", str(source)]
-    began = time.perf_counter()
+    start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     marks = {max(1, round(share * count)): share for share in MARKS}
     memory, seen = {}, 0
@@ -65,7 +65,7 @@ def many_lines(model: Path, lines: list[str], count: int, engine: str, folder: P
             memory[f"{marks[seen]:.0%}"] = resident(process.pid)
     if process.wait() or seen != count:
         sys.exit(f"{engine}: {seen:,} of {count:,} lines, exit code {process.returncode}")
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     residents = ", ".join(f"{megabytes:,.0f} MB at {share}" for share, megabytes in memory.items())
     print(f"{engine}: {count:,} lines in {seconds:,.0f} s ({count / seconds:,.0f} lines/s), none lost, resident {residents}", flush=True)
     return {"lines": count, "seconds": seconds, "resident_mb": memory}
@@ -82,13 +82,13 @@ def many_processes(model: Path, data: Path, count: int) -> dict:
     def output(_: int) -> str:
         return hashlib.sha256(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout).hexdigest()
 
-    began = time.perf_counter()
+    start = time.perf_counter()
     expected = output(0)
-    once = time.perf_counter() - began
-    began = time.perf_counter()
+    once = time.perf_counter() - start
+    start = time.perf_counter()
     with ThreadPoolExecutor(count) as pool:
         different = sum(digest != expected for digest in pool.map(output, range(count)))
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     print(f"{count} processes at once in {seconds:,.0f} s (a single one {once:.1f} s): {different} outputs differ from it", flush=True)
     return {"processes": count, "seconds": seconds, "alone": once, "different": different}
 
@@ -99,7 +99,7 @@ def many_threads(model: Path, lines: list[str], minutes: float) -> dict:
 
     translator, size = Translator.load(model), 50
     slices = [lines[start : start + size] for start in range(0, len(lines), size)]
-    expected = [translator.translate(some) for some in slices]
+    expected = [translator.translate(batch) for batch in slices]
     end, wrong, done = time.perf_counter() + minutes * 60, [0] * THREADS, [0] * THREADS
 
     def work(thread: int) -> None:

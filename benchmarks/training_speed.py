@@ -137,10 +137,10 @@ def matrix_peak() -> float:
     a, b = torch.randn(4096, 512, dtype=precision), torch.randn(512, 512, dtype=precision)
     best = float("inf")
     for _ in range(20):
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(10):
             a @ b
-        best = min(best, (time.perf_counter() - began) / 10)
+        best = min(best, (time.perf_counter() - start) / 10)
     return 2 * 4096 * 512 * 512 / best
 
 

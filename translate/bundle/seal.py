@@ -34,16 +34,16 @@ def checked_path(folder: Path, name: str) -> Path:
     return path
 
 
-def read_bytes(folder: Path, name: str, most: int) -> bytes:
-    """The content of a file in the bundle. UserError as from `checked_path`, or if it cannot be read or has more than `most` bytes."""
+def read_bytes(folder: Path, name: str, limit: int) -> bytes:
+    """The content of a file in the bundle. UserError as from `checked_path`, or if it cannot be read or has more than `limit` bytes."""
     path = checked_path(folder, name)
     try:
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            content = file.read(limit + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > most:
-        raise UserError(f"{path} has more than {most:,} bytes: it is damaged, or was not written by this toolkit")
+    if len(content) > limit:
+        raise UserError(f"{path} has more than {limit:,} bytes: it is damaged, or was not written by this toolkit")
     return content
 
 

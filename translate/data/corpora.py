@@ -104,10 +104,10 @@ def _file_in_folder(corpus: CorpusConfig, folder: str, language: str) -> str:
 
 def _column_indices(corpus: CorpusConfig) -> list[int]:
     """The configured columns of a TSV file, counted from 0."""
-    for side, given in (("source", corpus.source), ("target", corpus.target)):
-        if given and (not given.isdecimal() or int(given) < 1):
+    for side, column in (("source", corpus.source), ("target", corpus.target)):
+        if column and (not column.isdecimal() or int(column) < 1):
             raise UserError(
-                f"`{side}` of the TSV corpus {corpus.path} is {given!r}: it must be the number of a column, from 1 (kind: csv takes names)"
+                f"`{side}` of the TSV corpus {corpus.path} is {column!r}: it must be the number of a column, from 1 (kind: csv takes names)"
             )
     return [int(corpus.source or 1) - 1, int(corpus.target or 2) - 1]
 

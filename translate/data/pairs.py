@@ -43,12 +43,12 @@ def load_pairs(corpora: Sequence[CorpusConfig], data: DataConfig) -> list[Pair]:
     return list(Pairs([load_corpus(corpus, data) for corpus in corpora]))
 
 
-def save_sample(pairs: Pairs, most: int, folder: Path) -> CorpusConfig:
-    """Write `pairs`, or at most `most` of them in evenly spaced blocks, to `folder`. Returns a corpus config that reads it."""
+def save_sample(pairs: Pairs, limit: int, folder: Path) -> CorpusConfig:
+    """Write `pairs`, or at most `limit` of them in evenly spaced blocks, to `folder`. Returns a corpus config that reads it."""
     table = datasets.concatenate_datasets(pairs.tables) if len(pairs.tables) > 1 else pairs.tables[0]
-    if len(table) > most:
-        size = min(ROWS, most)
-        starts = numpy.linspace(0, len(table) - size, most // size).astype(int)
+    if len(table) > limit:
+        size = min(ROWS, limit)
+        starts = numpy.linspace(0, len(table) - size, limit // size).astype(int)
         table = table.select(numpy.concatenate([numpy.arange(start, start + size) for start in starts]))
     datasets.disable_progress_bars()
     try:

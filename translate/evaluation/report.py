@@ -43,12 +43,12 @@ def _value(score: Mapping[str, Any] | None) -> str:
     return f"{score['value']:.2f}{interval}"
 
 
-def format_samples(tests: Mapping[str, Mapping[str, Any]], most: int = 3) -> str:
+def format_samples(tests: Mapping[str, Mapping[str, Any]], count: int = 3) -> str:
     """A few translations, each with its source and reference."""
     return "\n\n".join(
         f"source       {sample['source']}\nreference    {sample['reference']}\ntranslation  {sample['translation']}"
         for test in tests.values()
-        for sample in test["samples"][:most]
+        for sample in test["samples"][:count]
     )
 
 

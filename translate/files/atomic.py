@@ -35,15 +35,15 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[Raw
     `-`, /dev/stdout, /dev/stderr and /dev/fd/N are descriptors of this process. These, devices and named pipes are written directly.
     UserError, also inside the block, if it can't be written; BrokenPipeError if the reader has closed the pipe.
     """
-    given = os.fspath(path)
-    if is_stream(given):
-        with buffered(open_stream(given), given) as stream:
+    user_path = os.fspath(path)
+    if is_stream(user_path):
+        with buffered(open_stream(user_path), user_path) as stream:
             yield stream
         return
-    with atomic_file(given) as temporary:
-        with name_write_errors(given):
+    with atomic_file(user_path) as temporary:
+        with name_write_errors(user_path):
             descriptor = os.open(temporary, os.O_WRONLY | getattr(os, "O_BINARY", 0))
-        with buffered(descriptor, given) as stream:
+        with buffered(descriptor, user_path) as stream:
             yield stream
 
 
@@ -52,10 +52,10 @@ def open_to_continue(path: str | os.PathLike[str], truncate: bool) -> io.Buffere
 
     UserError, also from a write, if it can't be written.
     """
-    given = os.fspath(path)
-    with name_write_errors(given):
+    user_path = os.fspath(path)
+    with name_write_errors(user_path):
         mode = os.O_TRUNC if truncate else os.O_APPEND
-        return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | mode, 0o666), given))
+        return io.BufferedWriter(RawOutput(os.open(user_path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | mode, 0o666), user_path))
 
 
 @contextlib.contextmanager
@@ -64,19 +64,19 @@ def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Ite
 
     before: the old file is renamed to this. UserError if it can't be written.
     """
-    given = os.fspath(path)
-    place = Path(os.path.realpath(given))  # otherwise the rename would replace a link
-    temporary = _temporary(place)
+    user_path = os.fspath(path)
+    target = Path(os.path.realpath(user_path))  # otherwise the rename would replace a link
+    temporary = _temporary(target)
     try:
-        with name_write_errors(given):
-            permissions = _create(given, place, temporary)
+        with name_write_errors(user_path):
+            permissions = _create(user_path, target, temporary)
         yield temporary
-        with name_write_errors(given):
+        with name_write_errors(user_path):
             if stat.S_IMODE(os.stat(temporary).st_mode) != permissions:  # safetensors recreates it, for the owner only
                 os.chmod(temporary, permissions)
             _sync(temporary)
-            _rename(temporary, place, before)
-            _sync_folder(place.parent)
+            _rename(temporary, target, before)
+            _sync_folder(target.parent)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -88,8 +88,8 @@ def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 
     UTF-8, lines end in "\\n"; .gz and .xz are compressed. A pipe or device is line-buffered. UserError if it cannot be written.
     """
-    given = os.fspath(path)
-    with atomic_write(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
+    user_path = os.fspath(path)
+    with atomic_write(user_path) as raw, _packed(raw, os.path.basename(user_path), is_stream(user_path)) as stream:
         yield stream
 
 
@@ -122,21 +122,21 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Creates parent folders. UserError if it can't be written.
     """
-    given = os.fspath(path)
-    place = Path(os.path.realpath(given))
-    temporary = _temporary(place)
+    user_path = os.fspath(path)
+    target = Path(os.path.realpath(user_path))
+    temporary = _temporary(target)
     try:
-        with name_write_errors(given):
-            os.makedirs(place.parent, exist_ok=True)
+        with name_write_errors(user_path):
+            os.makedirs(target.parent, exist_ok=True)
             os.mkdir(temporary)
         yield temporary
-        with name_write_errors(given):
+        with name_write_errors(user_path):
             for folder, _, names in os.walk(temporary):
                 for name in names:
                     _sync(Path(folder, name))
                 _sync_folder(Path(folder))
-            os.replace(temporary, place)
-            _sync_folder(place.parent)
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -149,19 +149,19 @@ def make_folder(path: str | os.PathLike[str]) -> None:
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """UserError if `atomic_write(path)` would fail: better now than after an hour's work."""
-    given = os.fspath(path)
-    with name_write_errors(given):
-        if is_stream(given):
-            number = descriptor(given)
+    user_path = os.fspath(path)
+    with name_write_errors(user_path):
+        if is_stream(user_path):
+            number = descriptor(user_path)
             if number is not None:
                 os.write(number, b"")
-            elif not os.access(given, os.W_OK):
+            elif not os.access(user_path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
-        place = Path(os.path.realpath(given))
-        temporary = _temporary(place)
+        target = Path(os.path.realpath(user_path))
+        temporary = _temporary(target)
         try:
-            _create(given, place, temporary)
+            _create(user_path, target, temporary)
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -169,20 +169,22 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
     """UserError if `atomic_folder(path)` would fail."""
-    given = os.fspath(path)
-    place = Path(os.path.realpath(given))
-    with name_write_errors(given):
+    user_path = os.fspath(path)
+    target = Path(os.path.realpath(user_path))
+    with name_write_errors(user_path):
         try:
-            os.lstat(place)  # OSError for a name that is too long, or below a file
+            os.lstat(target)  # OSError for a name that is too long, or below a file
         except FileNotFoundError:
-            if os.path.islink(given):
-                raise UserError(f"{given} is a link to {place}, which is missing: choose another folder, or remove the link") from None
+            if os.path.islink(user_path):
+                raise UserError(f"{user_path} is a link to {target}, which is missing: choose another folder, or remove the link") from None
         else:
-            if not place.is_dir() or any(place.iterdir()):
-                raise UserError(f"{given} already exists: choose another folder, or remove it")
-            if os.path.ismount(place) or place.samefile(os.getcwd()):
-                raise UserError(f"{given} is in use, as a mount point or the current folder: use a new folder inside it, such as {place / 'model'}")
-        parent = place.parent
+            if not target.is_dir() or any(target.iterdir()):
+                raise UserError(f"{user_path} already exists: choose another folder, or remove it")
+            if os.path.ismount(target) or target.samefile(os.getcwd()):
+                raise UserError(
+                    f"{user_path} is in use, as a mount point or the current folder: use a new folder inside it, such as {target / 'model'}"
+                )
+        parent = target.parent
         while not os.path.lexists(parent):
             parent = parent.parent
         if not parent.is_dir():
@@ -193,44 +195,44 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
 
 def remove_temporary_files(path: str | os.PathLike[str]) -> None:
     """Remove temporary files of `path` left by killed processes. The caller must hold its lock."""
-    place = Path(os.path.realpath(path))
-    pattern = re.compile(re.escape(_shortened(place.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
+    target = Path(os.path.realpath(path))
+    pattern = re.compile(re.escape(_shortened(target.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
     with contextlib.suppress(OSError):
-        for file in place.parent.iterdir():
+        for file in target.parent.iterdir():
             if pattern.fullmatch(file.name):
                 file.unlink()
 
 
 def remove_unfinished(folder: Path) -> None:
     """Remove weights, possibly gigabytes, that a killed process left unfinished in a run folder. The caller must hold its lock."""
-    for place in (folder, folder / "checkpoints"):
-        for file in [*place.glob(f".*.safetensors.*{SUFFIX}"), *place.glob(".tmp??????")]:  # the second pattern is that of safetensors
+    for directory in (folder, folder / "checkpoints"):
+        for file in [*directory.glob(f".*.safetensors.*{SUFFIX}"), *directory.glob(".tmp??????")]:  # the second pattern is that of safetensors
             file.unlink(missing_ok=True)
 
 
-def _temporary(place: Path) -> Path:
-    return place.parent / f"{_shortened(place.name)}{secrets.token_hex(4)}{SUFFIX}"
+def _temporary(target: Path) -> Path:
+    return target.parent / f"{_shortened(target.name)}{secrets.token_hex(4)}{SUFFIX}"
 
 
 def _shortened(name: str) -> str:
     return f".{os.fsdecode(os.fsencode(name)[:LONGEST_NAME])}."
 
 
-def _create(given: str, place: Path, temporary: Path) -> int:
-    """Create the empty temporary file. Returns the permissions of the final file. OSError if `place` can't be written."""
-    if given.endswith(("/", os.sep)):
+def _create(user_path: str, target: Path, temporary: Path) -> int:
+    """Create the empty temporary file. Returns the permissions of the final file. OSError if `target` can't be written."""
+    if user_path.endswith(("/", os.sep)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     mode = None
     with contextlib.suppress(FileNotFoundError):
-        mode = os.stat(place).st_mode  # OSError for a name that is too long
+        mode = os.stat(target).st_mode  # OSError for a name that is too long
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device")
-        if not os.access(place, os.W_OK):
+        if not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would ignore the file's write protection
-    if not place.parent.exists():
-        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; create the folder {place.parent} first")
+    if not target.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; create the folder {target.parent} first")
     number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # the umask can only be read by setting it
@@ -238,21 +240,21 @@ def _create(given: str, place: Path, temporary: Path) -> int:
         os.close(number)
 
 
-def _rename(temporary: Path, place: Path, before: Path | None) -> None:
-    """Rename so that there is always a complete file at `place`, and at `before` if there was one."""
-    if before is not None and place.exists():
+def _rename(temporary: Path, target: Path, before: Path | None) -> None:
+    """Rename so that there is always a complete file at `target`, and at `before` if there was one."""
+    if before is not None and target.exists():
         second = _temporary(before)
         try:
-            os.link(place, second)
-        except OSError:  # a file system without hard links: for a moment there is no file at `place`
-            os.replace(place, before)
+            os.link(target, second)
+        except OSError:  # a file system without hard links: for a moment there is no file at `target`
+            os.replace(target, before)
         else:
             try:
                 os.replace(second, before)
             finally:
                 with contextlib.suppress(FileNotFoundError):  # both were the same file, so nothing was renamed
                     os.unlink(second)
-    os.replace(temporary, place)
+    os.replace(temporary, target)
 
 
 def _sync(path: Path) -> None:

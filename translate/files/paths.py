@@ -60,15 +60,15 @@ def is_stream(path: str) -> bool:
     return False
 
 
-def open_stream(given: str) -> int:
-    with name_write_errors(given):
-        number = descriptor(given)
-        return os.open(given, os.O_WRONLY) if number is None else os.dup(number)
+def open_stream(user_path: str) -> int:
+    with name_write_errors(user_path):
+        number = descriptor(user_path)
+        return os.open(user_path, os.O_WRONLY) if number is None else os.dup(number)
 
 
 @contextlib.contextmanager
-def buffered(descriptor: int, given: str) -> Iterator[io.BufferedWriter[RawOutput]]:
-    raw = RawOutput(descriptor, given)
+def buffered(descriptor: int, user_path: str) -> Iterator[io.BufferedWriter[RawOutput]]:
+    raw = RawOutput(descriptor, user_path)
     with io.BufferedWriter(raw) as stream:
         try:
             yield stream
@@ -80,13 +80,13 @@ def buffered(descriptor: int, given: str) -> Iterator[io.BufferedWriter[RawOutpu
 class RawOutput(io.RawIOBase):
     """Writes bytes to a descriptor, and closes it. Errors name the path that the user gave."""
 
-    def __init__(self, descriptor: int, given: str) -> None:
-        self._descriptor, self._given, self.discarding = descriptor, given, False
+    def __init__(self, descriptor: int, user_path: str) -> None:
+        self._descriptor, self._user_path, self.discarding = descriptor, user_path, False
 
     def write(self, data: Buffer, /) -> int:
         if self.discarding:
             return memoryview(data).nbytes
-        with name_write_errors(self._given):
+        with name_write_errors(self._user_path):
             return os.write(self._descriptor, data)
 
     def writable(self) -> bool:
@@ -101,16 +101,16 @@ class RawOutput(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            with name_write_errors(self._given):
+            with name_write_errors(self._user_path):
                 os.close(self._descriptor)
 
 
 @contextlib.contextmanager
-def name_write_errors(given: str) -> Iterator[None]:
+def name_write_errors(user_path: str) -> Iterator[None]:
     """Turns an OSError into a one-line UserError."""
     try:
         yield
     except BrokenPipeError:  # the reader closed the pipe: not an error
         raise
     except OSError as error:
-        raise UserError(f"{given}: cannot be written: {error.strerror or error}") from None
+        raise UserError(f"{user_path}: cannot be written: {error.strerror or error}") from None

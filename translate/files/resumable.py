@@ -1,6 +1,6 @@
 """Output files of a long job that may be killed at any moment and resumed: `translate file --resume`.
 
-OUT.part holds a line that describes the job, then the lines done so far. At the end it becomes OUT, atomically.
+OUT.part contains a line that describes the job, then the lines done so far. At the end it becomes OUT, atomically.
 """
 
 from __future__ import annotations

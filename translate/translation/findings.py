@@ -87,13 +87,13 @@ MINUS = re.compile(r"(?<![\w.,)/-])(?<!\d )[-\u2212](?=\d)")
 
 def repeats(tokens: Sequence[object]) -> int:
     """The most consecutive occurrences of an n-gram of up to LONGEST_LOOP tokens: 1 if none repeats, 0 for no tokens."""
-    most = min(1, len(tokens))
+    longest = min(1, len(tokens))
     for n in range(1, min(LONGEST_LOOP, len(tokens) // 2) + 1):
         run = 0
         for place in range(n, len(tokens)):
             run = run + 1 if tokens[place] == tokens[place - n] else 0
-            most = max(most, run // n + 1)
-    return most
+            longest = max(longest, run // n + 1)
+    return longest
 
 
 def is_loop(source: Sequence[object], output: Sequence[object]) -> bool:
@@ -122,10 +122,10 @@ def missing(source: str, output: str) -> dict[str, list[str]]:
     lost: dict[str, list[str]] = {}
     source, output = (_unescape(text) for text in (source, output))
     for kind, pattern in KINDS.items():
-        left = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
+        remaining = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
         for match in pattern.finditer(source):
-            if left[_key(kind, match[0])] > 0:
-                left[_key(kind, match[0])] -= 1
+            if remaining[_key(kind, match[0])] > 0:
+                remaining[_key(kind, match[0])] -= 1
             else:
                 lost.setdefault(kind, []).append(match[0])
         source, output = pattern.sub(" ", source), pattern.sub(" ", output)

@@ -27,12 +27,12 @@ class SearchOptions(TypedDict, total=False):
     seed: int
 
 
-def to_options(given: Mapping[str, Any]) -> Options:
+def to_options(keywords: Mapping[str, Any]) -> Options:
     """TypeError for an unknown name, as for any keyword argument; `Options.fill` checks the values."""
-    for name in given:
+    for name in keywords:
         if name not in NAMES:
             raise TypeError(f"unknown option {name!r}: {suggestion(name, NAMES) or 'choose from ' + ', '.join(NAMES)}")
-    return Options(**given)
+    return Options(**keywords)
 
 
 def one_of(options: Options | None, keywords: SearchOptions) -> Options:

@@ -139,8 +139,8 @@ class Translator:
         """
         chosen = to_options(options)
         check_effects(chosen, scores)
-        given = list(texts([lines] if isinstance(lines, str) else lines))
-        translations = list(_with_progress(self.translate_stream(given, chosen), len(given), progress))
+        inputs = list(texts([lines] if isinstance(lines, str) else lines))
+        translations = list(_with_progress(self.translate_stream(inputs, chosen), len(inputs), progress))
         results: list[Translation] | list[str] = translations if scores else [translation.text for translation in translations]
         return results[0] if isinstance(lines, str) else results
 
