@@ -170,7 +170,7 @@ def test_json_keeps_every_other_byte():
         ('{"de": "a"}\n[{"de": "a"}]\n', "de", "line 2: not a JSON object"),
         ('{"de": "a", "en": "b"}\n', "fr", "no object has text under 'fr'; the keys of the first are de, en"),
         ('{"de": {"a": 1}}\n', "de.a", "no object has text under 'de.a'"),
-        ('{"de": "\\ud800"}\n', "de", "half a surrogate pair"),
+        ('{"de": "\\ud800"}\n', "de", "a lone surrogate"),
         ("[" * 100_000, "de", "not valid JSON"),
     ],
 )

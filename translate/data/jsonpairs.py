@@ -135,5 +135,5 @@ def _text(value: Any, column: str, where: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise UserError(f"{where}: {column!r} contains half a surrogate pair (\\ud800 to \\udfff), which is not a character") from None
+        raise UserError(f"{where}: {column!r} contains a lone surrogate (\\ud800 to \\udfff), which is not a character") from None
     return text

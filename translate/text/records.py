@@ -277,7 +277,7 @@ class JsonKey:
             value.encode("utf-8")
         except UnicodeEncodeError:
             raise UserError(
-                f"{self.name}, line {number:,}: {self.key!r} has half a surrogate pair (\\ud800 to \\udfff), which is not a character"
+                f"{self.name}, line {number:,}: {self.key!r} has a lone surrogate (\\ud800 to \\udfff), which is not a character"
             ) from None
         if not line.isascii():
             self.ascii = False
