@@ -135,10 +135,10 @@ def check_settings(metrics: Sequence[str], bootstrap: int, randomise: bool) -> N
     """UserError for settings of `compare` that are unknown or out of range."""
     if not metrics:
         raise UserError(f"no metrics given: choose from {', '.join(METRICS)}")
-    for place, name in enumerate(metrics):
+    for index, name in enumerate(metrics):
         if name not in METRICS:
             raise UserError(f"unknown metric {name!r}: choose from {', '.join(METRICS)}")
-        if name in metrics[:place]:
+        if name in metrics[:index]:
             raise UserError(f"metric {name} is given twice")
     if bootstrap < 0 or bootstrap == 1 or bootstrap > MOST_SAMPLES:
         raise UserError(f"bootstrap ({bootstrap}) must be 0 (no interval) or at least 2 samples, and at most {MOST_SAMPLES:,}; 1000 is usual")

@@ -195,9 +195,9 @@ def _front_matter(lines: list[str]) -> Format | None:
     """Three dashes, settings, three dashes: Markdown; without the closing dashes, YAML."""
     if lines[0].strip() != "---":
         return None
-    for place, line in enumerate(lines[1:], 1):
+    for index, line in enumerate(lines[1:], 1):
         if line.strip() in ("---", "..."):
-            return MARKDOWN if place > 1 else None
+            return MARKDOWN if index > 1 else None
         if not re.match(r"[\w.-]+:(?:\s|$)|\s+\S|- |#", line):
             return None
     return YAML if len(lines) > 2 else None
@@ -234,8 +234,8 @@ MARKS = [  # of Markdown; a single one may be prose: heading, fence, table, item
 
 def _markdown(lines: list[str]) -> Format | None:
     """Headings together with links, tables, fences or lists, in enough of the lines."""
-    kinds = [next((place for place, mark in enumerate(MARKS) if mark.fullmatch(line)), -1) for line in lines]
-    heading, fence, table, item, _, reference, image = (kinds.count(place) for place in range(len(MARKS)))
+    kinds = [next((index for index, mark in enumerate(MARKS) if mark.fullmatch(line)), -1) for line in lines]
+    heading, fence, table, item, _, reference, image = (kinds.count(index) for index in range(len(MARKS)))
     link = sum(kind < 0 and bool(LINK.search(line)) for kind, line in zip(kinds, lines))
     strong = (fence >= 2) + (table > 0) + (link > 1) + (reference > 1) + (image > 0)
     share = (sum(kind >= 0 for kind in kinds) + link) / len(lines)

@@ -120,17 +120,17 @@ class CsvColumn:
         if number and not count:
             raise UserError(f"{self.name}: no record has column {self.column}; its separator seems to be {self.separator!r}")
 
-    def _cells(self, body: str, place: int, opened: int | None) -> list[Cell]:
+    def _cells(self, body: str, position: int, opened: int | None) -> list[Cell]:
         """The cells of a line, or the parts of them in it. opened: column of a quoted cell that began on an earlier line."""
         cells: list[Cell] = []
         column, inside = (0, False) if opened is None else (opened, True)
         while True:
-            begin = place
+            begin = position
             if not inside:
                 while body[begin : begin + 1] == " ":
                     begin += 1
                 inside = body[begin : begin + 1] == '"'
-                begin = begin + 1 if inside else place
+                begin = begin + 1 if inside else position
             if inside:
                 end = self._closing(body, begin)
                 after = len(body) if end < 0 else end + 1 + len(body[end + 1 :]) - len(body[end + 1 :].lstrip(" "))
@@ -139,24 +139,24 @@ class CsvColumn:
                 inside = end >= 0 and (after == len(body) or body.startswith(self.separator, after))
                 if inside:
                     cells.append(Cell(column, begin, end, True))
-                    place = after
+                    position = after
                 else:  # the quote is part of the text, as in "Ja", sagte er
-                    begin = place
+                    begin = position
             if not inside:
                 end = body.find(self.separator, begin)
-                place = len(body) if end < 0 else end
-                cells.append(Cell(column, begin, place, False))
+                position = len(body) if end < 0 else end
+                cells.append(Cell(column, begin, position, False))
             inside = False
-            if place >= len(body):
+            if position >= len(body):
                 return cells
-            column, place = column + 1, place + 1
+            column, position = column + 1, position + 1
 
     @staticmethod
-    def _closing(body: str, place: int) -> int:
+    def _closing(body: str, position: int) -> int:
         """Index of the quote that ends the cell; -1 if it is not in this line. A doubled quote stands for one."""
-        while (place := body.find('"', place)) >= 0 and body.startswith('""', place):
-            place += 2
-        return place
+        while (position := body.find('"', position)) >= 0 and body.startswith('""', position):
+            position += 2
+        return position
 
     def _add_names(self, names: list[str], cells: list[Cell], body: str) -> None:
         for cell in cells:
@@ -254,22 +254,22 @@ class JsonKey:
             raise UserError(f"{self.name}, line {number:,}: not a JSON object; --key needs one per line; jq -c '.[]' converts a list")
         return row
 
-    def _span(self, line: str, place: int, path: list[str]) -> tuple[int, int, Any] | None:
-        """Start, end and value of `path` in the valid JSON object that starts at `place`; the last one if keys are repeated."""
+    def _span(self, line: str, position: int, path: list[str]) -> tuple[int, int, Any] | None:
+        """Start, end and value of `path` in the valid JSON object that starts at `position`; the last one if keys are repeated."""
         span = None
-        place = _skip_space(line, place + 1)
-        while line[place] != "}":
-            key, place = self.decoder.raw_decode(line, place)
-            begin = _skip_space(line, _skip_space(line, place) + 1)
+        position = _skip_space(line, position + 1)
+        while line[position] != "}":
+            key, position = self.decoder.raw_decode(line, position)
+            begin = _skip_space(line, _skip_space(line, position) + 1)
             value, end = self.decoder.raw_decode(line, begin)
             if key == path[0]:
                 if len(path) == 1:
                     span = begin, end, value
                 else:
                     span = self._span(line, begin, path[1:]) if isinstance(value, dict) else None
-            place = _skip_space(line, end)
-            if line[place] == ",":
-                place = _skip_space(line, place + 1)
+            position = _skip_space(line, end)
+            if line[position] == ",":
+                position = _skip_space(line, position + 1)
         return span
 
     def _line(self, line: str, begin: int, end: int, value: str, number: int) -> Line:
@@ -292,8 +292,8 @@ class JsonKey:
         return Line(line) if not any(parts[::2]) else Line(line[:begin], parts, line[end:], write)
 
 
-def _skip_space(line: str, place: int) -> int:
+def _skip_space(line: str, position: int) -> int:
     """The index after any JSON white space."""
-    while line[place] in " \t\r\n":
-        place += 1
-    return place
+    while line[position] in " \t\r\n":
+        position += 1
+    return position

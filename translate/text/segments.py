@@ -73,7 +73,7 @@ def _best_cut(text: str, begin: int, limit: int, levels: list[list[tuple[int, in
         index = bisect.bisect_left(cuts, True, first, last, key=too_long)
         if index > first:  # then the cut before `index` fits
             return cuts[index - 1]
-    cut = bisect.bisect_left(range(limit), True, begin + 1, limit, key=lambda place: too_long((place, place))) - 1
+    cut = bisect.bisect_left(range(limit), True, begin + 1, limit, key=lambda position: too_long((position, position))) - 1
     cut = max(cut, begin + 1)
     whole = cut
     while whole > begin + 1 and _inside_character(text, whole):
@@ -108,9 +108,9 @@ def _clause_ends(text: str) -> list[tuple[int, int]]:
     return [match.span("after" if match["after"] else "before") for match in CLAUSE.finditer(text)]
 
 
-def _inside_character(text: str, place: int) -> bool:
-    """Whether a cut at `place` would split a visible character: a base and its accents, an emoji and its modifiers."""
-    if place >= len(text):
+def _inside_character(text: str, position: int) -> bool:
+    """Whether a cut at `position` would split a visible character: a base and its accents, an emoji and its modifiers."""
+    if position >= len(text):
         return False
-    joined = text[place] in "\u200d\ufe0e\ufe0f" or text[place - 1] == "\u200d" or "\U0001f3fb" <= text[place] <= "\U0001f3ff"
-    return joined or unicodedata.combining(text[place]) != 0
+    joined = text[position] in "\u200d\ufe0e\ufe0f" or text[position - 1] == "\u200d" or "\U0001f3fb" <= text[position] <= "\U0001f3ff"
+    return joined or unicodedata.combining(text[position]) != 0

@@ -103,12 +103,12 @@ def _plausible(line: bytes, codec: str) -> bool:
     sure = LETTERS | SIGNS if codec == "cp1252" else UMLAUTS
     if not sure.intersection(text):
         return False
-    for place, character in enumerate(text):
+    for position, character in enumerate(text):
         if character.isascii():
             continue
         if character not in LETTERS and character not in MARKS:
             return False
-        before, after = text[place - 1 : place] if place else "", text[place + 1 : place + 2]
+        before, after = text[position - 1 : position] if position else "", text[position + 1 : position + 2]
         if character in LETTERS and not (before.isalpha() or after.isalpha()):
             return False
         if character in QUOTES and before.isalpha() and after.isalpha():

@@ -90,8 +90,8 @@ def repeats(tokens: Sequence[object]) -> int:
     longest = min(1, len(tokens))
     for n in range(1, min(LONGEST_LOOP, len(tokens) // 2) + 1):
         run = 0
-        for place in range(n, len(tokens)):
-            run = run + 1 if tokens[place] == tokens[place - n] else 0
+        for index in range(n, len(tokens)):
+            run = run + 1 if tokens[index] == tokens[index - n] else 0
             longest = max(longest, run // n + 1)
     return longest
 

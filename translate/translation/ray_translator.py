@@ -92,9 +92,9 @@ class RayTranslator:
         running: dict[Any, tuple[_Window, int, Any]] = {}
         input_error: UserError | None = None  # raised after the results of the lines before it
 
-        def submit(window: _Window, place: int) -> None:
-            worker = self.workers[place]
-            running[worker.translate.remote(window.first, window.lines, options)] = window, place, worker
+        def submit(window: _Window, index: int) -> None:
+            worker = self.workers[index]
+            running[worker.translate.remote(window.first, window.lines, options)] = window, index, worker
 
         while True:
             try:
@@ -108,13 +108,13 @@ class RayTranslator:
                     raise input_error
                 return
             (answer,), _ = self.ray.wait(list(running), num_returns=1)
-            window, place, worker = running.pop(answer)
+            window, index, worker = running.pop(answer)
             try:
                 window.results = self._get(answer)
-                free.append(place)
+                free.append(index)
             except self.ray.exceptions.RayError as error:
-                self._replace(place, worker, window, error)
-                submit(window, place)
+                self._replace(index, worker, window, error)
+                submit(window, index)
             while waiting and (results := waiting[0].results) is not None:
                 waiting.popleft()
                 yield from results
@@ -126,15 +126,15 @@ class RayTranslator:
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause from None
 
-    def _replace(self, place: int, worker: Any, window: _Window, error: Exception) -> None:
+    def _replace(self, index: int, worker: Any, window: _Window, error: Exception) -> None:
         window.deaths += 1
         if window.deaths == DEATHS:
             lines = f"lines {window.first + 1:,} to {window.first + len(window.lines):,}"
             raise UserError(f"{DEATHS} workers died on {lines}, perhaps because memory ran out: lower --batch-tokens ({_first_line(error)})")
-        if self.workers[place] is worker:  # otherwise it was already replaced, because of its other window
+        if self.workers[index] is worker:  # otherwise it was already replaced, because of its other window
             print("translate: a worker died: starting another one, which translates its lines again", file=sys.stderr)
             self.ray.kill(worker)
-            self.workers[place] = self.start()
+            self.workers[index] = self.start()
 
 
 @contextlib.contextmanager
