@@ -1,11 +1,11 @@
-"""Decoding throughput beside CTranslate2, Hugging Face `generate` and JoeyNMT, all with the weights of one run.
+"""Decoding throughput compared with CTranslate2, Hugging Face `generate` and JoeyNMT, all with the weights of one run.
 
     python benchmarks/decoding_speed.py -m runs/multi30k_de_en --data DIR/test_2016_flickr --json decoding_speed.json
 
-DIR/test_2016_flickr.de is translated (.en is the reference). For each beam (1, 5) and batch size (64, 1) the contestants run one after the
-other, `--rounds` times over; the table gives the median and the spread, in target tokens a second of the search alone, the ratio of ours
-to each, BLEU, and how many of the texts equal those of ours in fp32. The run must be pre-norm with one vocabulary. Contestants in bf16
-or fp16 are left out on a CPU that does not multiply it.
+DIR/test_2016_flickr.de is translated (.en is the reference). For each beam (1, 5) and batch size (64, 1) the contestants run in turn,
+`--rounds` times. The table gives the median and range of target tokens per second of the search alone, the speed of ours relative to each,
+BLEU, and the share of outputs identical to ours in fp32. The run must be pre-norm with a joint vocabulary. bf16 and fp16 are skipped on
+CPUs without such products.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CONTESTANTS = {  # name -> (environment, kind, precision)
     "Hugging Face bf16": ("huggingface", "huggingface", "bf16"),
     "JoeyNMT fp32": ("joeynmt", "joeynmt", "fp32"),
 }
-SINGLE = 100  # so many sentences with batches of one
+SINGLE = 100  # sentences with batches of one
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Decoding throughput beside other toolkits.")
+    parser = argparse.ArgumentParser(description="Decoding throughput compared with other toolkits.")
     parser.add_argument("-m", "--model", type=Path, required=True, help="run folder")
     parser.add_argument("--data", type=Path, required=True, help="test set without .de and .en")
     parser.add_argument("--beams", type=int, nargs="*", default=[1, 5])
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def prepare(run: Path, data: Path, work: Path) -> dict:
-    """The task for decoding_loop.py, in `work`, and what is needed to score its outputs."""
+    """Write the task for decoding_loop.py to `work`. Returns it, with what is needed to score the outputs."""
     import dataclasses
 
     from translate.bundle.bundle import load_bundle
@@ -93,7 +93,7 @@ def prepare(run: Path, data: Path, work: Path) -> dict:
 def compare(names: list[str], pythons: dict[str, str], task: dict, work: Path, beam: int, batch: int, arguments: argparse.Namespace) -> list[dict]:
     from translate.evaluation.scoring import corpus_bleu
 
-    every = max(1, len(task["sources"]) // SINGLE) if batch == 1 else 1  # with batches of one, a sample of all lengths
+    every = max(1, len(task["sources"]) // SINGLE) if batch == 1 else 1  # for batches of one, a sample of all lengths
     chosen = {name: task[name][::every] for name in ("sources", "limits", "references")}
     (work / "task.json").write_text(json.dumps({**{k: task[k] for k in ("model", "vocabulary", "pieces")}, **chosen}), encoding="utf-8")
     rates: dict[str, list[float]] = {name: [] for name in names}
@@ -103,10 +103,10 @@ def compare(names: list[str], pythons: dict[str, str], task: dict, work: Path, b
         for name in names:
             _, kind, precision = CONTESTANTS[name]
             command = [pythons[name], loop, kind, precision, str(work), str(beam), str(batch), str(arguments.threads)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode:
-                sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
-            result = json.loads(done.stdout.splitlines()[-1])
+            process = subprocess.run(command, capture_output=True, text=True)
+            if process.returncode:
+                sys.exit(f"{name} failed:\n{process.stderr[-3000:]}")
+            result = json.loads(process.stdout.splitlines()[-1])
             outputs[name] = task["tokenizer"].decode(result["outputs"])
             tokens = sum(len(ids) + 1 for ids in result["outputs"])
             rates[name].append(tokens / result["seconds"])
@@ -115,19 +115,19 @@ def compare(names: list[str], pythons: dict[str, str], task: dict, work: Path, b
     best = max((statistics.median(rates[name]) for name in names if name.startswith("translate")), default=float("nan"))
     reference = outputs.get("translate-nmt fp32")
     print(f"\nbeam {beam}, batches of {batch}, {len(chosen['sources']):,} sentences, {arguments.threads} threads")
-    print("contestant              target tokens/s (spread)        ours is  ms a sentence    BLEU  equal to ours in fp32")
+    print("contestant              target tokens/s (spread)        ours is    ms/sentence    BLEU  equal to ours in fp32")
     rows = []
     for name in names:
         median, bleu = statistics.median(rates[name]), corpus_bleu(outputs[name], chosen["references"])[0]
         equal = sum(a == b for a, b in zip(outputs[name], reference)) / len(reference) if reference else float("nan")
-        spread, each = f"({min(rates[name]):,.0f}-{max(rates[name]):,.0f})", seconds[name] * 1000 / len(chosen["sources"])
-        print(f"{name:<22}  {median:>8,.0f} {spread:<20}  {best / median:>7.2f}x  {each:>13.1f}  {bleu:>6.2f}  {equal:>21.1%}", flush=True)
+        spread, per_sentence = f"({min(rates[name]):,.0f}-{max(rates[name]):,.0f})", seconds[name] * 1000 / len(chosen["sources"])
+        print(f"{name:<22}  {median:>8,.0f} {spread:<20}  {best / median:>7.2f}x  {per_sentence:>13.1f}  {bleu:>6.2f}  {equal:>21.1%}", flush=True)
         rows.append({"contestant": name, "beam": beam, "batch": batch, "rates": rates[name], "bleu": bleu, "equal": equal})
     return rows
 
 
 def independence(model: Path, task: dict, precision: str) -> dict:
-    """How many translations depend on the batch: at beam 5, in batches of 1 and of 7 and in a shuffled file, against batches of 64."""
+    """How many translations depend on the batch: beam 5, batches of 1, of 7, and a shuffled file, compared with batches of 64."""
     from translate.decoding import Options
     from translate.translation.translator import Translator
 
@@ -135,12 +135,12 @@ def independence(model: Path, task: dict, precision: str) -> dict:
     options = Options(5, 1.0).fill(translator.decoding)
 
     def outputs(size: int, order: list[int]) -> list[list[int]]:
-        found = {}
+        by_index = {}
         for start in range(0, len(order), size):
-            some = order[start : start + size]
-            results = translator.engine.search([task["sources"][n] for n in some], [task["limits"][n] for n in some], options, [])
-            found.update(zip(some, (hypotheses[0].ids for hypotheses in results)))
-        return [found[place] for place in range(len(order))]
+            batch = order[start : start + size]
+            results = translator.engine.search([task["sources"][n] for n in batch], [task["limits"][n] for n in batch], options, [])
+            by_index.update(zip(batch, (hypotheses[0].ids for hypotheses in results)))
+        return [by_index[place] for place in range(len(order))]
 
     places = list(range(len(task["sources"])))
     shuffled = random.Random(1).sample(places, len(places))
@@ -149,8 +149,8 @@ def independence(model: Path, task: dict, precision: str) -> dict:
         name: sum(a != b for a, b in zip(outputs(size, order), expected))
         for name, size, order in (("batches of 1", 1, places), ("batches of 7", 7, places), ("a shuffled file", 64, shuffled))
     }
-    told = ", ".join(f"{count} in {name}" for name, count in different.items())
-    print(f"ours in {precision}, beam 5: of {len(places):,} translations differ from those in batches of 64: {told}", flush=True)
+    summary = ", ".join(f"{count} in {name}" for name, count in different.items())
+    print(f"ours in {precision}, beam 5: of {len(places):,} translations differ from those in batches of 64: {summary}", flush=True)
     return {"precision": precision, "different": different}
 
 

@@ -1,10 +1,10 @@
-"""What a user gets of each engine: seconds of the whole `translate file` command, BLEU, and how many lines differ from ours in fp32.
+"""Compares the engines as users see them: seconds of the whole `translate file` command, BLEU, and lines equal to ours in fp32.
 
     pip install ctranslate2
     python benchmarks/engines.py -m runs/multi30k_de_en --data DIR/test_2016_flickr --json engines.json
 
-DIR/test_2016_flickr.de is translated with the recipe's beam (.en is the reference). The commands run by turns, `--rounds` times over; the table gives
-the medians, start-up included, and the megabytes of the folder that the engine reads. The search of each alone is timed by decoding_speed.py.
+DIR/test_2016_flickr.de is translated with the recipe's beam (.en is the reference). The commands run in turn, `--rounds` times. The table gives
+medians, including start-up, and the size of the folder that the engine reads. decoding_speed.py times the search alone.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ BUNDLE = ("config.yaml", "model.safetensors", "spm.model", "spm.target.model")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The engines of translate file, as whole commands.")
+    parser = argparse.ArgumentParser(description="Times translate file with each engine.")
     parser.add_argument("-m", "--model", type=Path, required=True, help="run folder")
     parser.add_argument("--data", type=Path, required=True, help="test set without .de and .en")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the results here")
     arguments = parser.parse_args()
     references = Path(f"{arguments.data}.en").read_text(encoding="utf-8").split("\n")[:-1]
     with tempfile.TemporaryDirectory() as folder:
@@ -50,29 +50,29 @@ def main() -> None:
             del engines["torch bf16"]
         if not multiplies_fp16():
             del engines["torch fp16"]
-        taken: dict[str, list[float]] = {name: [] for name in engines}
+        seconds: dict[str, list[float]] = {name: [] for name in engines}
         outputs: dict[str, list[str]] = {}
         for _ in range(arguments.rounds):
             for name, (model, *options) in engines.items():
                 output = Path(folder) / "output"
-                began = time.perf_counter()
+                start = time.perf_counter()
                 subprocess.run([*TRANSLATE, "file", "-m", str(model), f"{arguments.data}.de", "-o", str(output), *options], check=True)
-                taken[name].append(time.perf_counter() - began)
+                seconds[name].append(time.perf_counter() - start)
                 outputs[name] = output.read_text(encoding="utf-8").split("\n")[:-1]
         sizes = {name: sum((model / file).stat().st_size for file in files_of(model)) / 1e6 for name, (model, *_) in engines.items()}
     rows = []
     print(f"{len(references):,} lines            seconds (spread)     BLEU  equal lines  folder MB")
     for name, lines in outputs.items():
         equal, bleu = sum(map(str.__eq__, lines, outputs["torch fp32"])), corpus_bleu(lines, references)[0]
-        spread = f"({min(taken[name]):.1f}-{max(taken[name]):.1f})"
-        print(f"{name:<20}  {statistics.median(taken[name]):>7.1f} {spread:<11}  {bleu:>7.2f}  {equal:>11,}  {sizes[name]:>9.1f}")
-        rows.append({"engine": name, "seconds": taken[name], "bleu": bleu, "equal": equal, "lines": len(lines), "megabytes": sizes[name]})
+        spread = f"({min(seconds[name]):.1f}-{max(seconds[name]):.1f})"
+        print(f"{name:<20}  {statistics.median(seconds[name]):>7.1f} {spread:<11}  {bleu:>7.2f}  {equal:>11,}  {sizes[name]:>9.1f}")
+        rows.append({"engine": name, "seconds": seconds[name], "bleu": bleu, "equal": equal, "lines": len(lines), "megabytes": sizes[name]})
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def files_of(model: Path) -> list[str]:
-    """Of a run folder those of the bundle, else all."""
+    """The bundle files of a run folder; all files of any other."""
     names = [file.name for file in model.iterdir()]
     return [name for name in names if name in BUNDLE] if "model.safetensors" in names else names
 

@@ -1,11 +1,12 @@
-"""Start-up, and how time and memory of `translate file` grow: with the file, with the length of a sentence, with one giant line.
+"""Start-up time, and how time and memory of `translate file` grow with file size, sentence length, and one giant line.
 
     pip install matplotlib
     python benchmarks/large_corpus.py --json large_corpus.json
     python benchmarks/growth.py -m runs/multi30k_de_en --data DIR/train.de --preparation large_corpus.json --plot growth.svg --json growth.json
 
-Lines are taken from the file over and over. Time should be linear in them and memory flat; a line of 5,000 tokens should cost its own time.
-A cold start is one whose files (Python, its packages, the model) the kernel has been asked to forget; nothing else may hold them open.
+The lines of the file are repeated as needed. Time should be linear in their number and memory flat; a line of 5,000 tokens should add only its
+own time. Before a cold start the kernel is asked to drop the files (Python, its packages, the model) from its cache; no other process may use
+them.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ def main() -> None:
     parser.add_argument("-m", "--model", type=Path, required=True, help="run folder")
     parser.add_argument("--data", type=Path, required=True, help="a text file, one sentence a line")
     parser.add_argument("--lines", type=int, default=SIZES[-1], help="the greatest size (default: %(default)s)")
-    parser.add_argument("--preparation", type=Path, help="figures of large_corpus.py, to be drawn as well")
-    parser.add_argument("--plot", type=Path, help="draw time and memory here (needs matplotlib)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--preparation", type=Path, help="results of large_corpus.py, to plot as well")
+    parser.add_argument("--plot", type=Path, help="plot time and memory to this file (needs matplotlib)")
+    parser.add_argument("--json", type=Path, help="write the results here")
     arguments = parser.parse_args()
     lines = arguments.data.read_text(encoding="utf-8").split("\n")[:-1]
     figures = {
@@ -53,13 +54,13 @@ def main() -> None:
 
 
 def timed(*words: str, source: bytes = b"") -> tuple[float, float]:
-    """Seconds and peak memory in MB of `translate WORDS...`, all its processes together; what they share counts once."""
+    """Seconds and peak memory in MB of `translate WORDS...`, over all its processes; shared memory counts once."""
     peak = 0.0
-    with tempfile.TemporaryFile() as given:
-        given.write(source)
-        given.seek(0)
-        began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdin=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(source)
+        stdin.seek(0)
+        start = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ended = threading.Event()
 
         def watch() -> None:
@@ -70,7 +71,7 @@ def timed(*words: str, source: bytes = b"") -> tuple[float, float]:
         watcher = threading.Thread(target=watch)
         watcher.start()
         process.wait()
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         ended.set()
         watcher.join()
     if process.returncode:
@@ -79,22 +80,22 @@ def timed(*words: str, source: bytes = b"") -> tuple[float, float]:
 
 
 def memory(pid: int) -> float:
-    """MB of a process and its children now: each page divided by the number of processes that have it."""
+    """Current MB of a process and its children (proportional set size)."""
     total = 0
-    with contextlib.suppress(OSError):  # it, or one of them, has just ended
-        for one in (pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-            total += next(int(line.split()[1]) for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
+    with contextlib.suppress(OSError):  # a process has just ended
+        for process in (pid, *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            total += next(int(line.split()[1]) for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
     return total / 1024
 
 
 def start_up(model: Path) -> dict:
     code = f"""
-import time; began = time.perf_counter()
+import time; start = time.perf_counter()
 import torch; imported = time.perf_counter()
 from translate.translation.translator import Translator; ours = time.perf_counter()
 translator = Translator.load({str(model)!r}); loaded = time.perf_counter()
 translator.translate(["Guten Morgen."]); done = time.perf_counter()
-print(imported - began, ours - imported, loaded - ours, done - loaded)
+print(imported - start, ours - imported, loaded - ours, done - loaded)
 """
     parts = [list(map(float, subprocess.check_output([sys.executable, "-c", code], text=True).split())) for _ in range(5)]
     cold = []
@@ -114,7 +115,7 @@ print(imported - began, ours - imported, loaded - ours, done - loaded)
 
 
 def forget(model: Path) -> None:
-    """Ask the kernel to drop what it keeps of the files that a start reads."""
+    """Ask the kernel to drop the files read at start-up from its cache."""
     for folder in (sys.prefix, sysconfig.get_path("stdlib"), model):
         for home, _, names in os.walk(folder):
             for name in names:
@@ -124,11 +125,11 @@ def forget(model: Path) -> None:
                         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def growth(model: Path, lines: list[str], most: int) -> list[dict]:
+def growth(model: Path, lines: list[str], largest: int) -> list[dict]:
     rows = []
     print("    lines    seconds  lines/s  peak MB")
     with tempfile.TemporaryDirectory() as folder:
-        for size in sorted({*(size for size in SIZES if size < most), most}):
+        for size in sorted({*(size for size in SIZES if size < largest), largest}):
             path = Path(folder) / "input"
             path.write_text("".join(line + "\n" for line in itertools.islice(itertools.cycle(lines), size)), encoding="utf-8")
             seconds, memory = timed("file", "-m", str(model), str(path), "-o", str(Path(folder) / "output"))
@@ -138,7 +139,7 @@ def growth(model: Path, lines: list[str], most: int) -> list[dict]:
 
 
 def lengths(model: Path, lines: list[str]) -> list[dict]:
-    """One line by itself at beam 5, whose output is made as long as it is: the end mark may not be chosen."""
+    """A single line at beam 5, with an output of the same length: the end mark is banned."""
     from translate.decoding import Options
     from translate.tokenizer import EOS
     from translate.translation import torch_engine
@@ -149,24 +150,24 @@ def lengths(model: Path, lines: list[str]) -> list[dict]:
     options = Options(beam=5).fill(translator.decoding)
     tokens = [token for ids in translator.tokenizer.encode_source(lines[:1000]) for token in ids[:-1]]
     rows = []
-    print("tokens of source and target  seconds  ms a token   (a line by itself; no longer than the model takes)")
+    print("tokens of source and target  seconds    ms/token   (single lines, up to the model's limit)")
     for length in sorted({min(length, translator.max_tokens) for length in LENGTHS}):
-        taken = []
+        seconds = []
         for _ in range(3):
-            began = time.perf_counter()
+            start = time.perf_counter()
             ((result, *_),) = translator.engine.search([[*tokens[: length - 1], EOS]], [length], options, [])
-            taken.append(time.perf_counter() - began)
+            seconds.append(time.perf_counter() - start)
         assert len(result.ids) == length
-        rows.append({"tokens": length, "seconds": statistics.median(taken)})
+        rows.append({"tokens": length, "seconds": statistics.median(seconds)})
         print(f"{length:>27,}  {rows[-1]['seconds']:>7.3f}  {rows[-1]['seconds'] / length * 1000:>10.2f}", flush=True)
     return rows
 
 
 def giant(model: Path, lines: list[str]) -> dict:
-    """1,000 short lines, the same with a line of some 5,000 tokens among them, and that line alone."""
+    """1,000 short lines, the same with a line of some 5,000 tokens in the middle, and that line alone."""
     long = " ".join(lines[:400])
     files = {"short": lines[:1000], "both": [*lines[:500], long, *lines[500:1000]], "alone": [long]}
-    result = {name: timed("file", "-m", str(model), source="\n".join(some).encode()) for name, some in files.items()}
+    result = {name: timed("file", "-m", str(model), source="\n".join(group).encode()) for name, group in files.items()}
     (short, _), (both, memory), (alone, _) = result["short"], result["both"], result["alone"]
     print(f"1,000 lines {short:.1f} s; with a line of {len(long.split()):,} words among them {both:.1f} s, {memory:,.0f} MB; that line {alone:.1f} s")
     return {name: {"seconds": seconds, "peak_mb": memory} for name, (seconds, memory) in result.items()}
@@ -183,7 +184,7 @@ def draw(figures: dict, path: Path) -> None:
         (axes[0][0], [(row["lines"], row["seconds"]) for row in figures["lines"]], "translate file, seconds", "lines of the file"),
         (axes[0][1], [(row["lines"], row["peak_mb"]) for row in figures["lines"]], "translate file, peak MB", "lines of the file"),
         (axes[1][0], [(row["pairs"], row["prepare"]["seconds"]) for row in figures.get("preparation", [])], "preparing a corpus, seconds", "pairs"),
-        (axes[1][1], [(row["pairs"], row["prepare"]["anonymous_mb"]) for row in figures.get("preparation", [])], "the same, MB of its own", "pairs"),
+        (axes[1][1], [(row["pairs"], row["prepare"]["anonymous_mb"]) for row in figures.get("preparation", [])], "the same, anonymous MB", "pairs"),
         (axes[0][2], [(row["tokens"], row["seconds"]) for row in figures["tokens"]], "one line at beam 5, seconds", "its tokens, source and target"),
     ):
         axis.plot(*zip(*values), "o-") if values else axis.set_axis_off()

@@ -1,10 +1,10 @@
-"""What each kernel buys: a training step, or a search, with all kernels against the same without one of them, in turns, by CPU time.
+"""The speed-up of each kernel: CPU time of a training step or a search with all kernels, and without each in turn.
 
     python benchmarks/kernels.py --rounds 15
 
 Width 256, 3+3 layers, feedforward 1,024, 8,000 pieces, about 2,500 target tokens a step; random weights and sentences of 5 to 30 tokens. Each
-round takes new batches, of shapes that were not there before. "1.10x" = without the kernel it takes 1.1 times as long; the median of the rounds
-and the range of their middle half. A kernel stays if it buys 5% of a row on one kind of CPU (CONTRIBUTING.md, proof of value).
+round has new batches with new shapes. "1.10x" = without the kernel it takes 1.1 times as long: the median and quartiles over the rounds. A
+kernel must gain 5% in a row on some CPU to be kept (CONTRIBUTING.md, proof of value).
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ Variant = Callable[[int], None]  # runs one round
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What each kernel buys.")
+    parser = argparse.ArgumentParser(description="The speed-up of each kernel.")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", default="", help="rows whose title holds this text")
+    parser.add_argument("--only", default="", help="only rows whose title contains this text")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -61,19 +61,19 @@ def main() -> None:
 
 
 def compare(title: str, variants: dict[str, Variant], rounds: int) -> None:
-    """The first variant has all kernels; prints how long the others take beside it."""
+    """Print how long the other variants take, relative to the first, which has all kernels."""
     times: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
         names = list(variants)
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            began = time.process_time()
+            start = time.process_time()
             variants[name](number)
             if number:  # the first warms up
-                times[name].append(time.process_time() - began)
+                times[name].append(time.process_time() - start)
     baseline, *others = times.values()
     print(f"{title}: {statistics.median(baseline) * 1000:.0f} ms")
     for name, other in zip(list(times)[1:], others):
-        low, middle, high = statistics.quantiles([one / all_ for one, all_ in zip(other, baseline)], n=4)
+        low, middle, high = statistics.quantiles([without / base for without, base in zip(other, baseline)], n=4)
         print(f"    without {name:<20} {middle:.2f}x ({low:.2f} to {high:.2f})", flush=True)
 
 
@@ -82,10 +82,10 @@ def sentence(lengths: random.Random) -> list[int]:
 
 
 def training(model: Transformer, precision: torch.dtype) -> dict[str, Variant]:
-    def updater(change: Callable[[Transformer], None] = lambda model: None) -> Updater:
-        made = Updater(copy.deepcopy(model), CONFIG, CPU, precision, Ranks())
-        change(made.model)
-        return made
+    def new_updater(change: Callable[[Transformer], None] = lambda model: None) -> Updater:
+        updater = Updater(copy.deepcopy(model), CONFIG, CPU, precision, Ranks())
+        change(updater.model)
+        return updater
 
     def torch_dropout(model: Transformer) -> None:
         for parent in list(model.modules()):
@@ -100,14 +100,14 @@ def training(model: Transformer, precision: torch.dtype) -> dict[str, Variant]:
         with mock.patch.dict("os.environ", PLAIN if plain_loss else {}):
             updater.update([batch(number)], number, 1e-4, print)
 
-    everything = updater()
+    everything = new_updater()
     variants: dict[str, Variant] = {"": lambda number: step(everything, number)}
     without = {"byte dropout": torch_dropout} | ({"bf16 states": fp32_states} if precision == torch.bfloat16 else {})
     for name, change in without.items():
-        variants[name] = partial(step, updater(change))
+        variants[name] = partial(step, new_updater(change))
     variants["loss in chunks"] = lambda number: step(everything, number, plain_loss=True)
     with mock.patch.dict("os.environ", PLAIN):
-        plain = updater()
+        plain = new_updater()
     variants["all of them"] = lambda number: step(plain, number, plain_loss=True)
     return variants
 
@@ -122,12 +122,12 @@ def batch(number: int) -> Batch:
 
 
 def searching(model: Transformer, precision: torch.dtype, beam: int, size: int) -> dict[str, Variant]:
-    def engine(kernels: bool = True, direct: bool = True) -> TorchEngine:
+    def new_engine(kernels: bool = True, direct: bool = True) -> TorchEngine:
         own = copy.deepcopy(model).eval().requires_grad_(False)
-        made = packed.pack(own, precision, kernels)
+        packed_model = packed.pack(own, precision, kernels)
         if direct:
             call_directly(own)
-        return TorchEngine(made, CPU, precision)
+        return TorchEngine(packed_model, CPU, precision)
 
     options = Options(beam=beam).fill(DecodingConfig())
 
@@ -135,13 +135,13 @@ def searching(model: Transformer, precision: torch.dtype, beam: int, size: int) 
         lengths = random.Random(number)
         for _ in range(1 if size > 1 else 4):
             sources = sorted((sentence(lengths) for _ in range(size)), key=len, reverse=True)
-            engine.search(sources, [len(ids) for ids in sources], options, [])  # with random weights each goes on to its limit
+            engine.search(sources, [len(ids) for ids in sources], options, [])  # with random weights each output reaches its limit
 
     def without_padding(number: int) -> None:
         with mock.patch.object(packed, "SIZES", 1 << 20):
             search(everything, number)
 
-    everything, plain, indirect, unpacked = engine(), engine(False, False), engine(direct=False), engine(kernels=False)
+    everything, plain, indirect, unpacked = new_engine(), new_engine(False, False), new_engine(direct=False), new_engine(kernels=False)
     variants: dict[str, Variant] = {"": lambda number: search(everything, number)}
     variants["packed weights"] = lambda number: search(unpacked, number)
     variants["direct calls"] = lambda number: search(indirect, number)

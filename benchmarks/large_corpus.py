@@ -1,11 +1,11 @@
-"""Shows that a corpus larger than memory trains: resident memory stays flat while the corpus grows from 10,000 to 5 million pairs.
+"""Shows that training works on a corpus larger than memory: memory stays flat as the corpus grows from 10,000 to 5 million pairs.
 
     python benchmarks/large_corpus.py --pairs 5000000 --json large_corpus.json
 
-For each size, in a process of its own: generates a text corpus of random words in a temporary folder, trains a small tokenizer on part of
-it, prepares it (read, filter, tokenise, cache), opens it again as a second start does, and draws batches of random rows. The table gives
-seconds and the greatest memory while each of these ran: anonymous memory, which is what the process itself takes, and resident memory,
-in which the kernel also counts the pages of the mapped files that it happens to keep and gives up when memory is short.
+For each size, in a separate process: generates a corpus of random words in a temporary folder, trains a small tokenizer on part of it,
+prepares it (read, filter, tokenise, cache), opens it again as a second run would, and draws batches of random rows. The table gives seconds
+and peak memory of each step: anonymous memory, allocated by the process, and resident memory, which includes cached pages of mapped files
+that the kernel drops when memory is short.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ BATCHES, ROWS = 500, 60
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Resident memory against the size of the corpus.")
-    parser.add_argument("--pairs", type=int, default=SIZES[-1], help="the greatest size (default: %(default)s)")
-    parser.add_argument("--json", help="write the figures here")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--pairs", type=int, default=SIZES[-1], help="largest size (default: %(default)s)")
+    parser.add_argument("--json", help="write the results here")
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.one)))
+    if arguments.size:
+        print(json.dumps(measure(arguments.size)))
         return
     results = []
     print("                   first start                          second start")
-    print("    pairs  text MB   seconds  anonymous MB  resident MB   seconds  ms a batch  anonymous MB  resident MB")
+    print("    pairs  text MB   seconds  anonymous MB  resident MB   seconds    ms/batch  anonymous MB  resident MB")
     for size in sorted({*(size for size in SIZES if size < arguments.pairs), arguments.pairs}):
-        done = subprocess.run([sys.executable, __file__, "--one", str(size)], stdout=subprocess.PIPE, text=True, check=True)
-        result = json.loads(done.stdout)
+        process = subprocess.run([sys.executable, __file__, "--size", str(size)], stdout=subprocess.PIPE, text=True, check=True)
+        result = json.loads(process.stdout)
         results.append(result)
         prepare, draw = result["prepare"], result["draw"]
         print(
@@ -65,7 +65,7 @@ def measure(pairs: int) -> dict:
         result: dict = {"pairs": pairs, "text_mb": (source.stat().st_size + target.stat().st_size) / 1e6}
         with watched(result, "read"):
             texts = training_texts(data)
-        with watched(result, "tokenizer"):  # of as many lines whatever the size: SentencePiece holds them in memory
+        with watched(result, "tokenizer"):  # same number of lines for all sizes: SentencePiece holds them in memory
             tokenizer = train_tokenizer(texts, TokenizerConfig(vocabulary=8000, sentences=20_000), Path(folder) / "tokenizer")
         with watched(result, "tokenise"):
             prepare(data, tokenizer, lambda line: None)
@@ -87,7 +87,7 @@ def measure(pairs: int) -> dict:
 
 
 def generate(folder: Path, pairs: int) -> tuple[Path, Path]:
-    """Lines of 5 to 25 words, of 50,000 made-up ones with the frequent ones frequent; the target says the same in other words."""
+    """Lines of 5 to 25 words out of 50,000 made-up ones with Zipfian frequencies; the target is a word-for-word translation."""
     import numpy
 
     chance, letters = numpy.random.default_rng(1), numpy.array(list("abcdefghijklmnoprstuvwz"))
@@ -96,7 +96,7 @@ def generate(folder: Path, pairs: int) -> tuple[Path, Path]:
     with open(paths[0], "w", encoding="utf-8") as source, open(paths[1], "w", encoding="utf-8") as target:
         for start in range(0, pairs, 10_000):
             lengths = chance.integers(5, 26, min(10_000, pairs - start))
-            words = (50_000 ** chance.random(lengths.sum())).astype(int) - 1  # a word's frequency goes as 1 / rank
+            words = (50_000 ** chance.random(lengths.sum())).astype(int) - 1  # frequency proportional to 1 / rank
             for numbers in numpy.split(words, numpy.cumsum(lengths)[:-1]):
                 numbers = numbers.tolist()
                 source.write(" ".join([vocabularies[0][number] for number in numbers]) + "\n")
@@ -106,32 +106,32 @@ def generate(folder: Path, pairs: int) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def watched(result: dict, name: str):
-    """Seconds of the block and the greatest memory of this process and its children while it ran, looked up 20 times a second."""
-    stop, most = threading.Event(), {"anonymous_mb": 0.0, "resident_mb": 0.0}
+    """Seconds of the block, and peak memory of this process and its children, sampled 20 times a second."""
+    stop, peak = threading.Event(), {"anonymous_mb": 0.0, "resident_mb": 0.0}
 
-    def look() -> None:
+    def watch() -> None:
         while True:
             anonymous, resident = memory()
-            most["anonymous_mb"], most["resident_mb"] = max(most["anonymous_mb"], anonymous), max(most["resident_mb"], resident)
+            peak["anonymous_mb"], peak["resident_mb"] = max(peak["anonymous_mb"], anonymous), max(peak["resident_mb"], resident)
             if stop.wait(0.05):
                 return
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=watch)
     thread.start()
-    began = time.perf_counter()
+    start = time.perf_counter()
     try:
         yield
     finally:
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         stop.set()
         thread.join()
-        result[name] = {"seconds": seconds, **most}
+        result[name] = {"seconds": seconds, **peak}
 
 
 def memory() -> tuple[float, float]:
     """Anonymous and resident memory in MB, children included."""
     anonymous = resident = 0
-    for process in family(os.getpid()):
+    for process in process_tree(os.getpid()):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{process}/status", encoding="utf-8") as status:
             for line in status:
                 if line.startswith("RssAnon:"):
@@ -141,14 +141,14 @@ def memory() -> tuple[float, float]:
     return anonymous / 1024, resident / 1024
 
 
-def family(process: int) -> list[int]:
-    found = [process]
+def process_tree(process: int) -> list[int]:
+    processes = [process]
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for thread in os.listdir(f"/proc/{process}/task"):
             with open(f"/proc/{process}/task/{thread}/children", encoding="utf-8") as children:
                 for child in children.read().split():
-                    found += family(int(child))
-    return found
+                    processes += process_tree(int(child))
+    return processes
 
 
 if __name__ == "__main__":

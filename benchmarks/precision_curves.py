@@ -1,8 +1,8 @@
-"""bf16 against fp32 training: the same recipe, seed and steps; loss curves side by side, and the test BLEU of both.
+"""bf16 and fp32 training compared: same recipe, seed and steps; loss curves side by side, and both test BLEU scores.
 
     python benchmarks/precision_curves.py recipe=multi30k_de_en data.folder=DIR --steps 3000 --json precision_curves.json
 
-Everything but the options goes to `translate train`. The budget is in steps, so that both see the same batches at the same rates.
+All other arguments are passed to `translate train`. The budget is in steps, so that both see the same batches at the same learning rates.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
             records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
             curves[precision] = {record["step"]: record["loss"] for record in records if "loss" in record}
             scores[precision] = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    print("   step     fp32     bf16   difference   (mean negative log-likelihood since the line before, nats a token)")
+    print("   step     fp32     bf16   difference   (mean negative log-likelihood since the previous line, nats/token)")
     for step, loss in curves["fp32"].items():
         print(f"{step:>7,}  {loss:>7.3f}  {curves['bf16'][step]:>7.3f}  {curves['bf16'][step] - loss:>+11.4f}")
     for precision, report in scores.items():

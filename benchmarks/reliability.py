@@ -2,9 +2,9 @@
 
     python benchmarks/reliability.py -m runs/multi30k_de_en --data DIR/test_2016_flickr.de --lines 1000000 --processes 24 --minutes 10
 
-Three parts; 0 leaves one out. --lines: that many, different from each other, through each of --engines with greedy search: none may be lost, memory
-must stay flat (looked up when 10%, 50% and 100% are done). --processes: that many `translate file` at once on one model, all of whose
-outputs must be that of one alone. --minutes: eight threads share one Translator, which must give each of them what it gives one thread.
+Three parts; 0 skips one. --lines: translates this many different lines with each of --engines, by greedy search; no line may be lost, and
+memory must stay flat (measured at 10%, 50% and 100%). --processes: runs `translate file` this many times at once on one model; all outputs
+must equal that of a single run. --minutes: eight threads share one Translator, which must give the same results as in one thread.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--engines", nargs="*", default=["torch", "ctranslate2"])
     parser.add_argument("--processes", type=int, default=24)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the results here")
     arguments = parser.parse_args()
     lines = arguments.data.read_text(encoding="utf-8").split("\n")[:-1]
     figures: dict = {}
@@ -49,25 +49,25 @@ def main() -> None:
 
 
 def many_lines(model: Path, lines: list[str], count: int, engine: str, folder: Path) -> dict:
-    """Each line carries its number, and so must its report."""
+    """Each line contains its number, which is checked in the output."""
     source = folder / "input"
     with open(source, "w", encoding="utf-8") as file:
         file.writelines(f"{lines[number % len(lines)]} {number}\n" for number in range(count))
     words = ["file", "-m", str(model), "--engine", engine, "--beam", "1", "--format", "jsonl", str(source)]
-    began = time.perf_counter()
+    start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "translate", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     marks = {max(1, round(share * count)): share for share in MARKS}
     memory, seen = {}, 0
     for seen, line in enumerate(process.stdout, 1):
         if json.loads(line)["source"] != f"{lines[(seen - 1) % len(lines)]} {seen - 1}":
-            sys.exit(f"{engine}: line {seen} of the output is not of line {seen} of the input")
+            sys.exit(f"{engine}: line {seen} of the output does not belong to line {seen} of the input")
         if seen in marks:
             memory[f"{marks[seen]:.0%}"] = resident(process.pid)
     if process.wait() or seen != count:
         sys.exit(f"{engine}: {seen:,} of {count:,} lines, exit code {process.returncode}")
-    seconds = time.perf_counter() - began
-    told = ", ".join(f"{megabytes:,.0f} MB at {share}" for share, megabytes in memory.items())
-    print(f"{engine}: {count:,} lines in {seconds:,.0f} s ({count / seconds:,.0f} lines/s), none lost, resident {told}", flush=True)
+    seconds = time.perf_counter() - start
+    residents = ", ".join(f"{megabytes:,.0f} MB at {share}" for share, megabytes in memory.items())
+    print(f"{engine}: {count:,} lines in {seconds:,.0f} s ({count / seconds:,.0f} lines/s), none lost, resident {residents}", flush=True)
     return {"lines": count, "seconds": seconds, "resident_mb": memory}
 
 
@@ -82,24 +82,24 @@ def many_processes(model: Path, data: Path, count: int) -> dict:
     def output(_: int) -> str:
         return hashlib.sha256(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout).hexdigest()
 
-    began = time.perf_counter()
-    alone = output(0)
-    once = time.perf_counter() - began
-    began = time.perf_counter()
+    start = time.perf_counter()
+    expected = output(0)
+    once = time.perf_counter() - start
+    start = time.perf_counter()
     with ThreadPoolExecutor(count) as pool:
-        different = sum(digest != alone for digest in pool.map(output, range(count)))
-    seconds = time.perf_counter() - began
-    print(f"{count} processes at once in {seconds:,.0f} s (one alone {once:.1f} s): {different} outputs differ from its", flush=True)
+        different = sum(digest != expected for digest in pool.map(output, range(count)))
+    seconds = time.perf_counter() - start
+    print(f"{count} processes at once in {seconds:,.0f} s (a single one {once:.1f} s): {different} outputs differ from it", flush=True)
     return {"processes": count, "seconds": seconds, "alone": once, "different": different}
 
 
 def many_threads(model: Path, lines: list[str], minutes: float) -> dict:
-    """Every thread translates slices of the file over and over, each in another order."""
+    """Every thread translates slices of the file repeatedly, each in a different order."""
     from translate.translation.translator import Translator
 
     translator, size = Translator.load(model), 50
     slices = [lines[start : start + size] for start in range(0, len(lines), size)]
-    expected = [translator.translate(some) for some in slices]
+    expected = [translator.translate(batch) for batch in slices]
     end, wrong, done = time.perf_counter() + minutes * 60, [0] * THREADS, [0] * THREADS
 
     def work(thread: int) -> None:
@@ -118,9 +118,9 @@ def many_threads(model: Path, lines: list[str], minutes: float) -> dict:
         memory[f"{share:.0%}"] = resident(os.getpid())
     for thread in threads:
         thread.join()
-    told = ", ".join(f"{megabytes:,.0f} MB at {share}" for share, megabytes in memory.items())
+    residents = ", ".join(f"{megabytes:,.0f} MB at {share}" for share, megabytes in memory.items())
     print(
-        f"{THREADS} threads, {minutes:g} minutes, {sum(done):,} lines: {sum(wrong)} slices of {size} differ from one thread's; resident {told}",
+        f"{THREADS} threads, {minutes:g} minutes, {sum(done):,} lines: {sum(wrong)} slices of {size} differ from one thread's; resident {residents}",
         flush=True,
     )
     return {"threads": THREADS, "minutes": minutes, "lines": sum(done), "different": sum(wrong), "resident_mb": memory}

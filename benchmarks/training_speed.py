@@ -1,14 +1,14 @@
-"""Training throughput and memory beside JoeyNMT, Eole, Hugging Face and torch.nn.Transformer: the same pairs, pieces, dimensions, threads.
+"""Training throughput and memory compared with JoeyNMT, Eole, Hugging Face and torch.nn.Transformer: same pairs, pieces, dimensions, threads.
 
     python benchmarks/training_speed.py --data DIR --json training_speed.json      (DIR/train.de and DIR/train.en, such as Multi30k)
 
-Width 256, 3+3 layers, 4 heads, feedforward 1,024, 8,000 joint pieces, about 4,500 target tokens a step (--tokens: so many), dropout 0.1, label
-smoothing 0.1, Adam. The contestants run one after the other, `--rounds` times over; the table gives the median of the rounds and their spread,
-in target tokens a second without padding, and the greatest memory of the process (--steps 5: of five times as many steps, as memory may grow
-with each new shape of a batch). Each of JoeyNMT, Eole and ours runs its own command and its own data pipeline, and its own log is read;
-the plain loops are given our batches. "of the peak" is the share of the matrix-product rate (4096x512x512, measured in each round, in bf16 where the
-CPU multiplies it, else in fp32), with the floating-point operations counted from the shapes of real steps, padding included. Without bf16 products
-the bf16 contestants are left out: torch then emulates them, ten times slower than fp32.
+Width 256, 3+3 layers, 4 heads, feedforward 1,024, 8,000 joint pieces, about 4,500 target tokens per step (--tokens), dropout 0.1, label smoothing
+0.1, Adam. The contestants run in turn, `--rounds` times. The table gives the median and range of target tokens per second, without padding, and
+the peak memory of the process (--steps 5: over five times as many steps, as memory may grow with each new batch shape). JoeyNMT, Eole and ours
+run their own commands and data pipelines, and are measured by their own logs; the plain loops get our batches. "of the peak" is relative to
+the matrix-product rate (4096x512x512, measured in each round, in bf16 if the CPU supports it, else fp32); floating-point operations are
+counted from the shapes of real steps, including padding. The bf16 contestants are skipped on CPUs without bf16 products, which torch emulates
+ten times slower than fp32.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from rivals.environments import add_options, chosen, multiplies_bf16
 
 WIDTH, HEADS, FEEDFORWARD, LAYERS, VOCABULARY = 256, 4, 1024, 3, 8000
-CONTESTANTS = {  # name -> (environment, steps that are measured, steps before them)
+CONTESTANTS = {  # name -> (environment, measured steps, warm-up steps)
     "translate-nmt bf16": ("", 40, 20),
     "translate-nmt fp32": ("", 20, 10),
     "JoeyNMT 2.3 fp32": ("joeynmt", 6, 2),
@@ -44,10 +44,10 @@ CONTESTANTS = {  # name -> (environment, steps that are measured, steps before t
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Training throughput beside other toolkits.")
+    parser = argparse.ArgumentParser(description="Training throughput compared with other toolkits.")
     parser.add_argument("--data", type=Path, required=True, help="folder with train.de and train.en")
-    parser.add_argument("--tokens", type=int, default=4500, help="target tokens a step (default: 4500)")
-    parser.add_argument("--steps", type=int, default=1, help="times the usual number of steps")
+    parser.add_argument("--tokens", type=int, default=4500, help="target tokens per step (default: 4500)")
+    parser.add_argument("--steps", type=int, default=1, help="multiple of the usual number of steps")
     add_options(parser, list(CONTESTANTS))
     arguments = parser.parse_args()
     pythons = chosen(arguments, {name: environment for name, (environment, *_) in CONTESTANTS.items()})
@@ -69,7 +69,7 @@ def main() -> None:
     peak = statistics.median(peaks)
     ours = max((statistics.median(rates[name]) for name in names if name.startswith("translate")), default=float("nan"))
     print(
-        f"\nmatrix products, {'bf16' if multiplies_bf16() else 'fp32'}: {peak / 1e9:,.0f} GFLOP/s; {operations / 1e6:,.1f} MFLOP a target token;"
+        f"\nmatrix products, {'bf16' if multiplies_bf16() else 'fp32'}: {peak / 1e9:,.0f} GFLOP/s; {operations / 1e6:,.1f} MFLOP per target token;"
         f" {padding:.1%} of target tokens are padding\n"
     )
     print("contestant                    target tokens/s (spread)       ours is   of the peak   memory, GB")
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def prepare(data: Path, work: Path, tokens: int, times: int) -> tuple[float, float]:
-    """Pieces and batches for all of them. Returns floating-point operations a target token, and the share of padding among target tokens."""
+    """Write pieces and batches for all contestants. Returns floating-point operations per target token, and the padding share of target tokens."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from translate.bundle.bundle import build_model
@@ -132,38 +132,38 @@ def prepare(data: Path, work: Path, tokens: int, times: int) -> tuple[float, flo
 
 
 def matrix_peak() -> float:
-    """Floating-point operations a second of a product, 4096x512x512, in the faster precision: the best of 20 runs of 10."""
+    """Floating-point operations per second of a product, 4096x512x512, in the faster precision: the best of 20 runs of 10."""
     precision = torch.bfloat16 if multiplies_bf16() else torch.float32
     a, b = torch.randn(4096, 512, dtype=precision), torch.randn(512, 512, dtype=precision)
     best = float("inf")
     for _ in range(20):
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(10):
             a @ b
-        best = min(best, (time.perf_counter() - began) / 10)
+        best = min(best, (time.perf_counter() - start) / 10)
     return 2 * 4096 * 512 * 512 / best
 
 
 def run(name: str, python: str, work: Path, arguments: argparse.Namespace) -> tuple[float, float]:
-    """Median target tokens a second over the measured steps of one start of `name`, and its greatest memory in GB."""
-    steps, before = (number * arguments.steps for number in CONTESTANTS[name][1:])
+    """Median target tokens per second over the measured steps of one run of `name`, and its peak memory in GB."""
+    steps, warm_up = (number * arguments.steps for number in CONTESTANTS[name][1:])
     precision = name.split()[-1]
     if name.startswith("translate"):
-        rates, memory = ours(work, precision, steps + before, arguments.tokens)
+        rates, memory = ours(work, precision, steps + warm_up, arguments.tokens)
     elif name.startswith("JoeyNMT"):
-        rates, memory = joeynmt(python, work, steps + before, 2 * arguments.tokens)
+        rates, memory = joeynmt(python, work, steps + warm_up, 2 * arguments.tokens)
     elif name.startswith("Eole"):
-        rates, memory = eole(python, work, steps + before, arguments.tokens)
+        rates, memory = eole(python, work, steps + warm_up, arguments.tokens)
     else:
         kind = "torch" if name.startswith("torch") else "huggingface"
         loop = str(Path(__file__).parent / "rivals" / "training_loop.py")
-        printed, memory = call([python, loop, kind, precision, str(work / "batches.json"), str(steps + before), str(arguments.threads)])
+        printed, memory = call([python, loop, kind, precision, str(work / "batches.json"), str(steps + warm_up), str(arguments.threads)])
         rates = json.loads(printed.splitlines()[-1])["rates"]
     return statistics.median(rates[-steps:]), memory
 
 
 def call(command: list[str]) -> tuple[str, float]:
-    """What `command` prints, and the greatest memory of its process in GB."""
+    """The output of `command`, and the peak memory of its process in GB."""
     with tempfile.TemporaryFile("w+") as printed:
         process = subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT, text=True)
         _, status, usage = os.wait4(process.pid, 0)
@@ -192,7 +192,7 @@ def ours(work: Path, precision: str, steps: int, tokens: int) -> tuple[list[floa
 
 
 def joeynmt(python: str, work: Path, steps: int, tokens: int) -> tuple[list[float], float]:
-    """JoeyNMT fills batches in random order and counts the padding: with twice as many tokens about half of them are real target tokens."""
+    """JoeyNMT fills batches in random order and counts padding: about half of its tokens are real target tokens, hence twice as many."""
     side = {"level": "word", "max_length": 250, "lowercase": False, "normalize": False, "voc_file": str(work / "pieces.txt")}
     stack = {
         "type": "transformer", "num_layers": LAYERS, "num_heads": HEADS, "hidden_size": WIDTH, "ff_size": FEEDFORWARD,

@@ -199,14 +199,14 @@ MADE = {  # function -> a part of the message
     tokenizer_with_another_sha: "another tokenizer", tokenizer_of_gigabytes: "bytes", config_of_gigabytes: "bytes",
     weights_of_gigabytes: "safetensors", header_of_exabytes: "safetensors", header_longer_than_the_file: "safetensors",
     header_of_deep_json: "safetensors", header_of_a_million_names: "safetensors", manifest_of_deep_json: "the manifest", no_manifest: "no manifest",
-    manifest_of_another_model: "two models", link_to_the_passwords: "out of its folder", link_to_other_weights: "out of its folder",
-    link_to_an_endless_device: "out of its folder", link_to_itself: "model.safetensors", pipe_as_weights: "not a file", pipe_as_config: "not a file",
+    manifest_of_another_model: "different models", link_to_the_passwords: "outside its folder", link_to_other_weights: "outside its folder",
+    link_to_an_endless_device: "outside its folder", link_to_itself: "model.safetensors", pipe_as_weights: "not a file", pipe_as_config: "not a file",
     pipe_as_tokenizer: "not a file", newer_format: "format 99", folder_as_weights: "not a file",
 }  # fmt: skip
 
 EXPORTS = {
     export_with_a_pipe_that_no_manifest_lists: "not a file", export_of_rubbish: "CTranslate2 cannot load",
     export_that_is_cut: "CTranslate2 cannot load",
-    export_of_billions_of_elements: "CTranslate2 cannot load", export_with_another_sha: "another SHA-256", export_that_is_a_link: "out of its folder",
+    export_of_billions_of_elements: "CTranslate2 cannot load", export_with_another_sha: "another SHA-256", export_that_is_a_link: "outside its",
     export_of_a_deep_vocabulary: "CTranslate2 cannot load",
 }  # fmt: skip

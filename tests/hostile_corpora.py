@@ -208,7 +208,7 @@ def saved_set_of_deep_json(folder):
     return CorpusConfig("saved", str(folder))
 
 
-LONG, NOT_SAVED, ENTITY = "more than 64 MiB", "as a folder written by save_to_disk", "it declares the entity"
+LONG, NOT_SAVED, ENTITY = "more than 64 MiB", "as a folder written by save_to_disk", "rejected, as entities"
 MADE = {  # function -> a part of the message; or the pairs, which show that it is harmless
     gz_bomb: LONG, xz_bomb: LONG, bz2_bomb: LONG, zst_bomb: LONG, gz_bomb_of_long_lines: [["a" * 40, "b"]] * 2,
     gz_bomb_of_a_table_head: "no column 'de'", gz_bomb_in_an_attribute: "a tag or comment of more than 4 MiB",
@@ -219,8 +219,8 @@ MADE = {  # function -> a part of the message; or the pairs, which show that it 
     zeros_in_cells: [["a\0b", "\0c"]], zeros_alone: "column 2", tag_of_spaces: "empty", tag_without_end: "empty",
     attribute_without_value: [["x", "x"]], reference_to_a_huge_number: [["\ufffd", "\ufffd"]], parquet_of_rubbish: "Parquet",
     parquet_that_is_not_utf8: "UTF8", parquet_bomb: [["a" * 40, "b"]] * 2, parquet_folder_with_a_pipe: "a pipe or a device",
-    endless_device: "it is a device",
-    endless_device_as_lines: "it is a device", link_to_an_endless_device: "it is a device", link_to_itself: "symbolic links",
+    endless_device: "is a device",
+    endless_device_as_lines: "is a device", link_to_an_endless_device: "is a device", link_to_itself: "symbolic links",
     saved_set_with_a_pipe: "a pipe or a device", saved_set_of_an_endless_device: "a pipe or a device", saved_set_in_itself: [["a", "c"], ["b", "d"]],
     saved_set_with_offsets_out_of_the_file: "damaged", saved_set_of_deep_json: NOT_SAVED,
 }  # fmt: skip

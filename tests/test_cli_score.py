@@ -142,7 +142,7 @@ WARNED = {
     "swapped, by name": (["output.en", "-i", "test.ref.en"], ["are hypothesis (test.ref.en) and reference (output.en) swapped?"]),
     "two": (["first.en", "second.en", "-i", "both"], ["looks tokenised", "HTML entities like &amp;"]),
     "columns of --scores": (["first.en", "-i", "scored"], ["the hypothesis has numbers and a tab before the text"]),
-    "columns of --n-best": (["first.en", "-i", "nbest"], ["keep only the text, such as with cut -f 3"]),
+    "columns of --n-best": (["first.en", "-i", "nbest"], ["keep only the text, for example with cut -f 3"]),
     "JSONL": (["first.en", "-i", "jsonl"], ["the hypothesis is JSON in 5 of 5 lines"]),
     "NFD": (["accents", "-i", "nfd"], ["the hypothesis has letters and accents as two characters (NFD)"]),
     "NFD reference": (["nfd", "-i", "accents"], ["the reference has letters and accents as two characters (NFD)"]),

@@ -56,7 +56,7 @@ def test_jsonl(tmp_path, data):
         ('{"de": "a", "fr": "b"}', "line 2: there is no 'en', only de, fr: set the corpus's `source` and `target`"),
         ("[1]", "line 2: must be a JSON object, not [1]"),
         ('{"de": 7, "en": "b"}', "line 2: 'de' must be text, not 7"),
-        ('{"de": "\\ud800", "en": "b"}', "line 2: 'de' contains half a surrogate pair"),
+        ('{"de": "\\ud800", "en": "b"}', "line 2: 'de' contains a lone surrogate"),
     ):
         write(tmp_path / "b.jsonl", ['{"de": "a", "en": "b"}', line])
         assert f"{path}, {message}" in failure(corpus, data)

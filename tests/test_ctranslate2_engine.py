@@ -143,7 +143,7 @@ def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch):
     export = ("export", "-m", run, "--to", "ctranslate2", "-o")
     assert main(list(map(str, (*export, exported)))) == 0
     capsys.readouterr()
-    assert "is there already" in mistake(*export, full) and [path.name for path in full.iterdir()] == ["mine.txt"]
+    assert "already exists" in mistake(*export, full) and [path.name for path in full.iterdir()] == ["mine.txt"]
     assert "config.yaml" in mistake("export", "-m", tmp_path / "none", *export[3:], tmp_path / "new")
     assert "--engine ctranslate2" in mistake("file", "-m", exported, tmp_path / "in")
     assert "choose engine torch" in mistake("file", "-m", run, "--sample", *engine)

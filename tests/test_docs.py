@@ -132,7 +132,7 @@ def test_the_python_of_a_page_runs(path, tmp_path, bundle, corpus_folder, monkey
     names = run_python(path, tmp_path, bundle, corpus_folder, monkeypatch)
     if page_name(path) == "docs/python.md":
         printed = capsys.readouterr().out
-        assert "line 2 is None: text is needed" in printed and "3 of 3" in printed
+        assert "line 2 is None: it must be text" in printed and "3 of 3" in printed
         assert names["again"].translate([""]) == [""]
         assert names["report"]["steps"] == 2 and names["report"]["finished_before"]
         assert list(names["table"]["en"]) == list(names["data"]["en"]) == names["again"].translate(["Guten Morgen.", "Das Haus ist alt."])

@@ -98,7 +98,7 @@ MISTAKES = {
     "folder without them": (["--data", "run"], "own.de"),
     "unknown set": (["--testset", "wmt144"], "unknown test set 'wmt144': did you mean wmt14?"),
     "nothing like it": (["--testset", "qqqq"], "for de-en there are"),
-    "another pair": (["--testset", "mtnt2019"], "has no de-en, the languages of this model, only"),
+    "another pair": (["--testset", "mtnt2019"], "does not have de-en, the languages of this model, only"),
     "set twice": (["--testset", "wmt14", "wmt14"], "two test sets are called wmt14"),
     "metric": (["--metrics", "bleu,x"], "unknown metric 'x'"),
     "tokenizer without BLEU": (["--metrics", "chrf", "--tokenize", "char"], "--tokenize has no effect"),

@@ -67,7 +67,7 @@ PROSE = [
 @pytest.mark.parametrize("what", OTHER)
 def test_other_formats_are_known_by_their_first_lines(what):
     found = kind_by_text(OTHER[what].split("\n"))
-    assert found and found[0].what == what.strip()
+    assert found and found[0].name == what.strip()
 
 
 @pytest.mark.parametrize("text", PROSE)
@@ -87,7 +87,7 @@ def test_prose_is_plain_text_wherever_it_begins(text):
     ],
 )  # fmt: skip
 def test_names_tell(name, what):
-    assert kind_by_name(name).what == what
+    assert kind_by_name(name).name == what
 
 
 @pytest.mark.parametrize(

@@ -146,10 +146,10 @@ def test_json_arrays(tmp_path, data):
     assert pairs_of(data, "jsonl", path) == PAIRS
     row = '{"de": "a", "en": "b"}'
     for text, message in (
-        (f"[\n{row},\n{row}\n", "line 4: not valid JSON: ',' was expected, not the end"),
-        (f"[\n{row}\n{row}]", "line 3: not valid JSON: ',' was expected, not '{'"),
+        (f"[\n{row},\n{row}\n", "line 4: not valid JSON: expected ',', got the end"),
+        (f"[\n{row}\n{row}]", "line 3: not valid JSON: expected ',', got '{'"),
         (f"[\n{row},\n{{'de': 1}}]", "line 3: not valid JSON: Expecting property name"),
-        (f"[{row}]\n{row}", "line 2: not valid JSON: there is more text after the array"),
+        (f"[{row}]\n{row}", "line 2: not valid JSON: extra text after the array"),
         (f"[{row}, 7]", "line 1: must be a JSON object, not 7"),
         ("[" * 100_000, "line 1: not valid JSON: "),
         ("[]", ": the corpus is empty"),
@@ -200,7 +200,7 @@ def test_an_empty_saved_set_is_an_empty_corpus(tmp_path, data):
 @pytest.mark.parametrize("name, hint", [("a.zip", "unzip -p"), ("a.tmx", "kind: tmx"), ("a.tar.gz", "tar xf"), ("a.parquet", "kind: parquet")])
 def test_what_does_not_hold_lines_is_named(tmp_path, data, name, hint):
     (tmp_path / name).write_bytes(b"\x00")
-    with pytest.raises(ValueError, match=f"does not hold lines of text: .*{hint}"):
+    with pytest.raises(ValueError, match=f"does not contain lines of text: .*{hint}"):
         find_corpus(CorpusConfig(source=str(tmp_path / name), target=str(tmp_path / name)), data).read()
 
 

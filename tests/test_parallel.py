@@ -81,7 +81,7 @@ def test_a_process_forked_after_use_translates(trained, corpus_folder, fork):
 def test_where_a_forked_process_can_not_it_says_what_to_do(trained, corpus_folder):
     pytest.importorskip("ctranslate2")
     used, of_pool, *others = forked(trained, corpus_folder, "ctranslate2", "threads")
-    assert used == of_pool and re.match("this process was forked off .* load it in each process .*gunicorn", used)
+    assert used == of_pool and re.match("this process was forked .* load it in each process .*gunicorn", used)
     assert others == ["True"] * 3
 
 
@@ -96,7 +96,7 @@ def test_a_pickle_and_a_copy_are_loaded_from_the_same_folder(untrained, monkeypa
         assert other.translate(["Guten Morgen!"]) == expected
     parts = Translator(translator.engine, translator.tokenizer, translator.decoding)
     for way in (pickle.dumps, copy.deepcopy):
-        with pytest.raises(TypeError, match="^a Translator that was made of its parts can't be pickled or copied: use Translator.load"):
+        with pytest.raises(TypeError, match="^a Translator made without Translator.load can't be pickled or copied: use Translator.load"):
             way(parts)
 
 

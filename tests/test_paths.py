@@ -166,7 +166,7 @@ def test_what_cannot_be_written_is_told_before_work_begins(tmp_path, source, cap
     reasons = {
         "folder": "Is a directory",
         "new/": "Is a directory",
-        "no/out": "No such file or directory; make the folder",
+        "no/out": "No such file or directory; create the folder",
         "file/out": "Not a directory",
     }
     for name, reason in {**reasons, "n" * 256: "File name too long"}.items():
@@ -211,7 +211,7 @@ def test_where_an_export_may_go(tmp_path, untrained, capsys, monkeypatch):
     (tmp_path / "dangling").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe")
     refused = {
-        "full": "is there already", "file": "is there already", "to file": "is there already", "pipe": "is there already",
+        "full": "already exists", "file": "already exists", "to file": "already exists", "pipe": "already exists",
         "dangling": "is a link to", "file/x/y": "Not a directory", "n" * 256: "File name too long",
     }  # fmt: skip
     before = sorted(tmp_path.rglob("*"))

@@ -71,7 +71,7 @@ class TestStream:
         lines = LINES * 5
         results = workers.translate_stream(iter([*lines, None, *lines]), window=3)
         assert [next(results) for _ in lines] == list(alone.translate_stream(lines, window=3))
-        with pytest.raises(ValueError, match=f"^line {len(lines) + 1} is None: text is needed$"):
+        with pytest.raises(ValueError, match=f"^line {len(lines) + 1} is None: it must be text$"):
             next(results)
         with pytest.raises(ValueError, match="give a list of lines"):
             workers.translate_stream("Guten Morgen!")
@@ -92,7 +92,7 @@ class TestStream:
         begun = [next(results)]
         os.kill(processes[0], signal.SIGKILL)
         assert [*begun, *results] == list(alone.translate_stream(lines, window=5))
-        assert capsys.readouterr().err.count("a worker died: another one replaces it") == 1
+        assert capsys.readouterr().err.count("a worker died: starting another one") == 1
         now = [process_of(worker) for worker in workers.workers]
         assert now[0] != processes[0] and now[1] == processes[1]
 
@@ -105,7 +105,7 @@ class TestStream:
         start = workers.start
         monkeypatch.setattr(workers, "start", doomed)
         monkeypatch.setattr(workers, "workers", [doomed()])
-        with pytest.raises(ValueError, match="5 workers died over lines (1 to 3|4 to 6)") as caught:
+        with pytest.raises(ValueError, match="5 workers died on lines (1 to 3|4 to 6)") as caught:
             list(workers.translate_stream(LINES, window=3))
         assert "\n" not in str(caught.value)
 

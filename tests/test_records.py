@@ -81,10 +81,10 @@ def test_records_without_the_column_are_left_and_counted():
 @pytest.mark.parametrize(
     "text, column, said",
     [
-        ("a,b\n1,2\n", "c", "no column 'c' in its first row \\(a, b\\)"),
+        ("a,b\n1,2\n", "c", "no column 'c' in the first row \\(a, b\\)"),
         ("a,a\n1,2\n", "a", "more than one column 'a'"),
         ("a,b\n1,2\n", "3", "no record has column 3"),
-        ('a,b\n1,2\n3,"4\n5\n', "2", "line 3: a quote is opened that is never closed"),
+        ('a,b\n1,2\n3,"4\n5\n', "2", "line 3: a quote is never closed"),
     ],
 )
 def test_what_is_wrong_with_a_csv(text, column, said):
@@ -170,7 +170,7 @@ def test_json_keeps_every_other_byte():
         ('{"de": "a"}\n[{"de": "a"}]\n', "de", "line 2: not a JSON object"),
         ('{"de": "a", "en": "b"}\n', "fr", "no object has text under 'fr'; the keys of the first are de, en"),
         ('{"de": {"a": 1}}\n', "de.a", "no object has text under 'de.a'"),
-        ('{"de": "\\ud800"}\n', "de", "half a surrogate pair"),
+        ('{"de": "\\ud800"}\n', "de", "a lone surrogate"),
         ("[" * 100_000, "de", "not valid JSON"),
     ],
 )

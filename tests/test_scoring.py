@@ -144,7 +144,7 @@ def test_white_space_at_a_lines_end_changes_nothing():
         (["a"], [["a"]], {"bootstrap": -1}, r"bootstrap \(-1\) must be"),
         (["a"], [["a"]], {"bootstrap": 1}, r"bootstrap \(1\) must be"),
         (["a"], [["a"]], {"bootstrap": 10**9}, "at most 1,000,000; 1000 is usual"),
-        (["a"], [["a"]], {"metrics": []}, "no metric is named"),
+        (["a"], [["a"]], {"metrics": []}, "no metrics given"),
         (["a"], [["a"]], {"metrics": ["bleu", "ter", "bleu"]}, "bleu is given twice"),
         (["a"], [["a"]], {"tokenize": "moses"}, "unknown tokenizer 'moses': choose from 13a"),
     ],
@@ -227,7 +227,7 @@ def test_a_line_that_is_blank_everywhere_is_nothing_to_warn_of():
 
 
 def test_the_same_reference_twice():
-    assert warnings(FINE["plain"], [GOOD, GOOD]) == ["reference 1 and reference 2 are the same in every line: a reference counts once"]
+    assert warnings(FINE["plain"], [GOOD, GOOD]) == ["reference 1 and reference 2 are the same in every line: the second adds nothing"]
 
 
 def test_a_rare_double_at_is_genuine_but_sentencepieces_sign_never_is():

@@ -59,7 +59,7 @@ def test_saved(tmp_path, data, layout, columns, capfd):
 def test_a_column_that_holds_no_text(tmp_path, data):
     datasets.Dataset.from_dict({"de": [1, 2], "en": ["a", "b"]}).save_to_disk(tmp_path / "set")
     assert (
-        "column de of" in (message := failure(CorpusConfig("saved", str(tmp_path / "set")), data)) and "holds int64: it must hold strings" in message
+        "column de of" in (message := failure(CorpusConfig("saved", str(tmp_path / "set")), data)) and "has type int64: it must be string" in message
     )
 
 
@@ -111,7 +111,7 @@ def test_a_hub_that_cannot_be_reached(tmp_path, setting):
     assert done.stdout.count("\n") == 3
     asked = done.stderr.splitlines()
     if "HF_ENDPOINT" in setting:
-        assert asked[0] == "asking the Hugging Face hub for bentrevett/multi30k (train) ..." and len(asked) == 3
+        assert asked[0] == "loading bentrevett/multi30k (train) from the Hugging Face hub ..." and len(asked) == 3
         assert "http://127.0.0.1:9 does not answer" in done.stdout
     else:
         assert not asked

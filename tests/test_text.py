@@ -35,7 +35,7 @@ def test_a_line_without_end_is_told_and_not_held(tmp_path, pack):
     lines = read_lines(file)
     assert next(lines) == "short"
     tracemalloc.start()
-    with pytest.raises(ValueError, match=rf"{file}, line 2: it has more than 64 MiB"):
+    with pytest.raises(ValueError, match=rf"{file}, line 2: more than 64 MiB"):
         next(lines)
     assert tracemalloc.get_traced_memory()[1] < 300e6
     tracemalloc.stop()
@@ -246,7 +246,7 @@ def test_rights_and_links_survive(tmp_path):
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    missing = f"No such file or directory; make the folder {tmp_path / 'no'} first"
+    missing = f"No such file or directory; create the folder {tmp_path / 'no'} first"
     for path, reason in ((tmp_path, "Is a directory"), (f"{tmp_path}/no/", "Is a directory"), (tmp_path / "no" / "out", missing)):
         with pytest.raises(ValueError, match=f"cannot be written: {reason}$"), atomic_text(path):
             raise AssertionError("must not be reached")

@@ -71,8 +71,8 @@ UNFIT = {
     "CSV rows": (each(lambda s: f'"{s}","A translation."'), "has columns in quotes, as in CSV"),
     "tabs": (each(lambda s: f"{s}\tA translation."), "has columns, separated by tabs, in 10 of 10 lines (first: line 1): keep"),
     "Moses bars": (each(lambda s: f"{s} ||| A translation."), "has columns, separated by |||"),
-    "scores": (each(lambda s: f"-0.8123\t{s}"), "in 10 of 10 lines (first: line 1): keep only the text, such as with cut -f 2"),
-    "n-best": (each(lambda s: f"3\t-1.2e-05\t{s}"), "such as with cut -f 3"),
+    "scores": (each(lambda s: f"-0.8123\t{s}"), "in 10 of 10 lines (first: line 1): keep only the text, for example with cut -f 2"),
+    "n-best": (each(lambda s: f"3\t-1.2e-05\t{s}"), "for example with cut -f 3"),
     "JSONL with escapes": (each(lambda s: json.dumps({"de": s})), "is JSON in 10 of 10 lines"),
     "JSONL": (each(lambda s: json.dumps({"de": s}, ensure_ascii=False)), "is JSON in 10 of 10 lines"),
     "a JSON array": (json.dumps([{"de": s} for s in PLAIN], ensure_ascii=False, indent=1).split("\n"), "is JSON in 10 of 32"),
@@ -145,7 +145,7 @@ def test_a_few_spoilt_lines_of_many_say_nothing():
 def test_a_sample_is_reported_by_the_numbers_of_its_lines():
     lines, _ = UNFIT["entities"]
     numbers = range(60_001, 60_011)
-    assert "in 9 of 10 lines looked at (first: line 60,001)" in text_warnings("it", lines, numbers)[0]
+    assert "in 9 of 10 lines examined (first: line 60,001)" in text_warnings("it", lines, numbers)[0]
     assert text_warnings("it", ["source", *PLAIN], range(60_001, 60_012)) == []  # not the file's first line
 
 

@@ -249,7 +249,7 @@ def test_a_foreign_model_is_copied(tmp_path):
     assert tokenizer.digests() == {"spm.model": hashlib.sha256(model).hexdigest()}
     again = train_tokenizer([], TokenizerConfig(path=str(tmp_path / "run")), tmp_path / "other")  # a folder will do
     assert again.digests() == tokenizer.digests()
-    with pytest.raises(ValueError, match=r"holds one model for both languages: set tokenizer\.joint=true"):
+    with pytest.raises(ValueError, match=r"has one model for both languages: set tokenizer\.joint=true"):
         train_tokenizer([], TokenizerConfig(path=str(tmp_path / "run"), joint=False), tmp_path / "none")
 
     (tmp_path / "their.model").write_bytes(foreign())

@@ -249,7 +249,7 @@ def test_an_impossible_configuration_is_refused_before_anything_is_written(tmp_p
         (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("width: 32", "width: 64")), "model.width 32"),
         (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("heads: 2", "heads: 5")), "multiple of model.heads"),
         (lambda run: (run / "model.safetensors").unlink(), "has no model.safetensors"),
-        (lambda run: (run / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:999]), "cut off or damaged"),
+        (lambda run: (run / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:999]), "truncated or damaged"),
         (lambda run: (run / "spm.model").unlink(), "spm.model"),
     ],
 )

@@ -58,13 +58,13 @@ def test_samples(translator):
 
 MISTAKES = [
     ({"n_best": 2}, UserError, "^n_best is 2, but only scores=True returns alternatives"),
-    ({"beam": 1, "length_penalty": 0.5}, UserError, "^length_penalty has no effect with beam 1 where no score is shown"),
-    ({"sample": True, "length_penalty": 0.5}, UserError, "^length_penalty has no effect with sampling where no score is shown"),
+    ({"beam": 1, "length_penalty": 0.5}, UserError, "^length_penalty has no effect with beam 1 unless scores are returned"),
+    ({"sample": True, "length_penalty": 0.5}, UserError, "^length_penalty has no effect with sampling unless scores are returned"),
     ({"beam": 0}, UserError, "^beam is 0: it must be at least 1$"),
     ({"beam": 2, "n_best": 3, "scores": True}, UserError, r"^n_best \(3\) is more than beam \(2\)"),
     ({"seed": 4}, UserError, "^seed is 4, but only sampling uses it"),
     ({"beams": 2}, TypeError, r"^unknown option 'beams': did you mean beam\?$"),
-    ({"device": "cpu"}, TypeError, "^unknown option 'device': known are beam, length_penalty, batch_tokens, "),
+    ({"device": "cpu"}, TypeError, "^unknown option 'device': choose from beam, length_penalty, batch_tokens, "),
     ({"progress": 3}, UserError, "^progress is 3: it must be True, or a function of two numbers$"),
 ]
 
@@ -81,7 +81,7 @@ def test_scores_make_the_length_penalty_matter(translator):
 
 
 def test_a_stream_takes_the_options_in_one_of_two_ways(translator):
-    with pytest.raises(TypeError, match="^options and beam, seed are given"):
+    with pytest.raises(TypeError, match="^options and beam, seed are both given"):
         translator.translate_stream(LINES, Options(), beam=2, seed=1)
     with pytest.raises(TypeError, match="^unknown option 'scores'"):
         translator.translate_stream(LINES, scores=True)

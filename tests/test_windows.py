@@ -23,12 +23,12 @@ def translator(untrained):
 
 
 NOT_TEXT = [
-    (None, "line 3 is None: text is needed"),
-    (float("nan"), "line 3 is nan: text is needed"),
-    (7, "line 3 is 7: text is needed"),
-    (b"T\xfcr", "line 3 is b'T\\xfcr': text is needed; decode bytes first"),
-    (["Guten Morgen!"], "line 3 is ['Guten Morgen!']: text is needed"),
-    ({"de": "Hund"}, "line 3 is {'de': 'Hund'}: text is needed"),
+    (None, "line 3 is None: it must be text"),
+    (float("nan"), "line 3 is nan: it must be text"),
+    (7, "line 3 is 7: it must be text"),
+    (b"T\xfcr", "line 3 is b'T\\xfcr': it must be text; decode bytes first"),
+    (["Guten Morgen!"], "line 3 is ['Guten Morgen!']: it must be text"),
+    ({"de": "Hund"}, "line 3 is {'de': 'Hund'}: it must be text"),
     ("Hallo \ud83d!", "line 3 has a lone surrogate, U+D83D, at character 7: not valid Unicode; decode the text again"),
 ]
 
@@ -49,7 +49,7 @@ def test_a_stream_gives_all_before_it_and_then_names_it(translator, before, wind
     results = translator.translate_stream(iter([*lines, None, "Die Katze läuft."]), Options(beam=1), window)
     expected = translator.translate(lines, beam=1)
     assert [next(results).text for _ in range(before)] == expected
-    with pytest.raises(UserError, match=f"^line {before + 1} is None: text is needed$"):
+    with pytest.raises(UserError, match=f"^line {before + 1} is None: it must be text$"):
         next(results)
 
 
@@ -98,7 +98,7 @@ def test_any_iterable_of_any_kind_of_str(translator):
     assert translator.translate([Word.MORNING, Loud("Guten Morgen!"), numpy.str_("Guten Morgen!")]) == [expected[2]] * 3
     assert [type(result.source) for result in translator.translate_stream([Word.MORNING, Loud("a"), numpy.str_("b")])] == [str] * 3
     assert list(translator.translate_stream([])) == translator.translate(iter([])) == []
-    with pytest.raises(UserError, match="^line 2 is (nan|None|<NA>): text is needed$"):
+    with pytest.raises(UserError, match="^line 2 is (nan|None|<NA>): it must be text$"):
         translator.translate(pandas.Series(["Hund", None]))
     for table in (frame, numpy.array([lines, lines]), {"Hund": 1}):
         with pytest.raises(UserError, match="^lines is of type .*: give a list of lines, or one column"):
@@ -117,7 +117,7 @@ def test_what_is_no_list_of_lines_is_refused_at_once(translator, given):
 
 @pytest.mark.parametrize("window", [0, -1, 2.5, True, "5", None])
 def test_a_window_that_is_no_number_of_lines(translator, window):
-    with pytest.raises(UserError, match="^window is .*: it must be at least 1, a whole number$"):
+    with pytest.raises(UserError, match="^window is .*: it must be a whole number, at least 1$"):
         translator.translate_stream(["a"], window=window)
 
 

@@ -102,7 +102,7 @@ def test_a_test_set_of_wmt_in_sgml(tmp_path, data):
     with pytest.raises(ValueError, match=r"differ: document '0', segment '2' \(line 5\) is paired with document '0', segment '3' \(line 5\)"):
         find_corpus(corpus, data).read()
     for kind in ("text", "tsv"):
-        with pytest.raises(ValueError, match="does not hold lines of text: use kind: wmt"):
+        with pytest.raises(ValueError, match="does not contain lines of text: use kind: wmt"):
             find_corpus(CorpusConfig(kind, str(files[0]), *map(str, files)), data).read()
 
 
@@ -119,7 +119,7 @@ BILLION = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10)
 )
 def test_files_that_declare_entities_are_refused(tmp_path, data, doctype):
     text = tmx(unit(("de", "&l9;"), ("en", "&x;")), head=doctype)
-    assert f"{tmp_path / 'a.tmx'}, line 1: it declares the entity" in failure(data, tmp_path / "a.tmx", text)
+    assert f"{tmp_path / 'a.tmx'}, line 1: declares entity" in failure(data, tmp_path / "a.tmx", text)
 
 
 def test_memory_is_bounded(tmp_path, data, monkeypatch):

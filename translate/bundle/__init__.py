@@ -1,4 +1,4 @@
-"""A run folder as a model that can be copied: config.yaml, the tokenizer and the weights, each checked when read.
+"""The portable model in a run folder: config.yaml, tokenizer and weights, each checked when read.
 
 In: a folder.
 Out: a configuration, a tokenizer and a model.

@@ -1,8 +1,8 @@
-"""Run folder <-> (config, tokenizer, weights): config.yaml, spm.model and model.safetensors are the model; copy them anywhere.
+"""Run folder <-> (config, tokenizer, weights): config.yaml, spm.model and model.safetensors are the model, and can be copied anywhere.
 
-The bundle holds plain values only: it names no path that loading follows, no device and no Python class, and reading it runs no code.
-config.yaml holds the tokenizer's SHA-256; the metadata of model.safetensors hold the manifest, so that it changes with the weights in one
-step: format, package version, SHA-256 of tokenizer and weights, the settings that decide a translation, fingerprint of the training data.
+A bundle contains plain values only: no paths to follow, no devices, no Python classes, and reading it runs no code. config.yaml has the
+tokenizer's SHA-256. The manifest is in the metadata of model.safetensors, so that it changes atomically with the weights: format, package
+version, SHA-256 of tokenizer and weights, the settings that affect translation, fingerprint of the training data.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Bundle:
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
-    """A new model, with the weights that `training.seed` draws. The state of torch's random generators stays as it is."""
+    """A new model, with weights drawn from `training.seed`. Leaves torch's random generators unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.training.seed)
         return Transformer(config.model, tokenizer.source_size, tokenizer.target_size, tied=tokenizer.joint)
@@ -54,28 +54,28 @@ def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
 def package_version() -> str:
     try:
         return importlib.metadata.version("translate-nmt")
-    except importlib.metadata.PackageNotFoundError:  # used from a checkout that is not installed
+    except importlib.metadata.PackageNotFoundError:  # running from a checkout
         return "unknown"
 
 
 def load_bundle(folder: str | os.PathLike[str], device: torch.device | None = None) -> Bundle:
-    """The model of a run folder, ready to translate. UserError says which file is missing, foreign, damaged or does not fit."""
+    """The model of a run folder, ready to translate. UserError says which file is missing, damaged, or from another model."""
     return ModelFolder(model_folder(expand_path(folder))).load(device)
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
-    """The run folder that `path` means: itself, or that of the bundle's file that it names."""
+    """The run folder: `path` itself, or the folder of `path` if that is a file of the bundle."""
     folder = Path(path)
     return folder.parent if folder.name in (CONFIG, WEIGHTS, EXPORTED, SOURCE_FILE, TARGET_FILE) and folder.is_file() else folder
 
 
 def model_files(path: str | os.PathLike[str]) -> list[Path]:
-    """The files in the run folder that decide what a translation is."""
+    """The files in the run folder that identify the model."""
     return [file for name in (CONFIG, WEIGHTS, EXPORTED) if (file := model_folder(path) / name).is_file()]
 
 
 class ModelFolder:
-    """A bundle on disk. Opening it reads and checks config.yaml; every other file is read and checked when it is asked for."""
+    """A bundle on disk. The constructor reads and checks config.yaml; other files are read and checked when needed."""
 
     def __init__(self, path: Path) -> None:
         """UserError if it is not a run folder, is damaged, or has a newer format."""
@@ -91,8 +91,8 @@ class ModelFolder:
             raise UserError(f"{origin} has no `format` entry: it was not written by this toolkit")
         self.format, version, digests = values.pop("format"), values.pop("version", None), values.pop("tokenizer_sha256", None)
         _check_format(self.format, version, origin)
-        if self.format >= SEALED and not content.rstrip().endswith(b"\n..."):  # what is lost would otherwise be taken for a default
-            raise UserError(f"{origin} is cut off: its last line must be `...`, the end of a YAML document; copy it again")
+        if self.format >= SEALED and not content.rstrip().endswith(b"\n..."):  # otherwise lost settings would become defaults
+            raise UserError(f"{origin} is truncated: its last line must be `...`, the end of a YAML document; copy it again")
         known = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
         if not known or not {SOURCE_FILE} <= set(digests) <= {SOURCE_FILE, TARGET_FILE}:
             raise UserError(f"{origin} has no `tokenizer_sha256`: it is damaged, or was not written by this toolkit")
@@ -104,14 +104,14 @@ class ModelFolder:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """UserError if it is missing, or another than the model was trained with."""
+        """UserError if it is missing, or not the one that the model was trained with."""
         models = []
         for name in (SOURCE_FILE, TARGET_FILE):
             if name in self.tokenizer_sha256:
                 model, digest = read_bytes(self.path, name, TOKENIZER_SIZE), self.tokenizer_sha256[name]
-                found = hashlib.sha256(model).hexdigest()
-                if found != digest:  # before anything parses it
-                    raise UserError(f"{self.path / name} is another tokenizer than the model's: SHA-256 {found}, {CONFIG} says {short_repr(digest)}")
+                actual = hashlib.sha256(model).hexdigest()
+                if actual != digest:  # before anything parses it
+                    raise UserError(f"{self.path / name} is another tokenizer than the model's: SHA-256 {actual}, {CONFIG} says {short_repr(digest)}")
                 models.append(model)
         try:
             return Tokenizer(*models)
@@ -119,12 +119,12 @@ class ModelFolder:
             raise UserError(f"{self.path}: {error}") from None
 
     def load(self, device: torch.device | None = None) -> Bundle:
-        """The model on `device` (by default the CPU), in evaluation mode. No memory is taken beyond the files' own size before all shapes fit."""
+        """The model on `device` (by default the CPU), in evaluation mode. Allocates no more than the files' size before checking all shapes."""
         tokenizer, path = self.tokenizer, self.path / WEIGHTS
         if not path.exists() and self.is_exported:
             raise UserError(f"{self.path} is a model for CTranslate2: add --engine ctranslate2, or give the run folder that it was exported from")
         if not path.exists() and not path.is_symlink():
-            raise UserError(f"{self.path} has no {WEIGHTS} yet: its training has not finished; run the same `translate train` command again to go on")
+            raise UserError(f"{self.path} has no {WEIGHTS} yet: training has not finished; run the same `translate train` command again to resume")
         checked_path(self.path, WEIGHTS)
         weights, text = read_weights(path), read_metadata(path).get("manifest")
         manifest: dict[str, Any] = {}
@@ -133,11 +133,11 @@ class ModelFolder:
             if manifest.get("weights_sha256") != weights_sha256(weights):
                 raise UserError(f"{path} is damaged: its weights have another SHA-256 than its manifest says; copy it again")
         elif self.format >= SEALED:
-            raise UserError(f"{path} has no manifest, and {CONFIG} is of format {self.format}, which has one: it is another model's, or damaged")
+            raise UserError(f"{path} has no manifest, and {CONFIG} is of format {self.format}, which requires one: from another model, or damaged")
         settings, parameters = self.config.model, sum(tensor.numel() for tensor in weights.values())
-        # a lower bound, the feed-forward layers only: a model that needs more is not even laid out
+        # a lower bound (feed-forward layers only), checked before building the model
         if (settings.encoder_layers + settings.decoder_layers) * settings.width * settings.feedforward * 2 > parameters:
-            raise UserError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, which are too few")
+            raise UserError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, too few")
         with torch.device("meta"):
             model = build_model(self.config, tokenizer)
         assign_weights(model, weights, path)
@@ -147,14 +147,14 @@ class ModelFolder:
 
     @property
     def is_exported(self) -> bool:
-        """Whether it holds a model for CTranslate2."""
+        """Whether it is a CTranslate2 model."""
         return (self.path / EXPORTED).exists()
 
     def check_exported(self) -> None:
-        """UserError unless the files of an exported model are those that were written, by their SHA-256, or format 1 has no manifest of them."""
+        """UserError if a file of an exported model was changed, by its SHA-256. Format 1 has no manifest to compare with."""
         present = {path.name: path for path in self.path.iterdir()}
         for name, path in present.items():
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):  # the engine opens files by name, and would wait for a pipe
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):  # the engine opens files by name, and would block on a pipe
                 checked_path(self.path, name)
         origin = self.path / MANIFEST
         if not origin.exists():
@@ -175,11 +175,11 @@ class ModelFolder:
         manifest = parse_json(text, name)
         _check_format(manifest.get("format"), manifest.get("version"), f"the manifest of {path}")
         if manifest.get("tokenizer_sha256") != self.tokenizer_sha256:
-            raise UserError(f"{path} was written with another tokenizer than {CONFIG} names: the files are of two models")
+            raise UserError(f"{path} was written with another tokenizer than {CONFIG} names: the files are from different models")
         if not isinstance(manifest.get("data_fingerprint"), str) or not isinstance(manifest.get("settings"), dict) or not manifest["settings"]:
             raise UserError(f"the manifest of {path} is damaged, or was not written by this toolkit")
         values = flatten(dataclasses.asdict(self.config))
-        for key, value in flatten(manifest["settings"]).items():  # a setting that came later is not in it
+        for key, value in flatten(manifest["settings"]).items():  # newer settings are not in it
             if key not in values or values[key] != value:
                 raise UserError(
                     f"{path} was written with {key} {short_repr(value)}, {CONFIG} says {short_repr(values.get(key))}: restore it; "
@@ -196,24 +196,24 @@ def _check_format(number: Any, version: Any, origin: str | Path) -> None:
 
 
 def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
-    """config.yaml: the settings, the format, the package's version and the tokenizer's SHA-256. The folder itself is not named in it."""
+    """Write config.yaml: settings, format, package version and the tokenizer's SHA-256, but not the folder itself."""
     values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}
-    for name in ("run", "resume", "verify_resume"):  # not of the model
+    for name in ("run", "resume", "verify_resume"):  # not properties of the model
         del values[name]
     with atomic_text(folder / CONFIG) as file:
         yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True, width=150, explicit_end=True)
 
 
 def write_model(bundle: Bundle, data: str) -> None:
-    """model.safetensors: the weights, and the manifest in its metadata. data: fingerprint of the training data."""
+    """Write model.safetensors: the weights, and the manifest in its metadata. data: fingerprint of the training data."""
     weights = weights_of(bundle.model)
     manifest = {**manifest_of(bundle.config, bundle.tokenizer, data), "weights_sha256": weights_sha256(weights)}
     write_weights(bundle.folder / WEIGHTS, weights, {"manifest": json.dumps(manifest)})
 
 
 def manifest_of(config: Config, tokenizer: Tokenizer, data: str) -> dict[str, Any]:
-    """The manifest without what is said of the weights. data: fingerprint of the training data."""
-    decoding = {key: value for key, value in dataclasses.asdict(config.decoding).items() if value is not None}  # what is not chosen yet may change
+    """The manifest without the hash of the weights. data: fingerprint of the training data."""
+    decoding = {key: value for key, value in dataclasses.asdict(config.decoding).items() if value is not None}  # unset options may still change
     settings = {"model": dataclasses.asdict(config.model), "decoding": decoding}
     sealed = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests()}
     return {**sealed, "data_fingerprint": data, "settings": settings}

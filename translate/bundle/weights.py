@@ -1,4 +1,4 @@
-"""Weights <-> safetensors files, which hold tensors and text and run no code: a model's own, and those of its checkpoints."""
+"""Weights <-> safetensors files, which contain only tensors and text, no code: those of the model and of its checkpoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def weights_of(model: Transformer) -> dict[str, Tensor]:
 
 
 def load_weights(model: Transformer, weights: dict[str, Tensor], origin: str | Path) -> None:
-    """Copy `weights` into the model. UserError, which names their `origin`, for a name or a shape that does not fit."""
+    """Copy `weights` into the model. UserError, naming `origin`, for a name or shape that does not fit."""
     _check_shapes(model, weights, origin)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -33,9 +33,9 @@ def load_weights(model: Transformer, weights: dict[str, Tensor], origin: str | P
 
 
 def assign_weights(model: Transformer, weights: dict[str, Tensor], origin: str | Path) -> None:
-    """Copies of `weights` become the parameters of a model on the meta device; they require no gradient. UserError as from `load_weights`.
+    """Give a model on the meta device copies of `weights` as parameters, without gradients. UserError as from `load_weights`.
 
-    Module.to_empty does it too, but imports a computer algebra system: most of a second at every start.
+    Module.to_empty does it too, but imports sympy: most of a second at every start.
     """
     _check_shapes(model, weights, origin)
     for name, tensor in weights.items():
@@ -53,47 +53,47 @@ def _check_shapes(model: Transformer, weights: dict[str, Tensor], origin: Any) -
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], metadata: dict[str, str] | None = None, before: Path | None = None) -> None:
-    """A safetensors file, whole or not at all; what was there is renamed to `before`, if that is given.
+    """Write a safetensors file atomically; an old one is renamed to `before`, if given.
 
-    UserError where it cannot be written, such as on a full disk: what was there stays.
+    UserError if it cannot be written, for example on a full disk; the old file stays.
     """
     with atomic_file(path, before) as temporary:
         try:
             save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, temporary, metadata)
         except (safetensors.SafetensorError, OSError) as error:
-            raise UserError(f"{path}: cannot be written: {error}; free some space and run the same command to go on from the last save") from None
+            raise UserError(f"{path}: cannot be written: {error}; free some space and run the same command to resume from the last save") from None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """UserError if it is not a safetensors file, or cannot be read."""
+    """All tensors in the file. UserError if it is not a safetensors file, or cannot be read."""
     with _errors_named(path), safetensors.safe_open(path, "pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """UserError as from `read_weights`; no tensor is read."""
+    """The metadata, without reading tensors. UserError as from `read_weights`."""
     with _errors_named(path), safetensors.safe_open(path, "pt") as file:
         metadata: dict[str, str] | None = file.metadata()
         return metadata or {}
 
 
 def weights_sha256(weights: dict[str, Tensor]) -> str:
-    """Of the names, types, shapes and values of `weights`, in the order of the names."""
-    whole = hashlib.sha256()
+    """Hash of the names, types, shapes and values of `weights`, sorted by name."""
+    digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
-        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return whole.hexdigest()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager
 def _errors_named(path: Path) -> Iterator[None]:
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+    if path.exists() and not path.is_file():  # opening a pipe would block for ever
         raise UserError(f"{path}: cannot be read: it is not a file")
     try:
         yield
     except safetensors.SafetensorError as error:
-        raise UserError(f"{path} is not readable as safetensors ({error}): it is cut off or damaged") from None
+        raise UserError(f"{path} is not readable as safetensors ({error}): it is truncated or damaged") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None

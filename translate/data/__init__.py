@@ -1,7 +1,7 @@
 """The corpora of a recipe -> batches for training.
 
 corpora.py finds each corpus and its reader (aligned, delimited, jsonpairs, xmlpairs, tables); corpus.py writes its pairs to the cache;
-pairs.py gives them as texts; prepare.py filters and tokenises those for training; batches.py shuffles, pads and pins.
+pairs.py reads them back; prepare.py filters and tokenises them for training; batches.py shuffles, pads and pins.
 
 In: corpora, as named in a recipe.
 Out: padded batches of ids.

@@ -12,7 +12,7 @@ from translate.text.lines import read_lines
 
 
 def aligned_lines(source: str, target: str) -> Iterator[Pair]:
-    """Line by line from two files. UserError at the end if their numbers of lines differ, with a guess where they diverge."""
+    """Pairs of lines from two files. UserError at the end if one file is longer, with a guess at where they diverge."""
     sources, targets = read_lines(source), read_lines(target)
     for line in sources:
         other = next(targets, None)
@@ -28,7 +28,7 @@ def aligned_lines(source: str, target: str) -> Iterator[Pair]:
 def misaligned(source: str, target: str) -> str:
     """The error message for two files of different length, with the first suspicious line.
 
-    That is the first line that is blank in only one of the files. If there is none, it is guessed from the lengths of the lines.
+    That is the first line that is blank in only one of the files; if there is none, a guess from the line lengths.
     """
     lengths = [numpy.fromiter((len(line.strip()) for line in read_lines(path)), dtype=numpy.int32) for path in (source, target)]
     counts = [len(side) for side in lengths]
@@ -46,10 +46,10 @@ def misaligned(source: str, target: str) -> str:
 
 
 def _divergence(shorter: numpy.ndarray, longer: numpy.ndarray) -> int:
-    """The line, from 1, at which the shorter file probably lost lines: the last common line if no place fits better.
+    """The line, from 1, at which the shorter file probably lost lines; the last common line if no other fits better.
 
-    Assumes that all missing lines (k of them) were lost in one place, so that from there on line n of the shorter file belongs to
-    line n + k of the longer one. The place is the one that makes the lengths of paired lines most alike.
+    Assumes that all k missing lines were lost in one place, so that line n of the shorter file then belongs to line n + k of the
+    longer one. Picks the place where the lengths of paired lines match best.
     """
     common, missing = len(shorter), len(longer) - len(shorter)
     logs = [numpy.log1p(side.astype(numpy.float64)) for side in (shorter, longer)]

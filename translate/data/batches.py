@@ -1,7 +1,7 @@
 """The training set -> padded batches under a token budget, prepared in the background.
 
-The pairs of an epoch are shuffled and cut into pools; a pool is sorted by length and cut into batches, which come in random order. With
-subword sampling a pool is segmented before it is sorted, so the lengths are those that the model sees. A batch is a function of (data, seed,
+The pairs of an epoch are shuffled and cut into pools; a pool is sorted by length and cut into batches, in random order. With subword
+sampling a pool is segmented before it is sorted, so that its lengths are those that the model sees. A batch is a function of (data, seed,
 epoch, position): a resumed run gets the same batches as an uninterrupted one.
 """
 
@@ -22,7 +22,7 @@ from translate.data.prepare import Prepared
 from translate.tokenizer import BOS, Tokenizer
 from translate.tokenizer.padding import pad
 
-POOL = 100_000  # pairs that are sorted by length together
+POOL = 100_000  # pairs sorted by length together
 SAMPLED_POOL = 20_000  # with subword sampling: the first batch waits for their segmentation, a second or two
 Ids = list[list[int]]  # of each sentence
 
@@ -32,14 +32,14 @@ class Batch:
     """B sentence pairs, padded with PAD on the right."""
 
     epoch: int
-    position: int  # where its pool starts in the epoch, in pairs, plus its number in the pool
+    position: int  # start of its pool in the epoch, in pairs, plus its number within the pool
     source: Tensor  # (B, S), EOS at the end of each
     target: Tensor  # (B, T), the labels shifted right, BOS in front
     labels: Tensor  # (B, T), EOS at the end of each
     tokens: int  # labels that are not padding
 
     def pin(self) -> Batch:
-        """In page-locked memory, from which `to` copies without waiting."""
+        """A copy in page-locked memory, from which `to` copies asynchronously."""
         return Batch(self.epoch, self.position, _pinned(self.source), _pinned(self.target), _pinned(self.labels), self.tokens)
 
     def to(self, device: torch.device) -> Batch:
@@ -51,24 +51,24 @@ class Batch:
 
 
 def _pinned(tensor: Tensor) -> Tensor:
-    """The tensor itself if it is pinned already; every n-th row of one, a rank's share, is copied first."""
+    """The tensor itself if already pinned. A rank's share (every n-th row) is not contiguous and is copied first."""
     return tensor.contiguous().pin_memory()
 
 
 def random_for(*key: int) -> numpy.random.Generator:
-    """A generator that depends on nothing but `key`."""
+    """A random generator seeded with `key` alone."""
     return numpy.random.Generator(numpy.random.PCG64(list(key)))
 
 
 def seed_of(*key: int) -> int:
-    """32 bits that depend on nothing but `key`."""
+    """A 32-bit seed derived from `key` alone."""
     return int.from_bytes(hashlib.sha256(" ".join(map(str, key)).encode()).digest()[:4], "little")
 
 
 def epoch_rows(corpus_of: numpy.ndarray | None, weights: Sequence[float], size: int, seed: int, epoch: int) -> numpy.ndarray:
-    """The rows of one epoch: each corpus `weight` times. For the fractional part a random subset is drawn, another one in each epoch.
+    """The rows of one epoch: each corpus `weight` times. The fractional part is a random subset, a new one each epoch.
 
-    corpus_of: (size,) number of each row's corpus; None if there is only one.
+    corpus_of: (size,) corpus number of each row; None if there is only one corpus.
     """
     if all(weight == 1 for weight in weights):
         return numpy.arange(size)
@@ -76,15 +76,15 @@ def epoch_rows(corpus_of: numpy.ndarray | None, weights: Sequence[float], size: 
     for corpus, weight in enumerate(weights):
         rows = numpy.arange(size) if corpus_of is None else numpy.flatnonzero(corpus_of == corpus)
         passes = int(weight)
-        part = random_for(seed, epoch, corpus, 1).permutation(rows)[: round((weight - passes) * len(rows))]
-        chosen += [rows] * passes + [part]
+        subset = random_for(seed, epoch, corpus, 1).permutation(rows)[: round((weight - passes) * len(rows))]
+        chosen += [rows] * passes + [subset]
     return numpy.concatenate(chosen)
 
 
 def pool_batches(source_lengths: numpy.ndarray, target_lengths: numpy.ndarray, budget: int, *key: int) -> list[numpy.ndarray]:
-    """Cut a pool of pairs into batches whose padded size is at most `budget` tokens on either side, in a random order that depends on `key`.
+    """Cut a pool of pairs into batches of at most `budget` tokens on either side, padding included, in a random order seeded by `key`.
 
-    Sorted by target length, then source length: about 3% of the tokens are padding. A pair longer than the budget is a batch of its own.
+    Sorted by target length, then source length: about 3% of the tokens are padding. A pair longer than the budget gets its own batch.
     Returns the indices of each batch's pairs in the pool.
     """
     order = numpy.lexsort((source_lengths, target_lengths))
@@ -107,7 +107,7 @@ def _cuts(source: list[int], target: list[int], budget: int) -> Iterator[tuple[i
 
 @dataclass
 class Pool:
-    """Pairs that were sorted and cut into batches together."""
+    """Pairs sorted and cut into batches together."""
 
     epoch: int
     start: int  # in the epoch, in pairs
@@ -117,10 +117,10 @@ class Pool:
 
 
 class BatchStream:
-    """Endless batches from (epoch, position) on. One background thread prepares the next few batches, another one the next pool.
+    """Endless batches from (epoch, position) on. One background thread prepares the next few batches, another the next pool.
 
-    sampling: strength of subword sampling, 0 for none. longest: tokens that a sampled segmentation may have. pin: in page-locked memory, for
-    a GPU. Iterating raises what preparing a batch raised. Use it as a context manager, or `close` it, to stop the threads.
+    sampling: strength of subword sampling, 0 for none. longest: most tokens of a sampled segmentation. pin: put batches in page-locked
+    memory, for a GPU. An error in a thread is raised to the consumer. Use as a context manager, or `close`, to stop the threads.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class BatchStream:
             yield queue.popleft().result()
 
     def _batch_numbers(self, epoch: int, position: int) -> Iterator[tuple[Pool, int]]:
-        """Pool and number of each batch. A pool has no more batches than pairs, so a position determines both."""
+        """Pool and number within it of each batch. A pool has no more batches than pairs, so a position determines both."""
         rows = self._pool_rows(epoch, position // self.pool_size)
         next_pool = self.pool_thread.submit(self._make_pool, *next(rows))
         first = position % self.pool_size
@@ -153,7 +153,7 @@ class BatchStream:
             first = 0
 
     def _pool_rows(self, first_epoch: int, first: int) -> Iterator[tuple[int, int, numpy.ndarray]]:
-        """Epoch, number in the epoch, and rows of each pool."""
+        """Epoch, number within the epoch, and rows of each pool."""
         for epoch in itertools.count(first_epoch):
             rows = epoch_rows(self.data.corpus_of, self.data.weights, len(self.data.source_lengths), self.seed, epoch)
             rows = random_for(self.seed, epoch).permutation(rows)
@@ -182,7 +182,7 @@ class BatchStream:
         return batch.pin() if self.pin else batch
 
     def _sample(self, epoch: int, number: int, rows: numpy.ndarray) -> tuple[Ids, Ids]:
-        """A random segmentation of each side; the best one where the random one is longer than `longest`."""
+        """A random segmentation of each side; the best one if the random one is longer than `longest`."""
         sources, targets = self.data.texts(rows)
         source = self.tokenizer.encode_source(sources, self.sampling, self.seed, epoch, 2 * number)
         target = self.tokenizer.encode_target(targets, self.sampling, self.seed, epoch, 2 * number + 1)

@@ -1,4 +1,4 @@
-"""The cache folder: corpora as Arrow tables, and tokenised training sets, each in a folder named by a hash of all that decides its content."""
+"""The cache: corpora as Arrow tables, and tokenised training sets, each in a folder named by a hash of everything that determines it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from translate.errors import UserError
 from translate.files.atomic import atomic_folder
 from translate.files.paths import user_cache
 
-FORMAT = 2  # of the cache's content: with another number everything is made anew
-UNFINISHED = (".*.tmp", "building-*")  # folders that are being written; the second is an older version's name
-DAYS = 2  # after which such a folder is a killed run's
+FORMAT = 2  # of the cache; raising it rebuilds everything
+UNFINISHED = (".*.tmp", "building-*")  # folders being written; the second is the pattern of older versions
+DAYS = 2  # older unfinished folders were left by a killed run
 INFO = "info.json"  # lists the other files with their sizes
 
 
@@ -30,10 +30,10 @@ def cache_folder(data: DataConfig) -> Path:
 
 
 def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
-    """The cache's folder for `key`, and what `build(folder)` returned when it wrote the folder (values that JSON can hold).
+    """The cached folder for `key`, and what `build(folder)` returned when it wrote the folder (JSON-serialisable values).
 
-    Written to a temporary folder that is then renamed, so that no incomplete one is ever found. If two runs need it at once, one builds it
-    and the other waits (the lock is released when its process ends). A damaged one is made anew. UserError if the folder can't be written.
+    Written to a temporary folder and then renamed, so an incomplete one is never used. If two runs need it at once, one builds it and the
+    other waits (the lock is released when its process ends). A damaged folder is rebuilt. UserError if it can't be written.
     """
     final = cache / f"{kind}-{key[:32]}"
     if (facts := _facts(final)) is not None:
@@ -41,14 +41,14 @@ def cached(cache: Path, kind: str, key: str, build: Callable[[Path], dict[str, A
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{final.name}.lock"):
-            if (facts := _facts(final)) is None:  # another run may have made it while this one waited
-                facts = _make(final, build)
+            if (facts := _facts(final)) is None:  # another run may have built it meanwhile
+                facts = _build(final, build)
     except OSError as error:
         raise UserError(f"the cache folder {cache} cannot be written ({error.strerror or error}): set data.cache to another one") from None
     return final, facts
 
 
-def _make(final: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def _build(final: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """Build a temporary folder, then rename it to `final`, replacing a damaged one. OSError or UserError if that fails."""
     _remove_abandoned(final.parent)
     with atomic_folder(final) as folder:

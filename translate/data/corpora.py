@@ -1,6 +1,6 @@
-"""The corpora that a recipe names: where they are, and which reader gives their pairs.
+"""The corpora that a recipe names: finds their files and picks the reader for each kind.
 
-Each kind of corpus has a reader, which gives a `Corpus`: aligned.py, delimited.py, jsonpairs.py, xmlpairs.py, tables.py, the phrasebook.
+The readers: aligned.py, delimited.py, jsonpairs.py, xmlpairs.py, tables.py and the phrasebook.
 """
 
 from __future__ import annotations
@@ -30,20 +30,19 @@ from translate.files.digest import COMPRESSED, file_key
 def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
     """All pairs of `corpus` in order, unfiltered: string columns source and target, memory-mapped.
 
-    UserError for whatever is wrong with it: missing or misaligned files, invalid UTF-8, a missing column or split, a hub that can't be
-    reached, no pair at all.
+    UserError for missing or misaligned files, invalid UTF-8, a missing column or split, a hub that can't be reached, or no pairs at all.
     """
     return find_corpus(corpus, data).read().table
 
 
 def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
-    """The corpus with its key; no text is read beyond hashing the files. UserError as `load_corpus`."""
+    """The corpus and its cache key. Files are hashed but not parsed. UserError as `load_corpus`."""
     whole = _find_whole(corpus, data, cache_folder(data))
     return whole if corpus.lines is None else _only_lines(whole, corpus.lines)
 
 
 def _only_lines(whole: Corpus, lines: str) -> Corpus:
-    """Some of its pairs. The rest is read too, so that errors further down are found."""
+    """Some of the pairs. The rest are read too, so that errors further down are reported."""
     first, last = line_range(lines)
 
     def pairs(skipped: Skipped) -> Iterator[Pair]:
@@ -95,7 +94,7 @@ def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path) -> Corpus:
 
 
 def _file_in_folder(corpus: CorpusConfig, folder: str, language: str) -> str:
-    """The file of one side, in data.folder, in place of a data set of the hub."""
+    """The file in data.folder that replaces one side of a hub data set."""
     path = locate(os.path.join(folder, f"{corpus.files}.{language}"), "text")
     if not os.path.exists(path):
         extensions = ", ".join(COMPRESSED)
@@ -104,11 +103,11 @@ def _file_in_folder(corpus: CorpusConfig, folder: str, language: str) -> str:
 
 
 def _column_indices(corpus: CorpusConfig) -> list[int]:
-    """The columns of a TSV file, from 0."""
-    for side, given in (("source", corpus.source), ("target", corpus.target)):
-        if given and (not given.isdecimal() or int(given) < 1):
+    """The configured columns of a TSV file, counted from 0."""
+    for side, column in (("source", corpus.source), ("target", corpus.target)):
+        if column and (not column.isdecimal() or int(column) < 1):
             raise UserError(
-                f"`{side}` of the TSV corpus {corpus.path} is {given!r}: it must be the number of a column, from 1 (kind: csv takes names)"
+                f"`{side}` of the TSV corpus {corpus.path} is {column!r}: it must be the number of a column, from 1 (kind: csv takes names)"
             )
     return [int(corpus.source or 1) - 1, int(corpus.target or 2) - 1]
 

@@ -1,4 +1,4 @@
-"""One corpus of sentence pairs: read once, as a stream, into an Arrow table in the cache, and memory-mapped from then on."""
+"""One corpus of sentence pairs: streamed once into an Arrow table in the cache, then memory-mapped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from translate.tokenizer import LONGEST_LINE
 
 Table: TypeAlias = datasets.Dataset
 TEXTS = datasets.Features({"source": datasets.Value("string"), "target": datasets.Value("string")})
-CHARACTERS = 1 << 24  # of the pairs written at once
+CHARACTERS = 1 << 24  # of pairs written at once
 
 
 @dataclass
@@ -27,25 +27,25 @@ class CachedCorpus:
     """A corpus in the cache."""
 
     table: Table  # string columns source and target, memory-mapped
-    sha256: str  # of its texts: the same wherever they lie and in whichever kind of file
+    sha256: str  # of its texts, whatever their location and file format
     skipped: int  # rows left out
-    skipped_summary: str  # which ones, for the log; or ""
-    long: int  # pairs with a side that is longer than the tokenizer trains on
+    skipped_summary: str  # which ones, for the log; "" if none
+    long: int  # pairs with a side too long for tokenizer training
     first_long: int  # number of the first of them, from 1
 
 
 @dataclass
 class Corpus:
-    """A corpus that was found but not yet read."""
+    """A corpus located but not yet read."""
 
     name: str  # for messages
-    key: str  # SHA-256 of all that decides its pairs
+    key: str  # SHA-256 of everything that determines its pairs
     pairs: Callable[[Skipped], Iterable[Pair]]
     cache: Path
     sparse: bool = False  # rows often lack a language
 
     def read(self) -> CachedCorpus:
-        """From the cache, or else from its files into it. UserError for whatever is wrong with them."""
+        """Load it from the cache, filling the cache from its files first if needed. UserError for anything wrong with them."""
         folder, facts = cached(self.cache, "corpus", self.key, self._write)
         table = datasets.Dataset.from_file(str(folder / "pairs.arrow"))
         return CachedCorpus(table, facts["sha256"], facts["skipped"], facts["told"], facts["long"], facts["first_long"])
@@ -74,7 +74,7 @@ class Corpus:
 
 
 def _next_batch(pairs: Iterator[Pair]) -> list[Pair]:
-    """The next `ROWS` pairs, or fewer if they are long, so that any number of lines of megabytes fits in memory."""
+    """The next `ROWS` pairs, or fewer if they are long, to bound the memory."""
     batch, size = [], 0
     for pair in islice(pairs, ROWS):
         batch.append(pair)

@@ -12,12 +12,12 @@ from translate.errors import UserError
 from translate.text.lines import read_lines
 
 DELIMITERS = "\t;,|"
-SNIFFED = 20  # lines from which the delimiter is guessed
-BLOCK = 1 << 16  # characters of them at most
+SNIFFED = 20  # lines read to guess the delimiter
+BLOCK = 1 << 16  # at most this many characters of them
 
 
 def tsv_rows(path: str, columns: Sequence[int], skipped: Skipped) -> Iterator[Pair]:
-    """Cells of two columns, counted from 0. A tab ends a cell, a line end the row; quotes have no meaning. Blank lines are skipped."""
+    """Cells of two columns, counted from 0. Cells are split at tabs and rows at line ends; quotes are literal. Blank lines are skipped."""
     source, target = columns
     for number, line in enumerate(read_lines(path), 1):
         cells = line.split("\t")
@@ -32,7 +32,7 @@ def tsv_rows(path: str, columns: Sequence[int], skipped: Skipped) -> Iterator[Pa
 
 
 def csv_rows(path: str, columns: Sequence[str], skipped: Skipped) -> Iterator[Pair]:
-    """Cells of two columns, by the names of the first row, or by numbers from 1 where there is no such row.
+    """Cells of two columns, by their names in the header row, or by numbers from 1 if there is no header.
 
     The delimiter is guessed from the first rows. A cell in double quotes may contain it, and line ends.
     """
@@ -56,7 +56,7 @@ def csv_rows(path: str, columns: Sequence[str], skipped: Skipped) -> Iterator[Pa
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The one that splits these lines into equally many cells, and into most; else the one most frequent in the first line."""
+    """The delimiter that splits all lines into the same number of cells, and the most; else the most frequent one in the first line."""
     cells = {}
     for delimiter in DELIMITERS:
         try:

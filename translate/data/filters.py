@@ -1,4 +1,4 @@
-"""Which pairs are left out of the training set."""
+"""Filters that drop pairs from the training set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILTERS = ("blank", "identical", "duplicate", "over_long", "length_ratio")  # in
 
 
 def filter_texts(sources: list[str], targets: list[str], first: Sequence[bool], filters: FilterConfig, counts: dict[str, int]) -> list[int]:
-    """Indices of the pairs to keep, by their normalised texts. first: whether a pair is the first of its kind."""
+    """Indices of the pairs to keep, from their normalised texts. first: whether each pair is the first with its texts."""
     kept = []
     for index, (source, target, new) in enumerate(zip(sources, targets, first)):
         if not source or not target:
@@ -31,7 +31,7 @@ def filter_texts(sources: list[str], targets: list[str], first: Sequence[bool], 
 
 
 def filter_lengths(lengths: numpy.ndarray, filters: FilterConfig, counts: dict[str, int]) -> numpy.ndarray:
-    """Rows to keep, by the number of ids of each side. lengths: (2, N)."""
+    """Rows to keep. lengths: (2, N) ids of each side."""
     shorter, longer = lengths.min(axis=0), lengths.max(axis=0)
     over_long = longer > filters.max_tokens
     ratio = (longer > filters.max_ratio * shorter) & (longer >= filters.min_ratio_tokens) & (filters.max_ratio > 0)
@@ -41,7 +41,7 @@ def filter_lengths(lengths: numpy.ndarray, filters: FilterConfig, counts: dict[s
 
 
 class Duplicates:
-    """Finds pairs that repeat an earlier one as the model sees them, by 8-byte hashes of the normalised texts in a memory-mapped file."""
+    """Finds pairs whose normalised texts repeat those of an earlier pair, by 8-byte hashes in a memory-mapped file."""
 
     def __init__(self, pairs: Pairs, tokenizer: Tokenizer, path: Path) -> None:
         hashes = numpy.memmap(path, numpy.uint64, "w+", shape=(max(1, len(pairs)),))
@@ -54,7 +54,7 @@ class Duplicates:
         self.seen = numpy.zeros(len(self.values), dtype=bool)
 
     def first(self, sources: list[str], targets: list[str]) -> list[bool]:
-        """For each pair of the next batch, whether it is the first of its kind."""
+        """For each pair of the next batch, whether it is the first with its texts."""
         if not len(self.values):
             return [True] * len(sources)
         hashes = _hashes(sources, targets)

@@ -1,4 +1,4 @@
-"""Pairs from JSON: one object a line, or one array of objects, read as a stream."""
+"""Pairs from JSON, one object per line or one array of objects, read as a stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST = 1 << 24  # characters of one of its elements
 
 
 def json_rows(path: str, columns: Sequence[str], skipped: Skipped) -> Iterator[Pair]:
-    """Texts of two keys (`translation.de`: a nested one) of JSON objects: one object a line, or all in one array.
+    """Texts under two keys (`translation.de` is nested) of JSON objects: one per line, or all in one array.
 
     A missing key is also looked up in `translation`. Blank lines are skipped.
     """
@@ -48,7 +48,7 @@ def _values(path: str) -> Iterator[tuple[int, Any]]:
 
 
 def _array(path: str) -> Iterator[tuple[int, Any]]:
-    """The elements of a JSON array, each with the line on which it begins."""
+    """The elements of a JSON array, each with the line it starts on."""
     reader = _ArrayReader(path)
     reader.expect("[")
     if reader.peek() != "]":
@@ -60,11 +60,11 @@ def _array(path: str) -> Iterator[tuple[int, Any]]:
             reader.expect(",")
     reader.expect("]")
     if reader.peek():
-        raise reader.error("there is more text after the array")
+        raise reader.error("extra text after the array")
 
 
 class _ArrayReader:
-    """Reads JSON text in blocks of lines; at most one element and one block are in memory. line: number of the current line."""
+    """Reads JSON text in blocks of lines; holds at most one element and one block. line: number of the current line."""
 
     def __init__(self, path: str) -> None:
         self.path, self.lines, self.decoder = path, read_lines(path), json.JSONDecoder()
@@ -73,7 +73,7 @@ class _ArrayReader:
     def read_more(self) -> bool:
         """Append another block, or return False at the end.
 
-        Doubles the text in memory: an unfinished element is parsed again from its beginning, and this keeps the cost linear.
+        Doubles the text in memory: an unfinished element is parsed again from its start, and doubling keeps the total cost linear.
         """
         rest = self.text[self.position :]
         block = text_block(self.lines, max(BLOCK, len(rest)))
@@ -85,17 +85,17 @@ class _ArrayReader:
         self.position = end
 
     def peek(self) -> str:
-        """The next character that is not white space, without consuming it; "" at the end."""
+        """The next non-space character, without consuming it; "" at the end."""
         while True:
-            found = NOT_SPACE.search(self.text, self.position)
-            self.advance(found.start() if found else len(self.text))
-            if found or not self.read_more():
+            match = NOT_SPACE.search(self.text, self.position)
+            self.advance(match.start() if match else len(self.text))
+            if match or not self.read_more():
                 return self.text[self.position : self.position + 1]
 
     def expect(self, character: str) -> None:
-        found = self.peek()
-        if found != character:
-            raise self.error(f"{character!r} was expected, not {short_repr(found) if found else 'the end'}")
+        actual = self.peek()
+        if actual != character:
+            raise self.error(f"expected {character!r}, got {short_repr(actual) if actual else 'the end'}")
         self.advance(self.position + 1)
 
     def value(self) -> Any:
@@ -116,7 +116,7 @@ class _ArrayReader:
 
 
 def _lookup(row: dict[str, Any], column: str) -> Any:
-    """The value of a key, which may be a nested one; `row` itself if it is missing."""
+    """The value of a key, which may be nested; `row` itself if it is missing."""
     for keys in ([column] if column in row else column.split("."), ["translation", column]):
         value: Any = row
         for key in keys:
@@ -135,5 +135,5 @@ def _text(value: Any, column: str, where: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise UserError(f"{where}: {column!r} contains half a surrogate pair (\\ud800 to \\udfff), which is not a character") from None
+        raise UserError(f"{where}: {column!r} contains a lone surrogate (\\ud800 to \\udfff), which is not a character") from None
     return text

@@ -14,7 +14,7 @@ from translate.data.rows import ROWS, Pair
 
 
 class Pairs:
-    """All (source, target) texts of some corpora, one after the other, read from disk on demand."""
+    """All (source, target) texts of some corpora, in order, read from disk on demand."""
 
     def __init__(self, tables: Sequence[datasets.Dataset]) -> None:
         self.tables = tables
@@ -27,7 +27,7 @@ class Pairs:
             yield from zip(sources, targets)
 
     def batches(self) -> Iterator[tuple[int, list[str], list[str]]]:
-        """Up to `ROWS` pairs at a time: number of the corpus, sources, targets."""
+        """Up to `ROWS` pairs at a time: corpus number, sources, targets."""
         for corpus, table in enumerate(self.tables):
             for batch in table.with_format("arrow").iter(batch_size=ROWS):
                 yield corpus, batch["source"].to_pylist(), batch["target"].to_pylist()
@@ -43,12 +43,12 @@ def load_pairs(corpora: Sequence[CorpusConfig], data: DataConfig) -> list[Pair]:
     return list(Pairs([load_corpus(corpus, data) for corpus in corpora]))
 
 
-def save_sample(pairs: Pairs, most: int, folder: Path) -> CorpusConfig:
-    """Write `pairs`, or at most `most` of them in evenly spaced blocks, to `folder`; the corpus as a recipe would name it."""
+def save_sample(pairs: Pairs, limit: int, folder: Path) -> CorpusConfig:
+    """Write `pairs`, or at most `limit` of them in evenly spaced blocks, to `folder`. Returns a corpus config that reads it."""
     table = datasets.concatenate_datasets(pairs.tables) if len(pairs.tables) > 1 else pairs.tables[0]
-    if len(table) > most:
-        size = min(ROWS, most)
-        starts = numpy.linspace(0, len(table) - size, most // size).astype(int)
+    if len(table) > limit:
+        size = min(ROWS, limit)
+        starts = numpy.linspace(0, len(table) - size, limit // size).astype(int)
         table = table.select(numpy.concatenate([numpy.arange(start, start + size) for start in starts]))
     datasets.disable_progress_bars()
     try:

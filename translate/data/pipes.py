@@ -1,4 +1,4 @@
-"""Corpora that come through a pipe, such as <(zstdcat FILE). A pipe can be read only once, so it is copied to a temporary file."""
+"""Corpora read from a pipe, such as <(zstdcat FILE). A pipe can be read only once, so it is copied to a temporary file."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _BUFFERED: dict[tuple[int, int], str] = {}  # device and inode of a pipe -> temp
 
 
 def buffered_pipe(path: str) -> str:
-    """If `path` is a pipe, the path of a file with what came through it; otherwise `path`.
+    """If `path` is a pipe, the path of a file with its content; otherwise `path`.
 
-    Reads the pipe to its end. UserError if the disk is full, and for a device, which may have no end.
+    Reads the pipe to its end. UserError if the disk is full, or for a device, which may never end.
     """
     try:
         state = os.stat(path)
-    except OSError:  # whoever opens it reports what is wrong
+    except OSError:  # the caller reports it when opening the file
         return path
     if stat.S_ISCHR(state.st_mode) or stat.S_ISBLK(state.st_mode):
-        raise UserError(f"{path}: it is a device: give a file, or a pipe")
+        raise UserError(f"{path} is a device: give a file or a pipe")
     if not stat.S_ISFIFO(state.st_mode):
         return path
     key = (state.st_dev, state.st_ino)

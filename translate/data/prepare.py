@@ -25,25 +25,25 @@ from translate.device import advise_random_access
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer
 
-SMALL = 20_000  # pairs; fewer are tokenised by one thread
+SMALL = 20_000  # pairs; fewer are tokenised on one thread
 
 
 @dataclass
 class Prepared:
-    """A training set: N pairs that passed the filters, in the order of the corpora."""
+    """A training set: N pairs that passed the filters, in corpus order."""
 
     dataset: datasets.Dataset  # columns source, target (text) and source_ids, target_ids (EOS at the end), memory-mapped
     source_lengths: numpy.ndarray  # (N,) int32, memory-mapped
     target_lengths: numpy.ndarray
-    corpus_of: numpy.ndarray | None  # (N,) number of each pair's corpus, memory-mapped; None if there is only one corpus
+    corpus_of: numpy.ndarray | None  # (N,) corpus number of each pair, memory-mapped; None if there is only one corpus
     weights: list[float]  # passes over each corpus in an epoch
     counts: dict[str, int]  # pairs that each filter dropped, and rows without a pair (short_row)
-    fingerprint: str  # of all that decides the training set
+    fingerprint: str  # hash of everything that determines the training set
     read: int  # pairs before the filters
     kept: int  # and after
 
     def __post_init__(self) -> None:
-        # rows are read from the mapped file directly: `datasets` and pyarrow's `take` copy or search more than the few rows of a batch
+        # rows are read from the mapped file directly: `datasets` and pyarrow's `take` touch far more than the few rows of a batch
         self._batches = self.dataset.data.table.to_batches()
         self._starts = numpy.cumsum([0] + [len(batch) for batch in self._batches])
         buffers = [buffer for batch in self._batches for column in batch.columns for buffer in column.buffers() if buffer is not None]
@@ -71,13 +71,13 @@ class Prepared:
 def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] | None = None) -> Prepared:
     """The training corpora, filtered and tokenised; from the cache if an earlier run had the same corpora, tokenizer and filters.
 
-    log: gets lines on what is done and how many pairs each filter dropped; by default they go to stderr.
+    log: called with progress and the number of pairs each filter dropped; prints to stderr by default.
     UserError as `load_corpus`, and if no pair is left.
     """
     log = log or (lambda line: print(line, file=sys.stderr, flush=True))
-    found = [find_corpus(corpus, data) for corpus in data.train]
-    names = [corpus.name for corpus in found]
-    corpora = [corpus.read() for corpus in found]
+    located = [find_corpus(corpus, data) for corpus in data.train]
+    names = [corpus.name for corpus in located]
+    corpora = [corpus.read() for corpus in located]
     fingerprint = _fingerprint(corpora, tokenizer, data.filters)
     tokenised_now = False
 
@@ -120,12 +120,12 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def _corpus_type(corpora: int) -> numpy.dtype:
-    """Of the array `corpus_of`."""
+    """The dtype of `Prepared.corpus_of`."""
     return numpy.dtype(numpy.min_scalar_type(corpora))
 
 
 def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -> dict[str, Any]:
-    """Write pairs.arrow, source_lengths, target_lengths and corpus_of to `folder`; returns the numbers of pairs."""
+    """Write pairs.arrow, source_lengths, target_lengths and corpus_of to `folder`; return the numbers of pairs."""
     filters, counts = data.filters, dict.fromkeys(FILTERS, 0)
     threads = (data.workers or os.cpu_count() or 1) if len(pairs) >= SMALL else 1
     duplicates = Duplicates(pairs, tokenizer, folder / "hashes") if filters.duplicates else None

@@ -1,4 +1,4 @@
-"""Corpora that are tables: a data set of the Hugging Face hub, one saved by `datasets`, Parquet files."""
+"""Tabular corpora: a Hugging Face hub data set, a folder saved by `datasets`, Parquet files."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from translate.errors import UserError
 from translate.files.digest import file_key
 from translate.values import short_repr
 
-LARGE = 1 << 26  # bytes of a column in one batch, from which on its texts are decoded one by one
+LARGE = 1 << 26  # bytes; a larger column of a batch is decoded one text at a time
 HUB_TIMEOUT = 5  # seconds
-DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pyarrow.ArrowException)  # what reading a damaged file may raise
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, pyarrow.ArrowException)  # raised on reading a damaged file
 
 
 def hub_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) -> Corpus:
-    """A split of a data set of the hub, or of a local folder with such a layout. UserError if it could not be loaded."""
+    """A split of a hub data set, or of a local folder with that layout. UserError if it could not be loaded."""
     if not corpus.path:
         raise UserError("a corpus of kind hub needs `path`: the name of the data set")
     try:
         table = _load(corpus.path, corpus.config, corpus.split, corpus.revision)
-    except (ValueError, RuntimeError) as error:  # an unknown split or configuration (the message lists those that exist); a script
+    except (ValueError, RuntimeError) as error:  # unknown split or configuration (the message lists the valid ones); a script
         raise UserError(f"data set {corpus.path}: {_on_one_line(error)}") from None
-    except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not cached; no such name
+    except (OSError, datasets.exceptions.DatasetsError) as error:  # no network; offline and not cached; unknown name
         files = " and ".join(f"{corpus.files}.{language}" for language in languages)
-        hint = f"set data.folder to a folder with {files}" if corpus.files else "use files of your own, with a corpus of kind text"
+        hint = f"set data.folder to a folder with {files}" if corpus.files else "use your own files, with a corpus of kind text"
         reason = _on_one_line(error) if _hub_answers() else f"{datasets.config.HF_ENDPOINT} does not answer, and it is not in the local cache"
         raise UserError(f"data set {corpus.path} could not be loaded from the Hugging Face hub: {hint} ({reason})") from None
-    # the fingerprint has no public name: it covers the builder's code, its settings and the state of its files
+    # no public API for the fingerprint, which covers the builder's code, settings and file states
     return _table_corpus(table, corpus, languages, cache, table._fingerprint)
 
 
@@ -59,9 +59,9 @@ def _load(path: str, config: str | None, split: str, revision: str | None) -> da
 
 @functools.cache
 def _load_from_hub(path: str, config: str | None, split: str, revision: str | None) -> datasets.Dataset:
-    """Once per process; from the local cache if the hub does not answer."""
+    """Loaded once per process; from the local cache if the hub does not answer."""
     if not datasets.config.HF_HUB_OFFLINE:
-        print(f"asking the Hugging Face hub for {path} ({split}) ...", file=sys.stderr, flush=True)
+        print(f"loading {path} ({split}) from the Hugging Face hub ...", file=sys.stderr, flush=True)
     with _quiet(), contextlib.nullcontext() if _hub_answers() else _offline():
         return datasets.load_dataset(path, config, split=split, revision=revision)
 
@@ -70,7 +70,7 @@ def _load_from_hub(path: str, config: str | None, split: str, revision: str | No
 def _hub_answers() -> bool:
     """Whether the hub can be reached. The hub's own client retries for 23 s before it gives up."""
     if datasets.config.HF_HUB_OFFLINE or urllib.request.getproxies():
-        return True  # nothing is asked, or a proxy is, which has timeouts of its own
+        return True  # offline anyway, or behind a proxy with its own timeouts
     url = urllib.parse.urlsplit(datasets.config.HF_ENDPOINT)
     try:
         socket.create_connection((url.hostname, url.port or (80 if url.scheme == "http" else 443)), HUB_TIMEOUT).close()
@@ -107,14 +107,14 @@ def saved_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) 
 
 
 def _table_corpus(table: datasets.Dataset, corpus: CorpusConfig, languages: tuple[str, str], cache: Path, content: Any) -> Corpus:
-    """content: plain values that decide what is in the table."""
+    """content: plain values that identify the content of the table."""
     name = f"{corpus.path} ({corpus.split})"
     columns = _columns(table.features, corpus, languages, name)
     return Corpus(name, digest(corpus.kind, columns, content), lambda skipped: _table_rows(table, columns, name), cache)
 
 
 def _check_saved(folder: Path) -> None:
-    """UserError if it names files outside the folder, or contains a pipe or a device, which might have no end."""
+    """UserError if it refers to files outside the folder, or contains a pipe or a device, which may never end."""
     _check_regular(folder)
     for path in [*folder.rglob("state.json"), *folder.glob("dataset_dict.json")]:
         try:
@@ -130,11 +130,11 @@ def _check_saved(folder: Path) -> None:
 def _check_regular(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise UserError(f"{path} is a pipe or a device: give regular files")
+            raise UserError(f"{path} is a pipe or a device: use regular files")
 
 
 def parquet_corpus(corpus: CorpusConfig, languages: tuple[str, str], cache: Path) -> Corpus:
-    """One Parquet file, or all of a folder, in the order of their names. UserError if there is none, or one is damaged."""
+    """One Parquet file, or all those in a folder, sorted by name. UserError if there is none, or one is damaged."""
     files = _parquet_files(corpus)
     columns = _columns(datasets.Features.from_arrow_schema(parquet.read_schema(files[0])), corpus, languages, str(files[0]))
     key = digest("parquet", [columns], [file_key(file, cache) for file in files])
@@ -169,26 +169,26 @@ def _parquet_rows(files: Sequence[Path], columns: Sequence[str]) -> Iterator[Pai
 
 def _texts(cells: pyarrow.Array, top: str, column: str, name: object) -> Iterator[str]:
     """One side of a batch of rows: `column`, which may be nested in the column `top`."""
-    small = cells.nbytes < LARGE and "dictionary" not in str(cells.type)  # in a dictionary a few bytes may refer to a long text many times
+    small = cells.nbytes < LARGE and "dictionary" not in str(cells.type)  # a dictionary may repeat a long text in a few bytes
     for value in cells.to_pylist() if small else (cell.as_py() for cell in cells):
         for key in column[len(top) + 1 :].split(".") if column != top else []:
             value = None if value is None else value[key]
         if value is not None and not isinstance(value, str):
-            raise UserError(f"{name}: column {column} must hold strings, not {short_repr(value)}")
+            raise UserError(f"{name}: column {column} must contain strings, not {short_repr(value)}")
         yield one_line(value)
 
 
 def _columns(features: datasets.Features, corpus: CorpusConfig, languages: tuple[str, str], name: str) -> list[str]:
-    """The columns of source and target. Without a name: that of the language, at the top or in `translation`."""
+    """The columns of source and target; by default those named after the languages, at the top or in `translation`."""
     types = dict(_column_types(features))
     columns = []
-    for given, language in zip((corpus.source, corpus.target), languages):
-        candidates = [given] if given else [language, f"translation.{language}"]
+    for configured, language in zip((corpus.source, corpus.target), languages):
+        candidates = [configured] if configured else [language, f"translation.{language}"]
         column = next((column for column in candidates if column in types), None)
         if column is None:
-            raise UserError(f"{name} has no column {given or language}, only {', '.join(types)}: set the corpus's `source` and `target`")
+            raise UserError(f"{name} has no column {configured or language}, only {', '.join(types)}: set the corpus's `source` and `target`")
         if types[column] not in ("string", "large_string"):
-            raise UserError(f"column {column} of {name} holds {types[column]}: it must hold strings")
+            raise UserError(f"column {column} of {name} has type {types[column]}: it must be string")
         columns.append(column)
     return columns
 

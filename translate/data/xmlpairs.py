@@ -1,7 +1,7 @@
-"""Pairs from markup: translation memories (TMX) and WMT's test sets (one XML file, or two of SGML).
+"""Pairs from markup: translation memories (TMX) and WMT test sets (one XML file, or two SGML files).
 
-Read as streams: at most one translation unit or document is in memory. XML is parsed by expat, which opens no other file. A file that
-declares entities is refused: a few lines of them can expand to fill any memory, and corpora don't need them.
+Read as streams: at most one translation unit or document is in memory. XML is parsed by expat, which opens no
+other file. Entity declarations are rejected: a few lines of them can expand to fill any memory, and corpora don't need them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from translate.errors import UserError
 from translate.text.lines import read_lines
 
 DEEPEST = 1000  # nesting of elements
-BLOCK = 1 << 16  # characters given to the parser at once
-LONGEST = 1 << 24  # bytes of a document or translation unit, its markup included
-TOKEN = 1 << 22  # bytes of a tag or a comment: the parser reads it again with every block until it ends
+BLOCK = 1 << 16  # characters parsed at once
+LONGEST = 1 << 24  # bytes of a document or translation unit, including markup
+TOKEN = 1 << 22  # bytes of a tag or a comment: the parser rescans an unfinished one with every block
 CODES = {"bpt", "ept", "it", "ph", "ut", "sub"}  # elements of TMX whose content is formatting, not text
-Close = Callable[[str, dict[str, str], str, int], "list[Pair] | None"]  # name, attributes, text and line of an element that ends
-# these take time linear in the length of the text, whatever it is
+Close = Callable[[str, dict[str, str], str, int], "list[Pair] | None"]  # name, attributes, text and line of the element
+# all linear in the length of any text
 TAG = re.compile(r"<([^<>]*)>")
 NAME = re.compile(r"\w+")
 ATTRIBUTE = re.compile(r"""(?<![\w:])([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-HUGE_REFERENCE = re.compile("&#(x[0-9a-f]{20,}|[0-9]{20,});?", re.IGNORECASE)  # beyond any character
+HUGE_REFERENCE = re.compile("&#(x[0-9a-f]{20,}|[0-9]{20,});?", re.IGNORECASE)  # beyond Unicode
 
 
 def tmx_pairs(path: str, languages: Sequence[str], skipped: Skipped) -> Iterator[Pair]:
@@ -52,7 +52,7 @@ def tmx_pairs(path: str, languages: Sequence[str], skipped: Skipped) -> Iterator
 def wmt_pairs(path: str, languages: Sequence[str], translator: str | None, skipped: Skipped) -> Iterator[Pair]:
     """The segments of a WMT XML file that have a source and a reference, document by document.
 
-    translator: of the references (`A`, `B`); None takes the first reference of each document.
+    translator: whose references to use (`A`, `B`); None uses the first reference of each document.
     """
     sides: list[tuple[str, str, str, dict[str, str]]] = []  # element, language, translator, segments by id
     segments: dict[str, str] = {}
@@ -65,14 +65,14 @@ def wmt_pairs(path: str, languages: Sequence[str], translator: str | None, skipp
             segments.clear()
         if name != "doc":
             return None
-        source = next((found for kind, language, _, found in sides if kind == "src" and _is_language(language, languages[0])), None)
+        source = next((texts for kind, language, _, texts in sides if kind == "src" and _is_language(language, languages[0])), None)
         references = [side for side in sides if side[0] == "ref" and _is_language(side[1], languages[1])]
-        target = next((found for _, _, who, found in references if translator in (None, who)), None)
-        had = ", ".join(" ".join(filter(None, side[:3])) for side in sides) or "nothing"
+        target = next((texts for _, _, name, texts in references if translator in (None, name)), None)
+        known = ", ".join(" ".join(filter(None, side[:3])) for side in sides) or "nothing"
         sides.clear()
         if source is None or target is None:
             wanted = f"ref {languages[1]}{f' {translator}' if translator else ''}"
-            skipped.add(line, f"the document does not have both src {languages[0]} and {wanted}, only {had}")
+            skipped.add(line, f"the document does not have both src {languages[0]} and {wanted}, only {known}")
             return []
         return [(text, target.get(number, "")) for number, text in source.items()]
 
@@ -82,17 +82,17 @@ def wmt_pairs(path: str, languages: Sequence[str], translator: str | None, skipp
 class _Elements:
     """Parses an XML file and calls `close` at the end of each element.
 
-    close: returns pairs at the end of a <`unit`>, which may be an empty list, else None. Its `text` is the content of the last <seg>, without
-    that of elements in `dropped`.
+    close: returns a list of pairs (possibly empty) at the end of a <`unit`>, else None. Its `text` is the content of the last <seg>, without
+    elements in `dropped`.
     """
 
     def __init__(self, path: str, root: str, unit: str, close: Close, dropped: Container[str] = ()) -> None:
         self.path, self.root, self.unit, self.close, self.dropped = path, root, unit, close, dropped
         self.open: list[tuple[str, dict[str, str], int]] = []
         self.text: list[str] = []
-        self.parsed = self.unit_start = 0  # bytes given to the parser; position at which this unit starts
-        self.in_seg = self.in_dropped = 0  # how many such elements are open
-        self.found: list[Pair] = []
+        self.parsed = self.unit_start = 0  # bytes parsed so far; position where the current unit starts
+        self.in_seg = self.in_dropped = 0  # number of such elements open
+        self.pending: list[Pair] = []
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler, self.parser.EndElementHandler = self.start, self.end
@@ -105,16 +105,16 @@ class _Elements:
                 data = block.encode()
                 self.parsed += len(data)
                 self.parser.Parse(data, False)
-                yield from self.found
-                self.found.clear()
+                yield from self.pending
+                self.pending.clear()
                 self.check_size(self.parsed)
             self.parser.Parse("", True)
-            yield from self.found
+            yield from self.pending
         except expat.ExpatError as error:
             raise UserError(f"{self.path}, line {error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}") from None
 
     def check_size(self, read: int) -> None:
-        """UserError if a unit, tag or comment is so long that it would fill the memory. read: bytes up to the end of the unit or block."""
+        """UserError if a unit, tag or comment is too long to hold in memory. read: bytes up to the end of the unit or block."""
         line = self.parser.CurrentLineNumber
         if read - self.unit_start > LONGEST:
             raise UserError(f"{self.path}, line {line}: a <{self.unit}> of more than {LONGEST >> 20} MiB is not a document")
@@ -123,7 +123,7 @@ class _Elements:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if not self.open and name != self.root:
-            raise UserError(f"{self.path}: its root element is <{name}>, not <{self.root}>: is it another kind of corpus?")
+            raise UserError(f"{self.path}: the root element is <{name}>, not <{self.root}>: is it another kind of corpus?")
         if len(self.open) >= DEEPEST:
             raise UserError(f"{self.path}, line {self.parser.CurrentLineNumber}: elements are nested more than {DEEPEST:,} deep")
         self.open.append((name, attributes, self.parser.CurrentLineNumber))
@@ -142,22 +142,22 @@ class _Elements:
         self.in_dropped -= name in self.dropped
         pairs = self.close(name, attributes, "".join(self.text), line)
         if pairs is not None:
-            self.found += pairs
+            self.pending += pairs
             self.check_size(self.parser.CurrentByteIndex)
             self.unit_start = self.parser.CurrentByteIndex
 
     def entity(self, name: str, *_: object) -> None:
         line = self.parser.CurrentLineNumber
-        raise UserError(f"{self.path}, line {line}: it declares the entity {name!r}: such files are refused, as entities can fill any memory")
+        raise UserError(f"{self.path}, line {line}: declares entity {name!r}: rejected, as entities can fill any memory")
 
 
-def _is_language(found: str, wanted: str) -> bool:
-    found, wanted = found.casefold().replace("_", "-"), wanted.casefold().replace("_", "-")
-    return found == wanted or found.split("-")[0] == wanted
+def _is_language(code: str, wanted: str) -> bool:
+    code, wanted = code.casefold().replace("_", "-"), wanted.casefold().replace("_", "-")
+    return code == wanted or code.split("-")[0] == wanted
 
 
 def sgm_pairs(source: str, target: str) -> Iterator[Pair]:
-    """The segments of two SGML files of WMT (srcset and refset), in their order; document and number must agree."""
+    """The segments of two WMT SGML files (srcset and refset), in order; document and number must agree."""
     for left, right in zip_longest(_segments(source), _segments(target)):
         if left is None or right is None or left[:2] != right[:2]:
             first, second = (f"document {side[0]!r}, segment {side[1]!r} (line {side[3]:,})" if side else "the end" for side in (left, right))
@@ -166,7 +166,7 @@ def sgm_pairs(source: str, target: str) -> Iterator[Pair]:
 
 
 def _segments(path: str) -> Iterator[tuple[str, str, str, int]]:
-    """Document, number, text and line of each <seg>. SGML is not XML: there may be a lone `&`, and tags in upper case."""
+    """Document, number, text and line of each <seg>. Unlike XML, SGML may have a bare `&`, and upper-case tags."""
     document, number, start_line, size, count = "", "", 0, 0, 0
     text: list[str] | None = None  # of the open <seg>
     for line_number, line in enumerate(read_lines(path), 1):
@@ -180,8 +180,8 @@ def _segments(path: str) -> Iterator[tuple[str, str, str, int]]:
             if tag is None:
                 break
             position, inside = tag.end(), tag[1].strip()
-            closing, named = inside.startswith("/"), NAME.match(inside.removeprefix("/").lstrip())
-            name = named[0].casefold() if named else ""
+            closing, match = inside.startswith("/"), NAME.match(inside.removeprefix("/").lstrip())
+            name = match[0].casefold() if match else ""
             attributes = {key.casefold(): first or second for key, first, second in ATTRIBUTE.findall(inside)} if name in ("doc", "seg") else {}
             if name == "doc" and not closing:
                 document, count = attributes.get("docid", attributes.get("id", "")), 0

@@ -1,4 +1,4 @@
-"""Scores of translations: test sets, BLEU, chrF++ and TER with signatures, intervals and p-values, warnings of doubtful ones.
+"""Scoring: test sets, BLEU, chrF++ and TER with signatures, intervals and p-values, and warnings about doubtful scores.
 
 In: translations and references.
 Out: scores, report.json.

@@ -1,4 +1,4 @@
-"""Translates test sets and scores the translations: `translate evaluate`, and the end of a training."""
+"""Translates test sets and scores the translations, for `translate evaluate` and at the end of training."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ScoringOptions:
 
 
 def evaluate_tests(translator: Translator, config: Config, options: Options = Options(), bootstrap: int = BOOTSTRAP) -> dict[str, dict[str, Any]]:
-    """`evaluate` on the test sets of the recipe, at the end of a training: what can't be computed is left out, with a message.
+    """`evaluate` on the recipe's test sets, at the end of training: scores that can't be computed are left out, with a message.
 
-    UserError, before anything is translated, if the recipe has no test set, or one that is missing or empty.
+    UserError, before translating anything, if the recipe has no test set, or one is missing or empty.
     """
     try:
         seed()
@@ -50,9 +50,9 @@ def evaluate(
     translator: Translator, config: Config, sets: Mapping[str, Sentences], options: Options, scoring: ScoringOptions,
     log: Callable[[str], None] = log_to_stderr,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Translate and score every set: its name -> scores with signatures, decoding options, device, some translations.
+    """Translate and score every set. Returns name -> scores with signatures, decoding options, device, sample translations.
 
-    Plain values, as under `test` in report.json. log: gets a line on what is left out, and on the progress of a slow metric.
+    The values are plain, as under `test` in report.json. log: called with metrics left out, and the progress of slow ones.
     """
     options = options.fill(translator.decoding)
     return {name: _evaluate(translator, config, name, sentences, options, scoring, log) for name, sentences in sets.items()}
@@ -93,7 +93,10 @@ def _evaluate(
 def chosen_metrics(
     scoring: ScoringOptions, tokenize: str, outputs: Sequence[str], references: Sequence[Sequence[str]]
 ) -> tuple[list[str], dict[str, str]]:
-    """The metrics to compute, and those left out with the reason: only where none was named, so that a finished training still gets its scores."""
+    """The metrics to compute, and those left out with the reason.
+
+    Metrics named by the user are never left out; the defaults may be, so that a finished training run still gets its other scores.
+    """
     if scoring.metrics is not None:
         return list(scoring.metrics), {}
     defaults, reason = default_metrics([outputs], references)

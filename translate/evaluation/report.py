@@ -1,4 +1,4 @@
-"""The results of an evaluation: report.json of a run folder, and a table for people."""
+"""The results of an evaluation: report.json in a run folder, and a readable table."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from translate.errors import UserError
 from translate.files.atomic import atomic_text
 
 REPORT = "report.json"
-PACKAGES = ("translate-nmt", "torch", "sentencepiece", "datasets", "sacrebleu")  # whose versions it records
+PACKAGES = ("translate-nmt", "torch", "sentencepiece", "datasets", "sacrebleu")  # versions recorded
 
 
 def format_table(tests: Mapping[str, Mapping[str, Any]]) -> str:
-    """The results of `evaluate` as text: a row for each test set, then the signatures, then what was left out."""
+    """The results of `evaluate` as text: a row per test set, the signatures, then the metrics left out."""
     metrics = list(dict.fromkeys(metric for test in tests.values() for metric in test["scores"]))
     rows = [["test set", "sentences", *metrics, "seconds"]]
     for name, test in tests.items():
@@ -26,34 +26,34 @@ def format_table(tests: Mapping[str, Mapping[str, Any]]) -> str:
     lines = ["  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], widths))]) for row in rows]
     lines.append("")
     for metric in metrics:
-        users: dict[str, list[str]] = {}
+        names_of: dict[str, list[str]] = {}  # signature -> test sets
         for name, test in tests.items():
             if metric in test["scores"]:
-                users.setdefault(test["scores"][metric]["signature"], []).append(name)
-        lines += [f"{metric}{' (' + ', '.join(names) + ')' if len(users) > 1 else ''}  {signature}" for signature, names in users.items()]
+                names_of.setdefault(test["scores"][metric]["signature"], []).append(name)
+        lines += [f"{metric}{' (' + ', '.join(names) + ')' if len(names_of) > 1 else ''}  {signature}" for signature, names in names_of.items()]
     lines += [f"{metric} of {name} is left out: {reason}" for name, test in tests.items() for metric, reason in test.get("left_out", {}).items()]
     return "\n".join(lines)
 
 
 def _value(score: Mapping[str, Any] | None) -> str:
-    """In the format of `translate score`."""
+    """Formatted as in `translate score`."""
     if score is None:
         return "-"
     interval = f" [{score['low']:.2f}, {score['high']:.2f}]" if "low" in score else ""
     return f"{score['value']:.2f}{interval}"
 
 
-def format_samples(tests: Mapping[str, Mapping[str, Any]], most: int = 3) -> str:
-    """A few of the translations, each under its source and reference."""
+def format_samples(tests: Mapping[str, Mapping[str, Any]], count: int = 3) -> str:
+    """A few translations, each with its source and reference."""
     return "\n\n".join(
         f"source       {sample['source']}\nreference    {sample['reference']}\ntranslation  {sample['translation']}"
         for test in tests.values()
-        for sample in test["samples"][:most]
+        for sample in test["samples"][:count]
     )
 
 
 def write_report(folder: str | Path, values: Mapping[str, Any], tests: Mapping[str, Any]) -> None:
-    """Merge `values` (of a training, or none) and `tests` into the folder's report.json, atomically; other entries stay."""
+    """Merge `values` (of a training run; may be empty) and `tests` into the folder's report.json, atomically; keep other entries."""
     report = read_report(folder)
     versions = {"versions": _versions()} if values else {}
     with atomic_text(Path(folder) / REPORT) as file:
@@ -62,7 +62,7 @@ def write_report(folder: str | Path, values: Mapping[str, Any], tests: Mapping[s
 
 
 def read_report(folder: str | Path) -> dict[str, Any]:
-    """The content of the folder's report.json; empty if there is none. UserError if it is damaged."""
+    """The folder's report.json; empty if missing. UserError if it is damaged."""
     path = Path(folder) / REPORT
     if not path.exists():
         return {}
@@ -82,6 +82,6 @@ def _versions() -> dict[str, str]:
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:  # a checkout that is not installed
+        except importlib.metadata.PackageNotFoundError:  # running from a checkout
             versions[package] = "unknown"
     return versions

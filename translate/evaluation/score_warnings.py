@@ -1,4 +1,4 @@
-"""Warnings of doubtful scores, from the texts alone: unsuitable text, another case, blank lines, a file given twice, no tokens for BLEU."""
+"""Warnings about doubtful scores, from the texts alone: unfit text, different case, blank lines, duplicate files, too few tokens for BLEU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from translate.evaluation.metrics import too_short_for_bleu
 from translate.text.quality import is_upper, text_warnings
 
-_WITHOUT_SPACES = (  # scripts; Japanese comes first, as it has Chinese characters too
+_WITHOUT_SPACES = (  # scripts; Japanese comes first, as it also uses Chinese characters
     (re.compile("[\u3040-\u30ff]"), "Japanese", "ja-mecab"),
     (re.compile("[\u4e00-\u9fff]"), "Chinese", "zh"),
     (re.compile("[\uac00-\ud7a3]"), "Korean", "ko-mecab"),
@@ -17,27 +17,27 @@ _WITHOUT_SPACES = (  # scripts; Japanese comes first, as it has Chinese characte
 
 
 def warnings(hypotheses: Sequence[str], references: Sequence[Sequence[str]], cased: bool = True) -> list[str]:
-    """One sentence for each reason to doubt a score of these texts. Takes what `score` takes; `cased`: also compares their case.
+    """One sentence for each reason to doubt a score of these texts. Arguments as for `score`; cased: also compare their case.
 
-    Swapped inputs are only visible in blank lines of a reference: BLEU itself is nearly symmetric.
+    Swapped inputs show only in blank reference lines: BLEU itself is nearly symmetric.
     """
     names = ["the reference" if len(references) == 1 else f"reference {number}" for number in range(1, len(references) + 1)]
-    found: list[str] = []
+    messages: list[str] = []
     for name, texts in [("the hypothesis", hypotheses), *zip(names, references, strict=True)]:
-        found += text_warnings(name, texts)
-    found += _blank_lines(hypotheses, dict(zip(names, references, strict=True)))
+        messages += text_warnings(name, texts)
+    messages += _blank_lines(hypotheses, dict(zip(names, references, strict=True)))
     for name, texts in zip(names, references, strict=True):
         if list(texts) == list(hypotheses):
-            found.append(f"the hypothesis and {name} are the same in every line: was one file given twice?")
+            messages.append(f"the hypothesis and {name} are the same in every line: was one file given twice?")
     for index, texts in enumerate(references):
         for earlier in range(index):
             if list(texts) == list(references[earlier]):
-                found.append(f"{names[earlier]} and {names[index]} are the same in every line: a reference counts once")
-    return [*found, *(_other_case(hypotheses, references) if cased else ())]
+                messages.append(f"{names[earlier]} and {names[index]} are the same in every line: the second adds nothing")
+    return [*messages, *(_other_case(hypotheses, references) if cased else ())]
 
 
 def tokenizer_warnings(references: Sequence[Sequence[str]], tokenize: str) -> list[str]:
-    """Why BLEU with this tokenizer says little about translations with these references."""
+    """Why BLEU with this tokenizer means little with these references."""
     texts = [text for texts in references for text in texts]
     for script, name, better in _WITHOUT_SPACES if tokenize in ("13a", "intl", "none") else ():
         if sum(bool(script.search(text)) for text in texts) * 2 > len(texts):
@@ -61,7 +61,7 @@ def _blank_lines(hypotheses: Sequence[str], references: dict[str, Sequence[str]]
 
 def _other_case(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Iterable[str]:
     if not any(map(_has_capital, hypotheses)) and all(sum(map(_has_capital, texts)) * 2 > len(texts) for texts in references):
-        yield "the hypothesis has no capital letter, the reference has: scores are case-sensitive, so lower-cased text loses"
+        yield "the hypothesis has no capital letters, the reference does: scores are case-sensitive, so lower-cased text scores lower"
     capitals = [index for index, text in enumerate(hypotheses) if is_upper(text) and not any(is_upper(texts[index]) for texts in references)]
     if 0.1 <= len(capitals) / len(hypotheses) <= 0.5:  # text_warnings warns of more
         yield f"the hypothesis is in capitals {_where(capitals, hypotheses)} where the reference is not: scores are case-sensitive"

@@ -1,7 +1,7 @@
 """BLEU, chrF++ and TER of translations, each with sacreBLEU's signature, intervals and p-values.
 
-Validation, `translate score` and `translate evaluate` all use this file, so there is only one BLEU: of detokenised, cased text, equal to
-that of the `sacrebleu` command.
+Validation, `translate score` and `translate evaluate` all use this file, so there is only one BLEU: detokenised, cased, equal to that of the
+`sacrebleu` command.
 
 BLEU: Papineni et al. 2002; chrF++: Popović 2017; TER: Snover et al. 2006; signatures: Post 2018, "A Call for Clarity in Reporting BLEU
 Scores".
@@ -20,15 +20,15 @@ from translate.evaluation.resampling import bootstrap_values, interval, paired_b
 
 MOST_SAMPLES = 1_000_000
 TRIALS = 10_000  # of approximate randomisation, as in the `sacrebleu` command
-TER_WORDS = 1_000  # TER of a line of this many words takes up to 20 seconds, more than that of 20,000 lines of 20 words
+TER_WORDS = 1_000  # TER of one line this long takes up to 20 seconds, more than 20,000 lines of 20 words
 
 
 @dataclass(frozen=True)
 class Score:
     """One metric's value on a corpus. BLEU and chrF++: 0 to 100, higher is better; TER: 0 and up, lower is better.
 
-    `low` and `high`: the 95% bootstrap interval as sacreBLEU reports it, whose middle is the mean of the resamples and not `value`; None
-    without a bootstrap. `p_value`: of the difference to the first system; None for the first one, and without a test.
+    `low` and `high`: the 95% bootstrap interval as sacreBLEU reports it, centred on the mean of the resamples rather than `value`; None
+    without a bootstrap. `p_value`: of the difference from the first system; None for the first one, and without a test.
     """
 
     name: str  # sacreBLEU's: "BLEU", "chrF2++", "TER"
@@ -46,9 +46,9 @@ def score(
     """Scores N `hypotheses` against `references` (a list of N texts for each reference translation, as in sacreBLEU).
 
     `metrics`: names from METRICS, in the order of the result. `bootstrap`: resamples for the confidence interval, 0 for none; their seed is
-    12345, or the environment variable SACREBLEU_SEED, and part of the signature. `tokenize`: BLEU's tokenizer. `lowercase`: BLEU and chrF++
-    ignore case; TER always does. `log` gets the progress of what takes long.
-    UserError if the lists are empty or of different length, or for a setting that is out of range.
+    SACREBLEU_SEED from the environment or 12345, and part of the signature. `tokenize`: BLEU's tokenizer. `lowercase`: BLEU and chrF++
+    ignore case; TER always does. `log`: called with the progress of slow metrics.
+    UserError if the lists are empty or of different length, or a setting is out of range.
     """
     return compare([hypotheses], references, metrics, bootstrap, False, tokenize, lowercase, log)[0]
 
@@ -59,13 +59,13 @@ def compare(
 ) -> list[list[Score]]:  # fmt: skip
     """`score` for several systems; all but the first get a p-value against the first.
 
-    The test is the paired bootstrap on the resamples of the intervals, or, with `randomise`, approximate randomisation, which has no
-    intervals (`bootstrap` must be 0). Without either there is no p-value.
+    The test is the paired bootstrap on the resamples of the intervals or, with `randomise`, approximate randomisation, which gives no
+    intervals (`bootstrap` must be 0). With neither there are no p-values.
     """
     for hypotheses in systems:
         check_texts(hypotheses, references)
     check_settings(metrics, bootstrap, randomise)
-    shown_seed = seed()[1] if bootstrap or randomise else ""
+    seed_text = seed()[1] if bootstrap or randomise else ""
     computed = [Metric(name, tokenize, lowercase) for name in metrics]
     tables: list[list[numpy.ndarray]] = []
     results: list[list[Score]] = []
@@ -85,7 +85,7 @@ def compare(
         for key, resamples in (("bs", bootstrap), ("ar", TRIALS if randomise else 0)):
             if resamples:
                 signature.update(key, resamples)
-                signature.update("seed", shown_seed)
+                signature.update("seed", seed_text)
         signatures.append(str(signature))
     return [[replace(result, signature=signature) for result, signature in zip(system, signatures)] for system in results]
 
@@ -95,14 +95,14 @@ def _with_bootstrap(
 ) -> list[list[Score]]:
     """The scores with intervals and p-values."""
     values = bootstrap_values(metrics, tables, samples)
-    found: list[list[Score]] = []
+    scored: list[list[Score]] = []
     for number, system in enumerate(results):
-        found.append([])
+        scored.append([])
         for score, first, own, baseline in zip(system, results[0], values[number], values[0]):
             low, high = interval(own)
             p = paired_bootstrap(baseline, own, score.value - first.value) if number else None
-            found[-1].append(replace(score, low=low, high=high, p_value=p))
-    return found
+            scored[-1].append(replace(score, low=low, high=high, p_value=p))
+    return scored
 
 
 def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
@@ -112,33 +112,33 @@ def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[f
 
 
 def default_metrics(systems: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], str]:
-    """The metrics if none is named: all, but not TER if a line is so long that it takes minutes; and the reason why TER is left out, or ""."""
+    """The default metrics: all, but not TER if a line is so long that it would take minutes. Also the reason for leaving it out, or ""."""
     for hypotheses in systems:
         if long := long_lines(hypotheses, references):
             line, words = long[0]
-            return METRICS[:-1], f"line {line:,} has {words:,} words, and TER of such a line takes long; --metrics ter computes it"
+            return METRICS[:-1], f"line {line:,} has {words:,} words, for which TER is slow; --metrics ter computes it anyway"
     return METRICS, ""
 
 
 def long_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
-    """Lines for which TER is slow, as both sides are long: (number from 1, words)."""
-    found = []
-    for number, (hypothesis, *own) in enumerate(zip(hypotheses, *references), start=1):
-        if len(hypothesis) > 2 * TER_WORDS and max(map(len, own)) > 2 * TER_WORDS:  # a word and a space take two characters
-            words = min(len(hypothesis.split()), max(len(text.split()) for text in own))
+    """Lines for which TER is slow because both sides are long: (line number from 1, words)."""
+    lines = []
+    for number, (hypothesis, *texts) in enumerate(zip(hypotheses, *references), start=1):
+        if len(hypothesis) > 2 * TER_WORDS and max(map(len, texts)) > 2 * TER_WORDS:  # a word and a space take at least two characters
+            words = min(len(hypothesis.split()), max(len(text.split()) for text in texts))
             if words > TER_WORDS:
-                found.append((number, words))
-    return found
+                lines.append((number, words))
+    return lines
 
 
 def check_settings(metrics: Sequence[str], bootstrap: int, randomise: bool) -> None:
-    """UserError for settings of `compare` that are unknown, or out of range."""
+    """UserError for settings of `compare` that are unknown or out of range."""
     if not metrics:
-        raise UserError(f"no metric is named: choose from {', '.join(METRICS)}")
-    for place, name in enumerate(metrics):
+        raise UserError(f"no metrics given: choose from {', '.join(METRICS)}")
+    for index, name in enumerate(metrics):
         if name not in METRICS:
             raise UserError(f"unknown metric {name!r}: choose from {', '.join(METRICS)}")
-        if name in metrics[:place]:
+        if name in metrics[:index]:
             raise UserError(f"metric {name} is given twice")
     if bootstrap < 0 or bootstrap == 1 or bootstrap > MOST_SAMPLES:
         raise UserError(f"bootstrap ({bootstrap}) must be 0 (no interval) or at least 2 samples, and at most {MOST_SAMPLES:,}; 1000 is usual")
@@ -147,9 +147,9 @@ def check_settings(metrics: Sequence[str], bootstrap: int, randomise: bool) -> N
 
 
 def check_texts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
-    """UserError unless the lists are of one length, and not empty."""
+    """UserError unless the lists have the same length and are not empty."""
     if isinstance(hypotheses, str) or isinstance(references, str) or any(isinstance(texts, str) for texts in references):
-        raise UserError("score takes a list of hypotheses and a list of reference lists: for one reference translation, [references]")
+        raise UserError("score takes a list of hypotheses and a list of reference lists: for a single reference translation, pass [references]")
     if not references:
         raise UserError("nothing to score against: at least one list of references is needed")
     if not hypotheses:
@@ -157,6 +157,6 @@ def check_texts(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) 
     for number, texts in enumerate(references, start=1):
         if len(texts) != len(hypotheses):
             raise UserError(
-                f"{len(hypotheses):,} hypotheses, but {len(texts):,} lines in reference {number}: each reference translation is a list of its own "
-                "with a line for every hypothesis"
+                f"{len(hypotheses):,} hypotheses, but {len(texts):,} lines in reference {number}: each reference translation is a separate list "
+                "with one line per hypothesis"
             )

@@ -21,7 +21,7 @@ from translate.files.digest import COMPRESSED
 from translate.files.paths import expand_path
 from translate.text.lines import read_lines
 
-SHOWN = 8  # names in the message on an unknown one
+SHOWN = 8  # names listed in the message about an unknown one
 
 
 @dataclass(frozen=True)
@@ -30,30 +30,30 @@ class Sentences:
 
     sources: list[str]
     references: list[list[str]]  # N texts for each reference translation
-    origin: str  # where they are from, for messages
+    origin: str  # where they come from, for messages
 
 
 def recipe_sets(config: Config, folder: str | None = None) -> dict[str, Sentences]:
-    """The test sets of the recipe by name. folder: read their files from there. UserError if one is missing or empty."""
+    """The recipe's test sets by name. folder: read their files from there. UserError if one is missing or empty."""
     if not config.data.test:
         raise UserError("data.test of this recipe is empty: there is nothing to evaluate on")
     data = config.data
     if folder is not None:
         if not os.path.isdir(expand_path(folder)):
-            raise UserError(f"{folder} is not a folder: --data takes the one with the files of the recipe's test sets")
+            raise UserError(f"{folder} is not a folder: --data takes the folder with the recipe's test files")
         data = dataclasses.replace(data, folder=folder, test={name: _in_folder(name, corpus, folder) for name, corpus in data.test.items()})
-    found = {}
+    sets = {}
     for name, corpus in data.test.items():
         pairs = load_pairs([corpus], data)
         if not pairs:
             raise UserError(f"data.test.{name} has no sentence pairs")
         sources, references = map(list, zip(*pairs))
-        found[name] = Sentences(sources, [references], origin(corpus, data.folder))
-    return found
+        sets[name] = Sentences(sources, [references], origin(corpus, data.folder))
+    return sets
 
 
 def _in_folder(name: str, corpus: CorpusConfig, folder: str) -> CorpusConfig:
-    """The same corpus with its files in `folder`. UserError for one of the hub that names no files."""
+    """The same corpus with its files in `folder`. UserError for a hub corpus without `files`."""
     if corpus.kind == "hub":
         if not corpus.files:
             raise UserError(f"test set {name} comes from the Hugging Face hub ({corpus.path}) and names no files: give --test SOURCE REFERENCE")
@@ -67,16 +67,16 @@ def _in_folder(name: str, corpus: CorpusConfig, folder: str) -> CorpusConfig:
 
 
 def origin(corpus: CorpusConfig, folder: str | None = None) -> str:
-    """Where a corpus is read from, for messages."""
+    """Where a corpus comes from, for messages."""
     if corpus.kind == "hub":
-        return _absolute(os.path.join(folder, corpus.files)) + ".*" if folder and corpus.files else f"{corpus.path} of the Hugging Face hub"
+        return _absolute(os.path.join(folder, corpus.files)) + ".*" if folder and corpus.files else f"{corpus.path} on the Hugging Face hub"
     if corpus.kind == "phrasebook":
         return "the built-in phrasebook"
     return _absolute(corpus.path) if corpus.path else f"{_absolute(corpus.source)}, {_absolute(corpus.target)}"
 
 
 def check_files(config: Config) -> None:
-    """UserError, with what to do, if a file of the recipe's test sets is missing, as on another machine or in another working directory."""
+    """UserError, with advice, if a file of the recipe's test sets is missing, as on another machine or in another working directory."""
     for name, corpus in config.data.test.items():
         local = config.data.folder if config.data.folder and corpus.files else None
         if corpus.kind in ("hub", "phrasebook"):
@@ -87,13 +87,13 @@ def check_files(config: Config) -> None:
             if not any(os.path.exists(expand_path(path) + suffix) for suffix in ("", *COMPRESSED)):
                 relative = "" if os.path.isabs(expand_path(path)) else ", relative to the folder where training was started"
                 raise UserError(
-                    f"test set {name}: {path} does not exist here; it is the path in the recipe{relative}: "
+                    f"test set {name}: {path} does not exist here; this is the path in the recipe{relative}: "
                     "give --data FOLDER, or --test SOURCE REFERENCE"
                 )
 
 
 def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
-    """The name and content of the set in these files. UserError unless they are line-aligned."""
+    """The name and content of a test set in files. UserError unless they are line-aligned."""
     texts = list(read_lines(source))
     lists = [list(read_lines(path)) for path in references]
     if not texts:
@@ -108,21 +108,21 @@ def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
 
 
 def published_set(name: str, config: Config, log: Callable[[str], None]) -> Sentences:
-    """A test set of sacreBLEU's list for the recipe's languages, with all references; downloaded to sacreBLEU's folder if it is not there.
+    """A test set of sacreBLEU's list for the recipe's languages, with all references; downloaded to sacreBLEU's folder if needed.
 
-    log: gets a line before a download.
-    UserError for an unknown name, a language pair that the set lacks, and a failed download.
+    log: called before a download.
+    UserError for an unknown name, a missing language pair, or a failed download.
     """
     source, target = (language.replace("_", "-").split("-")[0].lower() for language in (config.data.source_language, config.data.target_language))
     pair = f"{source}-{target}"
     if name not in DATASETS:
         near = difflib.get_close_matches(name, DATASETS, n=1)
-        known = sorted(each for each, dataset in DATASETS.items() if pair in dataset.langpairs)
+        known = sorted(known_name for known_name, dataset in DATASETS.items() if pair in dataset.langpairs)
         hint = f"did you mean {near[0]}?" if near else f"for {pair} there are {', '.join(known[-SHOWN:]) or 'none'} (all: sacrebleu --list)"
         raise UserError(f"unknown test set {name!r}: {hint}")
     dataset: Any = DATASETS[name]
     if pair not in dataset.langpairs:
-        raise UserError(f"test set {name} has no {pair}, the languages of this model, only {', '.join(sorted(dataset.langpairs))}")
+        raise UserError(f"test set {name} does not have {pair}, the languages of this model, only {', '.join(sorted(dataset.langpairs))}")
     if not os.path.exists(dataset._get_txt_file_path(pair, "src")):
         log(f"test set {name}: downloading it to {dataset._outdir}")
     try:

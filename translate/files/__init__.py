@@ -1,6 +1,6 @@
-"""Files: paths as users write them, files and folders that appear whole or not at all, hashes, locks, long jobs that go on.
+"""Files: user-given paths, atomic writes of files and folders, hashes, locks, resumable output.
 
 In: a path.
-Out: bytes on disk, or one line that says why not.
+Out: bytes on disk, or a one-line error.
 May import: errors.
 """

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all: all that the package writes goes through here.
+"""Atomic writes of files and folders: everything that the package writes goes through here.
 
-A temporary file in the same folder, synced, then renamed: a killed process, a full disk or a crash of the machine leaves what was there before.
-Rights are those that the umask leaves, or those of the file that is replaced.
+Writes a temporary file in the same folder, syncs it and renames it, so that a killed process, a full disk or a system crash leaves the old
+file in place. Permissions follow the umask, or those of the replaced file.
 """
 
 from __future__ import annotations
@@ -24,59 +24,59 @@ from translate.errors import UserError
 from translate.files.paths import RawOutput, buffered, descriptor, is_stream, name_write_errors, open_stream
 
 SUFFIX = ".tmp"
-LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; a file system takes 255
-NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # what file systems answer that don't sync folders
+LONGEST_NAME = 200  # bytes of the name used in that of the temporary file; file systems allow 255
+NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)  # from file systems that can't sync folders
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter[RawOutput]]:
-    """A binary stream to what `path` names. A file appears when the block has ended without an error; else the old one stays.
+    """A binary stream to `path`. A file appears when the block ends without an error; otherwise the old one stays.
 
-    `-`, /dev/stdout, /dev/stderr and /dev/fd/N are the descriptors of this process; devices and named pipes are not replaced: all these get the
-    bytes as they come. UserError, also in the block, where it can't be written; BrokenPipeError where nobody reads the pipe any more.
+    `-`, /dev/stdout, /dev/stderr and /dev/fd/N are descriptors of this process. These, devices and named pipes are written directly.
+    UserError, also inside the block, if it can't be written; BrokenPipeError if the reader has closed the pipe.
     """
-    given = os.fspath(path)
-    if is_stream(given):
-        with buffered(open_stream(given), given) as stream:
+    user_path = os.fspath(path)
+    if is_stream(user_path):
+        with buffered(open_stream(user_path), user_path) as stream:
             yield stream
         return
-    with atomic_file(given) as temporary:
-        with name_write_errors(given):
+    with atomic_file(user_path) as temporary:
+        with name_write_errors(user_path):
             descriptor = os.open(temporary, os.O_WRONLY | getattr(os, "O_BINARY", 0))
-        with buffered(descriptor, given) as stream:
+        with buffered(descriptor, user_path) as stream:
             yield stream
 
 
 def open_to_continue(path: str | os.PathLike[str], truncate: bool) -> io.BufferedWriter[RawOutput]:
-    """The file itself, which a long job writes to as it goes on: from its end, or with `truncate` from its beginning.
+    """Open the file itself, not atomically, for a long job: appending, or from the beginning with `truncate`.
 
-    UserError, also from a write, where it can't be written.
+    UserError, also from a write, if it can't be written.
     """
-    given = os.fspath(path)
-    with name_write_errors(given):
-        how = os.O_TRUNC if truncate else os.O_APPEND
-        return io.BufferedWriter(RawOutput(os.open(given, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | how, 0o666), given))
+    user_path = os.fspath(path)
+    with name_write_errors(user_path):
+        mode = os.O_TRUNC if truncate else os.O_APPEND
+        return io.BufferedWriter(RawOutput(os.open(user_path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | mode, 0o666), user_path))
 
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Iterator[Path]:
-    """The block fills the empty file whose path it gets; then it is renamed to `path`, through a link if that is one.
+    """Yields the path of an empty temporary file to fill, which then replaces `path`, or the target if that is a link.
 
-    before: gets what `path` was. UserError where that place can't be written.
+    before: the old file is renamed to this. UserError if it can't be written.
     """
-    given = os.fspath(path)
-    place = Path(os.path.realpath(given))  # or the rename would replace a link
-    temporary = _temporary(place)
+    user_path = os.fspath(path)
+    target = Path(os.path.realpath(user_path))  # otherwise the rename would replace a link
+    temporary = _temporary(target)
     try:
-        with name_write_errors(given):
-            rights = _create(given, place, temporary)
+        with name_write_errors(user_path):
+            permissions = _create(user_path, target, temporary)
         yield temporary
-        with name_write_errors(given):
-            if stat.S_IMODE(os.stat(temporary).st_mode) != rights:  # safetensors creates it again, for the owner only
-                os.chmod(temporary, rights)
+        with name_write_errors(user_path):
+            if stat.S_IMODE(os.stat(temporary).st_mode) != permissions:  # safetensors recreates it, for the owner only
+                os.chmod(temporary, permissions)
             _sync(temporary)
-            _rename(temporary, place, before)
-            _sync_folder(place.parent)
+            _rename(temporary, target, before)
+            _sync_folder(target.parent)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -84,19 +84,19 @@ def atomic_file(path: str | os.PathLike[str], before: Path | None = None) -> Ite
 
 @contextlib.contextmanager
 def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A text file that appears under `path` whole, once the block has ended without an error, or not at all; see `atomic_write`.
+    """A text stream to `path`; see `atomic_write`.
 
-    UTF-8, lines end in "\\n"; .gz and .xz are packed. A pipe or device gets each line at once. UserError if the place cannot be written.
+    UTF-8, lines end in "\\n"; .gz and .xz are compressed. A pipe or device is line-buffered. UserError if it cannot be written.
     """
-    given = os.fspath(path)
-    with atomic_write(given) as raw, _packed(raw, os.path.basename(given), is_stream(given)) as stream:
+    user_path = os.fspath(path)
+    with atomic_write(user_path) as raw, _packed(raw, os.path.basename(user_path), is_stream(user_path)) as stream:
         yield stream
 
 
 @contextlib.contextmanager
 def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iterator[TextIO]:
     if name.endswith(".gz"):
-        # no name, no time: the same text gives the same bytes
+        # without name and time, the same text gives the same bytes
         binary: gzip.GzipFile | lzma.LZMAFile | io.BufferedWriter[RawOutput] = gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
     elif name.endswith(".xz"):
         binary = lzma.LZMAFile(raw, "wb")
@@ -107,10 +107,10 @@ def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iter
         yield text
         text.flush()
     except BaseException:
-        raw.raw.discarding = True  # detaching writes what is in the buffers: to a pipe that nobody reads it would wait for ever
+        raw.raw.discarding = True  # detaching flushes the buffers, which would block for ever on a pipe that nobody reads
         raise
     finally:
-        with contextlib.suppress(OSError, UserError):  # after an error what is left in the buffer is of no use
+        with contextlib.suppress(OSError, UserError):  # after an error the buffered rest does not matter
             text.detach()
     if binary is not raw:
         binary.close()
@@ -118,141 +118,143 @@ def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iter
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """The block fills the empty folder whose path it gets; then it is renamed to `path`, where there must be nothing or an empty folder.
+    """Yields an empty temporary folder to fill, which is then renamed to `path`, which must be missing or an empty folder.
 
-    Its parents are made. UserError where that place can't be written.
+    Creates parent folders. UserError if it can't be written.
     """
-    given = os.fspath(path)
-    place = Path(os.path.realpath(given))
-    temporary = _temporary(place)
+    user_path = os.fspath(path)
+    target = Path(os.path.realpath(user_path))
+    temporary = _temporary(target)
     try:
-        with name_write_errors(given):
-            os.makedirs(place.parent, exist_ok=True)
+        with name_write_errors(user_path):
+            os.makedirs(target.parent, exist_ok=True)
             os.mkdir(temporary)
         yield temporary
-        with name_write_errors(given):
+        with name_write_errors(user_path):
             for folder, _, names in os.walk(temporary):
                 for name in names:
                     _sync(Path(folder, name))
                 _sync_folder(Path(folder))
-            os.replace(temporary, place)
-            _sync_folder(place.parent)
+            os.replace(temporary, target)
+            _sync_folder(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
-    """With its parents, unless it is there. UserError where it can't be made."""
+    """Create the folder and its parents, if missing. UserError if that fails."""
     with name_write_errors(os.fspath(path)):
         os.makedirs(path, exist_ok=True)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """UserError where `atomic_write(path)` would fail: better now than after an hour's work."""
-    given = os.fspath(path)
-    with name_write_errors(given):
-        if is_stream(given):
-            number = descriptor(given)
+    """UserError if `atomic_write(path)` would fail: better now than after an hour's work."""
+    user_path = os.fspath(path)
+    with name_write_errors(user_path):
+        if is_stream(user_path):
+            number = descriptor(user_path)
             if number is not None:
                 os.write(number, b"")
-            elif not os.access(given, os.W_OK):
+            elif not os.access(user_path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
-        place = Path(os.path.realpath(given))
-        temporary = _temporary(place)
+        target = Path(os.path.realpath(user_path))
+        temporary = _temporary(target)
         try:
-            _create(given, place, temporary)
+            _create(user_path, target, temporary)
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
-    """UserError where `atomic_folder(path)` would fail."""
-    given = os.fspath(path)
-    place = Path(os.path.realpath(given))
-    with name_write_errors(given):
+    """UserError if `atomic_folder(path)` would fail."""
+    user_path = os.fspath(path)
+    target = Path(os.path.realpath(user_path))
+    with name_write_errors(user_path):
         try:
-            os.lstat(place)  # OSError for a name that is too long, or below a file
+            os.lstat(target)  # OSError for a name that is too long, or below a file
         except FileNotFoundError:
-            if os.path.islink(given):
-                raise UserError(f"{given} is a link to {place}, which is missing: choose another folder, or remove the link") from None
+            if os.path.islink(user_path):
+                raise UserError(f"{user_path} is a link to {target}, which is missing: choose another folder, or remove the link") from None
         else:
-            if not place.is_dir() or any(place.iterdir()):
-                raise UserError(f"{given} is there already: choose another folder, or remove it")
-            if os.path.ismount(place) or place.samefile(os.getcwd()):
-                raise UserError(f"{given} is in use, as a mount point or the current folder: give a new folder in it, such as {place / 'model'}")
-        above = place.parent
-        while not os.path.lexists(above):
-            above = above.parent
-        if not above.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
-        if not os.access(above, os.W_OK | os.X_OK):
+            if not target.is_dir() or any(target.iterdir()):
+                raise UserError(f"{user_path} already exists: choose another folder, or remove it")
+            if os.path.ismount(target) or target.samefile(os.getcwd()):
+                raise UserError(
+                    f"{user_path} is in use, as a mount point or the current folder: use a new folder inside it, such as {target / 'model'}"
+                )
+        parent = target.parent
+        while not os.path.lexists(parent):
+            parent = parent.parent
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(parent))
+        if not os.access(parent, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def remove_temporary_files(path: str | os.PathLike[str]) -> None:
-    """Remove the temporary files of `path` that killed processes left. The caller holds the lock of what is written there."""
-    place = Path(os.path.realpath(path))
-    pattern = re.compile(re.escape(_shortened(place.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
+    """Remove temporary files of `path` left by killed processes. The caller must hold its lock."""
+    target = Path(os.path.realpath(path))
+    pattern = re.compile(re.escape(_shortened(target.name)) + "[0-9a-f]{8}" + re.escape(SUFFIX))
     with contextlib.suppress(OSError):
-        for found in place.parent.iterdir():
-            if pattern.fullmatch(found.name):
-                found.unlink()
+        for file in target.parent.iterdir():
+            if pattern.fullmatch(file.name):
+                file.unlink()
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the weights in a run folder that a killed process was writing: they may be gigabytes. The caller holds the folder's lock."""
-    for place in (folder, folder / "checkpoints"):
-        for found in [*place.glob(f".*.safetensors.*{SUFFIX}"), *place.glob(".tmp??????")]:  # the second is safetensors' own
-            found.unlink(missing_ok=True)
+    """Remove weights, possibly gigabytes, that a killed process left unfinished in a run folder. The caller must hold its lock."""
+    for directory in (folder, folder / "checkpoints"):
+        for file in [*directory.glob(f".*.safetensors.*{SUFFIX}"), *directory.glob(".tmp??????")]:  # the second pattern is that of safetensors
+            file.unlink(missing_ok=True)
 
 
-def _temporary(place: Path) -> Path:
-    return place.parent / f"{_shortened(place.name)}{secrets.token_hex(4)}{SUFFIX}"
+def _temporary(target: Path) -> Path:
+    return target.parent / f"{_shortened(target.name)}{secrets.token_hex(4)}{SUFFIX}"
 
 
 def _shortened(name: str) -> str:
     return f".{os.fsdecode(os.fsencode(name)[:LONGEST_NAME])}."
 
 
-def _create(given: str, place: Path, temporary: Path) -> int:
-    """Make the empty temporary file -> the rights that it is to have in the end. OSError where `place` can't be written."""
-    if given.endswith(("/", os.sep)):
+def _create(user_path: str, target: Path, temporary: Path) -> int:
+    """Create the empty temporary file. Returns the permissions of the final file. OSError if `target` can't be written."""
+    if user_path.endswith(("/", os.sep)):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     mode = None
     with contextlib.suppress(FileNotFoundError):
-        mode = os.stat(place).st_mode  # OSError for a name that is too long
+        mode = os.stat(target).st_mode  # OSError for a name that is too long
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device")
-        if not os.access(place, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would get past a file's write protection
-    if not place.parent.exists():
-        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; make the folder {place.parent} first")
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # a rename would ignore the file's write protection
+    if not target.parent.exists():
+        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)}; create the folder {target.parent} first")
     number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # reading the umask itself would mean setting it
+        return stat.S_IMODE(os.fstat(number).st_mode if mode is None else mode)  # the umask can only be read by setting it
     finally:
         os.close(number)
 
 
-def _rename(temporary: Path, place: Path, before: Path | None) -> None:
-    """At every moment there is a whole file at `place`, and at `before`, if there was one."""
-    if before is not None and place.exists():
+def _rename(temporary: Path, target: Path, before: Path | None) -> None:
+    """Rename so that there is always a complete file at `target`, and at `before` if there was one."""
+    if before is not None and target.exists():
         second = _temporary(before)
         try:
-            os.link(place, second)
-        except OSError:  # a file system without hard links: for a moment there is no file at `place`
-            os.replace(place, before)
+            os.link(target, second)
+        except OSError:  # a file system without hard links: for a moment there is no file at `target`
+            os.replace(target, before)
         else:
             try:
                 os.replace(second, before)
             finally:
-                with contextlib.suppress(FileNotFoundError):  # the two were one file already, and nothing was renamed
+                with contextlib.suppress(FileNotFoundError):  # both were the same file, so nothing was renamed
                     os.unlink(second)
-    os.replace(temporary, place)
+    os.replace(temporary, target)
 
 
 def _sync(path: Path) -> None:
@@ -264,7 +266,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """So that the new name lasts. Not every system can."""
+    """Makes the new name durable. Not every system supports it."""
     if not hasattr(os, "O_DIRECTORY"):  # Windows
         return
     number = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""One process at a time: a run folder in training, a file that a resumable job writes."""
+"""Lock files: one process at a time trains in a run folder, or writes the file of a resumable job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from translate.errors import UserError
 
 @contextlib.contextmanager
 def exclusive(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
-    """Hold the lock file `path` while the block runs; afterwards it is gone. The lock goes with the process, however that ends.
+    """Hold the lock file `path` during the block, then remove it. The lock is released when the process ends, however it ends.
 
     UserError(busy) if another process holds it; UserError if it cannot be written.
     """
@@ -28,5 +28,5 @@ def exclusive(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(path)  # while it is held: who waits for it notices that it was unlinked
+            os.unlink(path)  # while still locked: a waiting process notices that it was unlinked
         lock.release()

@@ -1,4 +1,4 @@
-"""What a path names: a file, or a stream such as /dev/stdout; and bytes written to it with errors that name it."""
+"""What a path refers to: a file, or a stream such as /dev/stdout; and writing to it, with errors that name the path."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from translate.errors import UserError
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer  # the standard library has it from Python 3.12 on
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12
 
 
 def expand_path(path: str | os.PathLike[str]) -> str:
-    """A user's `path` with `~` and `~user` expanded. For the place where it enters: all else in this package takes paths as they are.
+    """A user's `path` with `~` and `~user` expanded. Only for the outer interfaces: all other code takes paths literally.
 
-    UserError where it is empty or has a zero byte.
+    UserError if it is empty or contains a null byte.
     """
     text = os.path.expanduser(os.fspath(path))
     if not text or "\0" in text:
@@ -29,16 +29,16 @@ def expand_path(path: str | os.PathLike[str]) -> str:
 
 
 def user_cache() -> Path:
-    """Where this user's caches lie, unless a recipe says otherwise."""
+    """The user's cache folder, unless a recipe sets another."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translate-nmt"
 
 
 def descriptor(path: str) -> int | None:
-    """N where `path` is /dev/fd/N of this process, also by way of links such as /dev/stdout; 1 for "-". None for all else."""
+    """N if `path` is this process's /dev/fd/N, also through links such as /dev/stdout; 1 for "-"; else None."""
     if path == "-":
         return 1
     own = {os.path.realpath(folder) for folder in ("/dev/fd", f"/proc/{os.getpid()}/fd", "/proc/thread-self/fd")}
-    for _ in range(40):  # links, as the kernel counts them
+    for _ in range(40):  # the kernel's limit on links
         folder, name = os.path.split(os.path.abspath(path))
         folder = os.path.realpath(folder)
         if folder in own and re.fullmatch("[0-9]{1,9}", name):
@@ -51,7 +51,7 @@ def descriptor(path: str) -> int | None:
 
 
 def is_stream(path: str) -> bool:
-    """Whether what is written to `path` is gone at once: a descriptor, a pipe, a device."""
+    """Whether `path` is a descriptor, a pipe or a device rather than a file or folder."""
     if descriptor(path) is not None:
         return True
     with contextlib.suppress(OSError):
@@ -60,33 +60,33 @@ def is_stream(path: str) -> bool:
     return False
 
 
-def open_stream(given: str) -> int:
-    with name_write_errors(given):
-        number = descriptor(given)
-        return os.open(given, os.O_WRONLY) if number is None else os.dup(number)
+def open_stream(user_path: str) -> int:
+    with name_write_errors(user_path):
+        number = descriptor(user_path)
+        return os.open(user_path, os.O_WRONLY) if number is None else os.dup(number)
 
 
 @contextlib.contextmanager
-def buffered(descriptor: int, given: str) -> Iterator[io.BufferedWriter[RawOutput]]:
-    raw = RawOutput(descriptor, given)
+def buffered(descriptor: int, user_path: str) -> Iterator[io.BufferedWriter[RawOutput]]:
+    raw = RawOutput(descriptor, user_path)
     with io.BufferedWriter(raw) as stream:
         try:
             yield stream
         except BaseException:
-            raw.discarding = True  # closing writes what is in the buffer: to a pipe that nobody reads it would wait for ever
+            raw.discarding = True  # closing flushes the buffer, which would block for ever on a pipe that nobody reads
             raise
 
 
 class RawOutput(io.RawIOBase):
-    """Bytes to a descriptor, which it closes; an error of the system names what was written."""
+    """Writes bytes to a descriptor, and closes it. Errors name the path that the user gave."""
 
-    def __init__(self, descriptor: int, given: str) -> None:
-        self._descriptor, self._given, self.discarding = descriptor, given, False
+    def __init__(self, descriptor: int, user_path: str) -> None:
+        self._descriptor, self._user_path, self.discarding = descriptor, user_path, False
 
     def write(self, data: Buffer, /) -> int:
         if self.discarding:
             return memoryview(data).nbytes
-        with name_write_errors(self._given):
+        with name_write_errors(self._user_path):
             return os.write(self._descriptor, data)
 
     def writable(self) -> bool:
@@ -101,16 +101,16 @@ class RawOutput(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            with name_write_errors(self._given):
+            with name_write_errors(self._user_path):
                 os.close(self._descriptor)
 
 
 @contextlib.contextmanager
-def name_write_errors(given: str) -> Iterator[None]:
-    """What the system says becomes one line for the user."""
+def name_write_errors(user_path: str) -> Iterator[None]:
+    """Turns an OSError into a one-line UserError."""
     try:
         yield
-    except BrokenPipeError:  # the reader has left, which is no mistake
+    except BrokenPipeError:  # the reader closed the pipe: not an error
         raise
     except OSError as error:
-        raise UserError(f"{given}: cannot be written: {error.strerror or error}") from None
+        raise UserError(f"{user_path}: cannot be written: {error.strerror or error}") from None

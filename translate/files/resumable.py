@@ -1,6 +1,6 @@
-"""Files of a long job that may be killed at any moment and resumed: `translate file --resume`.
+"""Output files of a long job that may be killed at any moment and resumed: `translate file --resume`.
 
-OUT.part holds a line that says what the job is, then the lines done so far; it becomes OUT, whole, at the end.
+OUT.part contains a line that describes the job, then the lines done so far. At the end it becomes OUT, atomically.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from translate.files.lock import exclusive
 
 
 class ResumableFile:
-    """`done`: how many units, of `lines_each` lines, are there. `keep` opens the file to write the rest, `finish` comes at the end."""
+    """`done`: units, of `lines_each` lines, already written. `keep` opens the file to write the rest; `finish` copies it at the end."""
 
     def __init__(self, path: str, job: dict[str, Any], lines_each: int) -> None:
-        """UserError if what is there belongs to another job. Nothing is written yet."""
+        """UserError if the existing file belongs to another job. Writes nothing yet."""
         self.path, self.part, self.lines_each, self.done = path, f"{path}.part", lines_each, 0
         self.stream: TextIO | None = None
         self.header = json.dumps(job) + "\n"
@@ -29,12 +29,12 @@ class ResumableFile:
             return
         with open(self.part, "rb") as file:
             header = file.readline()
-            if header.endswith(b"\n"):  # else it was killed before it had its first line
+            if header.endswith(b"\n"):  # else it was killed while writing its first line
                 _refuse_other(self.part, header, job)
                 self.done = sum(1 for line in file if line.endswith(b"\n")) // lines_each
 
     def keep(self, units: int) -> TextIO:
-        """The stream that goes on after the first `units` of `done`; what follows them is dropped."""
+        """A stream that continues after the first `units` of `done`, dropping the rest."""
         if self.done:
             with open(self.part, "rb+") as file:
                 for _ in range(1 + units * self.lines_each):
@@ -46,7 +46,7 @@ class ResumableFile:
         return self.stream
 
     def finish(self, whole: TextIO) -> None:
-        """Put all that the job wrote into `whole`."""
+        """Copy everything that the job wrote into `whole`."""
         with open(self.part, encoding="utf-8", newline="\n") as file:
             file.readline()
             while block := file.read(1 << 20):
@@ -55,12 +55,12 @@ class ResumableFile:
 
 @contextlib.contextmanager
 def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]) -> Iterator[list[ResumableFile]]:
-    """The files of one job, one unit of each for a line of input; whole at the end, kept as far as they are after an error.
+    """The files of one job, with one unit in each per input line. Complete at the end; kept as they are after an error.
 
-    job: plain values. UserError if another process writes the first of them, one belongs to another job, or can't be written.
+    job: plain values. UserError if another process is writing the first file, or one belongs to another job or can't be written.
     """
-    with exclusive(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or give -o another name"):
-        files = [ResumableFile(path, job, each) for path, each in zip(paths, lines_each)]
+    with exclusive(f"{paths[0]}.part.lock", f"another process is writing {paths[0]}: wait for it, or use another name with -o"):
+        files = [ResumableFile(path, job, count) for path, count in zip(paths, lines_each)]
         for path in paths:
             remove_temporary_files(path)
         try:
@@ -72,7 +72,7 @@ def resumable_files(paths: list[str], job: dict[str, Any], lines_each: list[int]
         with contextlib.ExitStack() as stack:
             for file in files:
                 file.finish(stack.enter_context(atomic_text(file.path)))
-        for file in files:  # not before all are whole, or the next start would find one job half done
+        for file in files:  # only once all are complete, or the next start would find half a job
             os.unlink(file.part)
 
 
@@ -86,4 +86,4 @@ def _refuse_other(part: str, header: bytes, job: dict[str, Any]) -> None:
     for key in [*job, *old]:
         if old.get(key) != job.get(key):
             values = "" if isinstance(job.get(key), list) else f" ({old.get(key)} then, {job.get(key)} now)"
-            raise UserError(f"{part} was begun with another {key}{values}: give the same command to go on, or remove it to begin again")
+            raise UserError(f"{part} was started with another {key}{values}: repeat that command to resume, or remove the file to start again")

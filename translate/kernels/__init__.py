@@ -1,6 +1,6 @@
-"""The same mathematics as model/, made fast on CPUs. Each kernel has a plain twin, a test that compares the two, and a line on what it buys.
+"""The same mathematics as model/, faster on CPUs. Each kernel has a plain twin, a test that compares the two, and a note of its speed-up.
 
-`TRANSLATE_KERNELS=plain` runs everything without them. `benchmarks/kernels.py` measures them.
+`TRANSLATE_KERNELS=plain` disables all kernels. `benchmarks/kernels.py` measures them.
 
 In: a model.
 Out: the same model, faster.

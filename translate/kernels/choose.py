@@ -1,4 +1,4 @@
-"""Which kernels to use: `for_training` and `for_search` are called by those who own a model, who then use it like any other."""
+"""Which kernels to use. The owner of a model calls `for_training` or `for_search`, and then uses the model as usual."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def use_kernels() -> bool:
 
 
 def for_training(model: Transformer, device: torch.device, precision: torch.dtype) -> None:
-    """Put kernels into `model` on a CPU, to train it under autocast to `precision`. Its parameters, and their names, stay."""
+    """On a CPU, put kernels into `model` for training under autocast to `precision`. Parameters and their names stay the same."""
     if not use_kernels() or device.type != "cpu":
         return
     for parent in list(model.modules()):
@@ -39,11 +39,11 @@ def for_training(model: Transformer, device: torch.device, precision: torch.dtyp
 
 
 def for_search(model: Transformer, device: torch.device, precision: torch.dtype) -> Transformer | PackedTransformer:
-    """`model` made ready to search in `precision`; it can't be trained or saved any more."""
+    """`model`, prepared for search in `precision`; it can no longer be trained or saved."""
     model.eval()
     if device.type == "cpu":
         packed = pack(model, precision, use_kernels())
         if use_kernels():
             call_directly(model)
         return packed
-    return model.requires_grad_()  # autocast keeps what it converts only of weights that may have a gradient
+    return model.requires_grad_()  # autocast caches converted weights only if they require gradients

@@ -1,15 +1,15 @@
-"""A model for search on a CPU: the weights of its products are converted once, and laid out as the library reads them that multiplies.
+"""A model for search on a CPU, with weights converted once and packed in the layout of the matrix-product library.
 
-fp32 and bf16: oneDNN. A plain product on torch's CPU build either arranges its weights anew each time (bf16) or goes to MKL (fp32), which on AMD's
-processors with AVX-512 leaves half of the speed unused. Measured for 5 to 320 rows, 256 x 768 to 256 x 8,000: fp32 2 to 5 times, bf16 1.1 to 2
-times as fast (2 cores, Zen 5).
+fp32 and bf16: oneDNN. A plain product in torch's CPU build either packs its weights again each time (bf16) or uses MKL (fp32), which runs at
+half speed on AMD CPUs with AVX-512. For 5 to 320 rows, 256 x 768 to 256 x 8,000, fp32 is 2 to 5 times and bf16 1.1 to 2 times as fast
+(2 cores, Zen 5).
 
-fp16: FBGEMM, whose products take fp32 numbers and weights that are kept in fp16 (11 significant bits, where bf16 has 8) and add up in fp32. Half
-the bytes, and no kernel to look up, which costs oneDNN some 30 microseconds a product: beside its fp32 ones 4 to 5 times as fast for one row, 1.5
-times for 20, 1.1 times for 320 (1 core, Zen 3).
+fp16: FBGEMM, with fp32 inputs, weights stored in fp16 (11 significant bits; bf16 has 8) and fp32 accumulation. Half the bytes, and no kernel
+lookup, which costs oneDNN some 30 microseconds per product. Compared with oneDNN's fp32: 4 to 5 times as fast for one row, 1.5 times for 20,
+1.1 times for 320 (1 core, Zen 3).
 
-Plain twin: RoundedLinear. Buys 1.3x to 1.5x of an fp32 search in batches, 1.2x of one sentence at a time (1 core, Zen 5). Padding rows to few
-numbers buys 1.06x of a greedy bf16 search of 1,000 lines, and 120 MB (the same CPU).
+Plain twin: RoundedLinear. An fp32 search is 1.3x to 1.5x as fast in batches, 1.2x for one sentence at a time (1 core, Zen 5). Padding to
+a few numbers of rows makes a greedy bf16 search of 1,000 lines 1.06x as fast and saves 120 MB (same CPU).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from translate.kernels.residual_stream import Cast
 from translate.model import KVCache, Memory, Transformer
 from translate.model.layers import FeedForward
 
-SIZES = 8  # oneDNN makes a kernel for each number of rows, a fifth of a megabyte, and keeps the last 1,024
-ROWS = 64  # of the products that the layout is chosen for; it serves any number
-PROJECTIONS = ("query_key_value", "query", "key_value")  # what attention and its cache compute with stays fp32
+SIZES = 8  # oneDNN compiles a kernel of 0.2 MB for each number of rows, and caches the last 1,024
+ROWS = 64  # number of rows to optimise the layout for; it works with any
+PROJECTIONS = ("query_key_value", "query", "key_value")  # their outputs stay fp32 for attention and the KV cache
 
 
 def missing_rows(rows: int) -> int:
-    """By how many rows to pad, for there to be at most SIZES numbers of rows between one power of two and the next."""
+    """Rows of padding, so that at most SIZES different numbers of rows occur between two powers of two."""
     return -rows % max(1, (1 << rows.bit_length()) // (2 * SIZES))
 
 
 class PackedLinear(nn.Module):
-    """x (..., in) -> f(x W^T + b) (..., out) by oneDNN in `precision`, f being "none" or "relu"; the result is in `output`."""
+    """x (..., in) -> f(x W^T + b) (..., out) by oneDNN in `precision`, where f is "none" or "relu"; the result has dtype `output`."""
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor], precision: torch.dtype, output: torch.dtype, activation: str = "none") -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class PackedLinear(nn.Module):
         self.bias = None if bias is None else bias.detach().to(precision)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dtype != self.precision:  # without the question Tensor.to would take its time where there is nothing to do
+        if x.dtype != self.precision:  # calling Tensor.to costs time even if there is nothing to do
             x = x.to(self.precision)
         shape = x.shape
         rows = x.numel() // shape[-1]
@@ -58,7 +58,7 @@ class PackedLinear(nn.Module):
 
 
 class Fp16WeightLinear(nn.Module):
-    """The same by FBGEMM with weights in fp16: x and the result are fp32."""
+    """The same by FBGEMM with fp16 weights: x and the result are fp32."""
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor], activation: str = "none") -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Fp16WeightLinear(nn.Module):
 
 
 class RoundedLinear(nn.Module):
-    """The plain twin of both: a product of torch's own, with weights rounded to `precision`."""
+    """The plain twin of both: torch's linear with weights rounded to `precision`."""
 
     def __init__(self, weight: Tensor, bias: Optional[Tensor], precision: torch.dtype, output: torch.dtype, activation: str = "none") -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class RoundedLinear(nn.Module):
 
 
 class PackedTransformer(nn.Module):
-    """A model whose linear layers are packed, and its output layer, for which the model itself takes the embedding matrix."""
+    """A model with packed linear layers, and a packed output layer instead of the embedding matrix."""
 
     def __init__(self, model: Transformer, output: nn.Module) -> None:
         super().__init__()
@@ -105,9 +105,9 @@ class PackedTransformer(nn.Module):
 
 
 def pack(model: Transformer, precision: torch.dtype, kernels: bool = True) -> PackedTransformer:
-    """`model` itself, whose products run in `precision` from now on (see above); it can't be trained any more, or saved.
+    """Modifies `model` to run products in `precision` (see above); it can no longer be trained or saved.
 
-    Without `kernels`, or where the libraries lack them, by the plain twins.
+    Uses the plain twins without `kernels`, or if the libraries are missing.
     """
     states = torch.bfloat16 if precision == torch.bfloat16 else torch.float32
     linear = _linear_class(precision, kernels and can_pack(precision))
@@ -126,7 +126,7 @@ def pack(model: Transformer, precision: torch.dtype, kernels: bool = True) -> Pa
 
 
 def _linear_class(precision: torch.dtype, packed: bool) -> Callable[[Tensor, Optional[Tensor], torch.dtype, str], nn.Module]:
-    """What makes a linear layer of (weight, bias, precision of the result, activation)."""
+    """A constructor of linear layers from (weight, bias, dtype of the result, activation)."""
     if not packed:
         return lambda weight, bias, output, activation: RoundedLinear(weight, bias, precision, output, activation)
     if precision == torch.float16:

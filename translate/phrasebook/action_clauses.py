@@ -1,4 +1,4 @@
-"""Draws clauses in which somebody does something, with what the verb allows: object, time, place, company."""
+"""Draws clauses in which somebody does something, with what the verb allows: object, time, place, companion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from translate.phrasebook.grammar import OTHERS, STATEMENT, Grammar
 from translate.phrasebook.lexicon import Adverbial, Verb
 from translate.phrasebook.meaning import Clause, Nominal, Phrase, Prepositional, at_time, spot
 
-OPTIONAL = ("schreiben", "schicken", "bringen", "erklären", "erzählen")  # their recipient may go unsaid
+OPTIONAL = ("schreiben", "schicken", "bringen", "erklären", "erzählen")  # the recipient may be left out
 FOOD, GOODS = frozenset(["food", "drink", "grocery"]), frozenset(["clothing", "print", "device", "gift", "dishes", "toy"])
 
 
@@ -58,7 +58,7 @@ def draw_time(g: Grammar, item: Clause) -> Adverbial | None:
 
 
 def draw_object(g: Grammar, verb: Verb, subject: Phrase | str, generic: bool) -> Phrase | str:
-    """What or whom; a person may be a pronoun."""
+    """The object; a person may be a pronoun."""
     people = not verb.object.isdisjoint(("person", "relative", "close"))
     return g.other(subject) if people and g.chance(0.25) else g.thing(verb, subject, generic)
 

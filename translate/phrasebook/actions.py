@@ -73,7 +73,7 @@ def _generic(g: Grammar, item: Clause) -> Phrase | str | None:
 
 
 def _without_reference(g: Grammar, item: Clause) -> None:
-    """Without possessives and pronouns that pointed back at another subject."""
+    """Without possessives and pronouns that refer to another subject."""
     item.object, item.recipient = (_without_possessive(value) if value is not None else None for value in (item.object, item.recipient))
     if isinstance(item.object, str) and overlap(item.object, item.subject):
         item.object = g.other(item.subject)

@@ -1,7 +1,7 @@
 """The corpus: distinct sentence pairs from a seed, and its splits.
 
-A pair's `combinations` are what it puts together: a verb and its object's noun, or two verbs. Some of them are withheld for `test_unseen`: no
-sentence with one of these is in any other split, while each of its words occurs in `train`.
+A pair's `combinations` are a verb with the noun of its object, or two verbs. Some are withheld for `test_unseen`: they occur in no other split,
+while each of their words occurs in `train`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from translate.phrasebook.topics import TOPICS
 SPLITS = ("train", "validation", "test", "test_unseen")
 DRAWN = 38_500  # distinct pairs before the split
 VALIDATION, TEST, UNSEEN = 500, 1000, 500
-WITHHELD = 0.05  # share of the combinations
-VERSION = 1  # of the pairs, for caches: raise it whenever they change
+WITHHELD = 0.05  # share of combinations
+VERSION = 1  # part of cache keys: raise it whenever the pairs change
 
 
 class Pair(NamedTuple):
@@ -105,7 +105,7 @@ def vocabulary(some: Sequence[Pair]) -> set[str]:
 
 
 def pairs(split: str, seed: int = 1) -> list[tuple[str, str]]:
-    """The (German, English) sentence pairs of a split: train, validation, test or test_unseen. UserError: no such split."""
+    """The (German, English) sentence pairs of a split: train, validation, test or test_unseen. UserError for an unknown split."""
     if split not in SPLITS:
         raise UserError(f"the phrasebook has no split {split!r}: choose one of {', '.join(SPLITS)}")
     return [(pair.german, pair.english) for pair in generate(seed)[split]]

@@ -1,7 +1,7 @@
 """English phrases and verb forms.
 
-Contractions throughout, as people speak: a pronoun with be, will, would (I'm, it'll, I'd) and every negation (don't, isn't, can't). A German perfect
-is a simple past; a German present is continuous for what goes on (I'm waiting) and simple for states, habits and timetables.
+Contractions throughout, as in speech: a pronoun with be, will, would (I'm, it'll, I'd) and every negation (don't, isn't, can't). A German perfect
+is a simple past; a German present is continuous for ongoing actions (I'm waiting) and simple for states, habits and timetables.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _be(subject: object, past: bool, plural: bool | None = None) -> str:
 
 
 def _verb(item: Clause, subject: object, mood: str) -> tuple[str, list[str], list[str]]:
-    """The finite auxiliary (empty: none), the other verbs, and a complement that belongs to the verb."""
+    """The finite auxiliary (empty: none), the other verbs, and the verb's complement."""
     verb, past = item.verb, item.past
     base, _, particle = verb.english.partition(" ~")
     past_form = verb.past.partition(" ~")[0]

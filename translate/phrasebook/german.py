@@ -50,7 +50,7 @@ PRESENT: dict[str, tuple[str, ...]] = {
     "dürfen": ("darf", "darfst", "darf", "dürfen", "dürft", "dürfen"), "wollen": ("will", "willst", "will", "wollen", "wollt", "wollen"),
     "mögen": ("mag", "magst", "mag", "mögen", "mögt", "mögen"),
 }  # fmt: skip
-# sollen is always advice: solltest, should; möchten and könnten, subjunctives, are verbs of their own
+# sollen is always advice: solltest, should; möchten and könnten, subjunctives, are separate verbs
 _PAST_STEMS = {
     "sein": "war", "haben": "hatte", "können": "konnte", "müssen": "musste", "dürfen": "durfte", "wollen": "wollte", "sollen": "sollte",
     "möchten": "möchte", "könnten": "könnte",
@@ -79,7 +79,7 @@ def determiner(word: str, case: str, gender: str) -> str:
 
 
 def _without_ending(case: str, gender: str) -> bool:
-    """Where ein, kein, mein stand without an ending."""
+    """Whether ein, kein and mein have no ending."""
     return (case == "nom" and gender in "mn") or (case == "acc" and gender == "n")
 
 

@@ -68,14 +68,14 @@ def infinitive(item: Clause) -> str:
 
 
 def ending(main: Clause) -> str:
-    """The mark that closes the sentence."""
+    """The final punctuation mark."""
     if main.imperative:
         return "!"
     return "?" if main.question or main.ask or asks(main.subject) or asks(main.object) else "."
 
 
 def verb_forms(item: Clause) -> tuple[str, list[str]]:
-    """The finite verb and what stands at the end of the clause."""
+    """The finite verb, and the verbs at the end of the clause."""
     verb, number = item.verb, person(item.subject)
     if item.predicate is not None and isinstance(item.predicate, Phrase) and item.subject == "das":
         number = person(item.predicate)
@@ -89,7 +89,7 @@ def verb_forms(item: Clause) -> tuple[str, list[str]]:
 
 
 def clause(item: Clause, order: str = "") -> str:
-    """`order`: first, last, or empty for what the clause itself asks for (a statement, a question, an imperative)."""
+    """`order`: first, last, or empty for the order of the clause itself (statement, question, imperative)."""
     if item.imperative:
         return _imperative(item)
     finite, end = verb_forms(item)
@@ -116,7 +116,7 @@ def clause(item: Clause, order: str = "") -> str:
 
 
 def _before_subject(item: Clause) -> bool:
-    """Before a noun as subject come a reflexive (morgen freut sich mein Vater) and, if it is a thing, the dative of a person."""
+    """Whether pronouns precede a noun subject: a reflexive (morgen freut sich mein Vater) or, if the subject is a thing, the dative of a person."""
     return not isinstance(item.subject, str) and (item.verb.reflexive or (item.verb.case == "dat" and "person" not in item.verb.subject))
 
 

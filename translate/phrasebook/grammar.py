@@ -14,10 +14,10 @@ from translate.phrasebook.lexicon import Adjective, Noun, Verb, lexicon
 from translate.phrasebook.meaning import Nominal, Phrase
 
 Item = TypeVar("Item")
-# Repeated words are drawn more often. `Sie` never opens a statement: there it looks like `sie`, they.
+# Repeated words are drawn more often. `Sie` never starts a statement, where it would look like `sie` (they).
 STATEMENT = ("ich", "ich", "ich", "du", "er", "er", "sie", "sie", "wir", "wir", "ihr", "sie+")
 QUESTION = ("du", "du", "du", "Sie", "Sie", "Sie", "er", "sie", "ihr", "sie+")
-INSIDE = ("ich", "ich", "du", "er", "er", "sie", "sie", "wir", "ihr", "sie+", "Sie")  # behind the verb or a conjunction
+INSIDE = ("ich", "ich", "du", "er", "er", "sie", "sie", "wir", "ihr", "sie+", "Sie")  # after the verb or a conjunction
 OTHERS = ("ich", "du", "er", "sie", "wir", "ihr", "Sie")  # as objects; `sie` is her there, never them
 OVERLAP = (("ich", "wir"), ("du", "ihr", "Sie"), ("er",), ("sie", "sie+"))
 SELDOM_DRAWN = frozenset(
@@ -71,7 +71,7 @@ class Grammar:
     # ---------------------------------------------------------------- noun phrases
 
     def subject(self, pronouns: Sequence[str] = STATEMENT) -> Phrase | str:
-        """Someone who acts; `pronouns` are those that may stand here."""
+        """Someone who acts; `pronouns`: those allowed here."""
         draw = self.random.random()
         if draw < 0.6:
             return self.choose(pronouns)
@@ -97,7 +97,7 @@ class Grammar:
         return phrase
 
     def own(self, subject: Nominal) -> str:
-        """The possessive that points back at the subject: er sucht seinen Schlüssel. A neuter has none: das Mädchen sucht ihren or seinen."""
+        """The possessive that refers to the subject: er sucht seinen Schlüssel. A neuter has none: das Mädchen sucht ihren or seinen."""
         if isinstance(subject, str):
             return POSSESSIVE.get(subject, "mein")
         assert isinstance(subject, Phrase)
@@ -110,11 +110,11 @@ class Grammar:
         return self.relative("mein" if own == "der" else own)
 
     def other(self, subject: Nominal, pronouns: Sequence[str] = OTHERS) -> str:
-        """A pronoun for somebody else than the subject."""
+        """A pronoun for somebody other than the subject."""
         return self.choose([pronoun for pronoun in pronouns if not overlap(pronoun, subject)])
 
     def modified(self, phrase: Phrase, share: float, comparative: float = 0.0) -> Phrase:
-        """With an attribute that suits the noun, in `share` of the cases; with ein, `comparative` of these are comparatives (ein größeres Haus)."""
+        """Adds a fitting adjective with probability `share`; after ein, `comparative` of these are comparatives (ein größeres Haus)."""
         if "relative" in phrase.noun.kinds or not self.chance(share):
             return phrase
         adjectives = self.adjectives_for(phrase.noun)
@@ -125,7 +125,7 @@ class Grammar:
         return phrase._replace(adjective=adjective, degree=degree)
 
     def thing(self, verb: Verb, subject: Nominal, generic: bool = False) -> Phrase:
-        """What the verb is done to; `generic`: nothing that happens only once (he often reads books)."""
+        """An object for the verb; `generic`: nothing that happens only once (he often reads books)."""
         noun = self.noun_of(verb.object)
         if "hers" in noun.kinds and (subject == "er" or isinstance(subject, Phrase) and subject.noun.gender == "m"):
             noun = self.words.nouns["Hemd"]
@@ -209,5 +209,5 @@ class Grammar:
 
 
 def overlap(pronoun: str, subject: Nominal) -> bool:
-    """Whether an object would be the subject itself, or part of it (ich, uns), or leave open who is who."""
+    """Whether an object would be the subject, part of it (ich, uns), or ambiguous."""
     return isinstance(subject, str) and any(pronoun in group and subject in group for group in OVERLAP)

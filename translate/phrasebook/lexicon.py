@@ -1,4 +1,4 @@
-"""The words: reads the tables of `lexicon/` into small objects. Their flow: lexicon -> meaning -> german, english -> corpus.
+"""The words: reads the tables of `lexicon/` into small objects.
 
 Each table is tab-separated with a header line; lines that start with `#` are comments. Verbs and adjectives say which `kinds` of nouns they
 take, so that one drinks tea and reads books: the selectional restrictions of Katz and Fodor, "The structure of a semantic theory" (1963).
@@ -38,14 +38,14 @@ class Noun:
 @dataclass(frozen=True, eq=False)
 class Adjective:
     german: str
-    stem: str  # before an ending: teuer, teur-
+    stem: str  # before endings: teuer, teur-
     comparative: str  # empty: has no degrees
     superlative: str
     english: str
     english_comparative: str
     english_superlative: str
-    attribute: frozenset[str]  # kinds of nouns it stands before
-    predicate: frozenset[str]  # kinds of nouns it is said of
+    attribute: frozenset[str]  # kinds of nouns it can precede
+    predicate: frozenset[str]  # kinds of nouns it can describe as a predicate
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Adverbial:
-    """Any phrase that never changes: an adverb, a time of day, a price; `kinds` say what it does to the English tense."""
+    """Any phrase that never changes: an adverb, a time of day, a price; `kinds` determine the English tense."""
 
     german: str
     english: str

@@ -6,8 +6,8 @@
     er; bleiben; place=Hause / weil / er; sein; is=krank             Er bleibt zu Hause, weil er krank ist.
 
 A noun takes `+` for the plural; an adjective `+` for the comparative, `++` for the superlative; `0` means no determiner; a noun phrase may end in
-`: noun` (a cup of coffee) or `of phrase` (a genitive). `sie+` is they, `er:it` is a he that stands for a thing,
-`sie:them` a she that English counts as many (the glasses).
+`: noun` (a cup of coffee) or `of phrase` (a genitive). `sie+` is they, `er:it` is a masculine pronoun for a thing,
+`sie:them` a feminine one that is plural in English (the glasses).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Clause:
     manner: Adverbial | Prepositional | None = None
     place: Adverbial | Prepositional | None = None
     gern: bool = False
-    front: bool = False  # the time stands first
+    front: bool = False  # the time comes first
     ask: Adverbial | None = None  # a question word that is neither subject nor object
     question: bool = False  # yes or no
     imperative: bool = False
@@ -122,7 +122,7 @@ def direction(verb: Verb) -> bool:
 
 
 def spot(name: str, verb: Verb) -> Adverbial:
-    """A place of the lexicon as `verb` needs it: zu Hause or nach Hause."""
+    """A place from the lexicon in the form that `verb` needs: zu Hause or nach Hause."""
     place = lexicon().places[name]
     return Adverbial(place.whereto, place.english_whereto) if direction(verb) else Adverbial(place.where, place.english_where)
 
@@ -153,7 +153,7 @@ def age(years: int) -> Adverbial:
 
 
 def parse(text: str) -> Sentence:
-    """Read the notation of the module docstring. KeyError: an unknown word; ValueError: an unknown field or determiner."""
+    """Parse the notation of the module docstring. KeyError for an unknown word; ValueError for an unknown field or determiner."""
     parts = [part.strip() for part in text.split(" / ")]
     if parts[0] == "wenn":
         return Sentence(parse_clause(parts[2]), "wenn", parse_clause(parts[1]), first=True)
@@ -256,7 +256,7 @@ ADDRESS = {"du": "du", "dein": "du", "euer": "ihr", "Sie": "Sie", "Ihr": "Sie"}
 
 
 def addressed(*clauses: Clause) -> set[str]:
-    """The persons addressed by the clauses: some of du, ihr and Sie."""
+    """Which of du, ihr and Sie the clauses address."""
     found: set[str | None] = set()
     for clause in clauses:
         for part in (

@@ -38,7 +38,7 @@ def ordinal(number: int) -> tuple[str, str]:
 
 
 def clock(hour: int, minute: int) -> tuple[str, str]:
-    """A time of day as it is spoken, to five minutes: 7:30 is (halb acht, half past seven)."""
+    """A time of day as spoken, to five minutes: 7:30 is (halb acht, half past seven)."""
     following = hour % 12 + 1
     german, english = GERMAN[hour], ENGLISH[hour]
     german_next, english_next = GERMAN[following], ENGLISH[following]

@@ -18,7 +18,7 @@ TEMPORARY = ("krank", "müde", "zufrieden", "glücklich", "traurig", "nervös", 
 
 
 def describable(g: Grammar, plural: bool | None = None) -> Phrase:
-    """A thing of which an adjective can be said."""
+    """A thing that an adjective can describe."""
     while True:
         noun = g.noun_of(THINGS)
         if g.adjectives_for(noun, True):
@@ -45,7 +45,7 @@ def quality_of(g: Grammar, subject: Phrase | str) -> Quality:
 
 
 def description(g: Grammar) -> Sentence:
-    """Jemand oder etwas ist so."""
+    """Somebody or something is a certain way."""
     question = g.chance(0.15)
     subject = g.subject(QUESTION if question else INSIDE[:9]) if g.chance(0.5) else describable(g)
     quality = quality_of(g, subject)

@@ -1,6 +1,6 @@
-"""Text without a model: what a line is, what encoding and format a file has, records, numbers, sentence ends, what makes a text unfit.
+"""Text handling without a model: lines, encodings, file formats, records, numbers, sentence ends, quality checks.
 
 In: bytes.
-Out: lines, and what is wrong with them.
+Out: lines, and problems found in them.
 May import: errors, files.
 """

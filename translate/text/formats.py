@@ -1,6 +1,6 @@
-"""Whether a file is plain text, one sentence a line, or has a format whose markup must not be translated: by its name and its first lines.
+"""Tells plain text, one sentence per line, from formats whose markup must not be translated, by file name and first lines.
 
-A format is claimed only where the signs belong to that format and to nothing else: prose may begin with `#`, `-`, `{` or `<`.
+A format is reported only on signs that prose cannot have: prose, too, may begin with `#`, `-`, `{` or `<`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from translate.errors import UserError
 from translate.files.digest import COMPRESSED
 
-HEAD_LINES, HEAD_CHARACTERS = 200, 200_000  # looked at
-FIRST_LINES = 20  # looked at, of a pipe that is translated while it runs
-LONGEST = 5_000  # characters of each line, so that no pattern takes long
+HEAD_LINES, HEAD_CHARACTERS = 200, 200_000  # examined
+FIRST_LINES = 20  # examined, of a pipe translated while it runs
+LONGEST = 5_000  # characters examined of each line, to bound the time of the patterns
 
 
 @dataclass(frozen=True)
 class Format:
-    what: str
+    name: str
     field: str = ""  # the option that translates one field of each record
-    command: str = ""  # that makes text of it, where it is not text itself
+    command: str = ""  # converts it to text, for a binary format
 
 
 CSV, TSV, JSONL = Format("comma-separated values", "--column"), Format("tab-separated values", "--column"), Format("JSON lines", "--key")
@@ -50,7 +50,7 @@ BY_NAME = {
 }  # fmt: skip
 ENDINGS = {ending: known for known, endings in BY_NAME.items() for ending in endings.split()}
 
-# Lines that only one format has; prose never looks like them.
+# Lines that occur in one format only, and never in prose.
 CLOCK = r"\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}"
 SURE = [
     (re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}\b.*"), SRT),
@@ -59,7 +59,7 @@ SURE = [
     (re.compile(r"\{\d+\}\{\d+\}.*|\[\d{2}:\d{2}[.:]\d{2}\].*"), SUBTITLES),
     (re.compile(r"\s*\\(?:documentclass|begin\{document\}|usepackage)\b.*"), LATEX),
 ]
-FIRST = [  # only as the first line that is not blank
+FIRST = [  # only as the first non-blank line
     (re.compile(r"WEBVTT(?:\s.*)?"), VTT),
     (re.compile(r"<\?xml\s.*", re.I), XML),
     (re.compile(r"<!DOCTYPE\s+html\b.*|<(?:html|head|body)(?:\s[^<>]*)?>.*", re.I), HTML),
@@ -78,13 +78,13 @@ HTML_TAGS = frozenset(
 
 
 def check_format(lines: Iterator[str], name: str, field: str = "", ahead: bool = True) -> Iterator[str]:
-    """`lines`, those of the file `name`, unchanged. field: the option that was given to translate one field of each record, or "".
+    """Pass on `lines`, those of the file `name`, unchanged. field: the option given to translate one field of each record, or "".
 
-    UserError where the file is not plain text, or not of the format that `field` is for: by its name at once, by its first lines before one of
-    them is given out. ahead=False: a line is given out as soon as those up to it look well.
+    UserError if the file is not plain text, or not in the format that `field` is for: at once if its name shows it, else before any line is
+    yielded. ahead=False: yield each line as soon as it and those before it pass.
     """
     named = kind_by_name(name)
-    if named and not _is_meant(named, field):
+    if named and not _is_expected(named, field):
         raise UserError(_refusal(name, named, "by its name", field))
     return lines if named else _checked(lines, name, field, ahead)
 
@@ -103,26 +103,26 @@ def _checked(lines: Iterator[str], name: str, field: str, ahead: bool) -> Iterat
 def _check_head(head: list[str], name: str, field: str) -> None:
     characters = itertools.accumulate(len(line) for line in head)
     short = [line.rstrip("\r\n") for line, so_far in zip(head, characters) if so_far <= HEAD_CHARACTERS]
-    found = kind_by_text(short or [line[:HEAD_CHARACTERS] for line in head[:1]])
-    if found and not _is_meant(found[0], field):
-        raise UserError(_refusal(name, found[0], f"see line {found[1]}", field))
+    detected = kind_by_text(short or [line[:HEAD_CHARACTERS] for line in head[:1]])
+    if detected and not _is_expected(detected[0], field):
+        raise UserError(_refusal(name, detected[0], f"see line {detected[1]}", field))
 
 
-def _is_meant(found: Format, field: str) -> bool:
-    """Whether `field` is for a file of this format; a single JSON line looks like any JSON."""
-    return found in (JSONL, JSON) if field == "--key" else field == "--column" and found.field == field
+def _is_expected(kind: Format, field: str) -> bool:
+    """Whether `field` is for files of this format; a single JSON line looks like any JSON."""
+    return kind in (JSONL, JSON) if field == "--key" else field == "--column" and kind.field == field
 
 
-def _refusal(name: str, found: Format, sign: str, field: str) -> str:
-    hint = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(found.field)
+def _refusal(name: str, kind: Format, sign: str, field: str) -> str:
+    hint = {"--column": "--column N or NAME translates one column", "--key": "--key NAME translates one field"}.get(kind.field)
     keeping = f"{hint} and keeps the rest" if hint else ""
     if field:
         expected = {"--column": "CSV or TSV", "--key": "JSON lines"}[field]
-        return f"{name} is not {expected} but {found.what} ({sign}): {keeping or f'leave {field} out'}"
-    if found.command:  # it could not be read as it is
-        return f"{name} is not plain text but {found.what} ({sign}): convert it first ({found.command}), or give --as text if it is text after all"
+        return f"{name} is not {expected} but {kind.name} ({sign}): {keeping or f'leave {field} out'}"
+    if kind.command:  # a binary format
+        return f"{name} is not plain text but {kind.name} ({sign}): convert it first ({kind.command}), or give --as text if it is text after all"
     markup = f"its markup would be translated too{keeping and '; '}{keeping}"
-    return f"{name} is not plain text but {found.what} ({sign}): {markup}; --as text translates each line as it is"
+    return f"{name} is not plain text but {kind.name} ({sign}): {markup}; --as text translates each line as it is"
 
 
 def kind_by_name(path: str) -> Format | None:
@@ -134,7 +134,7 @@ def kind_by_name(path: str) -> Format | None:
 
 
 def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
-    """The format that `lines`, the first of a file, are in, and the number (from 1) of the line that shows it; None for plain text."""
+    """The format of a file's first `lines`, and the number (from 1) of the line that shows it; None for plain text."""
     full = [(number, line.removeprefix("\ufeff")) for number, line in enumerate(lines, 1) if line.strip()]
     if not full:
         return None
@@ -147,12 +147,12 @@ def kind_by_text(lines: Sequence[str]) -> tuple[Format, int] | None:
             if pattern.fullmatch(line[:LONGEST]):
                 return known, number
     texts = [line for _, line in full]
-    if found := _json(texts):
-        return found, full[0][0]
+    if kind := _json(texts):
+        return kind, full[0][0]
     texts = [line[:LONGEST] for line in texts]
     for test in (_po, _markup, _front_matter, _settings, _markdown, _yaml, _cells, _separated):
-        if found := test(texts):
-            return found, full[0][0]
+        if kind := test(texts):
+            return kind, full[0][0]
     return None
 
 
@@ -175,7 +175,7 @@ def _po(lines: list[str]) -> Format | None:
 
 
 def _markup(lines: list[str]) -> Format | None:
-    """Most lines are tags, or whole elements, of another kind than those that stand within a sentence."""
+    """Most lines are block-level tags or elements, unlike those inside a sentence."""
     names = [name for line in lines if (name := _block(line.strip()))]
     if len(names) < 3 or len(names) < 0.5 * len(lines):
         return None
@@ -183,7 +183,7 @@ def _markup(lines: list[str]) -> Format | None:
 
 
 def _block(line: str) -> str | None:
-    """The name of the tag that a line begins with, unless it is one that marks words within a sentence; the line is that tag or ends in one."""
+    """The name of the block-level tag that a line begins with, if the line is that tag or ends with one."""
     tag = TAG.match(line)
     if not tag or not tag[1] or tag[1].lower() in INLINE:
         return None
@@ -192,19 +192,19 @@ def _block(line: str) -> str | None:
 
 
 def _front_matter(lines: list[str]) -> Format | None:
-    """Three dashes, settings, three dashes: Markdown; without the second ones YAML."""
+    """Three dashes, settings, three dashes: Markdown; without the closing dashes, YAML."""
     if lines[0].strip() != "---":
         return None
-    for place, line in enumerate(lines[1:], 1):
+    for index, line in enumerate(lines[1:], 1):
         if line.strip() in ("---", "..."):
-            return MARKDOWN if place > 1 else None
+            return MARKDOWN if index > 1 else None
         if not re.match(r"[\w.-]+:(?:\s|$)|\s+\S|- |#", line):
             return None
     return YAML if len(lines) > 2 else None
 
 
 def _settings(lines: list[str]) -> Format | None:
-    """[section], key = value: all lines but comments; no key comes twice in a section."""
+    """All lines but comments are [section] or key = value, and no key occurs twice in a section."""
     keys: set[str] = set()
     pairs = 0
     for line in lines:
@@ -221,7 +221,7 @@ def _settings(lines: list[str]) -> Format | None:
 
 
 LINK = re.compile(r"\[[^\[\]\n]+\]\((?:https?://|\.{0,2}/|#|mailto:|\w[\w./-]*\.\w+)[^)\s]*(?: +\"[^\"]*\")?\)")
-MARKS = [  # of Markdown, of which a single one may be prose: heading, fence, table, item, _, reference, image
+MARKS = [  # of Markdown; a single one may be prose: heading, fence, table, item, _, reference, image
     re.compile(r"#{1,6} +\S.*"),
     re.compile(r"\s*(?:```|~~~)[\w-]*\s*"),
     re.compile(r"\s*\|?\s*:?-{3,}:?\s*(?:\|\s*:?-{3,}:?\s*)+\|?\s*"),
@@ -233,9 +233,9 @@ MARKS = [  # of Markdown, of which a single one may be prose: heading, fence, ta
 
 
 def _markdown(lines: list[str]) -> Format | None:
-    """Headings beside links, tables, fences or lists, in a good share of the lines."""
-    kinds = [next((place for place, mark in enumerate(MARKS) if mark.fullmatch(line)), -1) for line in lines]
-    heading, fence, table, item, _, reference, image = (kinds.count(place) for place in range(len(MARKS)))
+    """Headings together with links, tables, fences or lists, in enough of the lines."""
+    kinds = [next((index for index, mark in enumerate(MARKS) if mark.fullmatch(line)), -1) for line in lines]
+    heading, fence, table, item, _, reference, image = (kinds.count(index) for index in range(len(MARKS)))
     link = sum(kind < 0 and bool(LINK.search(line)) for kind, line in zip(kinds, lines))
     strong = (fence >= 2) + (table > 0) + (link > 1) + (reference > 1) + (image > 0)
     share = (sum(kind >= 0 for kind in kinds) + link) / len(lines)
@@ -243,7 +243,7 @@ def _markdown(lines: list[str]) -> Format | None:
 
 
 def _yaml(lines: list[str]) -> Format | None:
-    """Lines with a key only, each followed by deeper keys or items."""
+    """Keys without values, each followed by indented keys or items."""
     body = [line for line in lines if not line.lstrip().startswith("#")]
     nested = sum(
         bool(re.fullmatch(r"[\w.-]+:\s*", line) and re.match(r"\s+(?:[\w.\"'-]+:(?:\s|$)|- )", after)) for line, after in zip(body, body[1:])
@@ -253,7 +253,7 @@ def _yaml(lines: list[str]) -> Format | None:
 
 
 def _cells(lines: list[str]) -> Format | None:
-    """Every line has the same number of cells, the first of them not empty; or two texts, as Moses parts them."""
+    """Every line has the same number of tab-separated cells, the first one not empty; or ||| as in Moses."""
     if len(lines) >= 2 and all(" ||| " in line for line in lines):
         return MOSES
     counts = {line.count("\t") for line in lines}
@@ -263,7 +263,7 @@ def _cells(lines: list[str]) -> Format | None:
 
 
 def _separated(lines: list[str]) -> Format | None:
-    """The same number of separators in every line, none followed by a space as in prose, nor between digits as in numbers."""
+    """Every line has the same number of separators, none followed by a space as in prose or between digits as in numbers."""
     if len(lines) < 3:
         return None
     rows = [re.sub(r'"(?:[^"]|"")*"', '""', line.strip()) for line in lines]

@@ -1,7 +1,7 @@
-"""Lines of text in: the one place that decides what a line is, and what can be read twice.
+"""Reading lines of text: the one place that decides what a line is, and which inputs can be read twice.
 
-A line ends at ``\\n`` and nowhere else: U+2028, U+0085, ``\\x0b`` and ``\\x1c`` stay inside it, so N lines stay N lines whichever
-program counts them. One ``\\r`` before the ``\\n`` belongs to the line's end, a byte order mark at the start of a file to nothing.
+A line ends at ``\\n`` and nowhere else: U+2028, U+0085, ``\\x0b`` and ``\\x1c`` stay inside it, so every program counts the same N lines.
+A ``\\r`` before the ``\\n`` is part of the line end; a byte order mark at the start of a file is dropped.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Packed = gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File | io.BufferedReader
 
 
 def read_lines(path: str | os.PathLike[str] | BinaryIO, errors: str = "strict", ends: bool = False) -> Iterator[str]:
-    """The lines of a UTF-8 file, without their ends; the last line need not have one.
+    """The lines of a UTF-8 file, without line ends; the last line need not have one.
 
-    path: a file (.gz, .xz, .bz2 and .zst are unpacked), "-" for standard input, or an open binary stream. errors="replace": U+FFFD for
+    path: a file (.gz, .xz, .bz2 and .zst are decompressed), "-" for standard input, or an open binary stream. errors="replace": U+FFFD for
     invalid UTF-8. ends=True: lines keep their ends, and the first one its byte order mark. The file is opened at once, so a missing one
-    fails here; its content is read line by line. UserError, one line: a missing or unreadable file, a folder, a damaged packed file, a
-    line of more than `LONGEST` bytes, and invalid UTF-8, with file, line and byte (both counted from 1) and, if it can be guessed, the
-    command that converts it.
+    fails here; its content is read line by line. UserError for a missing or unreadable file, a folder, a damaged compressed file, a line of
+    more than `LONGEST` bytes, and invalid UTF-8, with file, line and byte (counted from 1) and, if it can be guessed, the command that
+    converts it.
     """
     if not isinstance(path, (str, os.PathLike)):
         name = getattr(path, "name", None)
@@ -48,9 +48,9 @@ def read_lines(path: str | os.PathLike[str] | BinaryIO, errors: str = "strict", 
         stream = open(name, "rb")  # refuses a folder
     except OSError as error:
         raise UserError(f"{name}: cannot be read: {_reason(error)}") from None
-    if name.endswith(COMPRESSED) and not stream.peek(1):  # some unpackers would find no lines in it
+    if name.endswith(COMPRESSED) and not stream.peek(1):  # some decompressors would read it as no lines
         stream.close()
-        raise UserError(f"{name}: damaged: it is empty, not even packed")
+        raise UserError(f"{name}: damaged: the file is empty")
     return _decoded(_unpacked(stream, name), name, errors, ends, stream)
 
 
@@ -58,7 +58,7 @@ class Input:
     """One input of a command: a file, a pipe, or standard input ("-"). `twice`: whether its lines can be read more than once."""
 
     def __init__(self, path: str, hold: bool) -> None:
-        """hold: a pipe is read to its end first, into an unnamed temporary file, and can be read twice then."""
+        """hold: read a pipe to its end first, into an unnamed temporary file, so that it can be read twice."""
         self.path = path
         self.name = STANDARD_INPUT if path == "-" else path
         self._stream = _spooled(path) if hold else None
@@ -68,7 +68,7 @@ class Input:
         self.twice = self._stream is not None or (path != "-" and os.path.isfile(path))
 
     def lines(self, errors: str = "strict", ends: bool = False) -> Iterator[str]:
-        """All of its lines. A missing file fails here. UserError as from `read_lines`."""
+        """All lines. A missing file fails here. UserError as from `read_lines`."""
         return self._lines_from_begin(self._stream, errors, ends) if self._stream else read_lines(self.path, errors, ends)
 
     def _lines_from_begin(self, stream: IO[bytes], errors: str, ends: bool) -> Iterator[str]:
@@ -77,15 +77,15 @@ class Input:
 
 
 def open_inputs(paths: Sequence[str], hold: bool) -> list[Input]:
-    """UserError where standard input or a pipe is given twice, and where there is no space to hold a pipe."""
+    """UserError if standard input or a pipe is given twice, or there is no space to hold a pipe."""
     for path in paths:
         if paths.count(path) > 1 and (path == "-" or is_pipe(path)):
-            raise UserError(f"{'standard input (-)' if path == '-' else path} is given twice: it can be read once only")
+            raise UserError(f"{'standard input (-)' if path == '-' else path} is given twice: it can be read only once")
     return [Input(path, hold) for path in paths]
 
 
 def _unpacked(stream: io.BufferedReader, name: str) -> Packed:
-    """What is packed in `stream`, as the ending of its name says."""
+    """`stream`, decompressed according to its file name."""
     if name.endswith(".gz"):
         return gzip.GzipFile(fileobj=stream)
     if name.endswith(".xz"):
@@ -93,16 +93,16 @@ def _unpacked(stream: io.BufferedReader, name: str) -> Packed:
     if name.endswith(".bz2"):
         return bz2.BZ2File(stream)
     if name.endswith(".zst"):
-        import pyarrow  # comes with `datasets`; takes a third of a second
+        import pyarrow  # installed with `datasets`; importing it takes a third of a second
 
         return io.BufferedReader(pyarrow.CompressedInputStream(stream, "zstd"))
     return stream
 
 
 def _spooled(path: str) -> IO[bytes] | None:
-    """All that comes through the pipe at `path` (or "-"), in an unnamed temporary file; None where that is not a pipe.
+    """The content of the pipe at `path` (or "-"), in an unnamed temporary file; None if it is not a pipe.
 
-    It waits for the pipe's end. UserError where there is no space for the temporary file.
+    Waits for the end of the pipe. UserError if there is no space for the temporary file.
     """
     pipe: BinaryIO
     if path != "-":
@@ -114,13 +114,13 @@ def _spooled(path: str) -> IO[bytes] | None:
     else:
         pipe = sys.stdin.buffer
     try:
-        held = tempfile.TemporaryFile()
-        shutil.copyfileobj(pipe, held)
-        held.seek(0)
+        copy = tempfile.TemporaryFile()
+        shutil.copyfileobj(pipe, copy)
+        copy.seek(0)
     except OSError as error:
         name = STANDARD_INPUT if path == "-" else path
         raise UserError(f"{name}: could not be copied to {tempfile.gettempdir()}: {_reason(error)}; set TMPDIR to a folder with space") from None
-    return held
+    return copy
 
 
 def is_pipe(path: str) -> bool:
@@ -137,7 +137,7 @@ def _decoded(stream: IO[bytes] | Packed, name: str, errors: str, ends: bool, clo
             if number == 1 and (what := binary(head or raw, name, piped)):
                 raise UserError(f"{name}: {what}")
             if len(raw) > LONGEST:
-                raise UserError(f"{name}, line {number}: it has more than {LONGEST >> 20} MiB, too much for a sentence: is this a text file?")
+                raise UserError(f"{name}, line {number}: more than {LONGEST >> 20} MiB, too long for a sentence: is this a text file?")
             if not ends:
                 if number == 1 and raw.startswith(BOM):
                     raw = raw[len(BOM) :]
@@ -154,8 +154,8 @@ def _decoded(stream: IO[bytes] | Packed, name: str, errors: str, ends: bool, clo
         if error.errno is None:  # of bz2 and zstd
             raise UserError(f"{name}: {_damaged(number)}: {error}") from None
         raise UserError(f"{name}: cannot be read: {_reason(error)}") from None
-    except MemoryError:  # the packed file itself says how much is needed
-        raise UserError(f"{name}: too little memory to read line {number + 1}, or to unpack it") from None
+    except MemoryError:  # the compressed file itself declares how much is needed
+        raise UserError(f"{name}: not enough memory to read or decompress line {number + 1}") from None
     finally:
         if close is not None:
             close.close()

@@ -1,6 +1,7 @@
 """Numbers in text, by what they may mean: 3,5 is 3.5, 1.234,56 is 1,234.56, 14:30 is 2:30, XII is 12, and "three" is 3.
 
-How a number is written depends on the language, which isn't known here: each gets all the values that it may have. Used by findings.py.
+How a number is written depends on the language, which isn't known here, so each gets all values that it may have. Used by
+translation/findings.py.
 """
 
 from __future__ import annotations
@@ -32,35 +33,35 @@ ORDINALS = {
     1000: "thousand tausend eintausend", 1_000_000: "million",
 }  # fmt: skip
 
-LONGEST = 100  # characters of a number that has a value
-Value = Decimal | int | tuple[object, ...]  # tuples: dates, times and what has no other value
+LONGEST = 100  # characters; a longer number is compared as text
+Value = Decimal | int | tuple[object, ...]  # tuples: dates, times and anything without a numeric value
 
 
 def _words() -> dict[str, int]:
-    found = {word: value for value, words in ORDINALS.items() for word in words.split()}
+    values = {word: value for value, words in ORDINALS.items() for word in words.split()}
     for language, units in UNITS.items():
-        found |= {word: value for value, word in enumerate(units)}
+        values |= {word: value for value, word in enumerate(units)}
         for ten, tens in enumerate(TENS[language], 2):
-            found[tens] = 10 * ten
+            values[tens] = 10 * ten
             for unit in range(1, 10):
                 name = units[unit].removesuffix("s") if language == "de" and unit == 1 else units[unit]
-                found[f"{tens}-{name}" if language == "en" else f"{name}und{tens}"] = 10 * ten + unit
-    return found
+                values[f"{tens}-{name}" if language == "en" else f"{name}und{tens}"] = 10 * ten + unit
+    return values
 
 
 WORDS = _words()
 
 
-class Found:
-    """The numbers of a text, each of which is taken once, by its spelling or by a value; words by their value."""
+class _Numbers:
+    """The numbers of a text. Each can be taken once, by its spelling or a value; number words by their value."""
 
     def __init__(self, text: str) -> None:
-        self.alive: set[int] = set()
-        self.places: dict[Any, list[int]] = {}  # of a spelling, or of a value
-        for place, match in enumerate(TOKEN.finditer(text)):
-            self.alive.add(place)
+        self.left: set[int] = set()  # indices of numbers not taken yet
+        self.indices: dict[Any, list[int]] = {}  # spelling or value -> numbers that have it
+        for index, match in enumerate(TOKEN.finditer(text)):
+            self.left.add(index)
             for key in (match[0].rstrip("."), *meanings(match)):
-                self.places.setdefault(key, []).append(place)
+                self.indices.setdefault(key, []).append(index)
         self.words: Counter[int] = Counter()
         for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", text.casefold()):
             parts = [word] if word in WORDS else word.split("-")
@@ -68,16 +69,16 @@ class Found:
 
     def take(self, keys: Iterable[Any]) -> bool:
         for key in keys:
-            places = self.places.get(key, [])
-            while places:
-                place = places.pop(0)
-                if place in self.alive:
-                    self.alive.remove(place)
+            indices = self.indices.get(key, [])
+            while indices:
+                index = indices.pop(0)
+                if index in self.left:
+                    self.left.remove(index)
                     return True
         return False
 
     def has(self, key: Any, count: int) -> bool:
-        return sum(place in self.alive for place in self.places.get(key, [])) >= count
+        return sum(index in self.left for index in self.indices.get(key, [])) >= count
 
     def take_word(self, values: Iterable[Any]) -> bool:
         for value in values:
@@ -88,37 +89,37 @@ class Found:
 
 
 def missing_numbers(source: str, output: str) -> list[str]:
-    """Numbers of `source` that `output` has neither in the same spelling nor in another, each as often as it is missing."""
-    found = Found(output)
-    # as they are, before one is taken for another of the same value
-    rest = [match for match in TOKEN.finditer(source) if not found.take([match[0].rstrip(".")])]
+    """Numbers of `source` that `output` lacks in any spelling, each as often as it is missing."""
+    available = _Numbers(output)
+    # same spellings first, before one is taken for another number of the same value
+    rest = [match for match in TOKEN.finditer(source) if not available.take([match[0].rstrip(".")])]
     lost = []
     for match in rest:
         values = sorted(meanings(match), key=repr)  # the order of a set changes from process to process
-        if not (found.take(values) or found.take_word(values) or _take_parts(match, found)):
+        if not (available.take(values) or available.take_word(values) or _take_parts(match, available)):
             lost.append(match[0])
     return lost
 
 
-def _take_parts(match: re.Match[str], found: Found) -> bool:
+def _take_parts(match: re.Match[str], available: _Numbers) -> bool:
     """27.11.2026 as 27 November 2026: day and year are separate, the month may be a word."""
     if not (match["date"] or match["day"]):
         return False
     numbers = [Decimal(part) for part in re.findall(r"\d+", match[0])]
     needed = Counter([number for number in numbers if number > 12] or [numbers[0]])
-    if not all(found.has(number, count) for number, count in needed.items()):
+    if not all(available.has(number, count) for number, count in needed.items()):
         return False
     for number in needed.elements():
-        found.take([number])
+        available.take([number])
     return True
 
 
 def meanings(match: re.Match[str]) -> frozenset[Value]:
-    """All values that what TOKEN has matched may have: numbers, and tuples for dates, times and the like."""
+    """All possible values of a match of TOKEN: numbers, and tuples for dates, times and the like."""
     text = match[0]
     if match["roman"]:
         return frozenset({_roman(text)})
-    if len(text) > LONGEST:  # nobody reads such a number, and Python refuses integers of thousands of digits
+    if len(text) > LONGEST:  # nobody reads such a number, and Python rejects integers of thousands of digits
         return frozenset({("literal", text)})
     parts = [int(part) for part in re.findall(r"\d+", text)]
     if match["date"]:
@@ -135,8 +136,8 @@ def meanings(match: re.Match[str]) -> frozenset[Value]:
 def _time(parts: list[int]) -> frozenset[Value]:
     """On the 12-hour and 24-hour clock, and as a plain number for a full hour."""
     hour, minute = parts[0], parts[1:]
-    found = {("time", h, *minute) for h in {hour, hour % 12, hour % 12 or 12}}
-    return frozenset(found | ({hour, hour % 12 or 12} if not any(minute) else set()))
+    times = {("time", h, *minute) for h in {hour, hour % 12, hour % 12 or 12}}
+    return frozenset(times | ({hour, hour % 12 or 12} if not any(minute) else set()))
 
 
 def _number(text: str) -> frozenset[Value]:
@@ -145,16 +146,16 @@ def _number(text: str) -> frozenset[Value]:
         return frozenset({("literal", text)} | (set() if text.startswith("0") and len(text) > 2 else {Decimal(text)}))
     marks = re.findall(r"[.,]", text)
     grouped = len(whole[0]) <= 3 and not whole[0].startswith("0")
-    found: set[Value] = {("parts", *map(int, whole))}
+    values: set[Value] = {("parts", *map(int, whole))}
     if grouped and len(set(marks)) == 1 and all(len(part) == 3 for part in whole[1:]):
-        found.add(Decimal("".join(whole)))
+        values.add(Decimal("".join(whole)))
     if len(marks) == 1 or (marks[-1] not in marks[:-1] and len(set(marks[:-1])) == 1 and grouped and all(len(part) == 3 for part in whole[1:-1])):
-        found.add(Decimal(f"{''.join(whole[:-1])}.{whole[-1]}"))
+        values.add(Decimal(f"{''.join(whole[:-1])}.{whole[-1]}"))
     if len(whole) == 2 and len(whole[1]) == 2 and int(whole[0]) < 25 and int(whole[1]) < 60:  # 14.30 Uhr
-        found |= _time([int(whole[0]), int(whole[1])]) - {int(whole[0]), int(whole[0]) % 12 or 12}
+        values |= _time([int(whole[0]), int(whole[1])]) - {int(whole[0]), int(whole[0]) % 12 or 12}
     if len(whole) == 3 and len(set(marks)) == 1:
-        found.add(("date", *sorted(map(int, whole))))
-    return frozenset(found)
+        values.add(("date", *sorted(map(int, whole))))
+    return frozenset(values)
 
 
 def _roman(text: str) -> int:

@@ -1,7 +1,7 @@
-"""Files of records of which one field is translated and every other byte stays as it is: a column of CSV or TSV, a key of JSON lines.
+"""Translates one field of each record and keeps every other byte: a column of CSV or TSV, a key of JSON lines.
 
-A file comes as its lines with their ends. Each becomes a `Line`: what is to be translated in it, and how to put the translations in its place.
-As many lines come out as go in, even where cells hold line ends.
+Input lines keep their line ends. Each becomes a `Line`: the text to translate, and how to insert the translations. The number of lines
+stays the same, even if cells contain line ends.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from typing import Any
 from translate.errors import UserError
 
 SEPARATORS = ",;\t|"
-HEAD_LINES = 200  # looked at to find the separator
-JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # some programs end a line at them
+HEAD_LINES = 200  # examined to find the separator
+JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}  # some programs treat them as line ends
 ENDS = "\r\n"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the file. `parts`: the field's text, at even places what is to be translated, at odd ones the white space between."""
+    """One line of the file. `parts`: the text of the field; even indices are to be translated, odd ones are the white space between."""
 
     before: str
     parts: tuple[str, ...] = ()
     after: str = ""
-    write: Callable[[str], str] = str  # the field's text -> how the file spells it
+    write: Callable[[str], str] = str  # escapes the text for the file
 
     @property
     def texts(self) -> list[str]:
         return [part for part in self.parts[::2] if part]
 
     def filled(self, translations: Sequence[str]) -> str:
-        """The line with `translations` in place of `texts`; unchanged where it has none."""
+        """The line with `translations` in place of `texts`; unchanged if there are none."""
         if not self.parts:
             return self.before
         rest = iter(translations)
         return self.before + self.write(self.joined([next(rest) if part else "" for part in self.parts[::2]])) + self.after
 
     def joined(self, translations: Sequence[str]) -> str:
-        """One translation, or "", for each even place of `parts`."""
+        """The field's text, given a translation or "" for each even index of `parts`."""
         parts = list(self.parts)
         parts[::2] = translations
         return "".join(parts)
 
 
 def split_field(text: str) -> tuple[str, ...]:
-    """`parts` of a field: at even places its lines without white space around them, or "", at odd ones what is between."""
+    """`Line.parts` of a field: its lines, stripped, at even indices (or ""), the white space between at odd ones."""
     parts, gap = [""], ""
     for number, line in enumerate(text.split("\n")):
         gap += "\n" if number else ""
@@ -65,7 +65,7 @@ def split_field(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a cell is in its line, without its quotes; `closed`: its end is in this line."""
+    """Position of a cell in its line, without its quotes; `closed`: it ends in this line."""
 
     column: int
     begin: int
@@ -75,17 +75,17 @@ class Cell:
 
 
 class CsvColumn:
-    """One column of a CSV or TSV, by number from 1 or by the name that the first row gives it."""
+    """One column of a CSV or TSV file, by number from 1 or by its name in the first row."""
 
     def __init__(self, name: str, column: str, separator: str = "") -> None:
-        """name: of the file, for messages. separator: between cells; "" = found in the first lines. UserError for column 0."""
+        """name: of the file, for messages. separator: between cells; "" = detected from the first lines. UserError for column 0."""
         if column.isdecimal() and int(column) < 1:
             raise UserError(f"--column is {column}: columns are counted from 1")
         self.name, self.column, self.separator = name, column, separator
-        self.missing: list[int] = []  # lines of the records that have no such column
+        self.missing: list[int] = []  # lines of records without the column
 
     def parse(self, lines: Iterable[str]) -> Iterator[Line]:
-        """UserError for an unknown column, and at the end for a quote that is never closed and where no record has the column."""
+        """UserError for an unknown column and, at the end, for an unclosed quote or if no record has the column."""
         if not self.separator:
             rest = iter(lines)
             head = list(itertools.islice(rest, HEAD_LINES))
@@ -94,43 +94,43 @@ class CsvColumn:
         header = not self.column.isdecimal()
         wanted = -1 if header else int(self.column) - 1
         names: list[str] = []
-        self.missing, found, number, begun = [], 0, 0, 1
-        opened: int | None = None  # the column of a quoted cell that goes on in the next line
+        self.missing, count, number, start = [], 0, 0, 1  # start: line where the current record starts
+        opened: int | None = None  # column of a quoted cell that continues on the next line
         for number, line in enumerate(lines, 1):
             body = line.rstrip(ENDS)
             cells = self._cells(body, 1 if number == 1 and line.startswith("\ufeff") else 0, opened)
-            begun = number if opened is None else begun
+            start = number if opened is None else start
             opened = cells[-1].column if not cells[-1].closed else None
             if header:
-                self._name(names, cells, body)
+                self._add_names(names, cells, body)
                 if opened is None and any(name.strip() for name in names):
-                    wanted, header, found = self._place(names), False, 1
+                    wanted, header, count = self._index(names), False, 1
                 yield Line(line)
                 continue
             cell = next((cell for cell in cells if cell.column == wanted), None)
             if cell is None:
                 if body.strip() and opened is None and cells[-1].column < wanted:
-                    self.missing.append(begun)
+                    self.missing.append(start)
                 yield Line(line)
             else:
-                found += 1
+                count += 1
                 yield self._line(line, cell)
         if opened is not None:
-            raise UserError(f"{self.name}, line {begun:,}: a quote is opened that is never closed")
-        if number and not found:
+            raise UserError(f"{self.name}, line {start:,}: a quote is never closed")
+        if number and not count:
             raise UserError(f"{self.name}: no record has column {self.column}; its separator seems to be {self.separator!r}")
 
-    def _cells(self, body: str, place: int, opened: int | None) -> list[Cell]:
-        """The cells of a line, or their parts in it. opened: the column of a quoted cell that began in a line before."""
+    def _cells(self, body: str, position: int, opened: int | None) -> list[Cell]:
+        """The cells of a line, or the parts of them in it. opened: column of a quoted cell that began on an earlier line."""
         cells: list[Cell] = []
         column, inside = (0, False) if opened is None else (opened, True)
         while True:
-            begin = place
+            begin = position
             if not inside:
                 while body[begin : begin + 1] == " ":
                     begin += 1
                 inside = body[begin : begin + 1] == '"'
-                begin = begin + 1 if inside else place
+                begin = begin + 1 if inside else position
             if inside:
                 end = self._closing(body, begin)
                 after = len(body) if end < 0 else end + 1 + len(body[end + 1 :]) - len(body[end + 1 :].lstrip(" "))
@@ -139,40 +139,40 @@ class CsvColumn:
                 inside = end >= 0 and (after == len(body) or body.startswith(self.separator, after))
                 if inside:
                     cells.append(Cell(column, begin, end, True))
-                    place = after
-                else:  # a quote of the text, as in "Ja", sagte er
-                    begin = place
+                    position = after
+                else:  # the quote is part of the text, as in "Ja", sagte er
+                    begin = position
             if not inside:
                 end = body.find(self.separator, begin)
-                place = len(body) if end < 0 else end
-                cells.append(Cell(column, begin, place, False))
+                position = len(body) if end < 0 else end
+                cells.append(Cell(column, begin, position, False))
             inside = False
-            if place >= len(body):
+            if position >= len(body):
                 return cells
-            column, place = column + 1, place + 1
+            column, position = column + 1, position + 1
 
     @staticmethod
-    def _closing(body: str, place: int) -> int:
-        """The place of the quote that ends the cell; -1 where it is not in this line. Two quotes stand for one."""
-        while (place := body.find('"', place)) >= 0 and body.startswith('""', place):
-            place += 2
-        return place
+    def _closing(body: str, position: int) -> int:
+        """Index of the quote that ends the cell; -1 if it is not in this line. A doubled quote stands for one."""
+        while (position := body.find('"', position)) >= 0 and body.startswith('""', position):
+            position += 2
+        return position
 
-    def _name(self, names: list[str], cells: list[Cell], body: str) -> None:
+    def _add_names(self, names: list[str], cells: list[Cell], body: str) -> None:
         for cell in cells:
             text = body[cell.begin : cell.end]
-            if cell.column < len(names):  # it goes on from the line before
+            if cell.column < len(names):  # continued from the line before
                 names[cell.column] += "\n" + text
             else:
                 names.append(text.replace('""', '"') if cell.quoted else text)
 
-    def _place(self, names: list[str]) -> int:
+    def _index(self, names: list[str]) -> int:
         stripped = [name.strip() for name in names]
         if stripped.count(self.column.strip()) == 1:
             return stripped.index(self.column.strip())
         problem = "no column" if self.column.strip() not in stripped else "more than one column"
         first_row = ", ".join(stripped)
-        raise UserError(f"{self.name}: there is {problem} {self.column!r} in its first row ({first_row[:300]}); --column also takes a number")
+        raise UserError(f"{self.name}: {problem} {self.column!r} in the first row ({first_row[:300]}); --column also takes a number")
 
     def _line(self, line: str, cell: Cell) -> Line:
         text = line[cell.begin : cell.end]
@@ -192,7 +192,7 @@ class CsvColumn:
 
 
 def find_separator(lines: Sequence[str], name: str, column: str) -> str:
-    """The separator, from the first lines: a tab in a .tsv; else what gives rows of equal length, or a first row with that column's name."""
+    """The separator: a tab in a .tsv; else the one that gives rows of equal length, or a first row that contains the column's name."""
     if re.search(r"\.(?:tsv|tab)(?:\.\w+)?\Z", name.lower()):
         return "\t"
 
@@ -215,17 +215,17 @@ def find_separator(lines: Sequence[str], name: str, column: str) -> str:
 
 
 class JsonKey:
-    """The text under one key of each JSON object, one a line; `a.b` for a key within another."""
+    """The text under one key of each JSON object, one object per line; `a.b` for a nested key."""
 
     def __init__(self, name: str, key: str) -> None:
         self.name, self.key = name, key
         self.missing: list[int] = []
-        self.ascii = False  # whether the file spells what is not ASCII as \u escapes; the last such spelling counts
+        self.ascii = False  # whether the file uses \u escapes for non-ASCII text, as last seen
         self.decoder = json.JSONDecoder()
 
     def parse(self, lines: Iterable[str]) -> Iterator[Line]:
-        """UserError for a line that is not a JSON object, half a surrogate pair, and at the end where no object has text under the key."""
-        self.missing, found, example = [], 0, None
+        """UserError for a line that is not a JSON object, a lone surrogate, and at the end if no object has text under the key."""
+        self.missing, count, example = [], 0, None
         for number, line in enumerate(lines, 1):
             begin = 1 if number == 1 and line.startswith("\ufeff") else 0
             if not line[begin:].strip():
@@ -239,9 +239,9 @@ class JsonKey:
                 self.missing.append(number)
                 yield Line(line)
                 continue
-            found += 1
+            count += 1
             yield self._line(line, *span, number)
-        if example is not None and not found:
+        if example is not None and not count:
             keys = ", ".join(map(str, example))[:300] or "none"
             raise UserError(f"{self.name}: no object has text under {self.key!r}; the keys of the first are {keys}")
 
@@ -249,35 +249,35 @@ class JsonKey:
         try:
             row = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{self.name}, line {number:,}: not valid JSON: {error}; --key takes an object a line, as jq -c writes them") from None
+            raise UserError(f"{self.name}, line {number:,}: not valid JSON: {error}; --key needs one object per line, as written by jq -c") from None
         if not isinstance(row, dict):
-            raise UserError(f"{self.name}, line {number:,}: not a JSON object; --key takes one a line, as jq -c '.[]' makes them of a list")
+            raise UserError(f"{self.name}, line {number:,}: not a JSON object; --key needs one per line; jq -c '.[]' converts a list")
         return row
 
-    def _span(self, line: str, place: int, path: list[str]) -> tuple[int, int, Any] | None:
-        """Begin, end and value of what is under `path` in the object that begins at `place`, which is valid JSON; of equal keys the last."""
-        found = None
-        place = _skip(line, place + 1)
-        while line[place] != "}":
-            key, place = self.decoder.raw_decode(line, place)
-            begin = _skip(line, _skip(line, place) + 1)
+    def _span(self, line: str, position: int, path: list[str]) -> tuple[int, int, Any] | None:
+        """Start, end and value of `path` in the valid JSON object that starts at `position`; the last one if keys are repeated."""
+        span = None
+        position = _skip_space(line, position + 1)
+        while line[position] != "}":
+            key, position = self.decoder.raw_decode(line, position)
+            begin = _skip_space(line, _skip_space(line, position) + 1)
             value, end = self.decoder.raw_decode(line, begin)
             if key == path[0]:
                 if len(path) == 1:
-                    found = begin, end, value
+                    span = begin, end, value
                 else:
-                    found = self._span(line, begin, path[1:]) if isinstance(value, dict) else None
-            place = _skip(line, end)
-            if line[place] == ",":
-                place = _skip(line, place + 1)
-        return found
+                    span = self._span(line, begin, path[1:]) if isinstance(value, dict) else None
+            position = _skip_space(line, end)
+            if line[position] == ",":
+                position = _skip_space(line, position + 1)
+        return span
 
     def _line(self, line: str, begin: int, end: int, value: str, number: int) -> Line:
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
             raise UserError(
-                f"{self.name}, line {number:,}: {self.key!r} has half a surrogate pair (\\ud800 to \\udfff), which is not a character"
+                f"{self.name}, line {number:,}: {self.key!r} has a lone surrogate (\\ud800 to \\udfff), which is not a character"
             ) from None
         if not line.isascii():
             self.ascii = False
@@ -292,8 +292,8 @@ class JsonKey:
         return Line(line) if not any(parts[::2]) else Line(line[:begin], parts, line[end:], write)
 
 
-def _skip(line: str, place: int) -> int:
-    """The place after the white space of JSON."""
-    while line[place] in " \t\r\n":
-        place += 1
-    return place
+def _skip_space(line: str, position: int) -> int:
+    """The index after any JSON white space."""
+    while line[position] in " \t\r\n":
+        position += 1
+    return position

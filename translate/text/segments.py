@@ -1,6 +1,6 @@
-"""Lines too long for the model, cut into pieces it can take: at sentence ends if possible, else clause ends, white space, anywhere.
+"""Cuts lines too long for the model into pieces that fit: at sentence ends if possible, else clause ends, white space, anywhere.
 
-Sits just below translator.py, which translates the pieces and joins the results with a space. Knows text only, neither tokenizer nor model.
+Used by translation/pieces.py. Knows nothing of tokenizers or models.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-# A capital or a digit has to follow, perhaps after an opening quote; whether the full stop belongs to an abbreviation is asked afterwards.
-# The look-behinds keep a run of 100,000 dots or spaces from being tried from each of its places.
+# A capital or a digit must follow, perhaps after an opening quote; abbreviations are checked afterwards.
+# The look-behinds keep runs of 100,000 dots or spaces from being tried at every position.
 SENTENCE = re.compile(r"(?<![.!?…])[.!?…]+[\"'”“’»«)\]]*(?P<gap>\s+)(?=[\"'„“‘‚»«¿¡(\[–—-]*(?P<next>\w))")
 CLAUSE = re.compile(
     r"[;:,–—][\"'”“’»«)\]]*(?P<after>\s+)|(?P<before>(?<!\s)\s+)(?=(?:und|oder|aber|denn|sondern|weil|dass|wenn|and|or|but|because|that|when|which)\s)"
 )
 SPACE = re.compile(r"\s+")
 LAST_WORD = re.compile(r"\w+$")
-# Single letters (z. B., d. h., J. S. Bach), ordinals (3. Oktober, XIV.) and these are followed by a full stop that ends no sentence.
+# Single letters (z. B., d. h., J. S. Bach), ordinals (3. Oktober, XIV.) and these are followed by a full stop that does not end a sentence.
 ORDINAL = re.compile(r"\d{1,2}|[IVX]+")
 ABBREVIATIONS = frozenset(
     """abb abs allg art aufl bd bspw bzgl bzw ca co corp dipl dr etw evtl ev exkl fa feat fig ggf hr hrn hrsg inc ing inkl insb jan feb apr aug
@@ -29,10 +29,10 @@ FIRST_GUESS = 512  # characters
 
 
 def split_line(text: str, fits: Callable[[str], bool]) -> list[str]:
-    """Cut `text` into as few pieces as greedy packing gives, each of which `fits`; `[]` for a blank text, `[text]` for one that fits.
+    """Cut `text` greedily into pieces that each satisfy `fits`; `[]` for blank text, `[text]` if it fits.
 
-    Nothing but white space at the cuts and at the two ends is lost, and no piece is blank. `fits` should hold for the beginnings of what it holds
-    for; where it does not, pieces are shorter than they might be. A single character that does not fit is a piece all the same.
+    Only white space at the cuts and the two ends is lost, and no piece is blank. If `fits` holds for a text, it should hold for its prefixes;
+    otherwise pieces may be shorter than necessary. A single character that does not fit becomes a piece anyway.
     Each piece costs about twenty calls of `fits` on texts of at most twice its length, however long `text` is.
     """
     begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
@@ -62,7 +62,7 @@ def split_line(text: str, fits: Callable[[str], bool]) -> list[str]:
 
 
 def _best_cut(text: str, begin: int, limit: int, levels: list[list[tuple[int, int]]], fits: Callable[[str], bool]) -> tuple[int, int]:
-    """Where the piece from `begin` ends and where the next begins: the last cut of the first level that has one where the piece fits."""
+    """End of the piece from `begin`, and start of the next: the last cut that fits, at the first level that has one."""
 
     def too_long(cut: tuple[int, int]) -> bool:
         return not fits(text[begin : cut[0]])
@@ -70,10 +70,10 @@ def _best_cut(text: str, begin: int, limit: int, levels: list[list[tuple[int, in
     for cuts in levels:
         first = bisect.bisect_right(cuts, (begin, len(text)))
         last = bisect.bisect_left(cuts, (limit, 0))
-        found = bisect.bisect_left(cuts, True, first, last, key=too_long)
-        if found > first:  # then the search has seen that the cut before `found` fits
-            return cuts[found - 1]
-    cut = bisect.bisect_left(range(limit), True, begin + 1, limit, key=lambda place: too_long((place, place))) - 1
+        index = bisect.bisect_left(cuts, True, first, last, key=too_long)
+        if index > first:  # then the cut before `index` fits
+            return cuts[index - 1]
+    cut = bisect.bisect_left(range(limit), True, begin + 1, limit, key=lambda position: too_long((position, position))) - 1
     cut = max(cut, begin + 1)
     whole = cut
     while whole > begin + 1 and _inside_character(text, whole):
@@ -108,9 +108,9 @@ def _clause_ends(text: str) -> list[tuple[int, int]]:
     return [match.span("after" if match["after"] else "before") for match in CLAUSE.finditer(text)]
 
 
-def _inside_character(text: str, place: int) -> bool:
-    """Whether a cut at `place` would part what is seen as one character: a base and its accents, an emoji and its modifiers."""
-    if place >= len(text):
+def _inside_character(text: str, position: int) -> bool:
+    """Whether a cut at `position` would split a visible character: a base and its accents, an emoji and its modifiers."""
+    if position >= len(text):
         return False
-    joined = text[place] in "\u200d\ufe0e\ufe0f" or text[place - 1] == "\u200d" or "\U0001f3fb" <= text[place] <= "\U0001f3ff"
-    return joined or unicodedata.combining(text[place]) != 0
+    joined = text[position] in "\u200d\ufe0e\ufe0f" or text[position - 1] == "\u200d" or "\U0001f3fb" <= text[position] <= "\U0001f3ff"
+    return joined or unicodedata.combining(text[position]) != 0

@@ -1,6 +1,6 @@
-"""What bytes are that are not UTF-8 text: packed or office files, UTF-16, text in an older encoding; and the command that converts them.
+"""Identifies bytes that are not UTF-8 text (compressed or office files, UTF-16, older encodings), and suggests a command to convert them.
 
-The messages of lines.py end with what is found here. A guess is made only where it can hardly be wrong.
+lines.py adds the results to its messages. Guesses only when nearly certain.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
-# first bytes -> what it is, and the command that makes text of it; {} is the file. None of them can begin a line of text.
+# first bytes, name, command that converts it to text; {} is the file. None of them can start a line of text.
 MAGIC = [
     (b"\x1f\x8b", "gzip data", "gunzip -c < {}"),
     (b"BZh", "bzip2 data", "bunzip2 -c < {}"),
@@ -27,15 +27,15 @@ MAGIC = [
     (b"\x7fELF", "a program", ""),
     (b"\xde\x12\x04\x95", "a gettext catalogue (.mo)", "msgunfmt {}"),
 ]
-LIKE_TEXT = {b"BZh": b"[1-9]1AY&SY", b"PAR1": rb"[\x00-\x08\x0e-\x1f]", b"%PDF-": rb"\d"}  # what has to follow
-ZIPPED = [  # what the first kilobytes of a zip archive hold
+LIKE_TEXT = {b"BZh": b"[1-9]1AY&SY", b"PAR1": rb"[\x00-\x08\x0e-\x1f]", b"%PDF-": rb"\d"}  # what must follow
+ZIPPED = [  # found in the first kilobytes of a zip archive
     (b"application/vnd.oasis.opendocument", "an OpenDocument file", "pandoc -f odt -t plain {}"),
     (b"application/epub+zip", "an EPUB book", "pandoc -f epub -t plain {}"),
     (b"word/", "a Word document", "pandoc -f docx -t plain {}"),
     (b"ppt/", "a PowerPoint presentation", "libreoffice --headless --convert-to pdf {}"),
     (b"xl/", "an Excel workbook", "libreoffice --headless --convert-to csv {}"),
 ]
-OFFICE = {".docx": 2, ".pptx": 3, ".xlsx": 4}  # place in ZIPPED, if the first bytes don't say
+OFFICE = {".docx": 2, ".pptx": 3, ".xlsx": 4}  # index into ZIPPED, if the first bytes don't tell
 ENCODINGS = (
     ("cp1252", "Windows-1252 (or Latin-1)", "WINDOWS-1252"),
     ("cp850", "DOS code page 850", "CP850"),
@@ -49,9 +49,9 @@ SIGNS = QUOTES | frozenset("’–…€°§")
 
 
 def binary(head: bytes, name: str, piped: bool) -> str | None:
-    """What a file that begins with `head` is, if not UTF-8 text, and the command to convert it; None where it may be text.
+    """What kind of file starts with `head`, and the command to convert it; None if it may be UTF-8 text.
 
-    name: of the file. piped: it came through a pipe, and no command could open it by that name.
+    name: of the file. piped: it came through a pipe, so a command can't open it by name.
     """
     for magic, what, command in MAGIC:
         if head.startswith(magic) and re.match(LIKE_TEXT.get(magic, b""), head[len(magic) :], re.DOTALL):
@@ -70,14 +70,14 @@ def _zipped(head: bytes, name: str) -> tuple[str, str]:
     for sign, what, command in ZIPPED:
         if sign in head:
             return f"it is {what}, not text", command
-    for ending, place in OFFICE.items():
+    for ending, index in OFFICE.items():
         if name.lower().endswith(ending):
-            return f"it is {ZIPPED[place][1]}, not text", ZIPPED[place][2]
+            return f"it is {ZIPPED[index][1]}, not text", ZIPPED[index][2]
     return "it is a zip archive, not text", "unzip -p {}"
 
 
 def _zero_bytes(head: bytes) -> str | None:
-    """UTF-16 without a byte order mark: of western text every other byte is zero, and no other."""
+    """UTF-16 without a byte order mark: in western text exactly every other byte is zero."""
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) < 4 or min(even, odd) > 0 or max(even, odd) < 0.7 * (len(head) // 2):
         return None
@@ -85,17 +85,17 @@ def _zero_bytes(head: bytes) -> str | None:
 
 
 def encoding_hint(line: bytes, utf8_before: bool, name: str, piped: bool) -> str:
-    """What a message about a line of invalid UTF-8 ends with: the encoding that it may be in; "" if that can't be guessed."""
+    """The end of a message about a line of invalid UTF-8: its likely encoding; "" if that can't be guessed."""
     for codec, label, iconv_name in ENCODINGS:
         if _plausible(line[:10_000], codec):
-            if utf8_before:  # converting all of it would spoil what is UTF-8 already
-                return f"; this line looks like {label}, while lines before it are UTF-8: convert the part that is not"
+            if utf8_before:  # converting the whole file would damage the parts in UTF-8
+                return f"; this line looks like {label}, while earlier lines are UTF-8: convert only the part that is not"
             return "; " + _with_command(f"it looks like {label}", f"iconv -f {iconv_name} -t UTF-8 {{}}", name, piped)
     return ""
 
 
 def _plausible(line: bytes, codec: str) -> bool:
-    """Whether `line`, in an encoding of one byte a character, would hold western letters and marks where they belong."""
+    """Whether `line`, decoded with a one-byte encoding, has western letters and marks in plausible places."""
     try:
         text = line.decode(codec)
     except UnicodeDecodeError:
@@ -103,12 +103,12 @@ def _plausible(line: bytes, codec: str) -> bool:
     sure = LETTERS | SIGNS if codec == "cp1252" else UMLAUTS
     if not sure.intersection(text):
         return False
-    for place, character in enumerate(text):
+    for position, character in enumerate(text):
         if character.isascii():
             continue
         if character not in LETTERS and character not in MARKS:
             return False
-        before, after = text[place - 1 : place] if place else "", text[place + 1 : place + 2]
+        before, after = text[position - 1 : position] if position else "", text[position + 1 : position + 2]
         if character in LETTERS and not (before.isalpha() or after.isalpha()):
             return False
         if character in QUOTES and before.isalpha() and after.isalpha():
@@ -119,7 +119,7 @@ def _plausible(line: bytes, codec: str) -> bool:
 def _with_command(what: str, command: str, name: str, piped: bool) -> str:
     if not command:
         return what
-    if piped:  # what comes through a pipe has no name that a command could take
+    if piped:  # there is no file name to put in the command
         return f"{what}; convert it first: {command.replace(' < {}', '').replace(' {}', '').replace('{}', '')}"
     if "--convert-to" in command:
         return f"{what}; convert it first: {command.replace('{}', shlex.quote(name))}"

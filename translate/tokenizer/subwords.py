@@ -1,11 +1,11 @@
 """Random segmentations of a line into subwords, for training: BPE-dropout and unigram sampling.
 
 Provilkov et al. 2020 (BPE-dropout, Algorithm 1) and Kudo 2018 (subword regularization, section 3.2, sampled from the whole lattice).
-SentencePiece has both built in, but its random generator can't be seeded, so a resumed run could not repeat an uninterrupted one. Here the
-result is a function of (lines, strength, seed, epoch, part).
+SentencePiece has both built in, but its random generator can't be seeded, so a resumed run could not reproduce an uninterrupted one. Here
+the result is a function of (lines, strength, seed, epoch, part).
 
-No piece crosses a space, so words are segmented one by one. Each word has `DRAWS` segmentations per epoch, computed on first use and then
-looked up; the next epoch draws new ones.
+Pieces don't cross spaces, so words are segmented one by one. Each word has `DRAWS` segmentations per epoch, computed on first use and then
+cached; the next epoch draws new ones.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy
 
 from translate.errors import UserError
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # types of a piece in SentencePiece's file
-UNIGRAM, BPE = 1, 2  # types of a model
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # piece types in SentencePiece's file format
+UNIGRAM, BPE = 1, 2  # model types
 SPACE = "\u2581"
-DRAWS = 64  # segmentations of a word to choose from in an epoch
+DRAWS = 64  # segmentations per word and epoch
 Draws: TypeAlias = "list[tuple[int, ...] | None]"  # of one word; None: not drawn yet
-CACHED_WORDS = 100_000  # whose segmentations are kept: about 1 KB each
+CACHED_WORDS = 100_000  # with about 1 KB of segmentations each
 
 
 def read_model(model: bytes) -> tuple[int, list[tuple[str, float, int]]]:
@@ -39,13 +39,13 @@ def read_model(model: bytes) -> tuple[int, list[tuple[str, float, int]]]:
         if field == 1:
             piece: dict[int, Any] = {1: b"", 2: 0.0, 3: NORMAL, **dict(_fields(value))}
             pieces.append((piece[1].decode("utf-8"), piece[2], piece[3]))
-        elif field == 2:  # the trainer's settings, of which field 3 is the type of the model
+        elif field == 2:  # the trainer's settings; their field 3 is the model type
             kind = dict(_fields(value)).get(3, UNIGRAM)
     return kind, pieces
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field of a protocol buffer message: int, float or bytes, by its wire type."""
+    """Number and value (int, float or bytes, by wire type) of each field of a protocol buffer message."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
@@ -57,7 +57,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
             value, position = data[position : position + size], position + size
         elif key & 7 == 5:
             value, position = struct.unpack("<f", data[position : position + 4])[0], position + 4
-        else:  # 8 bytes; no field of interest has them
+        else:  # 8 bytes; not used by any field read here
             value, position = data[position : position + 8], position + 8
         yield key >> 3, value
 
@@ -74,7 +74,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 class Sampler:
     """Segments normalised lines (spaces as U+2581) at random. `strength`: the paper's p for BPE, its alpha for a unigram model.
 
-    UserError if the model is of another type: words or characters have one segmentation only.
+    UserError for other model types: with words or characters there is only one segmentation.
     """
 
     def __init__(self, model: bytes, strength: float, unknown: int) -> None:
@@ -89,19 +89,19 @@ class Sampler:
         self.longest = max(map(len, self.ids))
         self.unknown_score = min(self.scores.values()) - 10  # SentencePiece's
         self.bytes = [index for index, (_, _, kind) in enumerate(pieces) if kind == BYTE]
-        # a user-defined symbol is a word of its own; so is a whole line if some other trainer's model has pieces that cross a space
+        # each user-defined symbol counts as a word; so does a whole line if the model, from another trainer, has pieces that cross a space
         crossing = any(SPACE in text.lstrip(SPACE) for text, _, index in known if pieces[index][2] == NORMAL)
         symbols = sorted((text for text, _, kind in pieces if kind == USER_DEFINED), key=len, reverse=True)
         self.symbols = set(symbols)
         split = "|".join(re.escape(symbol) for symbol in symbols)
         self.symbol_split = re.compile(f"({split})", re.DOTALL) if symbols else None
         self.words = re.compile(".+" if crossing else f"{SPACE}+[^{SPACE}]*|[^{SPACE}]+", re.DOTALL)
-        self.drawn: tuple[str, dict[str, Draws]] = ("", {})  # seed and epoch, and what was drawn so far for each word
+        self.drawn: tuple[str, dict[str, Draws]] = ("", {})  # seed and epoch, and the draws so far by word
 
     def encode(self, lines: Sequence[str], seed: int, epoch: int = 0, part: int = 0) -> list[list[int]]:
-        """Ids of each line: a function of the arguments and `strength` alone.
+        """Ids of each line, determined by the arguments and `strength` alone.
 
-        `seed` and `epoch` determine the draws of a word, `part` which of them each occurrence gets.
+        `seed` and `epoch` determine the draws of a word, and `part` which of them each occurrence gets.
         """
         lines_of_words = [self._split(line) for line in lines]
         random = numpy.random.Generator(numpy.random.PCG64([seed, epoch, part]))
@@ -109,7 +109,7 @@ class Sampler:
         salt = f"{seed} {epoch}"
         if self.drawn[0] != salt:
             self.drawn = (salt, {})
-        salt, drawn = self.drawn if self.drawn[0] == salt else (salt, {})  # if another thread is in another epoch
+        salt, drawn = self.drawn if self.drawn[0] == salt else (salt, {})  # in case another thread is in another epoch
         ids = [[index for word in words for index in self._draw(drawn, salt, word, next(choice))] for words in lines_of_words]
         if not self.bytes:  # a run of unknown characters is one unknown piece, as in SentencePiece
             ids = [[a for a, b in zip(line, [*line[1:], -1]) if not a == b == self.unknown] for line in ids]
@@ -131,7 +131,7 @@ class Sampler:
         if ids is None:
             symbols = [word] if word in self.symbols else self.segment(word, _uniform(f"{salt} {choice} {word}"))
             ids = tuple(index for symbol in symbols for index in self._ids_of(symbol))
-            ids = draws[choice] = next((same for same in draws if same == ids), ids)  # many are equal: share one object
+            ids = draws[choice] = next((same for same in draws if same == ids), ids)  # share equal ones
         return ids
 
     def _ids_of(self, symbol: str) -> list[int]:
@@ -141,9 +141,9 @@ class Sampler:
         return [self.bytes[byte] for byte in symbol.encode("utf-8")] if self.bytes else [self.unknown]
 
     def _drop_merges(self, word: str, chance: Iterator[float]) -> list[str]:
-        """BPE with dropout: merges the best pair first, but before each merge every candidate is skipped with probability `strength`."""
+        """BPE-dropout: merges the best pair first, but skips each candidate with probability `strength` at every step."""
         symbols, scores = list(word), self.scores
-        merges = [scores.get(a + b) for a, b in zip(symbols, symbols[1:])]  # scores of neighbours, None if there is no such piece
+        merges = [scores.get(a + b) for a, b in zip(symbols, symbols[1:])]  # scores of adjacent pairs; None if not a piece
         while True:
             best, best_score = -1, -math.inf
             for index, score in enumerate(merges):
@@ -159,7 +159,7 @@ class Sampler:
                 merges[best] = scores.get(symbols[best] + symbols[best + 1])
 
     def _sample_lattice(self, word: str, chance: Iterator[float]) -> list[str]:
-        """Draws a segmentation x with probability proportional to P(x) ** strength: forward filtering, backward sampling."""
+        """Samples a segmentation x with probability proportional to P(x) ** strength: forward filtering, backward sampling."""
         total = [0.0] + [-math.inf] * len(word)
         arriving: list[list[tuple[float, int]]] = [[]]  # (log weight, start) of the pieces that end at each position
         for end in range(1, len(word) + 1):
@@ -184,7 +184,7 @@ class Sampler:
 
 
 def _uniform(key: str) -> Iterator[float]:
-    """Numbers in [0, 1) that depend on `key` alone: Knuth's linear congruential generator, as `random.Random` is slow to seed."""
+    """Random numbers in [0, 1), seeded by `key`: Knuth's linear congruential generator, since `random.Random` is slow to seed."""
     state = int.from_bytes(hashlib.blake2b(key.encode("utf-8"), digest_size=8).digest(), "little")
     while True:
         state = (state * 6364136223846793005 + 1442695040888963407) % 2**64

@@ -1,4 +1,4 @@
-"""Text <-> subword ids, by SentencePiece (Kudo and Richardson 2018). Fixes the four special ids for the whole package."""
+"""Text <-> subword ids, by SentencePiece (Kudo and Richardson 2018). Defines the four special ids for the whole package."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from translate.tokenizer.subwords import SPACE, Sampler
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 SOURCE_FILE, TARGET_FILE = "spm.model", "spm.target.model"
-LONGEST_LINE = 16384  # bytes; SentencePiece does not train on longer ones
-QUIET = 4  # log level above errors, which SentencePiece prints and also raises
+LONGEST_LINE = 16384  # bytes; SentencePiece skips longer ones in training
+QUIET = 4  # log level above errors, which SentencePiece would both print and raise
 ONE_LINE = str.maketrans("\n\r", "  ")
 
 sentencepiece.set_min_log_level(QUIET)
@@ -34,7 +34,7 @@ class Tokenizer:
     """
 
     def __init__(self, source_model: bytes, target_model: bytes | None = None) -> None:
-        """From serialized SentencePiece models; without `target_model` the first serves both sides. UserError if one is unusable."""
+        """From serialized SentencePiece models; without `target_model` the first is used for both sides. UserError if one is unusable."""
         self.joint = target_model is None
         self.models = {SOURCE_FILE: source_model} if target_model is None else {SOURCE_FILE: source_model, TARGET_FILE: target_model}
         self._source = _processor(source_model, SOURCE_FILE)
@@ -47,15 +47,15 @@ class Tokenizer:
     ) -> list[list[int]]:
         """Ids of each line, EOS at the end.
 
-        sampling: 0 = the best segmentation, computed by `threads` threads; else a random one (subwords.py), p of BPE-dropout or alpha of a
-        unigram model, that depends only on the lines, `sampling`, `seed`, `epoch` and `part`.
+        sampling: 0 = the best segmentation, on `threads` threads; else a random one (subwords.py) with this p of BPE-dropout or alpha of a
+        unigram model, which depends only on the lines, `sampling`, `seed`, `epoch` and `part`.
         """
         return self._encode(SOURCE_FILE, lines, sampling, seed, epoch, part, threads)
 
     def encode_target(
         self, lines: Sequence[str], sampling: float = 0.0, seed: int | None = None, epoch: int = 0, part: int = 0, threads: int = 1
     ) -> list[list[int]]:
-        """As `encode_source`, of the target side. BOS is not added."""
+        """As `encode_source`, for the target side. BOS is not added."""
         return self._encode(SOURCE_FILE if self.joint else TARGET_FILE, lines, sampling, seed, epoch, part, threads)
 
     def _encode(self, name: str, lines: Sequence[str], sampling: float, seed: int | None, epoch: int, part: int, threads: int) -> list[list[int]]:
@@ -71,7 +71,7 @@ class Tokenizer:
         return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in lines], seed, epoch, part)]
 
     def normalized_source(self, lines: Sequence[str]) -> list[str]:
-        """Each line as the model sees it before segmentation; "" if nothing is left of it."""
+        """Each line normalised as before segmentation; "" if nothing is left."""
         return [line.replace(SPACE, " ").strip() for line in self._source.normalize(list(lines))]
 
     def normalized_target(self, lines: Sequence[str]) -> list[str]:
@@ -112,7 +112,7 @@ def train_tokenizer(
 ) -> Tokenizer:
     """Train on the (source, target) texts of `pairs`, or of what it returns, and save to `folder`; or copy the model at `config.path` there.
 
-    The same texts and settings give the same bytes. Of a corpus with more than `config.sentences` lines every n-th pair is used.
+    Deterministic: the same texts and settings give the same bytes. Uses every n-th pair of a corpus with more than `config.sentences` lines.
     UserError: a vocabulary too large or too small for the corpus (with the limit), no text, an unusable symbol, or a model at `config.path`
     with other special ids.
     """
@@ -132,12 +132,12 @@ def train_tokenizer(
     return tokenizer
 
 
-class _Counted:
-    """Lines on their way to SentencePiece, which silently skips long ones."""
+class _CountedLines:
+    """Passes lines on to SentencePiece, counting the long ones, which it silently skips."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = lines
-        self.not_blank = self.too_long = self.first_long = 0  # two counts, and the number of the first line that is too long
+        self.not_blank = self.too_long = self.first_long = 0  # two counts, and the number of the first line too long
 
     def __iter__(self) -> Iterator[str]:
         for number, line in enumerate(self.lines, 1):
@@ -151,7 +151,7 @@ def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     for symbol in config.symbols:
         if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
             raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must not contain a space, nor be one of {', '.join(SPECIAL)}")
-    model, counted = io.BytesIO(), _Counted(lines)
+    model, counted = io.BytesIO(), _CountedLines(lines)
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(counted), model_writer=model, model_type=config.kind, vocab_size=config.vocabulary,
@@ -164,8 +164,8 @@ def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     return model.getvalue()
 
 
-def _explain(message: str, config: TokenizerConfig, counted: _Counted) -> str:
-    """SentencePiece's error message in terms of the settings."""
+def _explain(message: str, config: TokenizerConfig, counted: _CountedLines) -> str:
+    """Rephrases SentencePiece's error message in terms of the settings."""
     high = re.search(r"Vocabulary size too high \((\d+)\).*value <= (\d+)", message)
     if high:
         return f"tokenizer.vocabulary is {config.vocabulary}, but the training text allows at most {high[2]}: set it to {high[2]} or less"
@@ -186,11 +186,11 @@ def _explain(message: str, config: TokenizerConfig, counted: _Counted) -> str:
 
 
 def _existing(path: Path, joint: bool) -> Tokenizer:
-    """From a SentencePiece file for both sides, or a folder with spm.model and perhaps spm.target.model."""
+    """Load a SentencePiece file for both sides, or a folder with spm.model and perhaps spm.target.model."""
     tokenizer = Tokenizer.load(path) if path.is_dir() else Tokenizer(_read(path))
     if tokenizer.joint != joint:
         has = "one model for both languages" if tokenizer.joint else "a model for each language"
-        raise UserError(f"tokenizer.path ({path}) holds {has}: set tokenizer.joint={str(not joint).lower()}, or choose another model")
+        raise UserError(f"tokenizer.path ({path}) has {has}: set tokenizer.joint={str(not joint).lower()}, or choose another model")
     return tokenizer
 
 
@@ -199,12 +199,12 @@ def _processor(model: bytes, name: str) -> sentencepiece.SentencePieceProcessor:
         processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     except (RuntimeError, UnicodeDecodeError):  # UnicodeDecodeError: its error message quotes bytes of the damaged model
         processor = None
-    if not processor:  # or without pieces: what SentencePiece makes of an empty file
+    if not processor:  # also false for a model without pieces, which SentencePiece loads from an empty file
         raise UserError(f"{name} is not a SentencePiece model, or is damaged")
-    found = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
-    if found != (PAD, BOS, EOS, UNK):
+    ids = (processor.pad_id(), processor.bos_id(), processor.eos_id(), processor.unk_id())
+    if ids != (PAD, BOS, EOS, UNK):
         raise UserError(
-            f"{name} has the special ids pad {found[0]}, bos {found[1]}, eos {found[2]}, unk {found[3]}: "
+            f"{name} has the special ids pad {ids[0]}, bos {ids[1]}, eos {ids[2]}, unk {ids[3]}: "
             f"train it with spm_train --pad_id={PAD} --bos_id={BOS} --eos_id={EOS} --unk_id={UNK}"
         )
     return processor

@@ -1,4 +1,4 @@
-"""Lines to translations: cut long lines, batch by length, search in threads or processes, restore the order; find what may be wrong.
+"""Lines to translations: split long lines, batch by length, search in threads or processes, restore the order; flag likely errors.
 
 In: lines and a bundle.
 Out: translations, in the order of the lines.

@@ -1,17 +1,17 @@
-"""Sentences of similar length share a batch, so that little of it is padding."""
+"""Batches of sentences of similar length, to minimise padding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-LEAST_TOKENS = 8  # a shorter sentence counts as this many tokens: the scores over the vocabulary cost the same for it
-SQUARE_TOKENS = 512  # a sentence of this length counts twice for every beam: attention scores grow with the square of the length
+LEAST_TOKENS = 8  # shorter sentences count as this many tokens: scoring the vocabulary costs the same for them
+SQUARE_TOKENS = 512  # a sentence of this length counts twice: attention scores grow with the square of the length
 
 
 def default_batch_tokens(device: str) -> int:
-    """Tokens of a batch on a `cpu` or `cuda` device, where neither the user nor the recipe says.
+    """Default tokens per batch on a `cpu` or `cuda` device.
 
-    At beam 5, 4,096 are some 40 sentences of 20 tokens, with which a large GPU would mostly wait.
+    At beam 5, 4,096 are some 40 sentences of 20 tokens, too few to keep a large GPU busy.
     """
     return 32_768 if device == "cuda" else 4096
 
@@ -19,7 +19,7 @@ def default_batch_tokens(device: str) -> int:
 def length_batches(lengths: Sequence[int], batch_tokens: int, beam: int) -> list[list[int]]:
     """Indices into `lengths`, in batches of similar length, the longest first.
 
-    Each batch has at most `batch_tokens` tokens, padding included and counted `beam` times; a sentence longer than that has its own batch.
+    Each batch has at most `batch_tokens` tokens, padding included and counted `beam` times; a longer sentence gets its own batch.
     """
     batches: list[list[int]] = []
     capacity = 0  # of the last batch, in sentences

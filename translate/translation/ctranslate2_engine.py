@@ -1,7 +1,7 @@
-"""The same bundle run by CTranslate2, a C++ engine for production (https://github.com/OpenNMT/CTranslate2); an optional extra.
+"""Runs a bundle in CTranslate2, a C++ engine for production (https://github.com/OpenNMT/CTranslate2); an optional extra.
 
-`export` writes the model through CTranslate2's Python specification; `CTranslate2Engine` searches with it by the toolkit's rules: no input is cut,
-no output ends before the recipe's limit, and hypotheses are ranked by GNMT's length penalty (CTranslate2 divides by a power of the length).
+`export` writes the model through CTranslate2's Python specification. `CTranslate2Engine` searches by the toolkit's rules: inputs are not
+truncated, outputs may reach the recipe's limit, and hypotheses are ranked by GNMT's length penalty (CTranslate2 divides by a power of the length).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 
 
 def load_ctranslate2(folder: ModelFolder, device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
-    """The engine, tokenizer and decoding of a model, from an exported folder, or from a run folder, which is exported to a temporary one.
+    """The engine, tokenizer and decoding of a model, from an exported folder, or from a run folder, which is first exported to a temporary one.
 
-    UserError where the package is not installed, the folder is not a model or is damaged, or the device has no such compute type.
+    UserError if the package is not installed, the folder is not a model or is damaged, or the device does not support the compute type.
     """
     package = _package()
     tokenizer, config = folder.tokenizer, folder.config
@@ -57,7 +57,7 @@ def load_ctranslate2(folder: ModelFolder, device: torch.device, compute_type: st
 class CTranslate2Engine:
     def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int, at_once: int) -> None:
         self.translator, self.max_tokens, self.at_once = translator, max_tokens, at_once
-        self.forkable = False  # its threads do not come with a fork
+        self.forkable = False  # its threads do not survive a fork
         self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
         self.pieces = tokenizer.source_pieces()
         self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
@@ -68,30 +68,30 @@ class CTranslate2Engine:
         """See `engine.Engine`. UserError for sampling, whose seeds CTranslate2 does not take.
 
         CTranslate2 stops once beam x patience hypotheses have ended; engine torch, up to alpha 1, continues while an open one may still win. Of 500
-        Multi30k sentences 467 were the same with its default patience of 1, and 500 with 2 (beam 5). It returns all that have ended, which are
-        ranked here.
+        Multi30k sentences 467 were the same with the default patience of 1, and all 500 with 2 (beam 5). CTranslate2 returns all finished
+        hypotheses, which are ranked here.
         """
         if options.sample:
             raise UserError("engine ctranslate2 does not sample: choose engine torch")
-        found = self._search(sources, max(limits), options, no_repeat)
-        # a batch has one limit: a sentence that exceeds its own is searched again, together with others of that limit
-        too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in found[index])]
+        results = self._search(sources, max(limits), options, no_repeat)
+        # a batch has a single limit: sentences that exceed their own are searched again, grouped by limit
+        too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in results[index])]
         for limit in {limits[index] for index in too_long}:
             indices = [index for index in too_long if limits[index] == limit]
-            for index, again in zip(indices, self._search([sources[index] for index in indices], limit, options, no_repeat)):
-                found[index] = again
-        hypotheses = [[self._hypothesis(*one, options.length_penalty) for one in ended] for ended in found]
-        return [sorted(some, key=lambda one: (not one.complete, -one.score))[: options.n_best] for some in hypotheses]
+            for index, result in zip(indices, self._search([sources[index] for index in indices], limit, options, no_repeat)):
+                results[index] = result
+        hypotheses = [[self._hypothesis(pieces, score, options.length_penalty) for pieces, score in result] for result in results]
+        return [sorted(group, key=lambda hypothesis: (not hypothesis.complete, -hypothesis.score))[: options.n_best] for group in hypotheses]
 
     def _search(self, sources: list[list[int]], limit: int, options: FilledOptions, no_repeat: int) -> list[list[tuple[list[str], float]]]:
-        """The hypotheses of each source that have ended: pieces, end mark included, and score."""
+        """The finished hypotheses of each source: pieces, including the end mark, and score."""
         results = self.translator.translate_batch(
             [[self.pieces[number] for number in ids] for ids in sources],
             beam_size=options.beam,
             patience=PATIENCE,
             num_hypotheses=options.beam * PATIENCE if options.beam > 1 else 1,
             length_penalty=options.length_penalty,
-            max_input_length=0,  # the default cuts silently at 1,024
+            max_input_length=0,  # the default truncates silently at 1,024
             max_decoding_length=limit,  # the default is 256
             return_scores=True,
             return_end_token=True,
@@ -110,9 +110,9 @@ class CTranslate2Engine:
 
 
 def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> None:
-    """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json beside it; either the whole folder appears or nothing.
+    """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json, atomically.
 
-    quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. UserError where the package is not installed, or the folder
+    quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. UserError if the package is not installed, or the folder
     exists and is not empty.
     """
     _package()
@@ -125,7 +125,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     _fill_stack(spec.encoder, model.encoder)
     _fill_stack(spec.decoder, model.decoder)
     for stack, norm in ((spec.encoder, model.encoder_norm), (spec.decoder, model.decoder_norm)):
-        if isinstance(norm, nn.LayerNorm):  # pre-norm; the paper's order has none there
+        if isinstance(norm, nn.LayerNorm):  # only with pre-norm
             _fill_norm(stack.layer_norm, norm)
     spec.encoder.embeddings[0].weight = _array(model.source_embedding.weight)
     spec.decoder.embeddings.weight = spec.decoder.projection.weight = _array(model.target_embedding.weight)
@@ -146,18 +146,18 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
 
 
 def _fill_stack(spec: Any, layers: nn.ModuleList) -> None:
-    for to, layer in zip(spec.layer, layers):
+    for target, layer in zip(spec.layer, layers):
         assert isinstance(layer, (EncoderLayer, DecoderLayer)) and isinstance(layer.feedforward.inner, nn.Linear)
-        _fill_norm(to.self_attention.layer_norm, layer.attention_residual.norm)
-        _fill_linear(to.self_attention.linear[0], layer.attention.query_key_value)
-        _fill_linear(to.self_attention.linear[1], layer.attention.output)
+        _fill_norm(target.self_attention.layer_norm, layer.attention_residual.norm)
+        _fill_linear(target.self_attention.linear[0], layer.attention.query_key_value)
+        _fill_linear(target.self_attention.linear[1], layer.attention.output)
         if isinstance(layer, DecoderLayer):
-            _fill_norm(to.attention.layer_norm, layer.cross_residual.norm)
-            for place, linear in enumerate((layer.cross.query, layer.cross.key_value, layer.cross.output)):
-                _fill_linear(to.attention.linear[place], linear)
-        _fill_norm(to.ffn.layer_norm, layer.feedforward_residual.norm)
-        _fill_linear(to.ffn.linear_0, layer.feedforward.inner)
-        _fill_linear(to.ffn.linear_1, layer.feedforward.outer)
+            _fill_norm(target.attention.layer_norm, layer.cross_residual.norm)
+            for index, linear in enumerate((layer.cross.query, layer.cross.key_value, layer.cross.output)):
+                _fill_linear(target.attention.linear[index], linear)
+        _fill_norm(target.ffn.layer_norm, layer.feedforward_residual.norm)
+        _fill_linear(target.ffn.linear_0, layer.feedforward.inner)
+        _fill_linear(target.ffn.linear_1, layer.feedforward.outer)
 
 
 def _fill_norm(spec: Any, norm: nn.LayerNorm) -> None:

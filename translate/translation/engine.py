@@ -1,4 +1,4 @@
-"""What runs the model: the interface of the two engines, and the choice between them."""
+"""The interface of the two engines that run the model, and loading one of them."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ Search = Callable[[list[list[int]], list[int], FilledOptions, list[int], int], l
 
 
 class Engine(Protocol):
-    """What runs the model: torch_engine.py, or ctranslate2_engine.py."""
+    """Runs the model: see torch_engine.py and ctranslate2_engine.py."""
 
     max_tokens: int  # the longest source or target, end mark included
-    at_once: int  # how many searches may run at the same time, in a thread each
-    forkable: bool  # whether a process that was forked off after loading can search with it
-    machine: dict[str, str]  # what it runs on and how it computes, for reports
+    at_once: int  # searches that may run at the same time, each in its own thread
+    forkable: bool  # whether a process forked after loading can search with it
+    machine: dict[str, str]  # device and precision, for reports
 
     def search(
         self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each source, best first, at least one.
 
-        sources: ids that end in EOS. limits: for each, the most tokens of its output, end mark included. seeds: for sampling,
-        `n_best` for each source. no_repeat: no n-gram of so many tokens comes twice in a hypothesis; 0 allows any.
+        sources: ids that end in EOS. limits: for each, the most output tokens, including the end mark. seeds: for sampling,
+        `n_best` for each source. no_repeat: forbid repeated n-grams of this length in a hypothesis; 0 allows any.
         """
         ...
 
 
 def load_engine(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, DecodingConfig]:
-    """The engine of that name with the model in `folder`, its tokenizer and how its recipe decodes. See `Translator.load`."""
+    """The named engine with the model in `folder`, the tokenizer, and the recipe's decoding settings. See `Translator.load`."""
     return run_in_new_thread(lambda: _load(folder, device, precision, engine, compute_type))
 
 

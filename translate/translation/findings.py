@@ -1,6 +1,6 @@
-"""What may be wrong with a translation, seen from its two texts alone: a loop, a copy of the source, an odd length, missing numbers.
+"""Flags likely errors in a translation, from the two texts alone: loops, copies of the source, odd lengths, missing numbers.
 
-`translate file --report` writes what it finds. Everything here is a hint: the copy of a name is right, and a number may be written out.
+`translate file --report` writes them. They are only hints: copying a name is right, and a number may be written out.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 from translate.text.numerals import missing_numbers
 
-LONGEST_LOOP = 16  # tokens of the n-gram that repeats
+LONGEST_LOOP = 16  # tokens of the repeated n-gram
 REPEATS = 4  # times in a row, and at least twice as many as in the source
-ODD_RATIO, ODD_TOKENS = 3.0, 12  # of the longer side to the shorter, if the longer has at least so many tokens
+ODD_RATIO, ODD_TOKENS = 3.0, 12  # ratio of the longer to the shorter side, if the longer has at least 12 tokens
 COPY_WORDS, COPY_SHARE = 4, 0.8
 
 WORD = re.compile(r"[^\W\d_]+")
-# in this order: what one kind has found is removed from both texts before the next
+# in this order: matches of one kind are removed from both texts before the next
 KINDS = {
     "placeholders": re.compile(
         r"\{\{[^{}\n]*\}\}|[$#%]\{[^{}\s]*\}|\{[^{}\s]*\}"  # {{name}} ${x} #{x} %{x} {0}
@@ -27,7 +27,7 @@ KINDS = {
         r"|%[A-Z_]{2,}%|@[A-Z_]{2,}@|(?<![\w$])\$[A-Za-z_]\w+"  # %NAME% @NAME@ $name
     ),
     "tags": re.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>"),
-    "entities": re.compile(r"&(?:lt|gt|amp);"),  # others are read as the characters that they stand for
+    "entities": re.compile(r"&(?:lt|gt|amp);"),  # others are unescaped
     "emails": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
     "urls": re.compile(r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?)\]']"),
     "paths": re.compile(
@@ -39,7 +39,7 @@ KINDS = {
         "[\U0001f1e6-\U0001f1ff]{2}|(?:[\U0001f300-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff][\ufe0f\U0001f3fb-\U0001f3ff]*\u200d?)+"
     ),
 }
-SIGNS = {  # what may stand for a sign, also in words; not inside a longer word
+SIGNS = {  # equivalents of a sign, also in words; not inside a longer word
     "€": "€|eur|euros?",
     "$": r"\$|usd|dollars?",
     "£": "£|gbp|pounds?|pfund",
@@ -53,7 +53,7 @@ SIGNS = {  # what may stand for a sign, also in words; not inside a longer word
     "™": "™|tm",
 }
 METRE, KILOMETRE, LITRE, BYTE = "met(?:er|re)s?|metern?", "kilomet(?:er|re)s?|kilometern?", "lit(?:er|re)s?|litern?", "bytes?"
-UNITS = {  # what may stand for a unit after a number
+UNITS = {  # equivalents of a unit after a number
     "km/h": rf"km/h|kph|kmh|(?:{KILOMETRE}) (?:per|an|pro) (?:hour|stunde)",
     "km²": f"km²|km2|(?:square |quadrat)(?:km|{KILOMETRE})|sq ?km",
     "m²": f"m²|m2|sqm|(?:square |quadrat)(?:{METRE})",
@@ -86,26 +86,27 @@ MINUS = re.compile(r"(?<![\w.,)/-])(?<!\d )[-\u2212](?=\d)")
 
 
 def repeats(tokens: Sequence[object]) -> int:
-    """The most times in a row that an n-gram of at most LONGEST_LOOP tokens occurs: 1 where none follows itself, 0 for no tokens."""
-    most = min(1, len(tokens))
+    """The most consecutive occurrences of an n-gram of up to LONGEST_LOOP tokens: 1 if none repeats, 0 for no tokens."""
+    longest = min(1, len(tokens))
     for n in range(1, min(LONGEST_LOOP, len(tokens) // 2) + 1):
         run = 0
-        for place in range(n, len(tokens)):
-            run = run + 1 if tokens[place] == tokens[place - n] else 0
-            most = max(most, run // n + 1)
-    return most
+        for index in range(n, len(tokens)):
+            run = run + 1 if tokens[index] == tokens[index - n] else 0
+            longest = max(longest, run // n + 1)
+    return longest
 
 
 def is_loop(source: Sequence[object], output: Sequence[object]) -> bool:
-    """Whether `output` repeats itself far more than the source does; both in tokens."""
-    found = repeats(output)
-    return found >= REPEATS and found >= 2 * repeats(source)
+    """Whether `output` repeats itself far more than the source; both in tokens."""
+    count = repeats(output)
+    return count >= REPEATS and count >= 2 * repeats(source)
 
 
 def is_copy(source: str, output: str) -> bool:
     """Whether the output has nearly all words of a source of at least COPY_WORDS words; a name alone is not a copy."""
-    before, after = (Counter(WORD.findall(text.casefold())) for text in (source, output))
-    return before.total() >= COPY_WORDS and (before & after).total() >= COPY_SHARE * max(before.total(), after.total())
+    source_words, output_words = (Counter(WORD.findall(text.casefold())) for text in (source, output))
+    common, longer = (source_words & output_words).total(), max(source_words.total(), output_words.total())
+    return source_words.total() >= COPY_WORDS and common >= COPY_SHARE * longer
 
 
 def is_odd_length(source_tokens: int, output_tokens: int) -> bool:
@@ -114,17 +115,17 @@ def is_odd_length(source_tokens: int, output_tokens: int) -> bool:
 
 
 def missing(source: str, output: str) -> dict[str, list[str]]:
-    """What the source has and the output lacks, by kind; kinds without anything missing are left out.
+    """What the source has and the output lacks, by kind; only kinds with something missing.
 
-    Things that must stay as they are, numbers by their value (numerals.py), and units and signs, which may also be written in words.
+    Compares things that must not change, numbers by value (text/numerals.py), and units and signs, which may also be written in words.
     """
     lost: dict[str, list[str]] = {}
-    source, output = (_read_entities(text) for text in (source, output))
+    source, output = (_unescape(text) for text in (source, output))
     for kind, pattern in KINDS.items():
-        left = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
+        remaining = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
         for match in pattern.finditer(source):
-            if left[_key(kind, match[0])] > 0:
-                left[_key(kind, match[0])] -= 1
+            if remaining[_key(kind, match[0])] > 0:
+                remaining[_key(kind, match[0])] -= 1
             else:
                 lost.setdefault(kind, []).append(match[0])
         source, output = pattern.sub(" ", source), pattern.sub(" ", output)
@@ -135,12 +136,12 @@ def missing(source: str, output: str) -> dict[str, list[str]]:
     return lost
 
 
-def _read_entities(text: str) -> str:
+def _unescape(text: str) -> str:
     return re.sub(r"&(?!(?:lt|gt|amp);)(?:[A-Za-z][A-Za-z0-9]*|#\d{1,7}|#x[0-9a-fA-F]{1,6});", lambda match: html.unescape(match[0]), text)
 
 
 def _key(kind: str, text: str) -> str:
-    """What has to be equal in both texts; of a tag only its name, since attributes may hold text."""
+    """The part of a match that must be equal in both texts; of a tag only its name, since attributes may contain text."""
     if kind == "placeholders":
         return re.sub(r"\s", "", text)
     if kind == "tags":
@@ -155,8 +156,8 @@ def _missing_units(source: str, output: str) -> list[str]:
     wanted.update(match["unit"].replace("kB", "KB") for match in UNIT.finditer(source))
     lost = []
     for sign, count in wanted.items():
-        found = len(re.findall(rf"(?<![^\W\d_])(?:{SIGNS.get(sign) or UNITS[sign]})(?![^\W\d_])", output, re.IGNORECASE))
-        lost += [sign] * min(count - found, count)
+        present = len(re.findall(rf"(?<![^\W\d_])(?:{SIGNS.get(sign) or UNITS[sign]})(?![^\W\d_])", output, re.IGNORECASE))
+        lost += [sign] * min(count - present, count)
     if MINUS.search(source) and not re.search(r"[-\u2212–]\s?\d|\b(?:minus|negative|below|unter)\b", output, re.IGNORECASE):
         lost.append("-")
     return lost

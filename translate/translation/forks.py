@@ -1,11 +1,11 @@
-"""Searches in copies of this process, made by fork: each has its own Python interpreter, and the weights are in memory once.
+"""Searches in forked copies of this process: each has its own Python interpreter, while the weights are in memory only once.
 
-Searches in threads share one interpreter, which runs a third of the time between the operations of a small model: with processes greedy search
-was 1.8 times as fast, beam search 1.2 times (2 cores, Sapphire Rapids, bf16, batches of 64). A copy computes with one thread, since OpenMP's
-threads do not come with a fork.
+Searches in threads share one interpreter, which for a small model takes a third of the time. With processes, greedy search was 1.8 times
+as fast, beam search 1.2 times (2 cores, Sapphire Rapids, bf16, batches of 64). A copy uses one thread, since OpenMP's threads do not
+survive a fork.
 
-For programs without other threads when the copies are made, such as the commands: a lock that a thread holds then would stay locked in the copy.
-`concurrent.futures.ProcessPoolExecutor` was tried: a process that was forked after use hung, and tests of Ctrl-C and of killed copies failed.
+Only for programs without other threads at that time, such as the commands: a lock held by a thread would stay locked in the copy.
+`concurrent.futures.ProcessPoolExecutor` was tried: a process forked after use hung, and tests of Ctrl-C and of killed copies failed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ import torch
 
 from translate.device import release_memory
 
-MOST_FORKS = 16  # each takes 100 MB of memory or more; the gain of more copies was never measured
+MOST_FORKS = 16  # each takes at least 100 MB; more were never measured
 
 
 def _disown() -> None:
-    """In a process made by os.fork: without this, multiprocessing would end the copies of the first process when this one exits.
+    """In a process made by os.fork: otherwise multiprocessing would end the parent's copies when this process exits.
 
-    For processes that it starts itself, multiprocessing does the same; it has no public function for it.
+    multiprocessing does the same in the processes it starts, but has no public function for it.
     """
     getattr(multiprocessing.process, "_children", set()).clear()
 
@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def fork_count() -> int:
-    """How many copies to make in place of torch's threads; 0 where there is one thread only, or fork is not safe."""
+    """How many copies to use instead of torch's threads; 0 if there is only one thread, or fork is not safe."""
     threads = torch.get_num_threads()
     return min(threads, MOST_FORKS) if threads > 1 and sys.platform == "linux" else 0
 
@@ -51,8 +51,8 @@ def fork_count() -> int:
 class ForkPool:
     """Calls `function` in `count` copies of this process.
 
-    OSError where the system allows no more processes, or this one is a worker of multiprocessing.Pool, which may not have any. The copies end
-    when the pool is closed or collected, and when this process ends, however it ends.
+    OSError if the system allows no more processes, or this one is a worker of multiprocessing.Pool, which may not have children. The copies
+    end when the pool is closed or garbage-collected, and when this process ends, however it ends.
     """
 
     def __init__(self, function: Callable[..., Any], count: int) -> None:
@@ -72,22 +72,22 @@ class ForkPool:
             self.idle.put(pipe)
 
     def close(self) -> None:
-        """End the copies. Nothing may be running in them."""
+        """End the copies, which must be idle."""
         for pipe in self.pipes:
             pipe.close()
         for process in self.processes:
             process.join()
 
     def call(self, *arguments: Any) -> Any:
-        """What `function` returns for these arguments, or raises; at most `count` calls run at a time, each made from its own thread.
+        """Call `function` in a copy. Returns its result, or raises its exception. At most `count` calls run at a time, each from its own thread.
 
-        ChildProcessError where the copy has died.
+        ChildProcessError if the copy has died.
         """
         pipe = self.idle.get()
         try:
             pipe.send(arguments)
             answer = pipe.recv()
-        except (EOFError, OSError):  # BrokenPipeError too, which elsewhere means that the output's reader has left
+        except (EOFError, OSError):  # includes BrokenPipeError, which elsewhere means a closed output pipe
             raise ChildProcessError(
                 "a search process was killed, perhaps because memory ran out: lower --batch-tokens, or set OMP_NUM_THREADS=1"
             ) from None
@@ -102,13 +102,13 @@ class ForkPool:
 
 
 def _serve(function: Callable[..., Any], pipe: Connection, others: list[Connection]) -> None:
-    """In a copy: answer calls until the other end of `pipe` is closed, also because the process there was killed."""
-    for other in others:  # the pipe counts as open while any process holds its other end
+    """In a copy: answer calls until the other end of `pipe` is closed, perhaps because its process was killed."""
+    for other in others:  # the pipe stays open while any process holds its other end
         other.close()
-    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal reach all processes; the first one decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal reach all processes; the parent handles them
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the output's reader waits until no process can write to it
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # otherwise the reader of the output would wait for this process too
     torch.set_num_threads(1)
     while True:
         try:
@@ -125,7 +125,7 @@ def _serve(function: Callable[..., Any], pipe: Connection, others: list[Connecti
 
 
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """What `function` returns, or the exception that it raises, without its frames and what they hold in memory."""
+    """The result of `function`, or its exception without frames, which would keep memory alive."""
     try:
         return function(*arguments)
     except Exception as error:

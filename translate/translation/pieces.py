@@ -1,4 +1,4 @@
-"""Lines to pieces that fit the model, and translated pieces back to one translation for each line."""
+"""Splits lines into pieces that fit the model, and joins translated pieces into one translation per line."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Translation:
 
     source: str
     text: str
-    score: float  # of `text`: its log-probability over the length penalty, both of all pieces together
-    alternatives: list[tuple[str, float]]  # the n best with their scores, `text` first; of a line in pieces, each joins those of one rank
-    pieces: int  # how many the line was split into; 0: it is blank, and the model did not see it
-    cut: bool  # an output reached its length limit before it ended, or a piece was too long for the model
+    score: float  # of `text`: log-probability over length penalty, both over all pieces
+    alternatives: list[tuple[str, float]]  # the n best with scores, `text` first; for a split line, pieces of equal rank are joined
+    pieces: int  # number of pieces; 0 for a blank line, which the model does not see
+    cut: bool  # an output reached its length limit, or a piece was too long for the model
     number: int = 0  # of the line in the input, from 1
-    spans: tuple[tuple[int, int], ...] = ()  # where each piece begins and ends in `source`, in characters
+    spans: tuple[tuple[int, int], ...] = ()  # start and end of each piece in `source`, in characters
     tokens_in: int = 0  # of the pieces, without end marks
     tokens_out: int = 0  # of `text`, without end marks
     looped: bool = False  # a piece repeated itself (findings.is_loop) and was searched again without repeats
@@ -29,20 +29,20 @@ class Translation:
 
 @dataclass
 class Piece:
-    """What the model sees as one source."""
+    """One source for the model: a line, or part of one."""
 
     ids: list[int]  # end in EOS
     line: int  # index of its line
     place: int  # among the pieces of its line
     span: tuple[int, int]
     cut: bool
-    hypotheses: list[Hypothesis] = field(default_factory=list)  # what the search finds
+    hypotheses: list[Hypothesis] = field(default_factory=list)  # set by the search
     ranked: list[tuple[str, float]] = field(default_factory=list)  # text and score of each hypothesis
     looped: bool = False
 
 
 def split_lines(lines: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> list[Piece]:
-    """The pieces of `lines`, in order: one for a line of at most `max_tokens` tokens, end mark included; none for a blank line."""
+    """The pieces of `lines`, in order: one for a line of up to `max_tokens` tokens, including the end mark; none for a blank line."""
 
     def fits(text: str) -> bool:
         return len(tokenizer.encode_source([text])[0]) <= max_tokens
@@ -50,22 +50,22 @@ def split_lines(lines: Sequence[str], tokenizer: Tokenizer, max_tokens: int) -> 
     lines = [line.translate(ONE_LINE) for line in lines]  # each keeps its length
     pieces = []
     for number, (line, ids) in enumerate(zip(lines, tokenizer.encode_source(lines))):
-        spans, parts = [(0, len(line))], [ids]
+        spans, piece_ids = [(0, len(line))], [ids]
         if len(ids) > max_tokens:
             texts = split_line(line, fits)
-            spans, parts = find_spans(line, texts), tokenizer.encode_source(texts)
+            spans, piece_ids = find_spans(line, texts), tokenizer.encode_source(texts)
         place = 0
-        for span, part in zip(spans, parts):
-            # a blank line, and one that the tokenizer reads as nothing (a zero-width space), does not reach the model
-            if len(part) > 1 and line.strip():
-                cut = len(part) > max_tokens
-                pieces.append(Piece([*part[: max_tokens - 1], EOS] if cut else part, number, place, span, cut))
+        for span, ids in zip(spans, piece_ids):
+            # skip blank lines, and those that the tokenizer reads as empty (a zero-width space)
+            if len(ids) > 1 and line.strip():
+                cut = len(ids) > max_tokens
+                pieces.append(Piece([*ids[: max_tokens - 1], EOS] if cut else ids, number, place, span, cut))
                 place += 1
     return pieces
 
 
 def find_spans(line: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the `pieces` of `line`, in their order and without overlap, begin and end, in characters."""
+    """Start and end of the `pieces`, in order and without overlap, in `line`, in characters."""
     spans, end = [], 0
     for piece in pieces:
         begin = line.index(piece, end)
@@ -75,10 +75,10 @@ def find_spans(line: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def join_pieces(line: str, number: int, pieces: Sequence[Piece], options: FilledOptions) -> Translation:
-    """The translation of line `number` (from 1) out of its `pieces`, rank by rank; where a piece has fewer alternatives, its last one is repeated.
+    """Join the `pieces` of line `number` (from 1), rank by rank; a piece with fewer alternatives repeats its last one.
 
-    The score is that of one output as long as all pieces together. All alternatives are scored with the lengths of the first ones: with its own
-    length, one that has a longer piece could get a better score than the first.
+    The score is that of a single output as long as all pieces together. All alternatives are scored with the lengths of the first ones:
+    with its own length, one with a longer piece could score better than the first.
     """
     alternatives = [("", 0.0)] * options.n_best
     if pieces:

@@ -1,8 +1,7 @@
-"""A large corpus on several workers: `translate file --workers`, on this machine or on a Ray cluster (https://docs.ray.io); an optional extra.
+"""Translates on several workers: `translate file --workers`, on this machine or on a Ray cluster (https://docs.ray.io); an optional extra.
 
-Each worker is a Ray actor with its own `Translator`, and gets the windows of lines that one process would translate one after the other: batches
-and seeds are the same, so the output is the same, in the order of the input. When a worker dies, another one replaces it and translates its windows
-again.
+Each worker is a Ray actor with its own `Translator`, and gets the same windows of lines that a single process would translate in turn. Batches
+and seeds are the same, so the output is the same, in input order. If a worker dies, a new one translates its windows again.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from translate.translation.windows import WINDOW_LINES, windows
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-AHEAD = 4  # windows for each worker that are read and whose results are not out yet; this limits the memory
-DEATHS = 5  # workers that die over one window before that is an error
+AHEAD = 4  # windows per worker that are read but not yet output; bounds the memory
+DEATHS = 5  # give up once this many workers have died on the same window
 
 
 class Worker:
-    """What runs in a worker process. The first call loads the model, so that an error is the answer to that call."""
+    """Runs in a worker process. Loads the model on the first call, so that an error is returned by that call."""
 
     def __init__(self, threads: int, model: tuple[str, str, str, str, str]) -> None:
         """model: arguments of `Translator.load`."""
@@ -59,21 +58,21 @@ class Worker:
 class _Window:
     first: int
     lines: list[str]
-    deaths: int = 0  # of workers that were at it, or had it as their next one
+    deaths: int = 0  # of workers that were translating it, or had it queued
     results: list[Translation] | None = None
 
 
 class RayTranslator:
-    """Translates like `Translator.translate_stream`, on workers; made by `ray_translator`."""
+    """`Translator.translate_stream` on workers; created by `ray_translator`."""
 
     def __init__(self, ray: Any, start: Callable[[], Any], workers: int) -> None:
-        """start: makes a worker."""
+        """start: starts a worker."""
         self.ray, self.start = ray, start
         self.workers = [start() for _ in range(workers)]
         try:
             described = [self._get(answer) for answer in [worker.describe.remote() for worker in self.workers]]
         except ray.exceptions.RayError as error:
-            raise UserError(f"a worker died while it loaded the model (out of memory?): lower --workers ({_first_line(error)})") from None
+            raise UserError(f"a worker died while loading the model (out of memory?): lower --workers ({_first_line(error)})") from None
         self.max_tokens, self.decoding = described[0]
 
     def translate_stream(
@@ -84,38 +83,38 @@ class RayTranslator:
         done: int = 0,
         **keywords: Unpack[SearchOptions],
     ) -> Iterator[Translation]:
-        """See `Translator.translate_stream`. It reads 4 windows a worker ahead. UserError once 5 workers have died over the same window."""
+        """See `Translator.translate_stream`. Reads 4 windows per worker ahead. UserError once 5 workers have died on the same window."""
         return self._in_order(windows(lines, window, done), one_of(options, keywords).fill(self.decoding))
 
-    def _in_order(self, parts: Iterator[tuple[int, list[str]]], options: FilledOptions) -> Iterator[Translation]:
-        free = deque([*range(len(self.workers))] * 2)  # each works on one window and has the next one waiting
+    def _in_order(self, unread: Iterator[tuple[int, list[str]]], options: FilledOptions) -> Iterator[Translation]:
+        free = deque([*range(len(self.workers))] * 2)  # each translates one window and has the next one queued
         waiting: deque[_Window] = deque()
         running: dict[Any, tuple[_Window, int, Any]] = {}
-        mistake: UserError | None = None  # in the input; raised after the results of what was read before it
+        input_error: UserError | None = None  # raised after the results of the lines before it
 
-        def submit(window: _Window, place: int) -> None:
-            worker = self.workers[place]
-            running[worker.translate.remote(window.first, window.lines, options)] = window, place, worker
+        def submit(window: _Window, index: int) -> None:
+            worker = self.workers[index]
+            running[worker.translate.remote(window.first, window.lines, options)] = window, index, worker
 
         while True:
             try:
-                while free and len(waiting) < AHEAD * len(self.workers) and (part := next(parts, None)):
-                    waiting.append(_Window(*part))
+                while free and len(waiting) < AHEAD * len(self.workers) and (window_lines := next(unread, None)):
+                    waiting.append(_Window(*window_lines))
                     submit(waiting[-1], free.popleft())
             except UserError as error:
-                mistake = error
+                input_error = error
             if not waiting:
-                if mistake is not None:
-                    raise mistake
+                if input_error is not None:
+                    raise input_error
                 return
             (answer,), _ = self.ray.wait(list(running), num_returns=1)
-            window, place, worker = running.pop(answer)
+            window, index, worker = running.pop(answer)
             try:
                 window.results = self._get(answer)
-                free.append(place)
+                free.append(index)
             except self.ray.exceptions.RayError as error:
-                self._replace(place, worker, window, error)
-                submit(window, place)
+                self._replace(index, worker, window, error)
+                submit(window, index)
             while waiting and (results := waiting[0].results) is not None:
                 waiting.popleft()
                 yield from results
@@ -127,15 +126,15 @@ class RayTranslator:
         except self.ray.exceptions.RayTaskError as error:
             raise error.cause from None
 
-    def _replace(self, place: int, worker: Any, window: _Window, error: Exception) -> None:
+    def _replace(self, index: int, worker: Any, window: _Window, error: Exception) -> None:
         window.deaths += 1
         if window.deaths == DEATHS:
             lines = f"lines {window.first + 1:,} to {window.first + len(window.lines):,}"
-            raise UserError(f"{DEATHS} workers died over {lines}, perhaps because memory ran out: lower --batch-tokens ({_first_line(error)})")
-        if self.workers[place] is worker:  # otherwise it was replaced already, for its other window
-            print("translate: a worker died: another one replaces it and translates its lines again", file=sys.stderr)
+            raise UserError(f"{DEATHS} workers died on {lines}, perhaps because memory ran out: lower --batch-tokens ({_first_line(error)})")
+        if self.workers[index] is worker:  # otherwise it was already replaced, because of its other window
+            print("translate: a worker died: starting another one, which translates its lines again", file=sys.stderr)
             self.ray.kill(worker)
-            self.workers[place] = self.start()
+            self.workers[index] = self.start()
 
 
 @contextlib.contextmanager
@@ -149,10 +148,10 @@ def ray_translator(
 ) -> Iterator[RayTranslator]:
     """`workers` processes with a translator each, which end with the block. The arguments after `workers` are those of `Translator.load`.
 
-    They run in the Ray that this process has initialised; or in the cluster that RAY_ADDRESS names, whose machines must find the package and
-    `folder` in the same place; or in a new Ray on this machine. They share the CPUs; with GPUs, unless device is cpu, each takes one.
-    UserError as from `Translator.load`, where ray is not installed, or where there are fewer CPUs or GPUs than workers; ConnectionError where no
-    cluster answers.
+    They run in the Ray instance that this process has initialised, or in the cluster at RAY_ADDRESS, whose machines need the package and
+    `folder` at the same path, or in a new instance on this machine. They share the CPUs; each takes one GPU, if any, unless device is cpu.
+    UserError as from `Translator.load`, if ray is not installed, or with fewer CPUs or GPUs than workers; ConnectionError if no cluster
+    answers.
     """
     if workers < 1:
         raise UserError(f"workers is {workers}: it must be at least 1")
@@ -182,7 +181,7 @@ def ray_translator(
 
 @contextlib.contextmanager
 def _same_handler(number: int) -> Iterator[None]:
-    """Keep the signal's handler: Ray installs its own, which exits with another code."""
+    """Restore the signal handler after the block: Ray installs its own, which exits with a different code."""
     handler = signal.getsignal(number)
     yield
     if handler is not None and threading.current_thread() is threading.main_thread():
@@ -190,19 +189,19 @@ def _same_handler(number: int) -> Iterator[None]:
 
 
 def _share(nodes: list[dict[str, float]], workers: int, device: str) -> tuple[int, int]:
-    """CPUs and GPUs of each worker, the same for all: as many CPUs as the machines allow."""
+    """CPUs and GPUs per worker, the same for all: as many CPUs as possible."""
     gpus = sum(int(node.get("GPU", 0)) for node in nodes) if device != "cpu" else 0
     if 0 < gpus < workers:
         raise UserError(f"{workers} workers, but Ray has {gpus} GPUs and each takes one: lower --workers, or choose --device cpu")
     cpus = [int(node.get("CPU", 0)) for node in nodes]
-    for each in range(max(cpus), 0, -1):
-        if sum(some // each for some in cpus) >= workers:
-            return each, int(gpus > 0)
+    for share in range(max(cpus), 0, -1):
+        if sum(count // share for count in cpus) >= workers:
+            return share, int(gpus > 0)
     raise UserError(f"{workers} workers, but Ray has {sum(cpus)} CPUs: lower --workers")
 
 
 def _package() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # without it Ray sends usage statistics
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # by default Ray sends usage statistics
     try:
         import ray
     except ImportError:

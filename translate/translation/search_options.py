@@ -1,4 +1,4 @@
-"""The keyword arguments of `Translator.translate` that say how to search, for type checkers and as `Options`."""
+"""The search options among the keyword arguments of `Translator.translate`: their types, and their conversion to `Options`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = [field.name for field in dataclasses.fields(Options)]
 
 
 class SearchOptions(TypedDict, total=False):
-    """See `decoding.Options`, which has the same names, for the values; None stands for the recipe's."""
+    """Names and values as in `decoding.Options`; None means the recipe's value."""
 
     beam: int | None
     length_penalty: float | None
@@ -27,29 +27,29 @@ class SearchOptions(TypedDict, total=False):
     seed: int
 
 
-def to_options(given: Mapping[str, Any]) -> Options:
-    """TypeError for a name that is unknown, as for any keyword argument; `Options.fill` checks the values."""
-    for name in given:
+def to_options(keywords: Mapping[str, Any]) -> Options:
+    """TypeError for an unknown name, as for any keyword argument; `Options.fill` checks the values."""
+    for name in keywords:
         if name not in NAMES:
-            raise TypeError(f"unknown option {name!r}: {suggestion(name, NAMES) or 'known are ' + ', '.join(NAMES)}")
-    return Options(**given)
+            raise TypeError(f"unknown option {name!r}: {suggestion(name, NAMES) or 'choose from ' + ', '.join(NAMES)}")
+    return Options(**keywords)
 
 
 def one_of(options: Options | None, keywords: SearchOptions) -> Options:
-    """The options that a caller gave in one of the two ways."""
+    """The options, given either as `Options` or as keyword arguments."""
     if options is None:
         return to_options(keywords)
     if keywords:
-        raise TypeError(f"options and {', '.join(keywords)} are given: put all of them in one of the two")
+        raise TypeError(f"options and {', '.join(keywords)} are both given: use one or the other")
     return options
 
 
 def check_effects(options: Options, scores: bool) -> None:
-    """UserError for an option that changes nothing in the result; scores: whether it shows scores and alternatives."""
+    """UserError for an option without effect on the result. scores: whether scores and alternatives are returned."""
     if scores:
         return
     if options.n_best != 1:
         raise UserError(f"n_best is {short_repr(options.n_best)}, but only scores=True returns alternatives: add it, or leave n_best out")
     if options.length_penalty is not None and (options.sample or options.beam == 1):
         why = "sampling" if options.sample else "beam 1"
-        raise UserError(f"length_penalty has no effect with {why} where no score is shown: leave it out, or add scores=True")
+        raise UserError(f"length_penalty has no effect with {why} unless scores are returned: leave it out, or add scores=True")

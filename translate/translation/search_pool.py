@@ -1,7 +1,7 @@
-"""Who runs the searches of many batches: this thread, threads of this process, or copies of it (forks.py).
+"""Runs the searches of many batches: in this thread, in other threads, or in forked copies of the process (forks.py).
 
-A batch is a list of indices here; what they stand for is the caller's. A process that was forked off has none of the threads of the one that
-loaded the model: it starts its own and searches in these alone (`threads.is_forked`).
+A batch is a list of indices, whose meaning is up to the caller. A forked process has none of the threads of the one that loaded the model:
+it starts its own, and searches only in these (`threads.is_forked`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _lock = threading.Lock()
 
 
 def _new_lock() -> None:
-    """In a forked process: the thread that held the old one may be gone."""
+    """In a forked process: the thread that held the old lock may not exist."""
     global _lock
     _lock = threading.Lock()
 
@@ -33,10 +33,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class SearchPool:
-    """Runs the searches of one engine, several at once. Threads and copies start when first needed."""
+    """Runs the searches of an engine, several at once. Threads and copies are started when first needed."""
 
     def __init__(self, engine: Engine, fork: bool = False) -> None:
-        """fork: let copies of this process search, if the engine works in them."""
+        """fork: search in copies of this process, if the engine supports it."""
         self._engine: Engine | None = engine
         self.forks = fork_count() if fork and engine.forkable else 0
         self.origin = os.getpid()
@@ -50,14 +50,14 @@ class SearchPool:
         return self._engine
 
     def run(self, work: Work, batches: list[list[int]]) -> list[int]:
-        """`work` on each of `batches`, in halves where memory runs out; which batches run together makes no difference to any of them.
+        """Run `work` on each of `batches`, halving those that run out of memory; results don't depend on which batches run together.
 
-        Returns the indices for which there is too little memory even when nothing else runs.
+        Returns the indices that do not fit in memory even when nothing else runs.
         """
         engine = self.engine
         if os.getpid() != self.origin and not engine.forkable:
             raise UserError(
-                f"this process was forked off after the model was loaded on {engine.machine['device']}, where it does not work in the new process: "
+                f"this process was forked after the model was loaded on {engine.machine['device']}, where it does not work in the new process: "
                 "load it in each process (gunicorn: without --preload), or start processes by spawn"
             )
         if not is_forked() and (len(batches) < 2 or max(engine.at_once, self.forks) == 1):
@@ -65,17 +65,17 @@ class SearchPool:
         workers = self._started(engine)
         running = [workers.threads.submit(_in_halves, work, batch, workers.search) for batch in batches]
         try:
-            left = [index for one in running for index in one.result()]
+            left = [index for future in running for index in future.result()]
             return [index for index in left if not workers.threads.submit(_fits, work, [index], workers.search).result()]
         except ChildProcessError:
-            self._workers = None  # the other copies end; the next call makes new ones
+            self._workers = None  # ends the other copies; the next call starts new ones
             raise
         finally:
-            for one in running:  # after an error, or Ctrl-C, no other one begins
-                one.cancel()
+            for future in running:  # after an error or Ctrl-C, start no more
+                future.cancel()
 
     def close(self) -> None:
-        """End the threads and copies, once their searches are done, and give back the engine's memory. `run` then raises UserError."""
+        """End the threads and copies once their searches are done, and free the engine's memory. Afterwards `run` raises UserError."""
         with _lock:
             workers, self._workers, self._engine = self._workers, None, None
         if workers and workers.process == os.getpid():
@@ -85,7 +85,7 @@ class SearchPool:
         release_memory()
 
     def _started(self, engine: Engine) -> _Workers:
-        """The workers of this process, made by the thread that comes first."""
+        """The workers of this process, started by the first thread that needs them."""
         with _lock:
             if self._workers is None or self._workers.process != os.getpid():
                 self._workers = _Workers(engine, self.forks)
@@ -93,7 +93,7 @@ class SearchPool:
 
 
 class _Workers:
-    """The threads that run the searches of a process, or wait for its copies to run them."""
+    """The threads of a process that run its searches, or wait for copies that do."""
 
     def __init__(self, engine: Engine, forks: int) -> None:
         self.process = os.getpid()
@@ -102,7 +102,7 @@ class _Workers:
         if forks:
             try:
                 self.copies = ForkPool(engine.search, forks)
-            except OSError:  # no more processes for this user or container; or this process may not have any
+            except OSError:  # process limit reached, or this process may not have children
                 pass
         if self.copies:
             self.search = self.copies.call
@@ -112,21 +112,21 @@ class _Workers:
 
 
 def _in_halves(work: Work, batch: list[int], search: Search) -> list[int]:
-    """`work` on `batch`, in halves where memory runs out, and so on. Returns the indices that do not fit even alone."""
+    """Run `work` on `batch`, halving it again and again if memory runs out. Returns the indices that do not fit even alone."""
     waiting, left = [batch], []
     while waiting:
-        part = waiting.pop()
-        if _fits(work, part, search):
+        batch = waiting.pop()
+        if _fits(work, batch, search):
             continue
-        if len(part) == 1:
-            left += part
+        if len(batch) == 1:
+            left += batch
         else:
-            waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+            waiting += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
     return left
 
 
 def _fits(work: Work, batch: list[int], search: Search) -> bool:
-    """`work` on `batch`; False where memory ran out. On return nothing refers to the memory of the failed search."""
+    """Run `work` on `batch`; False if memory ran out, with the memory of the failed search released."""
     try:
         work(batch, search)
     except (MemoryError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The search on the toolkit's own model: a batch of ids in, hypotheses out. Sits above model/ and decoding/, below translator.py."""
+"""Search with the toolkit's own model: a batch of ids in, hypotheses out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BANNED = (PAD, BOS, UNK)
 
 
 class TorchEngine:
-    """On a CPU the products run in the precision that the model is packed in (see kernels/packed.py), on CUDA under autocast to `precision`."""
+    """On a CPU, products run in the precision in which the model was packed (kernels/packed.py); on CUDA, under autocast to `precision`."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class TorchEngine:
         precision: torch.dtype = torch.float32,
         single: Transformer | PackedTransformer | None = None,
     ) -> None:
-        """single: the model for a batch of one sentence, where that is another."""
+        """single: a different model for batches of one sentence."""
         model.eval()  # no dropout
         self.model, self.single, self.device, self.precision = model, single or model, device, precision
         self.max_tokens = model.config.max_tokens
@@ -38,13 +38,13 @@ class TorchEngine:
 
     @classmethod
     def owning(cls, model: Transformer, device: torch.device, precision: torch.dtype, single: torch.dtype | None = None) -> TorchEngine:
-        """With `model` made ready for inference: it can't be trained any more. `single`: precision for a batch of one sentence, if another."""
+        """Prepares `model` for inference; it can no longer be trained. single: precision for batches of one sentence, if different."""
         if device.type == "cpu":
             keep_freed_memory()
         copy = None if single in (None, precision) else for_search(deepcopy(model), device, single)
         return cls(for_search(model, device, precision), device, precision, copy)
 
-    @torch.no_grad()  # not inference mode, in which autocast would convert the weights anew at every step
+    @torch.no_grad()  # in inference mode autocast would convert the weights again at every step
     def search(
         self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0
     ) -> list[list[Hypothesis]]:
@@ -61,10 +61,10 @@ class TorchEngine:
         return beam_search(model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED, no_repeat)
 
     def _sample(self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int]) -> list[list[Hypothesis]]:
-        """Each source takes `n_best` rows, a seed for each."""
+        """Each source takes `n_best` rows, each with its own seed."""
         n, model = options.n_best, self.single if len(sources) == 1 else self.model
         state = model.start(model.encode(pad([ids for ids in sources for _ in range(n)]).to(self.device)))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
-        found = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
-        return [[hypothesis for row in found[first : first + n] for hypothesis in row] for first in range(0, len(found), n)]
+        samples = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
+        return [[hypothesis for row in samples[first : first + n] for hypothesis in row] for first in range(0, len(samples), n)]

@@ -1,6 +1,6 @@
-"""Lines to translations: cut what is too long, batch by length, search, restore the order. Training validates through it too.
+"""Lines to translations: split long lines, batch by length, search, restore the order. Also used for validation.
 
-Whatever the batches, a line is translated as if it stood alone, up to rounding.
+A translation does not depend on the batch that the line is in, up to rounding.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from translate.values import short_repr
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # typing has it from Python 3.11 on
 
-NO_REPEAT = 3  # where a loop is searched again, no n-gram of this many tokens may come twice
+NO_REPEAT = 3  # after a loop, search again without repeating n-grams of this length
 
 Progress = bool | Callable[[int, int], object] | None
 
 
 class Translator:
-    """A model with its tokenizer, ready to translate. `load` makes one; training makes one of its parts.
+    """A model with its tokenizer, ready to translate. Use `load`; training constructs one from its parts.
 
-    Any number of threads may use it. As a context manager it is closed when the block ends.
+    Thread-safe. As a context manager it is closed when the block ends.
     """
 
     def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig, fork: bool = False) -> None:
@@ -65,14 +65,14 @@ class Translator:
         Args:
             folder: for engine ctranslate2 also one that `translate export` wrote.
             device: auto, cpu, cuda or cuda:N.
-            precision: auto, fp32, bf16 or fp16; for engine torch.
+            precision: auto, fp32, bf16 or fp16; only for engine torch.
             engine: torch or ctranslate2.
-            compute_type: for engine ctranslate2, such as int8; `default` is the type that the weights were exported with.
-            fork: search in copies of this process, if the engine is torch on a CPU: faster than threads, but only for programs that have no
-                threads of their own.
+            compute_type: only for engine ctranslate2, such as int8; `default` is the type of the exported weights.
+            fork: search in copies of this process, with engine torch on a CPU: faster than threads, but only safe in programs without
+                other threads.
 
         Raises:
-            UserError: for a folder that is not a model, damaged files, an unknown engine, and a device or type that this machine lacks.
+            UserError: for a folder that is not a model, damaged files, an unknown engine, or an unavailable device or type.
         """
         folder = expand_path(folder)
         translator = cls(*load_engine(folder, device, precision, engine, compute_type), fork)
@@ -81,7 +81,7 @@ class Translator:
 
     @property
     def engine(self) -> Engine:
-        """What runs the model. UserError once the translator is closed."""
+        """The engine that runs the model. UserError once the translator is closed."""
         return self.pool.engine
 
     def close(self) -> None:
@@ -95,9 +95,9 @@ class Translator:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A pickle, or a copy, loads the model again from the same folder."""
+        """Unpickling and copying load the model again from the same folder."""
         if self.loaded is None:
-            raise TypeError("a Translator that was made of its parts can't be pickled or copied: use Translator.load in each process")
+            raise TypeError("a Translator made without Translator.load can't be pickled or copied: use Translator.load in each process")
         return type(self).load, self.loaded
 
     # A str is an Iterable[str] too, hence the overlap of the overloads.
@@ -120,29 +120,28 @@ class Translator:
     def translate(
         self, lines: str | Iterable[str], *, scores: bool = False, progress: Progress = None, **options: Unpack[SearchOptions]
     ) -> str | Translation | list[str] | list[Translation]:
-        """Translate `lines`, or one line; what is not set is searched as the recipe says.
+        """Translate `lines`, or one line. Search options default to those of the recipe.
 
         Args:
-            lines: a str, which gives one result; or any iterable of str, which gives a list with a result for each, in order. A blank line
-                gives "".
-            scores: return `Translation` objects, with scores and alternatives, in place of str.
-            progress: True shows a bar on stderr; a function is called with the number of lines done and of all lines.
-            beam: hypotheses kept open for a line, 1 to 1,000; 1 is greedy search.
+            lines: a str, for one result; or any iterable of str, for a list of results in the same order. A blank line gives "".
+            scores: return `Translation` objects, with scores and alternatives, instead of str.
+            progress: True shows a bar on stderr; a function is called with the number of lines done and in total.
+            beam: hypotheses kept per line, 1 to 1,000; 1 is greedy search.
             length_penalty: alpha of Wu et al. 2016, equation 14, 0 to 3.
-            batch_tokens: source tokens a batch, padding included, each counted `beam` times.
-            n_best: alternatives of a line, at most `beam`; or the number of samples. Needs scores=True.
-            sample: draw from the model's distribution in place of searching.
-            temperature, top_k, top_p, seed: how to draw.
+            batch_tokens: source tokens per batch, including padding, each counted `beam` times.
+            n_best: alternatives per line, at most `beam`; or the number of samples. Needs scores=True.
+            sample: sample from the model's distribution instead of searching.
+            temperature, top_k, top_p, seed: how to sample.
 
         Raises:
-            UserError: for an element that is not text, before any is translated; for an option out of its bounds, or one that has no effect.
+            UserError: for an element that is not text, before translating any; for an option out of range or without effect.
             TypeError: for an unknown option.
         """
         chosen = to_options(options)
         check_effects(chosen, scores)
-        given = list(texts([lines] if isinstance(lines, str) else lines))
-        found = list(_with_progress(self.translate_stream(given, chosen), len(given), progress))
-        results: list[Translation] | list[str] = found if scores else [result.text for result in found]
+        inputs = list(texts([lines] if isinstance(lines, str) else lines))
+        translations = list(_with_progress(self.translate_stream(inputs, chosen), len(inputs), progress))
+        results: list[Translation] | list[str] = translations if scores else [translation.text for translation in translations]
         return results[0] if isinstance(lines, str) else results
 
     def translate_stream(
@@ -153,25 +152,24 @@ class Translator:
         done: int = 0,
         **keywords: Unpack[SearchOptions],
     ) -> Iterator[Translation]:
-        """One `Translation` per line, in order, reading at most `window` lines ahead: memory stays the same for an endless input.
+        """One `Translation` per line, in order, reading at most `window` lines ahead, so memory stays bounded for endless input.
 
         Args:
             lines: any iterable of str.
-            options: in place of `keywords`, which are those of `translate`.
+            options: instead of `keywords`, which are those of `translate`.
             window: lines to read ahead.
-            done: leave out the windows that lie within the first `done` lines; the others have the same batches, and so the same results, as
-                without it.
+            done: skip windows that are entirely within the first `done` lines; the others have the same batches, and so the same results.
 
         Raises:
-            UserError: for an element that is not text, after the results of the lines before it; for a wrong option, at once.
+            UserError: for an element that is not text, after the results of the lines before it; for a bad option, at once.
             TypeError: for an unknown option.
         """
         filled = one_of(options, keywords).fill(self.decoding)
-        parts = windows(lines, window, done)
-        return (result for first, part in parts for result in self.translate_window(part, first, filled))
+        ahead = windows(lines, window, done)
+        return (result for first, window_lines in ahead for result in self.translate_window(window_lines, first, filled))
 
     def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
-        """Translate `lines` at once; they are those from number `first` on (from 0) of the whole input."""
+        """Translate `lines` together. first: number of the first one in the whole input, from 0."""
         lines = list(texts(lines, first))
         pieces = split_lines(lines, self.tokenizer, self.max_tokens)
         self._search(pieces, first, options)
@@ -188,15 +186,15 @@ class Translator:
         return [join_pieces(line, number, own, options) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
 
     def _search(self, pieces: list[Piece], first: int, options: FilledOptions, no_repeat: int = 0) -> None:
-        """Set the hypotheses of `pieces`. Each sample has its own seed."""
+        """Set `hypotheses` of the `pieces`. Each sample has its own seed."""
         ranks = range(options.n_best if options.sample else 0)
 
         def search_batch(indices: list[int], search: Search) -> None:
             batch = [pieces[index] for index in indices]
             sources = [piece.ids for piece in batch]
             seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-            found = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
-            for piece, hypotheses in zip(batch, found):
+            results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
+            for piece, hypotheses in zip(batch, results):
                 piece.hypotheses = hypotheses
 
         batches = length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam)
@@ -209,18 +207,18 @@ class Translator:
             )
 
     def limit(self, tokens: int) -> int:
-        """The most tokens of an output, end mark included, for a source of `tokens`."""
+        """The most output tokens, including the end mark, for a source of `tokens`."""
         ratio = int(min(self.decoding.max_ratio * tokens, self.max_tokens))  # the product may be infinite
         return max(1, min(ratio + self.decoding.max_extra, self.max_tokens))
 
 
 def piece_seed(seed: int, line: int, place: int, rank: int) -> int:
-    """The seed of a sample: it depends on the piece's place in the input and not on its batch, and is different for each."""
+    """The seed of a sample: different for each, and dependent on the piece's place in the input, not on its batch."""
     return sentence_seed(sentence_seed(sentence_seed(seed, line), place), rank)
 
 
 def _with_progress(results: Iterator[Translation], total: int, progress: Progress) -> Iterator[Translation]:
-    """`results`, and how many there were so far: shown, or told to a function."""
+    """Pass on `results`, showing a progress bar or calling a function with the count so far."""
     if progress is True:
         from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""The caller's lines: each one checked to be text, and read ahead in windows, so that lines of similar length can share a batch."""
+"""Checks that the caller's lines are text, and reads them in windows, so that lines of similar length can share a batch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from translate.errors import UserError
 from translate.values import short_repr
 
 WINDOW_LINES = 2048  # read ahead
-WINDOW_CHARACTERS = 1_000_000  # fewer lines, if they are long
-FIRST_WINDOW = 128  # lines, so that the first output comes soon; each further window is twice as large
+WINDOW_CHARACTERS = 1_000_000  # a window of long lines ends here
+FIRST_WINDOW = 128  # lines, for early output; each window is twice as large as the one before
 
 
 def texts(lines: Iterable[str], first: int = 0, name: str = "lines") -> Iterator[str]:
-    """`lines` as plain str; the first is number `first` (from 0) of the input. name: what a message calls them.
+    """`lines` as plain str. first: number of the first one in the input, from 0. name: used in messages.
 
-    UserError at once where `lines` is not a sequence of lines, such as one string or a table; for an element that is not text, when it is reached.
+    UserError at once if `lines` is not a sequence of lines, such as a single string or a table; for an element that is not text, when reached.
     """
     if isinstance(lines, (str, bytes, bytearray)):
         raise UserError(f"{name} is one string, {_quoted(lines)}: give a list of lines, such as [line]")
-    if isinstance(lines, Mapping) or getattr(lines, "ndim", 1) != 1:  # iterating would give its keys, or the names of its columns
+    if isinstance(lines, Mapping) or getattr(lines, "ndim", 1) != 1:  # iterating would give keys or column names
         raise UserError(f"{name} is of type {type(lines).__name__}: give a list of lines, or one column of text")
     try:
         elements = iter(lines)
@@ -34,33 +34,33 @@ def texts(lines: Iterable[str], first: int = 0, name: str = "lines") -> Iterator
 def _text(element: Any, name: str) -> str:
     if not isinstance(element, str):
         hint = "; decode bytes first" if isinstance(element, (bytes, bytearray)) else ""
-        raise UserError(f"{name} is {_quoted(element)}: text is needed{hint}")
+        raise UserError(f"{name} is {_quoted(element)}: it must be text{hint}")
     try:
         element.encode()
     except UnicodeEncodeError as error:
         code, place = ord(element[error.start]), error.start + 1
         raise UserError(f"{name} has a lone surrogate, U+{code:04X}, at character {place}: not valid Unicode; decode the text again") from None
-    return str.__str__(element)  # the text of a subclass too, such as numpy's
+    return str.__str__(element)  # also for subclasses, such as numpy's
 
 
 def _quoted(value: Any) -> str:
-    return " ".join(short_repr(value).split())  # arrays and tables are shown on several lines
+    return " ".join(short_repr(value).split())  # the repr of arrays and tables has several lines
 
 
 def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
-    """Each window: the number of its first line (from 0) and its lines; without those that lie within the first `done` lines.
+    """The number of the first line (from 0) and the lines of each window, except windows within the first `done` lines.
 
-    UserError as from `texts`. One that is raised while lines are read, here or in the caller's iterator, comes after the lines before it.
+    UserError as from `texts`. If raised while reading lines, also by the caller's iterator, it comes after the lines before it.
     """
     if not isinstance(window, Integral) or isinstance(window, bool) or window < 1:
-        raise UserError(f"window is {_quoted(window)}: it must be at least 1, a whole number")
+        raise UserError(f"window is {_quoted(window)}: it must be a whole number, at least 1")
     return _windows(texts(lines), window, done)
 
 
 def _windows(lines: Iterator[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
     first, size = 0, min(window, FIRST_WINDOW)
-    mistake: UserError | None = None
-    while mistake is None:
+    input_error: UserError | None = None
+    while input_error is None:
         ahead: list[str] = []
         characters = 0
         try:
@@ -68,12 +68,12 @@ def _windows(lines: Iterator[str], window: int, done: int) -> Iterator[tuple[int
                 ahead.append(line)
                 characters += len(line)
         except UserError as error:
-            mistake = error
+            input_error = error
         if not ahead:
             break
         if first + len(ahead) > done:
             yield first, ahead
         first += len(ahead)
         size = min(window, 2 * size)
-    if mistake is not None:
-        raise mistake
+    if input_error is not None:
+        raise input_error
