@@ -243,6 +243,7 @@ def test_an_impossible_configuration_is_refused_before_anything_is_written(tmp_p
     ("damage", "message"),
     [
         (lambda run: (run / "config.yaml").unlink(), "is not a model"),
+        (shutil.rmtree, "does not exist"),
         (lambda run: (run / "config.yaml").write_text("a: [1"), "not readable as YAML"),
         (lambda run: (run / "config.yaml").write_text("learning: true"), "no `format` entry"),
         (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 2", "format: 9")), "has format 9"),
