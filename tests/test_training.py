@@ -98,6 +98,7 @@ def test_the_model_card_names_the_data_sets_of_the_hub():
     head, card = model_card("x", config, report).removeprefix("---\n").split("\n---\n", 1)
     assert yaml.safe_load(head)["datasets"] == ["bentrevett/multi30k"] and yaml.safe_load(head)["language"][0] == "no"
     assert "3 pairs were read and 2 kept (left out: 1 blank)" in card and "Development set" not in card
+    assert "1.0 minutes on cuda in bf16: 2 processes, 1 thread each" in card
     assert "datasets" not in model_card("x", load_recipe("multi30k_de_en", "data.folder=here"), report)
 
 
