@@ -201,6 +201,8 @@ def test_evaluating_does_what_the_command_does(trained_in_a_thread, command, cap
         ({"metrics": ["chrf"], "tokenize": "13a"}, "^tokenize has no effect"),
         ({"test": ["a.de"]}, "^test is a.de alone"),
         ({"beam": 0}, "^beam is 0"),
+        ({"test": "a.de"}, "^test is one string, 'a.de': give a list of files"),
+        ({"testset": "wmt14"}, "^testset is one string, 'wmt14': give a list of names"),
         ({"testset": ["wmt1"]}, "^unknown test set 'wmt1'"),
         ({"tokenize": "14a"}, "^unknown tokenizer '14a'"),
     ],

@@ -98,6 +98,7 @@ def test_the_model_card_names_the_data_sets_of_the_hub():
     head, card = model_card("x", config, report).removeprefix("---\n").split("\n---\n", 1)
     assert yaml.safe_load(head)["datasets"] == ["bentrevett/multi30k"] and yaml.safe_load(head)["language"][0] == "no"
     assert "3 pairs were read and 2 kept (left out: 1 blank)" in card and "Development set" not in card
+    assert "1.0 minutes on cuda in bf16: 2 processes, 1 thread each" in card
     assert "datasets" not in model_card("x", load_recipe("multi30k_de_en", "data.folder=here"), report)
 
 
@@ -243,6 +244,7 @@ def test_an_impossible_configuration_is_refused_before_anything_is_written(tmp_p
     ("damage", "message"),
     [
         (lambda run: (run / "config.yaml").unlink(), "is not a model"),
+        (shutil.rmtree, "does not exist"),
         (lambda run: (run / "config.yaml").write_text("a: [1"), "not readable as YAML"),
         (lambda run: (run / "config.yaml").write_text("learning: true"), "no `format` entry"),
         (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 2", "format: 9")), "has format 9"),

@@ -103,6 +103,9 @@ def evaluate(
     _check_effects(metrics, tokenize, lowercase)
     if metrics is not None:
         check_settings(metrics, BOOTSTRAP, randomise=False)
+    for name, values in (("test", test), ("testset", testset)):
+        if isinstance(values, str):
+            raise UserError(f"{name} is one string, {values!r}: give a list of {'files' if name == 'test' else 'names'}")
     if len(test) == 1:
         raise UserError(f"test has only {test[0]}: it takes a source and one or more references")
     folder, test = model_folder(expand_path(model)), [expand_path(path) for path in test]

@@ -83,6 +83,8 @@ class ModelFolder:
         origin = path / CONFIG
         if path.is_file():
             raise UserError(f"{path} is a file: give the run folder that `translate train` wrote")
+        if not path.exists():
+            raise UserError(f"{path} does not exist: give the run folder that `translate train` wrote")
         if not origin.exists() and not origin.is_symlink():
             raise UserError(f"{path} is not a model: it has no {CONFIG}; give the run folder that `translate train` wrote")
         content = read_bytes(path, CONFIG, CONFIG_SIZE)

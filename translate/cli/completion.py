@@ -16,7 +16,7 @@ from translate.compose.recipe_files import GROUPS, SUFFIXES, choices
 from translate.config import Config
 from translate.values import flatten
 
-HELP = "print the code that makes tab completion work in bash, zsh or fish"
+HELP = "Print the code that makes tab completion work in bash, zsh or fish."
 SHELLS = ("bash", "zsh", "fish")
 EXAMPLES = """\
 examples:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HELP", "add_arguments", "compose", "run"]
 
-HELP = "train a model from a recipe"
+HELP = "Train a model from a recipe."
 
 USAGE = """\
 usage: translate train recipe=NAME [GROUP=CHOICE ...] [KEY=VALUE ...]

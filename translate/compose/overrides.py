@@ -75,7 +75,8 @@ def parse(word: str, command_line: CommandLine, many: bool) -> Any:
         override = OverridesParser.create().parse_override(word)
     except HydraException:
         if not equals and not word.startswith("~"):
-            raise UserError(f"{word!r} is not KEY=VALUE: write {word}=VALUE") from None
+            known = word in choices("recipe", words.user_folder) or word.endswith(SUFFIXES)
+            raise UserError(f"{word!r} is not KEY=VALUE: write {f'recipe={word}' if known else f'{word}=VALUE'}") from None
         hint = f"\"{key}='{value}'\"" if "'" not in value else "\"KEY='VALUE'\""
         raise UserError(f"{word!r} can't be read as KEY=VALUE: put a value with special characters in quotes, {hint}") from None
     check_override(word, override, command_line, many)

@@ -40,7 +40,7 @@ FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files o
 - optimizer: Adam, schedule {schedule}, rate {rate:g}, {warmup:,} steps of warm-up, label smoothing {label_smoothing:g}, R-Drop {r_drop:g}
 - {steps:,} steps of up to {batch_tokens:,} target tokens, {target_tokens:,} tokens in all, seed {seed}
 - weights {weights}
-- {minutes:.1f} minutes on {device} in {precision}: {processes} process(es) of {threads} threads
+- {minutes:.1f} minutes on {device} in {precision}: {machine}
 - {versions}
 
 ## Scores
@@ -64,7 +64,7 @@ def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
     data, (source, target) = config.data, (config.data.source_language, config.data.target_language)
     hub = sorted({corpus.path for corpus in data.train if corpus.kind == "hub" and not (data.folder and corpus.files)})
     metadata = {"language": [source, target], "pipeline_tag": "translation", "library_name": "translate-nmt", **({"datasets": hub} if hub else {})}
-    sets = [("training", data.train), ("development", data.validation), *((f"test {test}", [corpus]) for test, corpus in data.test.items())]
+    sets = [("training", data.train), ("development", data.validation), *((f"test set {test}", [corpus]) for test, corpus in data.test.items())]
     counts, model = report["data"], config.model
     left_out = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in counts["left_out"].items() if count)
     return TEXT.format(
@@ -75,9 +75,16 @@ def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
         **{key: getattr(config.tokenizer, key) for key in ("kind", "vocabulary")},
         **{key: getattr(config.optim, key) for key in ("schedule", "rate", "warmup", "label_smoothing", "r_drop")},
         batch_tokens=config.training.batch_tokens * config.training.accumulate, seed=config.training.seed, minutes=report["seconds"] / 60,
-        **{key: report[key] for key in ("parameters", "steps", "target_tokens", "weights", "device", "precision", "processes", "threads")},
+        **{key: report[key] for key in ("parameters", "steps", "target_tokens", "weights", "device", "precision")},
+        machine=describe_machine(report["processes"], report["threads"]),
         versions=", ".join(f"{package} {version}" for package, version in report["versions"].items()), scores="\n".join(scores(report)).strip(),
     )  # fmt: skip
+
+
+def describe_machine(processes: int, threads: int) -> str:
+    """threads: of each process."""
+    each = f"{threads} thread{'s' if threads > 1 else ''}"
+    return f"1 process, {each}" if processes == 1 else f"{processes} processes, {each} each"
 
 
 def describe(corpora: Sequence[CorpusConfig], local: bool) -> str:

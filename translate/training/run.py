@@ -226,7 +226,7 @@ class Run:
             return
         progress.lowest_loss = min(progress.lowest_loss, loss)
         self.meter.reset()
-        best = f", {best}" if (best := self.validation.best(progress)) else ""
+        best = f", best {best}" if (best := self.validation.best(progress)) else ""
         self.log.progress(used, f"step {progress.step:,}, loss {loss:.3f}{best}, {speed:,.0f} tokens/s")
         values = {"loss": loss, "gradient_norm": norm, "rate": rate, "tokens_per_second": speed, "epoch": progress.epoch, "seconds": self.seconds}
         self.log.record(progress.step, **values)
