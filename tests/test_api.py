@@ -199,7 +199,7 @@ def test_evaluating_does_what_the_command_does(trained_in_a_thread, command, cap
         ({"metrics": "bleu"}, "^metrics is one string, 'bleu': give a list of names"),
         ({"metrics": ["ter"], "lowercase": True}, "^lowercase has no effect"),
         ({"metrics": ["chrf"], "tokenize": "13a"}, "^tokenize has no effect"),
-        ({"test": ["a.de"]}, "^test is a.de alone"),
+        ({"test": ["a.de"]}, "^test has only a.de"),
         ({"beam": 0}, "^beam is 0"),
         ({"test": "a.de"}, "^test is one string, 'a.de': give a list of files"),
         ({"testset": "wmt14"}, "^testset is one string, 'wmt14': give a list of names"),

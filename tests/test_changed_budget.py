@@ -34,7 +34,7 @@ def test_a_larger_budget_extends_a_finished_run(whole, tmp_path, corpus_folder, 
         with pytest.raises(Killed):
             train(config)
     assert "resumed at step 60" in said(run)
-    assert "the budget was 60 steps and is 80 steps now, of which 75% are used up; the linear schedule goes on" in said(run)
+    assert "the budget was 60 steps and is 80 steps now, of which 75% are used up; the linear schedule continues" in said(run)
     assert json.loads((run / "report.json").read_text())["steps"] == 60
     assert train(config)  # not taken for finished because the old report is there
     report = json.loads((run / "report.json").read_text())

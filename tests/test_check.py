@@ -247,7 +247,7 @@ def test_a_sound_recipe_passes_and_says_what_training_will_be_like(tmp_path, cap
         (["tokenizer.vocabulary=3000"], "warning", "vocabulary", "lower tokenizer.vocabulary"),
         (["data.filters.max_tokens=12"], "warning", "lengths", "raise data.filters.max_tokens"),
         (["data.filters.max_tokens=1"], "error", "filters", "no pair is left"),
-        (["model.width=2", "model.heads=1", "model.feedforward=2"], "warning", "one batch", "look at the settings of model"),
+        (["model.width=2", "model.heads=1", "model.feedforward=2"], "warning", "one batch", "check the model settings"),
     ],
 )
 def test_a_recipe_that_can_t_be_trained_is_reported(words, severity, name, text, tmp_path, capsys):
