@@ -35,7 +35,7 @@ def serve(pipe: Any) -> None:
     import torch
 
     import translate.translation.translator  # noqa: F401  its memory is not the cases'
-    from translate.cli.main import LONGEST, explain
+    from translate.cli.main import MESSAGE_LENGTH, explain
     from translate.errors import UserError
 
     torch.set_num_threads(1)
@@ -54,7 +54,7 @@ def serve(pipe: Any) -> None:
                 outcome = cases[kind](random.Random(f"{kind} {seed}"))
             except (UserError, OSError) as error:
                 message = explain(error)
-                outcome = "refused" if message.isprintable() and 0 < len(message) <= LONGEST else f"FAILED: no short line: {message[:300]!r}"
+                outcome = "refused" if message.isprintable() and 0 < len(message) <= MESSAGE_LENGTH else f"FAILED: no short line: {message[:300]!r}"
             except Exception as error:
                 outcome = f"FAILED: {type(error).__name__}: {str(error)[:300]!r}"
             if Path(RAN).exists() or (Path(kind) / RAN).exists():

@@ -75,7 +75,7 @@ def parse(word: str, command_line: CommandLine, many: bool) -> Any:
         override = OverridesParser.create().parse_override(word)
     except HydraException:
         if not equals and not word.startswith("~"):
-            known = word in choices("recipe", words.user_folder) or word.endswith(SUFFIXES)
+            known = word in choices("recipe", command_line.user_folder) or word.endswith(SUFFIXES)
             raise UserError(f"{word!r} is not KEY=VALUE: write {f'recipe={word}' if known else f'{word}=VALUE'}") from None
         hint = f"\"{key}='{value}'\"" if "'" not in value else "\"KEY='VALUE'\""
         raise UserError(f"{word!r} can't be read as KEY=VALUE: put a value with special characters in quotes, {hint}") from None
