@@ -144,7 +144,7 @@ def test_mistakes_get_one_line(tmp_path, capsys, monkeypatch):
     assert main(list(map(str, (*export, exported)))) == 0
     capsys.readouterr()
     assert "already exists" in mistake(*export, full) and [path.name for path in full.iterdir()] == ["mine.txt"]
-    assert "config.yaml" in mistake("export", "-m", tmp_path / "none", *export[3:], tmp_path / "new")
+    assert "does not exist: give the run folder" in mistake("export", "-m", tmp_path / "none", *export[3:], tmp_path / "new")
     assert "--engine ctranslate2" in mistake("file", "-m", exported, tmp_path / "in")
     assert "choose engine torch" in mistake("file", "-m", run, "--sample", *engine)
     assert "int3" in mistake("file", "-m", run, "--compute-type", "int3", *engine)

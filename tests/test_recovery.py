@@ -91,7 +91,7 @@ def test_an_exploding_loss_goes_back_at_half_the_rate(tmp_path, corpus_folder, m
     config.optim.schedule = "inverse_sqrt"
     train(config)
     log = (tmp_path / "run" / "train.log").read_text()
-    assert log.count("going back to step 20") == 2 and "with 0.5 of the recipe's rate" in log and "on with 0.25 of the recipe's rate" in log
+    assert log.count("going back to step 20") == 2 and "with 0.5 of the recipe's rate" in log and "with 0.25 of the recipe's rate" in log
     lines = [line for line in metrics(tmp_path / "run") if "loss" in line]
     assert [line["step"] for line in lines] == list(range(5, 61, 5))  # none of what was left behind
     rates = {line["step"]: line["rate"] for line in lines}
