@@ -145,8 +145,8 @@ class Transformer(nn.Module):
     def step_features(self, last: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
         """`step` without the output layer: (N,) -> (N, D).
 
-        The R hypotheses of a sentence take the place that T positions have in training. With B = 2 and R = 3, the last tokens [a1 a2 a3 b1 b2 b3]
-        become [[a1 a2 a3] [b1 b2 b3]]; all six are at the same position, and the cache's mask keeps a1, a2 and a3 from seeing each other.
+        The R hypotheses of a sentence take the place that T positions have in training. With B = 2 and R = 3, the last tokens `a1 a2 a3 b1 b2 b3`
+        become two rows, `a1 a2 a3` and `b1 b2 b3`; all six are at the same position, and the cache's mask keeps a1, a2 and a3 from seeing each other.
         """
         position = cache.position
         self.check_length(position + 1)
