@@ -8,7 +8,7 @@ from typing import Any
 
 from translate.errors import UserError
 
-HELP = "look for problems in the data before training"
+HELP = "Look for problems in the data before training."
 USAGE = """\
 usage: translate check recipe=NAME [GROUP=CHOICE ...] [KEY=VALUE ...] [--json]
 
