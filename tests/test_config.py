@@ -204,8 +204,9 @@ def test_a_round_trip_through_yaml_changes_nothing(train, test, symbols, rate, f
     assert first_difference(config, from_dict(yaml.safe_load(text))) is None
 
 
-def test_paths_begin_in_a_home_folder_and_columns_and_names_do_not(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/me")
+def test_paths_begin_in_a_home_folder_and_columns_and_names_do_not(tmp_path, monkeypatch):
+    home = str(tmp_path)
+    monkeypatch.setenv("HOME", home)
     corpora = [
         {"source": "~/a.de", "target": "~/a.en"},
         {"kind": "tsv", "path": "~/a.tsv", "source": "~1"},
@@ -214,9 +215,9 @@ def test_paths_begin_in_a_home_folder_and_columns_and_names_do_not(monkeypatch):
     config = from_dict({"data": {"train": corpora, "folder": "~", "cache": "~/cache"}, "tokenizer": {"path": "~/spm.model"}})
     text, tsv, hub = config.data.train
     assert (text.source, text.target, tsv.path, tsv.source, hub.path, hub.source) == (
-        "/home/me/a.de", "/home/me/a.en", "/home/me/a.tsv", "~1", "/home/me/set", "~",
+        f"{home}/a.de", f"{home}/a.en", f"{home}/a.tsv", "~1", f"{home}/set", "~",
     )  # fmt: skip
-    assert (config.data.folder, config.data.cache, config.tokenizer.path) == ("/home/me", "/home/me/cache", "/home/me/spm.model")
+    assert (config.data.folder, config.data.cache, config.tokenizer.path) == (home, f"{home}/cache", f"{home}/spm.model")
 
 
 @pytest.mark.parametrize(

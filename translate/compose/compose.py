@@ -66,7 +66,7 @@ def to_config(run: Sequence[Any], command_line: CommandLine, number: int) -> Con
         result = check_budget(from_dict(OmegaConf.to_container(config, resolve=True, throw_on_missing=True)))
     result.run = os.path.expanduser(result.run)
     if result.run.startswith("~"):
-        raise UserError(f"run is {result.run}: there is no such user; for a folder of that name write run=./{result.run}")
+        raise UserError(f"run is {result.run}: no user has that name; for a folder of that name write run=./{result.run}")
     return result
 
 
