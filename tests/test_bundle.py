@@ -76,7 +76,7 @@ def as_format_1(folder) -> None:
 
 def test_the_manifest_says_what_it_should(bundle):
     found = manifest(bundle)
-    assert found["format"] == yaml.safe_load((bundle / "config.yaml").read_text())["format"] == 2
+    assert found["format"] == yaml.safe_load((bundle / "config.yaml").read_text())["format"] == 3
     assert found["version"]
     assert found["tokenizer_sha256"] == {"spm.model": digest(bundle / "spm.model")}
     assert found["data_fingerprint"] == json.loads((bundle / "report.json").read_text())["data"]["fingerprint"]
@@ -116,10 +116,10 @@ def test_files_of_two_models_are_told(sealed, bundle, untrained):
 
 
 def test_a_newer_format_is_told_with_the_version_that_wrote_it(sealed):
-    put_manifest(sealed, format=3, version="9.1")
-    assert "format 3" in refusal(sealed) and "9.1" in refusal(sealed)
-    (sealed / "config.yaml").write_text((sealed / "config.yaml").read_text().replace("format: 2", "format: 3").replace("version: 0", "version: 9"))
-    assert "format 3" in refusal(sealed) and "9." in refusal(sealed)
+    put_manifest(sealed, format=4, version="9.1")
+    assert "format 4" in refusal(sealed) and "9.1" in refusal(sealed)
+    (sealed / "config.yaml").write_text((sealed / "config.yaml").read_text().replace("format: 3", "format: 4").replace("version: 0", "version: 9"))
+    assert "format 4" in refusal(sealed) and "9." in refusal(sealed)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_an_export_is_sealed(tmp_path):
     run, exported = made(tmp_path / "run"), tmp_path / "exported"
     export(load_bundle(run), exported)
     manifest = json.loads((exported / "manifest.json").read_text())
-    assert manifest["format"] == 2 and manifest["version"] and manifest["data_fingerprint"] == "no data"
+    assert manifest["format"] == 3 and manifest["version"] and manifest["data_fingerprint"] == "no data"
     assert manifest["tokenizer_sha256"] == {"spm.model": digest(exported / "spm.model")}
     assert manifest["files_sha256"]["model.bin"] == digest(exported / "model.bin")
     assert set(manifest["files_sha256"]) | {"manifest.json", "config.yaml", "spm.model"} == {path.name for path in exported.iterdir()}

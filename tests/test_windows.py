@@ -127,8 +127,8 @@ def test_a_line_end_inside_an_element_is_a_space(translator, trained):
         lines = ["Der Hund schläft.", "Guten Morgen!"]
         assert one.translate([f"{line}\n" for line in lines]) == one.translate(lines)
         broken, whole = one.translate_stream(["Der Hund\nschläft.\r\nGuten Morgen!", "Der Hund schläft.  Guten Morgen!"])
-        assert broken.text == whole.text and broken.pieces == whole.pieces == 1
-        assert broken.source == "Der Hund\nschläft.\r\nGuten Morgen!" and broken.spans == ((0, len(broken.source)),)
+        assert broken.text == whole.text and broken.pieces == whole.pieces == 2
+        assert broken.source == "Der Hund\nschläft.\r\nGuten Morgen!" and broken.spans == ((0, 17), (19, 32))
     assert one.translate(["\n", "\r\n", " \n "]) == [""] * 3
 
 

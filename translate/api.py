@@ -111,7 +111,7 @@ def evaluate(
     folder, test = model_folder(expand_path(model)), [expand_path(path) for path in test]
     config = ModelFolder(folder).config
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's cache, not that of the bundle's author
-    options = Options(beam, length_penalty, batch_tokens)
+    options = Options(beam=beam, length_penalty=length_penalty, batch_tokens=batch_tokens)
     options.fill(config.decoding)  # check the options before the model is loaded
     seed()  # checks SACREBLEU_SEED
     if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out if its tokenizer can't be used

@@ -156,6 +156,8 @@ class DecodingConfig:
     beam: int = bounded(5, least=1, most=1000)
     # alpha of Wu et al. 2016, equation 14; null = the best of several on the development set, chosen after the weights
     length_penalty: Optional[float] = bounded(None, least=0, most=3.0)
+    # what the model gets as one source: line is for models trained on paragraphs
+    split: str = choice("sentence", "line")
     # an output may have max_ratio x source tokens + max_extra tokens
     max_ratio: float = bounded(2.0, least=0, most=1000.0)
     max_extra: int = bounded(20, least=1, most=10**6)

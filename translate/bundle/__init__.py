@@ -2,5 +2,5 @@
 
 In: a folder.
 Out: a configuration, a tokenizer and a model.
-May import: config, errors, files, model, tokenizer, values.
+May import: config, errors, files, model, profile, tokenizer, values.
 """

@@ -2,7 +2,7 @@
 
 A bundle contains plain values only: no paths to follow, no devices, no Python classes, and reading it runs no code. config.yaml has the
 tokenizer's SHA-256. The manifest is in the metadata of model.safetensors, so that it changes atomically with the weights: format, package
-version, SHA-256 of tokenizer and weights, the settings that affect translation, fingerprint of the training data.
+version, SHA-256 of tokenizer and weights, the settings that affect translation, fingerprint of the training data, and the profile with its hash.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,18 @@ from typing import Any
 import torch
 import yaml
 
-from translate.bundle.seal import CONFIG_SIZE, FORMAT, MANIFEST_SIZE, SEALED, TOKENIZER_SIZE, checked_path, parse_json, parse_yaml, read_bytes
+from translate.bundle.seal import (
+    CONFIG_SIZE,
+    FORMAT,
+    MANIFEST_SIZE,
+    PROFILED,
+    SEALED,
+    TOKENIZER_SIZE,
+    checked_path,
+    parse_json,
+    parse_yaml,
+    read_bytes,
+)
 from translate.bundle.weights import assign_weights, read_metadata, read_weights, weights_of, weights_sha256, write_weights
 from translate.config import Config, check, from_dict
 from translate.errors import UserError
@@ -28,6 +39,7 @@ from translate.files.atomic import atomic_text
 from translate.files.digest import file_sha256
 from translate.files.paths import expand_path
 from translate.model import Transformer
+from translate.profile import Profile, read_profile
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
 from translate.values import flatten, short_repr
 
@@ -42,6 +54,7 @@ class Bundle:
     tokenizer: Tokenizer
     model: Transformer
     data: str = ""  # fingerprint of the training data
+    profile: Profile = field(default_factory=Profile)
 
 
 def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
@@ -145,15 +158,16 @@ class ModelFolder:
         assign_weights(model, weights, path)
         model.fill_positions()
         model.to(device or torch.device("cpu"))
-        return Bundle(self.path, self.config, tokenizer, model.eval(), manifest.get("data_fingerprint", ""))
+        profile = self.profile_in(manifest, path)
+        return Bundle(self.path, self.config, tokenizer, model.eval(), manifest.get("data_fingerprint", ""), profile)
 
     @property
     def is_exported(self) -> bool:
         """Whether it is a CTranslate2 model."""
         return (self.path / EXPORTED).exists()
 
-    def check_exported(self) -> None:
-        """UserError if a file of an exported model was changed, by its SHA-256. Format 1 has no manifest to compare with."""
+    def check_exported(self) -> Profile:
+        """The profile of an exported model. UserError if a file was changed, by its SHA-256. Format 1 has no manifest to compare with."""
         present = {path.name: path for path in self.path.iterdir()}
         for name, path in present.items():
             if path.is_symlink() or not (path.is_file() or path.is_dir()):  # the engine opens files by name, and would block on a pipe
@@ -161,9 +175,10 @@ class ModelFolder:
         origin = self.path / MANIFEST
         if not origin.exists():
             if self.format < SEALED:
-                return
+                return Profile()
             raise UserError(f"{self.path} has no {MANIFEST}: copy it from the folder that `translate export` wrote, or export again")
-        digests = self.read_manifest(read_bytes(self.path, MANIFEST, MANIFEST_SIZE), origin, origin).get("files_sha256")
+        manifest = self.read_manifest(read_bytes(self.path, MANIFEST, MANIFEST_SIZE), origin, origin)
+        digests = manifest.get("files_sha256")
         if not isinstance(digests, dict) or EXPORTED not in digests or any(Path(name).name != name for name in digests):
             raise UserError(f"{origin} is damaged, or was not written by this toolkit")
         if missing := digests.keys() - present:
@@ -171,6 +186,7 @@ class ModelFolder:
         for name, digest in digests.items():
             if file_sha256(checked_path(self.path, name)) != digest:
                 raise UserError(f"{self.path / name} has another SHA-256 than {MANIFEST} says: it is damaged; copy it again, or export again")
+        return self.profile_in(manifest, origin)
 
     def read_manifest(self, text: str | bytes, name: str | Path, path: Path) -> dict[str, Any]:
         """The manifest in the file at `path`. UserError if its format is unknown, or it was written with another tokenizer or other settings."""
@@ -188,6 +204,19 @@ class ModelFolder:
                     "beam, length penalty and batch can be given when you translate"
                 )
         return manifest
+
+    def profile_in(self, manifest: dict[str, Any], path: Path) -> Profile:
+        """The profile in the manifest of the file at `path`; an empty one for formats 1 and 2. UserError if it is missing or was changed."""
+        if manifest.get("format", 1) < PROFILED:
+            return Profile()
+        values = manifest.get("profile")
+        if manifest.get("profile_sha256") != _json_sha256(values):
+            raise UserError(f"{path} is damaged: its profile has another SHA-256 than its manifest says; copy it again")
+        return read_profile(values, str(path))
+
+
+def _json_sha256(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _check_format(number: Any, version: Any, origin: str | Path) -> None:
@@ -209,13 +238,14 @@ def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
 def write_model(bundle: Bundle, data: str) -> None:
     """Write model.safetensors: the weights, and the manifest in its metadata. data: fingerprint of the training data."""
     weights = weights_of(bundle.model)
-    manifest = {**manifest_of(bundle.config, bundle.tokenizer, data), "weights_sha256": weights_sha256(weights)}
+    manifest = {**manifest_of(bundle.config, bundle.tokenizer, data, bundle.profile), "weights_sha256": weights_sha256(weights)}
     write_weights(bundle.folder / WEIGHTS, weights, {"manifest": json.dumps(manifest)})
 
 
-def manifest_of(config: Config, tokenizer: Tokenizer, data: str) -> dict[str, Any]:
+def manifest_of(config: Config, tokenizer: Tokenizer, data: str, profile: Profile) -> dict[str, Any]:
     """The manifest without the hash of the weights. data: fingerprint of the training data."""
     decoding = {key: value for key, value in dataclasses.asdict(config.decoding).items() if value is not None}  # unset options may still change
     settings = {"model": dataclasses.asdict(config.model), "decoding": decoding}
     sealed = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests()}
-    return {**sealed, "data_fingerprint": data, "settings": settings}
+    values = dataclasses.asdict(profile)
+    return {**sealed, "data_fingerprint": data, "settings": settings, "profile": values, "profile_sha256": _json_sha256(values)}

@@ -11,9 +11,11 @@ import yaml
 from translate.errors import UserError
 from translate.values import short_repr
 
-FORMAT = 2  # of a bundle
+FORMAT = 3  # of a bundle
 SEALED = 2  # the first format with a manifest
-MANIFEST_SIZE = CONFIG_SIZE = 1 << 20  # bytes; real ones have a few thousand
+PROFILED = 3  # the first format with a profile in the manifest
+CONFIG_SIZE = 1 << 20  # bytes; real ones have a few thousand
+MANIFEST_SIZE = 1 << 25  # bytes; real ones have up to a few million, for the profile
 TOKENIZER_SIZE = 1 << 28  # bytes; a million pieces take 24 MB
 
 

@@ -61,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--errors", choices=("strict", "replace"), help="invalid UTF-8: stop, or replace it with U+FFFD (default: strict)")
     parser.add_argument("--format", choices=("text", "jsonl"), help="output format (default: text)")
     parser.add_argument("--scores", action="store_true", help="put the score before each translation")
+    parser.add_argument(
+        "--split", choices=("sentence", "line"), help="what the model gets at once: a sentence, or a line (default: the recipe's, mostly sentence)"
+    )
     search = parser.add_argument_group("search (default: the settings of the model's recipe)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")

@@ -27,6 +27,7 @@ REAL = {
 }
 FOR_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
+CHOICES = {"split": bounds_of(DecodingConfig, "split").choices}
 LENGTH_PENALTY = 1.0  # where none was chosen yet: while training, and where it makes no difference
 BATCH_TOKENS = 4096  # where the device has no say
 
@@ -44,6 +45,7 @@ class Options:
     top_k: int = 0  # draw among the k likeliest tokens; 0 = all
     top_p: float = 1.0  # draw among the likeliest tokens that share this probability
     seed: int = 1
+    split: str | None = None  # what the model gets as one source: `sentence` or `line`
 
     def fill(self, decoding: DecodingConfig) -> FilledOptions:
         """These options with the recipe's values in place of None. UserError for one out of its bounds, or without effect beside the others."""
@@ -58,6 +60,10 @@ class Options:
                 raise UserError(f"{name} is {short_repr(value)}, but only sampling uses it: sample as well, or leave it out")
             if name != "beam" or not self.sample:
                 values[name] = _number(name, _default(name, decoding) if value is None else value)
+        for name, choices in CHOICES.items():
+            values[name] = value = _default(name, decoding) if (value := getattr(self, name)) is None else value
+            if value not in choices:
+                raise UserError(f"{name} is {short_repr(value)}: choose {' or '.join(choices)}")
         filled = FilledOptions(**values, sample=self.sample)
         if not self.sample and filled.n_best > filled.beam:
             raise UserError(f"n_best ({filled.n_best}) is more than beam ({filled.beam}): a search keeps `beam` hypotheses, so raise beam as well")
@@ -71,6 +77,7 @@ class FilledOptions(Options):
     beam: int = 1  # where `sample` is set, nothing looks at it
     length_penalty: float = LENGTH_PENALTY
     batch_tokens: int = BATCH_TOKENS
+    split: str = "sentence"
 
     def fill(self, decoding: DecodingConfig) -> FilledOptions:
         return self

@@ -19,6 +19,7 @@ from translate.bundle.bundle import Bundle, build_model
 from translate.config import Config, check_budget, from_dict
 from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
+from translate.data.profile import text_profile
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
 from translate.evaluation.evaluation import evaluate_tests
@@ -60,8 +61,8 @@ def train(config: Config) -> dict[str, Any]:
         limit_kernel_cache()
         log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
         tokenizer, data, development = ranks.after_first(lambda: open_inputs(folder, config, log.info))
-        model = build_model(config, tokenizer).to(device)
-        run = Run(Bundle(folder, config, tokenizer, model), data, development, device, ranks, log)
+        model, profile = build_model(config, tokenizer).to(device), text_profile(config.data, data)
+        run = Run(Bundle(folder, config, tokenizer, model, data.fingerprint, profile), data, development, device, ranks, log)
         run.loop()
         return run.finish() if ranks.first else {}
 

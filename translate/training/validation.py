@@ -70,7 +70,9 @@ class Validation:
     def translator(self, model: Transformer | None = None) -> Translator:
         """A translator with the current weights or with another model, the same that users will have."""
         model, precision = copy.deepcopy(model or self.bundle.model), choose_search_precision(self.settings.precision, self.device)
-        return Translator(TorchEngine.owning(model, self.device, precision), self.bundle.tokenizer, self.bundle.config.decoding)
+        config, engine = self.bundle.config, TorchEngine.owning(model, self.device, precision)
+        languages = config.data.source_language, config.data.target_language
+        return Translator(engine, self.bundle.tokenizer, config.decoding, profile=self.bundle.profile, languages=languages)
 
     def measure(self, model: Transformer | None = None) -> tuple[list[str], Result]:
         """Translations of the development set by the current weights or by another model, and their scores."""

@@ -17,13 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from translate.bundle.bundle import CONFIG, MANIFEST, Bundle, ModelFolder, manifest_of
-from translate.config import DecodingConfig
+from translate.config import Config
 from translate.decoding import FilledOptions, Hypothesis, penalty
 from translate.errors import UserError
 from translate.files.atomic import atomic_folder, check_new_folder
 from translate.files.digest import file_sha256
 from translate.files.paths import name_write_errors
 from translate.model.layers import DecoderLayer, EncoderLayer
+from translate.profile import Profile
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
 from translate.translation.threads import search_threads
 
@@ -31,8 +32,8 @@ PATIENCE = 2
 BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
 
 
-def load_ctranslate2(folder: ModelFolder, device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, DecodingConfig]:
-    """The engine, tokenizer and decoding of a model, from an exported folder, or from a run folder, which is first exported to a temporary one.
+def load_ctranslate2(folder: ModelFolder, device: torch.device, compute_type: str) -> tuple[CTranslate2Engine, Tokenizer, Config, Profile]:
+    """The engine, tokenizer, settings and profile of a model, from an exported folder, or from a run folder, which is exported to a temporary one.
 
     UserError if the package is not installed, the folder is not a model or is damaged, or the device does not support the compute type.
     """
@@ -40,18 +41,19 @@ def load_ctranslate2(folder: ModelFolder, device: torch.device, compute_type: st
     tokenizer, config = folder.tokenizer, folder.config
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         if folder.is_exported:
-            folder.check_exported()  # CTranslate2's reader trusts its files
+            profile = folder.check_exported()  # CTranslate2's reader trusts its files
             home = folder.path
         else:
-            home = Path(temporary) / "model"
-            export(folder.load(), home)
+            home, bundle = Path(temporary) / "model", folder.load()
+            profile = bundle.profile
+            export(bundle, home)
         at_once = search_threads(device)
         threads = {"inter_threads": at_once, "intra_threads": max(1, torch.get_num_threads() // at_once)}
         try:
             translator = package.Translator(str(home), device.type, device_index=device.index or 0, compute_type=compute_type, **threads)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"CTranslate2 cannot load {folder.path}: {error}") from None
-    return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once), tokenizer, config.decoding
+    return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once), tokenizer, config, profile
 
 
 class CTranslate2Engine:
@@ -139,7 +141,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     with atomic_folder(folder) as temporary, name_write_errors(str(folder)):
         spec.save(str(temporary))
         digests = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
-        manifest = {**manifest_of(bundle.config, tokenizer, bundle.data), "files_sha256": digests}
+        manifest = {**manifest_of(bundle.config, tokenizer, bundle.data, bundle.profile), "files_sha256": digests}
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         tokenizer.save(temporary)
         shutil.copyfile(bundle.folder / CONFIG, temporary / CONFIG)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from translate.bundle.bundle import ModelFolder, model_folder
-from translate.config import DecodingConfig
+from translate.config import Config
 from translate.decoding import FilledOptions, Hypothesis
 from translate.device import choose_device, choose_search_precision
 from translate.errors import UserError
+from translate.profile import Profile
 from translate.tokenizer import Tokenizer
 from translate.translation.ctranslate2_engine import load_ctranslate2
 from translate.translation.threads import run_in_new_thread
@@ -37,12 +38,12 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, DecodingConfig]:
-    """The named engine with the model in `folder`, the tokenizer, and the recipe's decoding settings. See `Translator.load`."""
+def load_engine(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, Config, Profile]:
+    """The named engine with the model in `folder`, its tokenizer, settings and profile. See `Translator.load`."""
     return run_in_new_thread(lambda: _load(folder, device, precision, engine, compute_type))
 
 
-def _load(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, DecodingConfig]:
+def _load(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, Config, Profile]:
     if engine not in ("torch", "ctranslate2"):
         raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
     if engine == "ctranslate2" and precision != "auto":
@@ -55,4 +56,4 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
         return load_ctranslate2(model, chosen, compute_type)
     products, single = choose_search_precision(precision, chosen), choose_search_precision(precision, chosen, single=True)
     bundle = model.load(chosen)
-    return TorchEngine.owning(bundle.model, chosen, products, single), bundle.tokenizer, bundle.config.decoding
+    return TorchEngine.owning(bundle.model, chosen, products, single), bundle.tokenizer, bundle.config, bundle.profile

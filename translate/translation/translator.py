@@ -1,4 +1,4 @@
-"""Lines to translations: split long lines, batch by length, search, restore the order. Also used for validation.
+"""Lines to translations: divide them into sentences, batch by length, search, join. Also used for validation.
 
 A translation does not depend on the batch that the line is in, up to rounding.
 """
@@ -17,11 +17,13 @@ from translate.config import DecodingConfig
 from translate.decoding import FilledOptions, Options, sentence_seed
 from translate.errors import UserError
 from translate.files.paths import expand_path
+from translate.profile import Profile
 from translate.tokenizer import Tokenizer
 from translate.translation.batching import default_batch_tokens, length_batches
 from translate.translation.engine import Engine, Search, load_engine
 from translate.translation.findings import is_loop
-from translate.translation.pieces import Piece, Translation, join_pieces, split_lines
+from translate.translation.pieces import Piece, Translation, join
+from translate.translation.plan import Planner
 from translate.translation.search_options import SearchOptions, check_effects, one_of, to_options
 from translate.translation.search_pool import SearchPool
 from translate.translation.windows import WINDOW_LINES, texts, windows
@@ -41,13 +43,17 @@ class Translator:
     Thread-safe. As a context manager it is closed when the block ends.
     """
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig, fork: bool = False) -> None:
-        """fork: see `load`."""
+    def __init__(
+        self, engine: Engine, tokenizer: Tokenizer, decoding: DecodingConfig, fork: bool = False, profile: Profile | None = None,
+        languages: tuple[str, str] = ("de", "en"),
+    ) -> None:  # fmt: skip
+        """fork: see `load`. profile: of the model; None = unknown. languages: of source and target."""
         self.pool = SearchPool(engine, fork)
         self.tokenizer = tokenizer
         batch_tokens = decoding.batch_tokens or default_batch_tokens(engine.machine["device"])
         self.decoding = dataclasses.replace(decoding, batch_tokens=batch_tokens)
         self.max_tokens = engine.max_tokens
+        self.planner = Planner(tokenizer, profile or Profile(), languages, engine.max_tokens)
         self.loaded: tuple[Any, ...] | None = None  # the arguments of `load`
 
     @classmethod
@@ -75,7 +81,8 @@ class Translator:
             UserError: for a folder that is not a model, damaged files, an unknown engine, or an unavailable device or type.
         """
         folder = expand_path(folder)
-        translator = cls(*load_engine(folder, device, precision, engine, compute_type), fork)
+        running, tokenizer, config, profile = load_engine(folder, device, precision, engine, compute_type)
+        translator = cls(running, tokenizer, config.decoding, fork, profile, (config.data.source_language, config.data.target_language))
         translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork)
         return translator
 
@@ -123,11 +130,12 @@ class Translator:
         """Translate `lines`, or one line. Search options default to those of the recipe.
 
         Args:
-            lines: a str, for one result; or any iterable of str, for a list of results in the same order. A blank line gives "".
+            lines: a str, for one result; or any iterable of str, for a list of results in the same order. A blank line comes back as it is.
             scores: return `Translation` objects, with scores and alternatives, instead of str.
             progress: True shows a bar on stderr; a function is called with the number of lines done and in total.
             beam: hypotheses kept per line, 1 to 1,000; 1 is greedy search.
             length_penalty: alpha of Wu et al. 2016, equation 14, 0 to 3.
+            split: `sentence` translates each sentence of a line on its own, `line` the whole line at once.
             batch_tokens: source tokens per batch, including padding, each counted `beam` times.
             n_best: alternatives per line, at most `beam`; or the number of samples. Needs scores=True.
             sample: sample from the model's distribution instead of searching.
@@ -170,8 +178,8 @@ class Translator:
 
     def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
         """Translate `lines` together. first: number of the first one in the whole input, from 0."""
-        lines = list(texts(lines, first))
-        pieces = split_lines(lines, self.tokenizer, self.max_tokens)
+        plans = self.planner.plan(list(texts(lines, first)), first, options.split)
+        pieces = [piece for line in plans for piece in line.pieces]
         self._search(pieces, first, options)
         if not options.sample:
             looped = [piece for piece in pieces if is_loop(piece.ids, piece.hypotheses[0].ids)]
@@ -179,11 +187,9 @@ class Translator:
             for piece in looped:
                 piece.looped = True
         outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
-        of_line: list[list[Piece]] = [[] for _ in lines]
         for piece in pieces:
             piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
-            of_line[piece.line].append(piece)
-        return [join_pieces(line, number, own, options) for number, (line, own) in enumerate(zip(lines, of_line), first + 1)]
+        return [join(line, options) for line in plans]
 
     def _search(self, pieces: list[Piece], first: int, options: FilledOptions, no_repeat: int = 0) -> None:
         """Set `hypotheses` of the `pieces`. Each sample has its own seed."""
