@@ -10,9 +10,10 @@ own; the one passed in must not be used again, so the model may update it in pla
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Optional, Protocol, TypeVar
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -41,6 +42,7 @@ class Hypothesis:
     score: float  # log-probability / length penalty: what hypotheses are ranked by
     log_probability: float  # natural logarithm, of all tokens including the end mark
     complete: bool  # False: cut at the length limit before the end mark
+    attention: Optional[numpy.ndarray] = field(default=None, compare=False)  # (T, S), where asked for: see `Engine.align` in translation/engine.py
 
 
 def penalty(length: Number, alpha: float) -> Number:

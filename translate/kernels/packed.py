@@ -96,6 +96,9 @@ class PackedTransformer(nn.Module):
     def encode(self, source: Tensor) -> Memory:
         return self.model.encode(source)
 
+    def cross_attention(self, target: Tensor, memory: Memory, layer: int) -> Tensor:
+        return self.model.cross_attention(target, memory, layer)
+
     def start(self, memory: Memory) -> KVCache:
         return self.model.start(memory)
 

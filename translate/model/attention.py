@@ -92,6 +92,10 @@ class CrossAttention(nn.Module):
         key, value = key_value
         return self.output(merge_heads(attend(query, key, value, mask)))
 
+    def weights(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
+        """How much each query takes from each source token, (B, H, T, S); arguments as in `forward`."""
+        return attention_weights(split_heads(self.query(states), 1, self.heads).squeeze(0), key_value[0], mask)
+
 
 def split_heads(states: Tensor, parts: int, heads: int) -> Tensor:
     """(B, T, parts * D) -> (parts, B, H, T, d)."""

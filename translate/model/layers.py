@@ -103,6 +103,18 @@ class DecoderLayer(nn.Module):
         states = self.cross_residual(states, lambda x: self.cross(x, self.cross.project(memory.states), memory.mask))
         return self.feedforward_residual(states, self.feedforward)
 
+    def cross_attention(self, states: Tensor, memory: Memory) -> Tensor:
+        """The weights of the cross-attention in `forward`: (B, T, D) -> (B, H, T, S)."""
+        states = self.attention_residual(states, lambda x: self.attention(x, is_causal=True))
+        read: list[Tensor] = []
+
+        def read_weights(x: Tensor) -> Tensor:  # as a sublayer, it gets the states that the sublayer gets, with either `norm`
+            read.append(self.cross.weights(x, self.cross.project(memory.states), memory.mask))
+            return x
+
+        self.cross_residual(states, read_weights)
+        return read[0]
+
     def step(self, states: Tensor, cache: LayerCache) -> Tensor:
         """The same for the newest token of each hypothesis: (B, R, D) -> (B, R, D)."""
         states = self.attention_residual(states, lambda x: self.attention(x, cache.mask, cache=cache))

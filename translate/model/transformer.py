@@ -117,6 +117,17 @@ class Transformer(nn.Module):
         states = self.embed(self.target_embedding, target, self.positions[: target.shape[1]])
         return self.decoder_norm(self.decoder(states, memory))
 
+    def cross_attention(self, target: Tensor, memory: Memory, layer: int) -> Tensor:
+        """Weights of the cross-attention in decoder layer `layer`, from 0, while `decode` reads `target`: (B, T) -> (B, H, T, S).
+
+        Row t is of the step that reads target token t, and has seen no later one.
+        """
+        self.check_length(target.shape[1])
+        states = self.embed(self.target_embedding, target, self.positions[: target.shape[1]])
+        for below in self.decoder.layers[:layer]:
+            states = below(states, memory)
+        return self.decoder.layers[layer].cross_attention(states, memory)
+
     def logits(self, features: Tensor) -> Tensor:
         """(..., D) -> (..., V), by the embedding matrix itself."""
         return nn.functional.linear(features, self.target_embedding.weight)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy
 import torch
@@ -26,7 +27,10 @@ from translate.files.paths import name_write_errors
 from translate.model.layers import DecoderLayer, EncoderLayer
 from translate.profile import Profile
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
+from translate.translation.alignment_heads import AlignmentHeads, shifted
 from translate.translation.threads import search_threads
+
+Found: TypeAlias = "tuple[list[str], float, list[list[float]] | None]"  # pieces, including the end mark; score; attention, if asked for
 
 PATIENCE = 2
 BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
@@ -62,10 +66,11 @@ class CTranslate2Engine:
         self.forkable = False  # its threads do not survive a fork
         self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
         self.pieces = tokenizer.source_pieces()
-        self.ids = {piece: number for number, piece in enumerate(tokenizer.target_pieces())}
+        self.target_pieces = tokenizer.target_pieces()
+        self.ids = {piece: number for number, piece in enumerate(self.target_pieces)}
 
     def search(
-        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0
+        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0, align: bool = False
     ) -> list[list[Hypothesis]]:
         """See `engine.Engine`. UserError for sampling, whose seeds CTranslate2 does not take.
 
@@ -75,20 +80,41 @@ class CTranslate2Engine:
         """
         if options.sample:
             raise UserError("engine ctranslate2 does not sample: choose engine torch")
-        results = self._search(sources, max(limits), options, no_repeat)
+        results = self._search(sources, max(limits), options, no_repeat, align)
         # a batch has a single limit: sentences that exceed their own are searched again, grouped by limit
-        too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _ in results[index])]
+        too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _, _ in results[index])]
         for limit in {limits[index] for index in too_long}:
             indices = [index for index in too_long if limits[index] == limit]
-            for index, result in zip(indices, self._search([sources[index] for index in indices], limit, options, no_repeat)):
+            for index, result in zip(indices, self._search([sources[index] for index in indices], limit, options, no_repeat, align)):
                 results[index] = result
-        hypotheses = [[self._hypothesis(pieces, score, options.length_penalty) for pieces, score in result] for result in results]
+        hypotheses = [[self._hypothesis(*values, options.length_penalty) for values in result] for result in results]
         return [sorted(group, key=lambda hypothesis: (not hypothesis.complete, -hypothesis.score))[: options.n_best] for group in hypotheses]
 
-    def _search(self, sources: list[list[int]], limit: int, options: FilledOptions, no_repeat: int) -> list[list[tuple[list[str], float]]]:
-        """The finished hypotheses of each source: pieces, including the end mark, and score."""
+    def align(self, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
+        """See `engine.Engine`: CTranslate2's own attention, of the layer and heads that the export wrote into the model.
+
+        CTranslate2 searches on from an output that it is given, one token at a time: this costs as much as greedy search.
+        """
+        if not sources:
+            return []
         results = self.translator.translate_batch(
-            [[self.pieces[number] for number in ids] for ids in sources],
+            self._tokens(sources),
+            [[self.target_pieces[number] for number in ids] for ids in outputs],
+            beam_size=1,
+            max_input_length=0,
+            max_decoding_length=max(map(len, outputs)) + 1,
+            return_end_token=True,  # without it the last row is missing too
+            return_attention=True,
+        )
+        return [_matrix(result.attention[0], len(ids)) for result, ids in zip(results, outputs)]
+
+    def _tokens(self, sources: list[list[int]]) -> list[list[str]]:
+        return [[self.pieces[number] for number in ids] for ids in sources]
+
+    def _search(self, sources: list[list[int]], limit: int, options: FilledOptions, no_repeat: int, align: bool) -> list[list[Found]]:
+        """The finished hypotheses of each source."""
+        results = self.translator.translate_batch(
+            self._tokens(sources),
             beam_size=options.beam,
             patience=PATIENCE,
             num_hypotheses=options.beam * PATIENCE if options.beam > 1 else 1,
@@ -100,15 +126,22 @@ class CTranslate2Engine:
             disable_unk=True,
             no_repeat_ngram_size=no_repeat,
             suppress_sequences=BANNED,
+            return_attention=align,
         )
-        return [list(zip(result.hypotheses, result.scores)) for result in results]
+        return [list(zip(result.hypotheses, result.scores, result.attention or repeat(None))) for result in results]
 
-    def _hypothesis(self, pieces: list[str], score: float, alpha: float) -> Hypothesis:
+    def _hypothesis(self, pieces: list[str], score: float, attention: list[list[float]] | None, alpha: float) -> Hypothesis:
         """`score` is the log-probability over length ** alpha."""
         log_probability = score * len(pieces) ** alpha
         ids = [self.ids[piece] for piece in pieces]
         complete = ids[-1:] == [EOS]
-        return Hypothesis(ids[:-1] if complete else ids, log_probability / penalty(len(ids), alpha), log_probability, complete)
+        known = ids[:-1] if complete else ids
+        matrix = None if attention is None else _matrix(attention, len(known))
+        return Hypothesis(known, log_probability / penalty(len(ids), alpha), log_probability, complete, matrix)
+
+
+def _matrix(attention: list[list[float]], length: int) -> numpy.ndarray:
+    return shifted(numpy.array(attention, dtype=numpy.float32), length)
 
 
 def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> None:
@@ -123,9 +156,12 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     check_new_folder(folder)
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
     layers = (config.encoder_layers, config.decoder_layers)
-    spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU)
+    aligned = AlignmentHeads.default(config)
+    settings = {"alignment_layer": aligned.layer, "alignment_heads": len(aligned.heads)}
+    spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU, **settings)
     _fill_stack(spec.encoder, model.encoder)
     _fill_stack(spec.decoder, model.decoder)
+    _put_first(spec.decoder.layer[aligned.layer].attention, aligned.heads, config.heads)
     for stack, norm in ((spec.encoder, model.encoder_norm), (spec.decoder, model.decoder_norm)):
         if isinstance(norm, nn.LayerNorm):  # only with pre-norm
             _fill_norm(stack.layer_norm, norm)
@@ -160,6 +196,19 @@ def _fill_stack(spec: Any, layers: nn.ModuleList) -> None:
         _fill_norm(target.ffn.layer_norm, layer.feedforward_residual.norm)
         _fill_linear(target.ffn.linear_0, layer.feedforward.inner)
         _fill_linear(target.ffn.linear_1, layer.feedforward.outer)
+
+
+def _put_first(attention: Any, first: tuple[int, ...], heads: int) -> None:
+    """Reorder the heads of a cross-attention, which changes nothing else: CTranslate2 averages the attention of the first ones only."""
+    order = numpy.array([*first, *(head for head in range(heads) if head not in first)])
+    query, key_value, output = attention.linear
+
+    def reordered(rows: numpy.ndarray, parts: int) -> numpy.ndarray:
+        return numpy.ascontiguousarray(rows.reshape(parts, heads, -1, *rows.shape[1:])[:, order].reshape(rows.shape))
+
+    for linear, parts in ((query, 1), (key_value, 2)):
+        linear.weight, linear.bias = reordered(linear.weight, parts), reordered(linear.bias, parts)
+    output.weight = numpy.ascontiguousarray(reordered(output.weight.T, 1).T)
 
 
 def _fill_norm(spec: Any, norm: nn.LayerNorm) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy
+
 from translate.bundle.bundle import ModelFolder, model_folder
 from translate.config import Config
 from translate.decoding import FilledOptions, Hypothesis
@@ -16,7 +18,7 @@ from translate.translation.ctranslate2_engine import load_ctranslate2
 from translate.translation.threads import run_in_new_thread
 from translate.translation.torch_engine import TorchEngine
 
-Search = Callable[[list[list[int]], list[int], FilledOptions, list[int], int], list[list[Hypothesis]]]  # `Engine.search`
+Search = Callable[..., list[list[Hypothesis]]]  # `Engine.search`
 
 
 class Engine(Protocol):
@@ -28,12 +30,24 @@ class Engine(Protocol):
     machine: dict[str, str]  # device and precision, for reports
 
     def search(
-        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0
+        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0, align: bool = False
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each source, best first, at least one.
 
         sources: ids that end in EOS. limits: for each, the most output tokens, including the end mark. seeds: for sampling,
-        `n_best` for each source. no_repeat: forbid repeated n-grams of this length in a hypothesis; 0 allows any.
+        `n_best` for each source. no_repeat: forbid repeated n-grams of this length in a hypothesis; 0 allows any. align: also set the
+        `attention` of each hypothesis, as from `align`, which costs less here than there.
+        """
+        ...
+
+    def align(self, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
+        """Which source tokens each output token came from, of any pairs, found by search or not: cross-attention of one decoder layer.
+
+        Row t is of the decoding step whose input is output token t (Chen et al. 2020, "Accurate word alignment induction from neural machine
+        translation", section 4.2, shift-att), the mean over some heads: which layer and heads, `translation/alignment_heads.py` says.
+
+        sources: ids that end in EOS. outputs: ids without begin and end mark. Returns for each pair a float32 matrix (T, S), T and S their
+        lengths; each row adds up to 1. All pairs are one batch: give pairs of similar length.
         """
         ...
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from copy import deepcopy
+from dataclasses import replace
 
+import numpy
 import torch
 
 from translate.decoding import FilledOptions, Hypothesis, beam_search, sample
 from translate.device import autocast, keep_freed_memory
 from translate.kernels import for_search
 from translate.kernels.packed import PackedTransformer
-from translate.model import Transformer
+from translate.model import Memory, Transformer
 from translate.tokenizer import BOS, EOS, PAD, UNK
 from translate.tokenizer.padding import pad
+from translate.translation.alignment_heads import AlignmentHeads, shifted
 from translate.translation.threads import search_threads
 
 BANNED = (PAD, BOS, UNK)
@@ -27,44 +31,97 @@ class TorchEngine:
         device: torch.device,
         precision: torch.dtype = torch.float32,
         single: Transformer | PackedTransformer | None = None,
+        alignment: AlignmentHeads | None = None,
     ) -> None:
-        """single: a different model for batches of one sentence."""
+        """single: a different model for batches of one sentence. alignment: what `align` reads."""
         model.eval()  # no dropout
         self.model, self.single, self.device, self.precision = model, single or model, device, precision
+        self.alignment = alignment or AlignmentHeads.default(model.config)
         self.max_tokens = model.config.max_tokens
         self.at_once = search_threads(device)
         self.forkable = device.type == "cpu"
         self.machine = {"device": device.type, "precision": str(precision).removeprefix("torch.")}
 
     @classmethod
-    def owning(cls, model: Transformer, device: torch.device, precision: torch.dtype, single: torch.dtype | None = None) -> TorchEngine:
+    def owning(
+        cls,
+        model: Transformer,
+        device: torch.device,
+        precision: torch.dtype,
+        single: torch.dtype | None = None,
+        alignment: AlignmentHeads | None = None,
+    ) -> TorchEngine:
         """Prepares `model` for inference; it can no longer be trained. single: precision for batches of one sentence, if different."""
         if device.type == "cpu":
             keep_freed_memory()
         copy = None if single in (None, precision) else for_search(deepcopy(model), device, single)
-        return cls(for_search(model, device, precision), device, precision, copy)
+        return cls(for_search(model, device, precision), device, precision, copy, alignment)
 
     @torch.no_grad()  # in inference mode autocast would convert the weights again at every step
     def search(
-        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0
+        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0, align: bool = False
     ) -> list[list[Hypothesis]]:
         """See `engine.Engine`."""
-        with autocast(self.device, self.precision if self.device.type == "cuda" else torch.float32):
+        with self._autocast():
+            model = self._model(len(sources))
+            memory = model.encode(pad(sources).to(self.device))
             if options.sample:
-                return self._sample(sources, limits, options, seeds)
-            return self._beam_search(sources, limits, options, no_repeat)
+                found = self._sample(model, memory, limits, options, seeds)
+            else:
+                search = (options.beam, options.length_penalty, options.n_best)
+                most = torch.tensor(limits, device=self.device)
+                found = beam_search(model.step, model.start(memory), most, BOS, EOS, *search, BANNED, no_repeat)
+            return self._with_attention(model, memory, sources, found) if align else found
 
-    def _beam_search(self, sources: list[list[int]], limits: list[int], options: FilledOptions, no_repeat: int) -> list[list[Hypothesis]]:
-        model = self.single if len(sources) == 1 else self.model
-        state = model.start(model.encode(pad(sources).to(self.device)))
-        search = (options.beam, options.length_penalty, options.n_best)
-        return beam_search(model.step, state, torch.tensor(limits, device=self.device), BOS, EOS, *search, BANNED, no_repeat)
+    @torch.no_grad()
+    def align(self, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
+        """See `engine.Engine`."""
+        if not sources:
+            return []
+        with self._autocast():
+            model = self._model(len(sources))
+            return self._attention(model, model.encode(pad(sources).to(self.device)), sources, outputs)
 
-    def _sample(self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int]) -> list[list[Hypothesis]]:
+    def _model(self, sentences: int) -> Transformer | PackedTransformer:
+        return self.single if sentences == 1 else self.model
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return autocast(self.device, self.precision if self.device.type == "cuda" else torch.float32)
+
+    def _sample(
+        self, model: Transformer | PackedTransformer, memory: Memory, limits: list[int], options: FilledOptions, seeds: list[int]
+    ) -> list[list[Hypothesis]]:
         """Each source takes `n_best` rows, each with its own seed."""
-        n, model = options.n_best, self.single if len(sources) == 1 else self.model
-        state = model.start(model.encode(pad([ids for ids in sources for _ in range(n)]).to(self.device)))
+        n = options.n_best
+        state = model.start(repeat_memory(memory, [n] * len(limits)))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
         samples = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
         return [[hypothesis for row in samples[first : first + n] for hypothesis in row] for first in range(0, len(samples), n)]
+
+    def _with_attention(
+        self, model: Transformer | PackedTransformer, memory: Memory, sources: list[list[int]], found: list[list[Hypothesis]]
+    ) -> list[list[Hypothesis]]:
+        """The hypotheses of each source, `found`, with their attention."""
+        counts = [len(hypotheses) for hypotheses in found]
+        rows = [source for source, count in zip(sources, counts) for _ in range(count)]
+        outputs = [hypothesis.ids for hypotheses in found for hypothesis in hypotheses]
+        matrices = iter(self._attention(model, repeat_memory(memory, counts), rows, outputs))
+        return [[replace(hypothesis, attention=next(matrices)) for hypothesis in hypotheses] for hypotheses in found]
+
+    def _attention(
+        self, model: Transformer | PackedTransformer, memory: Memory, sources: list[list[int]], outputs: list[list[int]]
+    ) -> list[numpy.ndarray]:
+        """`align` with the encoder's output."""
+        most = self.max_tokens - 1  # an output without end mark may have one token more, of which no step is the input
+        target = pad([[BOS, *ids[:most]] for ids in outputs]).to(self.device)
+        weights = self.alignment.mean(model.cross_attention(target, memory, self.alignment.layer)).cpu().numpy()  # (B, T, S)
+        return [shifted(matrix[: len(ids) + 1, : len(source)], len(ids)) for matrix, source, ids in zip(weights, sources, outputs)]
+
+
+def repeat_memory(memory: Memory, counts: list[int]) -> Memory:
+    """Sentence i `counts[i]` times."""
+    if all(count == 1 for count in counts):
+        return memory
+    rows = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).to(memory.states.device)
+    return Memory(memory.states[rows], None if memory.mask is None else memory.mask[rows])
