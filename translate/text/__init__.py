@@ -1,4 +1,4 @@
-"""Text handling without a model: lines, encodings, file formats, records, numbers, sentence ends, quality checks.
+"""Text handling without a model: lines, encodings, file formats, records, numbers, what is kept as it is, sentence ends, quality checks.
 
 In: bytes.
 Out: lines, and problems found in them.

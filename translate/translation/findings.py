@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from translate.text.numerals import missing_numbers
+from translate.text.protected import KINDS
 
 LONGEST_LOOP = 16  # tokens of the repeated n-gram
 REPEATS = 4  # times in a row, and at least twice as many as in the source
@@ -18,27 +19,6 @@ ODD_RATIO, ODD_TOKENS = 3.0, 12  # ratio of the longer to the shorter side, if t
 COPY_WORDS, COPY_SHARE = 4, 0.8
 
 WORD = re.compile(r"[^\W\d_]+")
-# in this order: matches of one kind are removed from both texts before the next
-KINDS = {
-    "placeholders": re.compile(
-        r"\{\{[^{}\n]*\}\}|[$#%]\{[^{}\s]*\}|\{[^{}\s]*\}"  # {{name}} ${x} #{x} %{x} {0}
-        r"|%\([\w.]+\)[-#0+]*\d*(?:\.\d+)?[a-zA-Z]"  # %(x)d
-        r"|(?<![\d%])%(?:\d+\$)?[-#0+]*\d*(?:\.\d+)?(?:hh?|ll?|[qjzt])?[diouxXeEfgGcsSp@](?![A-Za-zÀ-ÿ])"  # %s %1$s %-5.2f, not 100%ig
-        r"|%[A-Z_]{2,}%|@[A-Z_]{2,}@|(?<![\w$])\$[A-Za-z_]\w+"  # %NAME% @NAME@ $name
-    ),
-    "tags": re.compile(r"</?[A-Za-z][\w:.-]*(?:\s[^<>]*)?/?>"),
-    "entities": re.compile(r"&(?:lt|gt|amp);"),  # others are unescaped
-    "emails": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
-    "urls": re.compile(r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\".,;:!?)\]']"),
-    "paths": re.compile(
-        r"\b[A-Za-z]:\\[^\s<>\"|?*]*[^\s<>\"|?*.,;:!)]|(?<![\w/.~])~?(?:/[\w.@+-]*[\w@+-]){2,}/?"
-        r"|(?<![\w-])[\w-]+\.(?:txt|pdf|docx?|xlsx?|csv|json|xml|html?|ya?ml|py|sh|exe|zip|jpe?g|png|gif|mp[34]|md|conf|ini|log)\b"
-    ),
-    "mentions": re.compile(r"(?<![\w@])@\w[\w.]*\w|(?<![\w#&])#\w*[^\W\d_]\w*"),
-    "emoji": re.compile(
-        "[\U0001f1e6-\U0001f1ff]{2}|(?:[\U0001f300-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff][\ufe0f\U0001f3fb-\U0001f3ff]*\u200d?)+"
-    ),
-}
 SIGNS = {  # equivalents of a sign, also in words; not inside a longer word
     "€": "€|eur|euros?",
     "$": r"\$|usd|dollars?",
@@ -122,6 +102,8 @@ def missing(source: str, output: str) -> dict[str, list[str]]:
     lost: dict[str, list[str]] = {}
     source, output = (_unescape(text) for text in (source, output))
     for kind, pattern in KINDS.items():
+        if kind == "signs":  # which may also be written in words
+            continue
         remaining = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
         for match in pattern.finditer(source):
             if remaining[_key(kind, match[0])] > 0:

@@ -1,0 +1,96 @@
+"""What stands in a text and is not language: addresses, names of files, placeholders of programs, tags, symbols. It is kept as it is.
+
+`find_items` serves the translation, which keeps the items; `KINDS` the report, which compares them one kind after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# what a file is called at its end; words of a language ("in", "me") are left out
+ENDINGS = (
+    "txt|pdf|docx?|xlsx?|pptx?|od[tsp]|rtf|csv|tsv|jsonl?|xml|html?|ya?ml|toml|py|ipynb|js|tsx?|css|scss|java|cpp|hpp|rs|rb|php|sql|sh|bat|exe|dll"
+    "|msi|dmg|apk|iso|zip|tar|gz|bz2|xz|7z|rar|jpe?g|png|gif|svg|webp|bmp|tiff?|ico|mp[34]|wav|ogg|flac|avi|mkv|mov|md|rst|tex|bib|conf|cfg|ini"
+    "|log|lock|env|bak|tmp|srt|vtt|po|pot|db|sqlite|pem|key|crt|parquet|epub"
+)
+DOMAINS = "com|org|net|edu|gov|info|biz|io|dev|app|ai|eu|de|at|ch|uk|fr|nl|pl|ru|cn|jp|br|ca|au|nz|se|dk|fi|cz|example"
+ROOTS = "bin|boot|dev|etc|home|lib|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var"
+PUNCTUATION = ".,;:!?…"  # at the end of an address it belongs to the sentence
+
+SIGNS = "\u00a6\u00a7\u00a9\u00ac\u00ae\u00b6\u2020-\u2023\u203b\u2116\u2117\u2120\u2122"  # ¦§©¬®¶†‡•‣※№℗℠™: some are words in translations
+SYMBOLS = (  # not the minus, which belongs to its number, and no sign of a unit or a currency
+    "\u00b1\u00d7\u00f7\u2100-\u2115\u2118-\u211f\u2121\u2123-\u214f\u2190-\u2211\u2213-\u2bff\u3030\u303d\u3297\u3299\ue000-\uf8ff\ufffc\ufffd"
+    "\U0001f000-\U0001fbff"
+)
+PICTURE = (  # one emoji: a flag, a keycap, a subdivision's flag, or pictures with modifiers that zero-width joiners hold together
+    "(?:[\U0001f1e6-\U0001f1ff]{2}|[0-9#*]\ufe0f?\u20e3"
+    f"|[{SYMBOLS}](?:[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\u20e3]|[\U000e0020-\U000e007f]|\u200d[{SYMBOLS}])*)"
+)
+
+START = r"(?<![^\s(\[„“\"'‚‘«»])"  # after white space, an opening bracket or a quotation mark
+GROUP = r"\([^\s<>\"()]*\)|\{[^\s<>\"{}]*\}"  # https://example.org/{id}/a_(b)
+ADDRESS = rf"(?:[^\s<>\"(){{}}„“”«»]|{GROUP})*(?:[^\s<>\"(){{}}„“”«»'’\]*|{PUNCTUATION}]|{GROUP})"
+
+# in this order: of two that begin at the same place the first wins, and the report removes those of one kind before it looks for the next
+KINDS = {
+    "urls": re.compile(
+        rf"(?:\b[A-Za-z][A-Za-z0-9+.-]{{1,20}}://|\bwww\.(?=[^\W_])|\bmailto:(?=\S+@)){ADDRESS}"
+        rf"|(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{DOMAINS})(?![\w-]|\.\w)(?::\d+)?(?:/(?:{ADDRESS})?)?"  # example.org
+    ),
+    "emails": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "code": re.compile(
+        r"(?<![\w`])`[^`\n]{1,200}`(?![\w`])"
+        r"|(?<![\w-])--[a-z][\w-]*(?:=(?:[^\s<>\"„“”«»,;()]*[^\s<>\"„“”«»,;()'’.:!?])?)?"  # --output=x.txt
+        r"|(?<![\w@#$%/.-])[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+(?:\(\))?(?![\w/\\(-]|\.\w)"  # snake_case
+        r"|(?<![\w@#$%/.-])[A-Za-z][\w.]*\(\)"  # call()
+    ),
+    "placeholders": re.compile(
+        r"\{\{\{?[^{}\n]*\}\}\}?|\{%[^{}\n]*%\}|[$#%]\{[^{}\n]*\}|\{ ?[^{}\s]* ?\}"  # {{name}} {% if x %} ${x} #{x} %{x} {0}
+        r"|\{\w+,\s*(?:plural|select|selectordinal|number|date|time)\b(?:[^{}\n]|\{[^{}\n]*\})*\}"  # of ICU
+        r"|%\([\w.]+\)[-#0+]*\d*(?:\.\d+)?[a-zA-Z]"  # %(x)d
+        r"|(?<![\d%])%(?:\d+\$)?[-#0+]*\d*(?:\.\d+)?(?:hh?|ll?|[qjzt])?[diouxXeEfgGcsSp@n](?![A-Za-zÀ-ÿ])"  # %s %1$s %-5.2f, not 100%ig
+        r"|(?<![\w%])%L?\d{1,2}(?![\w%])|%%"  # %1
+        r"|%[A-Z_]{2,}%|@[A-Z_]{2,}@|(?<![\w$])\$[A-Za-z_]\w+"  # %NAME% @NAME@ $name
+        rf"|{START}(?::[A-Za-z_][\w+-]*(?:\.\w+)*:|:[A-Za-z_]\w+\b(?!:))"  # :name :smile:, not the colon of "um 12:30" or "Betreff:Haus"
+    ),
+    "tags": re.compile(
+        r"<!--(?:(?!<!--).)*?-->|<[?%][^<>\n]*[?%]>|<![A-Za-z][^<>]*>|</?[A-Za-z][\w:.-]*(?:\s(?:\"[^\"<]*\"|'[^'<]*'|[^<>\"'])*)?/?>"
+        r"|\[/?(?:b|i|u|s|url|img|quote|code|color|size|list)(?:=[^\[\]\s]*)?\]"
+    ),
+    "entities": re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});"),
+    "paths": re.compile(
+        rf"\b[A-Za-z]:\\[^\s<>\"|?*„“”]*[^\s<>\"|?*.,;:!)„“”]|\b[A-Za-z]:\\|{START}\\\\[\w.-]+(?:\\[\w.$-]*[\w$-])+"  # C:\Users \\server\share
+        r"|(?<![\w/.~<])(?:~|\.\.?)?(?:/[\w.@+-]*[\w@+-]){2,}/?|(?<![\w/.~<])(?:~|\.\.?)/[\w.@+-]*[\w@+-]/?"
+        rf"|(?<![\w/.~<])/(?:{ROOTS})\b/?"
+        rf"|(?<![\w.@/\\+-])(?:[\w.@+-]+[/\\])*\w[\w+-]*(?:\.[\w+-]+)*\.(?:{ENDINGS}|{ENDINGS.upper()})\b(?![\w/]|\.\w)"
+        rf"|{START}\.(?:{ENDINGS}|gitignore|bashrc|profile|ssh|config)\b"  # .pdf
+    ),
+    "mentions": re.compile(r"(?<![\w@])@\w(?:[\w.-]*\w)?|(?<![\w#&])#\w+"),
+    "emoji": re.compile(rf"{PICTURE}+|{START}(?:[:;=]['’]?[-o^]?[)(DPpOo/\\|*\]\[3]|<3|\^\^)(?![\w/])"),
+    "signs": re.compile(f"[{SIGNS}]\ufe0f?"),
+}
+ITEM = re.compile("|".join(f"(?P<{kind}>{pattern.pattern})" for kind, pattern in KINDS.items()), re.DOTALL)
+# A character that every item of a kind has. One that sentences have too counts only before what may follow it in an item: most lines have none.
+FOLLOWED = r"(?<=[.:])[\w/\\'’o^*|)(\]\[-]|(?<=[;=])\S|(?<=\()\)|(?<=\[)[/a-z]|(?<=-)-"
+HINT = re.compile(rf"[.:;=(\[\-@#{{%$&<\\/`^_\u20e3{SIGNS}{SYMBOLS}](?:(?<![.:;=(\[-])|{FOLLOWED})")
+
+
+class Item(NamedTuple):
+    """text[begin:end], to be kept as it is. kind: one of `KINDS`."""
+
+    kind: str
+    begin: int
+    end: int
+
+
+def has_items(text: str) -> bool:
+    """False if `text` certainly has none, as most lines; told within a microsecond."""
+    return HINT.search(text) is not None
+
+
+def find_items(text: str) -> list[Item]:
+    """The items of `text`, from left to right, none within another one."""
+    if not HINT.search(text):
+        return []
+    return [Item(match.lastgroup or "", *match.span()) for match in ITEM.finditer(text)]
