@@ -1,7 +1,7 @@
-"""Numbers in text, by what they may mean: 3,5 is 3.5, 1.234,56 is 1,234.56, 14:30 is 2:30, XII is 12, and "three" is 3.
+"""Compares the numbers of two texts by value: 3,5 is 3.5, 1.234,56 is 1,234.56, 14:30 is 2:30, XII is 12, and "three" is 3.
 
-How a number is written depends on the language, which isn't known here, so each gets all values that it may have. Used by
-translation/findings.py.
+How a number reads depends on the language: German 3,5 is 3.5 and never 35. Where the languages aren't given, each number gets all values that
+it may have in one of them.
 """
 
 from __future__ import annotations
@@ -10,62 +10,94 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
+
+from translate.text.number_formats import LONGEST, NUMBER, SPACE, convert_numbers, marks, read_number
+from translate.text.number_words import number_words
 
 ROMAN = r"(?<![\w.])(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})(?!\w)"
 DATE = r"(?<![\d.,/-])\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}(?![\d/-]|[.,]\d)"
 DAY = r"(?<![\d.,])\d{1,2}\.\d{1,2}\.(?!\d)"  # 3.10., without a year
-NUMBER = r"\d{1,3}(?:['’\u00a0\u2009\u202f]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,:]\d+)*"
-TOKEN = re.compile(f"(?P<roman>{ROMAN})|(?P<date>{DATE})|(?P<day>{DAY})|(?P<number>{NUMBER})")
+TOKEN = re.compile(f"(?P<roman>{ROMAN})|(?P<date>{DATE})|(?P<day>{DAY})|(?P<number>{NUMBER.pattern})")
+SPACED = re.compile(r"(?<![\d.,])(?<!\d )\d{1,3}(?: \d{3})+(?![\d]| \d|[.,]\d{3}\b)")  # 132 000, which could be two numbers too
+DIGIT = re.compile(r"\d|[IVX]{2}")
 
-ENGLISH = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-GERMAN = "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn"
-UNITS = {"en": ENGLISH.split(), "de": GERMAN.split()}
-TENS = {
-    "en": "twenty thirty forty fifty sixty seventy eighty ninety".split(),
-    "de": "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split(),
-}
-ORDINALS = {
-    1: "first once erste ersten erster erstes einmal ein eine einen einem einer eines", 2: "second twice both zweite zweiten zweiter zweimal beide",
-    3: "third dritte dritten dritter dreimal", 4: "fourth vierte vierten vierter", 5: "fifth fünfte fünften fünfter", 6: "sixth sechste sechsten",
-    7: "seventh siebte siebten", 8: "eighth achte achten", 9: "ninth neunte neunten", 10: "tenth zehnte zehnten", 11: "eleventh elfte elften",
-    12: "twelfth dozen zwölfte zwölften dutzend", 20: "twentieth zwanzigste", 100: "hundred hundredth hundert einhundert",
-    1000: "thousand tausend eintausend", 1_000_000: "million",
-}  # fmt: skip
-
-LONGEST = 100  # characters; a longer number is compared as text
 Value = Decimal | int | tuple[object, ...]  # tuples: dates, times and anything without a numeric value
 
 
-def _words() -> dict[str, int]:
-    values = {word: value for value, words in ORDINALS.items() for word in words.split()}
-    for language, units in UNITS.items():
-        values |= {word: value for value, word in enumerate(units)}
-        for ten, tens in enumerate(TENS[language], 2):
-            values[tens] = 10 * ten
-            for unit in range(1, 10):
-                name = units[unit].removesuffix("s") if language == "de" and unit == 1 else units[unit]
-                values[f"{tens}-{name}" if language == "en" else f"{name}und{tens}"] = 10 * ten + unit
-    return values
+class Comparison(NamedTuple):
+    """Numbers of the source that the output lacks, and numbers of the output that the source lacks, each as often as that."""
+
+    missing: list[str]
+    extra: list[str]
 
 
-WORDS = _words()
+def missing_numbers(source: str, output: str, source_language: str = "", target_language: str = "") -> list[str]:
+    """Numbers of `source` that `output` lacks in any spelling or in words, each as often as it is missing."""
+    return compare_numbers(source, output, source_language, target_language).missing
+
+
+def compare_numbers(source: str, output: str, source_language: str = "", target_language: str = "") -> Comparison:
+    """What of the numbers in digits is lost, and what is new. Only numbers in digits are looked for, and found also as words.
+
+    A language that isn't known, or "", reads a number in every way there is.
+    """
+    if not DIGIT.search(source) and not DIGIT.search(output):
+        return Comparison([], [])
+    texts = source, output
+    source, output = (SPACED.sub(lambda match: match[0].replace(" ", SPACE), text) for text in texts)
+    available = _Numbers(output, target_language)
+    matches = list(TOKEN.finditer(source))
+    # same spellings first, before one is taken for another number of the same value
+    rest = [match for match in matches if not available.take([_spelling(match, source_language)])]
+    lost = []
+    for match in rest:
+        values = sorted(meanings(match, source_language), key=repr)  # the order of a set changes from process to process
+        if not (available.take(values) or available.take_word(values) or _take_parts(match, available)):
+            lost.append(match)
+    words = number_words(source) if available.left else Counter()
+    extra = []
+    for match in available.rest():
+        if value := next((value for value in meanings(match, target_language) if not isinstance(value, tuple) and words[Decimal(value)]), None):
+            words[Decimal(value)] -= 1
+        elif match["roman"]:
+            continue  # the pronoun of the first person, a list mark: no evidence
+        elif parts := _parts_among(match, lost):
+            lost = [match for match in lost if match not in parts]
+        else:
+            extra.append(match)
+    missing, new = ([text[match.start() : match.end()] for match in found] for text, found in zip(texts, (lost, extra)))
+    return Comparison(missing, new)
+
+
+def mend_numbers(source: str, output: str, source_language: str, target_language: str) -> str:
+    """`output` with each number that it only copied from `source` written as its language does: 12.345 from German is 12,345 in English."""
+    if not DIGIT.search(source):
+        return output
+    for lost in compare_numbers(source, output, source_language, target_language).missing:
+        written = convert_numbers(lost, source_language, target_language)
+        if written != lost:
+            output = re.sub(rf"(?<![\d.,]){re.escape(lost)}(?!\d|[.,]\d)", written, output, count=1)
+    return output
+
+
+def _spelling(match: re.Match[str], language: str) -> tuple[object, ...]:
+    """Equal for two numbers that are spelled and read alike."""
+    text = match[0].rstrip(".")
+    return "spelled", text, read_number(text, language)
 
 
 class _Numbers:
     """The numbers of a text. Each can be taken once, by its spelling or a value; number words by their value."""
 
-    def __init__(self, text: str) -> None:
-        self.left: set[int] = set()  # indices of numbers not taken yet
+    def __init__(self, text: str, language: str) -> None:
+        self.matches = list(TOKEN.finditer(text))
+        self.left = set(range(len(self.matches)))  # indices of numbers not taken yet
         self.indices: dict[Any, list[int]] = {}  # spelling or value -> numbers that have it
-        for index, match in enumerate(TOKEN.finditer(text)):
-            self.left.add(index)
-            for key in (match[0].rstrip("."), *meanings(match)):
+        for index, match in enumerate(self.matches):
+            for key in (_spelling(match, language), *meanings(match, language)):
                 self.indices.setdefault(key, []).append(index)
-        self.words: Counter[int] = Counter()
-        for word in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)?", text.casefold()):
-            parts = [word] if word in WORDS else word.split("-")
-            self.words.update(WORDS[part] for part in parts if part in WORDS)
+        self.words = number_words(text)
 
     def take(self, keys: Iterable[Any]) -> bool:
         for key in keys:
@@ -87,18 +119,9 @@ class _Numbers:
                 return True
         return False
 
-
-def missing_numbers(source: str, output: str) -> list[str]:
-    """Numbers of `source` that `output` lacks in any spelling, each as often as it is missing."""
-    available = _Numbers(output)
-    # same spellings first, before one is taken for another number of the same value
-    rest = [match for match in TOKEN.finditer(source) if not available.take([match[0].rstrip(".")])]
-    lost = []
-    for match in rest:
-        values = sorted(meanings(match), key=repr)  # the order of a set changes from process to process
-        if not (available.take(values) or available.take_word(values) or _take_parts(match, available)):
-            lost.append(match[0])
-    return lost
+    def rest(self) -> list[re.Match[str]]:
+        """Those not taken, in order."""
+        return [self.matches[index] for index in sorted(self.left)]
 
 
 def _take_parts(match: re.Match[str], available: _Numbers) -> bool:
@@ -111,10 +134,22 @@ def _take_parts(match: re.Match[str], available: _Numbers) -> bool:
         return False
     for number in needed.elements():
         available.take([number])
+    for number in set(numbers) - set(needed):  # a month in digits, where there is one
+        available.take([number])
     return True
 
 
-def meanings(match: re.Match[str]) -> frozenset[Value]:
+def _parts_among(match: re.Match[str], lost: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The numbers of `lost` that make up the date `match`: 27 and 2026 are 27.11.2026; none if they are not all there."""
+    if not (match["date"] or match["day"]):
+        return []
+    parts = [int(part) for part in re.findall(r"\d+", match[0])]
+    found = [each for each in lost if each[0].isdecimal() and len(each[0]) <= 4 and int(each[0]) in parts]
+    needed = {part for part in parts if part > 12} or {parts[0]}
+    return found if needed <= {int(each[0]) for each in found} else []
+
+
+def meanings(match: re.Match[str], language: str = "") -> frozenset[Value]:
     """All possible values of a match of TOKEN: numbers, and tuples for dates, times and the like."""
     text = match[0]
     if match["roman"]:
@@ -125,12 +160,23 @@ def meanings(match: re.Match[str]) -> frozenset[Value]:
     if match["date"]:
         return frozenset({("date", *sorted(parts))} | {("date", *sorted([*parts[:2], parts[2] + century])) for century in (1900, 2000)})
     if match["day"]:
-        return frozenset({("day", *sorted(parts))})
+        value = read_number(text[:-1], language)  # at the end of an English sentence
+        return frozenset({("day", *sorted(parts))} | ({value} if value is not None else set()))
     if ":" in text:
         return _time(parts) if len(parts[1:]) and re.fullmatch(r"\d{1,2}:\d{2}(?::\d{2})?", text) else frozenset({("parts", *parts)})
     if text.isdecimal() and int(text) < 25 and re.match(r"\s*Uhr\b", match.string[match.end() :]):
         return _time([int(text)]) | {("literal", text)}
-    return _number(re.sub(r"['’\s]", "", text))
+    plain = re.sub(r"['’\s]", "", text)
+    if text.isdecimal() or marks(language) is None:
+        return _number(plain)
+    if (value := read_number(text, language)) is None:
+        return frozenset(value for value in _number(plain) if not _is_misread(value, text))
+    return frozenset({value} | _clock_time(text))
+
+
+def _is_misread(value: Value, text: str) -> bool:
+    """Whether a number that isn't one by its language's rule was read as whole for all that: 3.567 and 1,234 are not 3567 and 1234."""
+    return isinstance(value, Decimal) and len(re.findall(r"[.,]", text)) == 1 and value == value.to_integral() and "." not in str(value)
 
 
 def _time(parts: list[int]) -> frozenset[Value]:
@@ -138,6 +184,14 @@ def _time(parts: list[int]) -> frozenset[Value]:
     hour, minute = parts[0], parts[1:]
     times = {("time", h, *minute) for h in {hour, hour % 12, hour % 12 or 12}}
     return frozenset(times | ({hour, hour % 12 or 12} if not any(minute) else set()))
+
+
+def _clock_time(text: str) -> frozenset[Value]:
+    """14.30 as a time."""
+    hour, _, minute = text.replace(",", ".").partition(".")
+    if not (minute.isdecimal() and len(minute) == 2 and hour.isdecimal() and int(hour) < 25 and int(minute) < 60):
+        return frozenset()
+    return _time([int(hour), int(minute)]) - {int(hour), int(hour) % 12 or 12}
 
 
 def _number(text: str) -> frozenset[Value]:
@@ -151,8 +205,7 @@ def _number(text: str) -> frozenset[Value]:
         values.add(Decimal("".join(whole)))
     if len(marks) == 1 or (marks[-1] not in marks[:-1] and len(set(marks[:-1])) == 1 and grouped and all(len(part) == 3 for part in whole[1:-1])):
         values.add(Decimal(f"{''.join(whole[:-1])}.{whole[-1]}"))
-    if len(whole) == 2 and len(whole[1]) == 2 and int(whole[0]) < 25 and int(whole[1]) < 60:  # 14.30 Uhr
-        values |= _time([int(whole[0]), int(whole[1])]) - {int(whole[0]), int(whole[0]) % 12 or 12}
+    values |= _clock_time(text)
     if len(whole) == 3 and len(set(marks)) == 1:
         values.add(("date", *sorted(map(int, whole))))
     return frozenset(values)
