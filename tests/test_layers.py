@@ -23,6 +23,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "datasets": {"data.prepare", "data.corpora", "data.corpus", "data.pairs", "data.tables"},
     "ctranslate2": {"translation.ctranslate2_engine"},
     "ray": {"translation.ray_translator"},
+    "regex": {"text.words"},
 }
 
 

@@ -35,16 +35,16 @@ def read_model(model: bytes) -> tuple[int, list[tuple[str, float, int]]]:
     The Python package exposes neither type, and its protocol classes need the protobuf package.
     """
     kind, pieces = UNIGRAM, []
-    for field, value in _fields(model):
+    for field, value in message_fields(model):
         if field == 1:
-            piece: dict[int, Any] = {1: b"", 2: 0.0, 3: NORMAL, **dict(_fields(value))}
+            piece: dict[int, Any] = {1: b"", 2: 0.0, 3: NORMAL, **dict(message_fields(value))}
             pieces.append((piece[1].decode("utf-8"), piece[2], piece[3]))
         elif field == 2:  # the trainer's settings; their field 3 is the model type
-            kind = dict(_fields(value)).get(3, UNIGRAM)
+            kind = dict(message_fields(value)).get(3, UNIGRAM)
     return kind, pieces
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+def message_fields(data: bytes) -> Iterator[tuple[int, Any]]:
     """Number and value (int, float or bytes, by wire type) of each field of a protocol buffer message."""
     position = 0
     while position < len(data):

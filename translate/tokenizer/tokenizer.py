@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import sentencepiece
 from translate.config import TokenizerConfig
 from translate.errors import UserError
 from translate.files.atomic import atomic_write, make_folder
+from translate.tokenizer.places import Places, Spans
 from translate.tokenizer.subwords import SPACE, Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
@@ -79,15 +81,44 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Target text of each list of ids, without special ones. A line end, from byte pieces, becomes a space."""
-        lines = self._target.decode([[index for index in map(int, line) if index > UNK] for line in ids])
+        lines = self._target.decode([known(line) for line in ids])
         return [line.translate(ONE_LINE) for line in lines]
 
     def source_pieces(self) -> list[str]:
         """The piece of each source id, in SentencePiece's notation."""
-        return [self._source.id_to_piece(number) for number in range(self.source_size)]
+        return list(self._source_places.pieces)
 
     def target_pieces(self) -> list[str]:
-        return [self._target.id_to_piece(number) for number in range(self.target_size)]
+        return list(self._target_places.pieces)
+
+    def source_spans(self, lines: Sequence[str], ids: Sequence[Sequence[int]]) -> list[Spans]:
+        """Where in its line each id of `encode_source` comes from: begin and end, in characters. Empty for EOS and a piece of no text of its own.
+
+        Spans are in order and don't overlap. They may begin with white space; of a character that takes several ids, the last one has it.
+        """
+        places = self._source_places
+
+        def parsed(line: str, own: Sequence[int]) -> Spans:
+            return places.parse(self._source.encode(line, out_type="serialized_proto"), own, UNK)
+
+        return [places.of_line(line, own) or parsed(line, own) for line, own in zip(lines, ids)]
+
+    def output_spans(self, texts: Sequence[str], ids: Sequence[Sequence[int]]) -> list[Spans]:
+        """The same for `texts`, the results of `decode`."""
+        places = self._target_places
+
+        def parsed(own: Sequence[int]) -> Spans:
+            return places.parse(self._target.decode(known(own), out_type="serialized_proto"), own, UNK + 1)
+
+        return [places.of_line(text, own) or parsed(own) for text, own in zip(texts, ids)]
+
+    @cached_property
+    def _source_places(self) -> Places:
+        return Places([self._source.id_to_piece(number) for number in range(self.source_size)])
+
+    @cached_property
+    def _target_places(self) -> Places:
+        return Places([self._target.id_to_piece(number) for number in range(self.target_size)])
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write spm.model, and spm.target.model unless joint, to `folder`."""
@@ -105,6 +136,11 @@ class Tokenizer:
     def digests(self) -> dict[str, str]:
         """SHA-256 of each model, by file name."""
         return {name: hashlib.sha256(model).hexdigest() for name, model in self.models.items()}
+
+
+def known(ids: Iterable[int]) -> list[int]:
+    """Without the special ones."""
+    return [index for index in map(int, ids) if index > UNK]
 
 
 def train_tokenizer(

@@ -1,7 +1,8 @@
-"""Which cross-attention tells what a word was translated from, and how to read it.
+"""Which cross-attention tells what a word was translated from, and at which step of the decoder.
 
-The attention of most heads of one middle layer does, if read one step late: at the step whose *input* is the word, the decoder knows it and looks at
-what it came from (Chen et al. 2020, "Accurate word alignment induction from neural machine translation").
+At the step that puts a word out, attention is on what is to be translated next: the word itself, in a shallow decoder. At the step after it, whose
+*input* is the word, the decoder knows which word it is, and the middle layers of a deep one look at what it came from (Chen et al. 2020, "Accurate
+word alignment induction from neural machine translation", shift-att). What suits a model is found out in training.
 """
 
 from __future__ import annotations
@@ -12,30 +13,47 @@ import numpy
 from torch import Tensor
 
 from translate.config import ModelConfig
+from translate.errors import UserError
+from translate.profile import Profile
+
+SHALLOW = 2  # layers of a decoder
 
 
 @dataclass(frozen=True)
 class AlignmentHeads:
-    """A decoder layer, from 0, and those of its heads whose attention is averaged."""
+    """A decoder layer, from 0, and those of its heads whose attention is averaged; shift: steps to wait after the one that puts the word out."""
 
     layer: int
     heads: tuple[int, ...]
+    shift: int  # 0 or 1
+
+    @classmethod
+    def of(cls, profile: Profile, config: ModelConfig) -> AlignmentHeads:
+        """What a model's profile says, else the default for its number of layers. UserError if the model has no such layer or heads."""
+        if not profile.alignment_heads:
+            return cls.default(config)
+        heads = tuple(sorted(set(profile.alignment_heads)))
+        if profile.alignment_layer >= config.decoder_layers or not 0 <= heads[0] <= heads[-1] < config.heads:
+            raise UserError(
+                f"the profile names heads {list(heads)} of decoder layer {profile.alignment_layer}, the model has {config.heads} heads in each of "
+                f"{config.decoder_layers} layers: they are from different models"
+            )
+        return cls(profile.alignment_layer, heads, profile.alignment_shift)
 
     @classmethod
     def default(cls, config: ModelConfig) -> AlignmentHeads:
-        """For a model that was not measured: all heads of the middle layer, the lower one of two."""
-        return cls((config.decoder_layers - 1) // 2, tuple(range(config.heads)))
+        """For a model that was not measured."""
+        return cls((config.decoder_layers - 1) // 2, tuple(range(config.heads)), int(config.decoder_layers > SHALLOW))
 
     def mean(self, weights: Tensor) -> Tensor:
         """(B, H, T, S) of the layer -> (B, T, S) in float32."""
         chosen = weights if self.heads == tuple(range(weights.shape[1])) else weights[:, list(self.heads)]
         return chosen.float().mean(dim=1)
 
+    def rows(self, steps: numpy.ndarray, length: int) -> numpy.ndarray:
+        """Of the attention at all steps, the first one being that which puts token 0 out, the rows that tell of tokens 0 to length - 1: (length, S).
 
-def shifted(steps: numpy.ndarray, length: int) -> numpy.ndarray:
-    """Rows of the steps whose outputs are tokens 0, 1, ... -> (length, S) rows of the steps whose inputs are these tokens.
-
-    The last token of an output that was cut off was never an input; the step that put it out stands in.
-    """
-    rows = numpy.minimum(numpy.arange(1, length + 1), len(steps) - 1)
-    return numpy.ascontiguousarray(steps[rows], dtype=numpy.float32)
+        The last token of an output that was cut off may never have been an input; the step that put it out stands in.
+        """
+        chosen = numpy.minimum(numpy.arange(self.shift, length + self.shift), len(steps) - 1)
+        return numpy.ascontiguousarray(steps[chosen], dtype=numpy.float32)

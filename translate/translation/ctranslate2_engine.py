@@ -27,7 +27,7 @@ from translate.files.paths import name_write_errors
 from translate.model.layers import DecoderLayer, EncoderLayer
 from translate.profile import Profile
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
-from translate.translation.alignment_heads import AlignmentHeads, shifted
+from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.threads import search_threads
 
 Found: TypeAlias = "tuple[list[str], float, list[list[float]] | None]"  # pieces, including the end mark; score; attention, if asked for
@@ -57,12 +57,13 @@ def load_ctranslate2(folder: ModelFolder, device: torch.device, compute_type: st
             translator = package.Translator(str(home), device.type, device_index=device.index or 0, compute_type=compute_type, **threads)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"CTranslate2 cannot load {folder.path}: {error}") from None
-    return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once), tokenizer, config, profile
+    alignment = AlignmentHeads.of(profile, config.model)
+    return CTranslate2Engine(translator, tokenizer, config.model.max_tokens, at_once, alignment), tokenizer, config, profile
 
 
 class CTranslate2Engine:
-    def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int, at_once: int) -> None:
-        self.translator, self.max_tokens, self.at_once = translator, max_tokens, at_once
+    def __init__(self, translator: Any, tokenizer: Tokenizer, max_tokens: int, at_once: int, alignment: AlignmentHeads) -> None:
+        self.translator, self.max_tokens, self.at_once, self.alignment = translator, max_tokens, at_once, alignment
         self.forkable = False  # its threads do not survive a fork
         self.machine = {"device": translator.device, "precision": translator.compute_type, "engine": "ctranslate2"}
         self.pieces = tokenizer.source_pieces()
@@ -87,7 +88,8 @@ class CTranslate2Engine:
             indices = [index for index in too_long if limits[index] == limit]
             for index, result in zip(indices, self._search([sources[index] for index in indices], limit, options, no_repeat, align)):
                 results[index] = result
-        hypotheses = [[self._hypothesis(*values, options.length_penalty) for values in result] for result in results]
+        first = self._first_rows(sources) if align and options.beam > 1 and self.alignment.shift == 0 else [None] * len(sources)
+        hypotheses = [[self._hypothesis(*values, row, options.length_penalty) for values in result] for result, row in zip(results, first)]
         return [sorted(group, key=lambda hypothesis: (not hypothesis.complete, -hypothesis.score))[: options.n_best] for group in hypotheses]
 
     def align(self, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
@@ -106,7 +108,7 @@ class CTranslate2Engine:
             return_end_token=True,  # without it the last row is missing too
             return_attention=True,
         )
-        return [_matrix(result.attention[0], len(ids)) for result, ids in zip(results, outputs)]
+        return [self._rows(result.attention[0], len(ids)) for result, ids in zip(results, outputs)]
 
     def _tokens(self, sources: list[list[int]]) -> list[list[str]]:
         return [[self.pieces[number] for number in ids] for ids in sources]
@@ -130,18 +132,28 @@ class CTranslate2Engine:
         )
         return [list(zip(result.hypotheses, result.scores, result.attention or repeat(None))) for result in results]
 
-    def _hypothesis(self, pieces: list[str], score: float, attention: list[list[float]] | None, alpha: float) -> Hypothesis:
-        """`score` is the log-probability over length ** alpha."""
+    def _first_rows(self, sources: list[list[int]]) -> list[list[float]]:
+        """The attention of the first step, the same for all hypotheses of a source. Beam search returns that of other sources (CTranslate2 4.8)."""
+        results = self.translator.translate_batch(
+            self._tokens(sources), beam_size=1, max_input_length=0, max_decoding_length=1, return_attention=True, return_end_token=True
+        )
+        return [result.attention[0][0] for result in results]
+
+    def _hypothesis(
+        self, pieces: list[str], score: float, attention: list[list[float]] | None, first: list[float] | None, alpha: float
+    ) -> Hypothesis:
+        """`score` is the log-probability over length ** alpha. first: instead of the first row of the attention."""
         log_probability = score * len(pieces) ** alpha
         ids = [self.ids[piece] for piece in pieces]
         complete = ids[-1:] == [EOS]
         known = ids[:-1] if complete else ids
-        matrix = None if attention is None else _matrix(attention, len(known))
+        if attention is not None and first is not None:
+            attention = [first, *attention[1:]]
+        matrix = None if attention is None else self._rows(attention, len(known))
         return Hypothesis(known, log_probability / penalty(len(ids), alpha), log_probability, complete, matrix)
 
-
-def _matrix(attention: list[list[float]], length: int) -> numpy.ndarray:
-    return shifted(numpy.array(attention, dtype=numpy.float32), length)
+    def _rows(self, attention: list[list[float]], length: int) -> numpy.ndarray:
+        return self.alignment.rows(numpy.array(attention, dtype=numpy.float32), length)
 
 
 def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> None:
@@ -156,7 +168,7 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     check_new_folder(folder)
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
     layers = (config.encoder_layers, config.decoder_layers)
-    aligned = AlignmentHeads.default(config)
+    aligned = AlignmentHeads.of(bundle.profile, config)
     settings = {"alignment_layer": aligned.layer, "alignment_heads": len(aligned.heads)}
     spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU, **settings)
     _fill_stack(spec.encoder, model.encoder)

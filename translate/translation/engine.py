@@ -14,6 +14,7 @@ from translate.device import choose_device, choose_search_precision
 from translate.errors import UserError
 from translate.profile import Profile
 from translate.tokenizer import Tokenizer
+from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.ctranslate2_engine import load_ctranslate2
 from translate.translation.threads import run_in_new_thread
 from translate.translation.torch_engine import TorchEngine
@@ -41,10 +42,9 @@ class Engine(Protocol):
         ...
 
     def align(self, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
-        """Which source tokens each output token came from, of any pairs, found by search or not: cross-attention of one decoder layer.
+        """Which source tokens each output token came from, of any pairs, found by search or not: cross-attention.
 
-        Row t is of the decoding step whose input is output token t (Chen et al. 2020, "Accurate word alignment induction from neural machine
-        translation", section 4.2, shift-att), the mean over some heads: which layer and heads, `translation/alignment_heads.py` says.
+        Row t tells of output token t. It is the mean over some heads of one decoder layer, at one step: `translation/alignment_heads.py` says which.
 
         sources: ids that end in EOS. outputs: ids without begin and end mark. Returns for each pair a float32 matrix (T, S), T and S their
         lengths; each row adds up to 1. All pairs are one batch: give pairs of similar length.
@@ -70,4 +70,5 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
         return load_ctranslate2(model, chosen, compute_type)
     products, single = choose_search_precision(precision, chosen), choose_search_precision(precision, chosen, single=True)
     bundle = model.load(chosen)
-    return TorchEngine.owning(bundle.model, chosen, products, single), bundle.tokenizer, bundle.config, bundle.profile
+    alignment = AlignmentHeads.of(bundle.profile, bundle.config.model)
+    return TorchEngine.owning(bundle.model, chosen, products, single, alignment), bundle.tokenizer, bundle.config, bundle.profile

@@ -16,7 +16,7 @@ from translate.kernels.packed import PackedTransformer
 from translate.model import Memory, Transformer
 from translate.tokenizer import BOS, EOS, PAD, UNK
 from translate.tokenizer.padding import pad
-from translate.translation.alignment_heads import AlignmentHeads, shifted
+from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.threads import search_threads
 
 BANNED = (PAD, BOS, UNK)
@@ -116,7 +116,7 @@ class TorchEngine:
         most = self.max_tokens - 1  # an output without end mark may have one token more, of which no step is the input
         target = pad([[BOS, *ids[:most]] for ids in outputs]).to(self.device)
         weights = self.alignment.mean(model.cross_attention(target, memory, self.alignment.layer)).cpu().numpy()  # (B, T, S)
-        return [shifted(matrix[: len(ids) + 1, : len(source)], len(ids)) for matrix, source, ids in zip(weights, sources, outputs)]
+        return [self.alignment.rows(matrix[: len(ids) + 1, : len(source)], len(ids)) for matrix, source, ids in zip(weights, sources, outputs)]
 
 
 def repeat_memory(memory: Memory, counts: list[int]) -> Memory:
