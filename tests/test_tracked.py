@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translate.text.tracked import Tracked
+from translate.text.tracked import Tracked, changes
 
 
 def test_a_longer_replacement_has_the_whole_span():
@@ -60,3 +60,26 @@ def test_any_edits(text, edits):
     kept = [index for index, (begin, end) in enumerate(zip(tracked.begins, tracked.ends)) if end == begin + 1 and text[begin] == expected[index]]
     if not chosen:
         assert len(kept) == len(text)
+
+
+def test_range_is_the_reverse_of_span():
+    tracked = Tracked.of("sieh example.org an").replace([(5, 16, "⟦0⟧")])
+    assert tracked.range(5, 16) == tracked.range(6, 7) == (5, 8)
+    assert tracked.range(17, 19) == (9, 11)
+    assert tracked.range(0, 19) == (0, 11)
+
+
+@given(st.text("abcé ", max_size=10), st.text("abcé ", max_size=10))
+def test_changes(old, new):
+    tracked = changes(old, new)
+    assert tracked.text == new
+    assert list(tracked.begins) == sorted(tracked.begins) and list(tracked.ends) == sorted(tracked.ends)
+    assert all(0 <= begin <= end <= len(old) for begin, end in zip(tracked.begins, tracked.ends))
+
+
+def test_changes_of_case_and_of_words():
+    upper = changes("a man", "A MAN")
+    assert upper.range(2, 5) == (2, 5)
+    longer = changes("see ⟦0⟧ now", "see https://example.org now")
+    assert longer.text[slice(*longer.range(4, 7))] == "https://example.org"
+    assert longer.text[slice(*longer.range(8, 11))] == "now"

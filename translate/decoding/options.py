@@ -46,11 +46,13 @@ class Options:
     top_p: float = 1.0  # draw among the likeliest tokens that share this probability
     seed: int = 1
     split: str | None = None  # what the model gets as one source: `sentence` or `line`
+    alignment: bool = False  # also find out which words became which
 
     def fill(self, decoding: DecodingConfig) -> FilledOptions:
         """These options with the recipe's values in place of None. UserError for one out of its bounds, or without effect beside the others."""
-        if not isinstance(self.sample, bool):
-            raise UserError(f"sample is {short_repr(self.sample)}: it must be True or False")
+        for name in ("sample", "alignment"):
+            if not isinstance(getattr(self, name), bool):
+                raise UserError(f"{name} is {short_repr(getattr(self, name))}: it must be True or False")
         if self.sample and self.beam is not None:
             raise UserError(f"beam is {short_repr(self.beam)}, but sampling keeps no beam: leave it out")
         values: dict[str, Any] = {}
@@ -64,7 +66,7 @@ class Options:
             values[name] = value = _default(name, decoding) if (value := getattr(self, name)) is None else value
             if value not in choices:
                 raise UserError(f"{name} is {short_repr(value)}: choose {' or '.join(choices)}")
-        filled = FilledOptions(**values, sample=self.sample)
+        filled = FilledOptions(**values, sample=self.sample, alignment=self.alignment)
         if not self.sample and filled.n_best > filled.beam:
             raise UserError(f"n_best ({filled.n_best}) is more than beam ({filled.beam}): a search keeps `beam` hypotheses, so raise beam as well")
         return filled

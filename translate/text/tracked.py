@@ -6,6 +6,8 @@ the places of its characters there.
 
 from __future__ import annotations
 
+import difflib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +38,10 @@ class Tracked:
         place = self.begins[begin] if begin < len(self.begins) else self.ends[-1] if self.ends else 0
         return place, place
 
+    def range(self, begin: int, end: int) -> tuple[int, int]:
+        """The characters that come from the original's span from `begin` to `end`: the reverse of `span`. Empty if none does."""
+        return bisect_right(self.ends, begin), bisect_left(self.begins, end)
+
     def replace(self, edits: Iterable[tuple[int, int, str]]) -> Tracked:
         """A copy with each (begin, end, new text) of `edits` applied, which are in order and don't overlap.
 
@@ -61,3 +67,13 @@ class Tracked:
             return self
         texts.append(self.text[position:])
         return Tracked("".join(texts), [*begins, *self.begins[position:]], [*ends, *self.ends[position:]])
+
+
+def changes(old: str, new: str) -> Tracked:
+    """`new` as a text derived from `old`, by what the two have in common."""
+    if old == new:
+        return Tracked.of(new)
+    if old.casefold() == new.casefold() and len(old) == len(new):
+        return Tracked(new, range(len(new)), range(1, len(new) + 1))
+    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return Tracked.of(old).replace((begin, end, new[first:last]) for kind, begin, end, first, last in steps if kind != "equal")

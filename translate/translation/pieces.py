@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from translate.decoding import FilledOptions, Hypothesis, penalty
+from translate.decoding import Hypothesis
 from translate.text.tracked import Tracked
 
 Span = tuple[int, int]  # begin and end, in characters
@@ -28,6 +28,7 @@ class Translation:
     looped: bool = False  # a piece repeated itself (findings.is_loop) and was searched again without repeats
     split: bool = False  # a sentence was longer than those of the training, and was translated in parts
     passed: tuple[tuple[int, int, str], ...] = ()  # start and end of the parts of `source` that are not translated, and why
+    alignment: tuple[tuple[Span, Span], ...] | None = None  # of words: span in `source`, span in `text`; None if it was not asked for
 
 
 @dataclass
@@ -45,10 +46,15 @@ class Piece:
 
     @property
     def span(self) -> Span:
+        """In the line."""
         return self.text.span(0, len(self.text))
 
+    @property
+    def best(self) -> Hypothesis:
+        return self.hypotheses[0]
+
     def output(self, rank: int) -> str:
-        """The text of an alternative; if there are fewer, that of the last one."""
+        """The text of an alternative; if there are fewer, of the last one."""
         return self.ranked[min(rank, len(self.ranked) - 1)][0]
 
     def score(self, rank: int) -> float:
@@ -79,48 +85,6 @@ class Line:
     @property
     def pieces(self) -> list[Piece]:
         return [piece for sentence in self.sentences for piece in sentence.pieces]
-
-
-def join(line: Line, options: FilledOptions) -> Translation:
-    """The translation of a line, from the texts and scores of its pieces, rank by rank.
-
-    The score is that of a single output as long as all pieces together. All alternatives are scored with the lengths of the first ones:
-    with its own length, one with a longer piece could score better than the first.
-    """
-    pieces, ranks = line.pieces, range(options.n_best)
-    texts = [_joined(line, rank) for rank in ranks]
-    scores = [0.0] * options.n_best
-    if pieces:
-        lengths = [len(piece.hypotheses[0].ids) + piece.hypotheses[0].complete for piece in pieces]
-        whole = float(penalty(sum(lengths), options.length_penalty))
-        shares = [float(penalty(length, options.length_penalty)) / whole for length in lengths]
-        scores = [sum(piece.score(rank) * share for piece, share in zip(pieces, shares)) for rank in ranks]
-    return Translation(
-        line.source, texts[0], scores[0], list(zip(texts, scores)), len(pieces),
-        any(piece.cut or not piece.hypotheses[0].complete for piece in pieces), line.number,
-        spans=tuple(piece.span for piece in pieces),
-        tokens_in=sum(len(piece.ids) - 1 for piece in pieces),
-        tokens_out=sum(len(piece.hypotheses[0].ids) for piece in pieces),
-        looped=any(piece.looped for piece in pieces),
-        split=any(len(sentence.pieces) > 1 for sentence in line.sentences),
-        passed=tuple((*sentence.span, sentence.passed) for sentence in line.sentences if sentence.passed),
-    )  # fmt: skip
-
-
-def _joined(line: Line, rank: int) -> str:
-    """The sentences' translations, with everything between them as in the source."""
-    parts, position = [], 0
-    for sentence in line.sentences:
-        begin, end = sentence.span
-        parts += [line.text[position:begin], _output(sentence, rank)]
-        position = end
-    return "".join([*parts, line.text[position:]])
-
-
-def _output(sentence: Sentence, rank: int) -> str:
-    if not sentence.pieces:
-        return sentence.output
-    return " ".join(text for piece in sentence.pieces if (text := piece.output(rank)))
 
 
 def find_spans(line: str, pieces: Sequence[str]) -> list[Span]:

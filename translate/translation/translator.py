@@ -22,8 +22,9 @@ from translate.tokenizer import Tokenizer
 from translate.translation.batching import default_batch_tokens, length_batches
 from translate.translation.engine import Engine, Search, load_engine
 from translate.translation.findings import is_loop
-from translate.translation.pieces import Piece, Translation, join
+from translate.translation.pieces import Piece, Translation
 from translate.translation.plan import Planner
+from translate.translation.restore import Restorer
 from translate.translation.search_options import SearchOptions, check_effects, one_of, to_options
 from translate.translation.search_pool import SearchPool
 from translate.translation.windows import WINDOW_LINES, texts, windows
@@ -54,6 +55,7 @@ class Translator:
         self.decoding = dataclasses.replace(decoding, batch_tokens=batch_tokens)
         self.max_tokens = engine.max_tokens
         self.planner = Planner(tokenizer, profile or Profile(), languages, engine.max_tokens)
+        self.restorer = Restorer(tokenizer, languages)
         self.loaded: tuple[Any, ...] | None = None  # the arguments of `load`
 
     @classmethod
@@ -140,6 +142,7 @@ class Translator:
             n_best: alternatives per line, at most `beam`; or the number of samples. Needs scores=True.
             sample: sample from the model's distribution instead of searching.
             temperature, top_k, top_p, seed: how to sample.
+            alignment: find out which words became which, see `Translation.alignment`. Needs scores=True.
 
         Raises:
             UserError: for an element that is not text, before translating any; for an option out of range or without effect.
@@ -189,7 +192,7 @@ class Translator:
         outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
         for piece in pieces:
             piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
-        return [join(line, options) for line in plans]
+        return [self.restorer.restore(line, options) for line in plans]
 
     def _search(self, pieces: list[Piece], first: int, options: FilledOptions, no_repeat: int = 0) -> None:
         """Set `hypotheses` of the `pieces`. Each sample has its own seed."""
@@ -199,7 +202,7 @@ class Translator:
             batch = [pieces[index] for index in indices]
             sources = [piece.ids for piece in batch]
             seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-            results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat)
+            results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat, options.alignment)
             for piece, hypotheses in zip(batch, results):
                 piece.hypotheses = hypotheses
 
