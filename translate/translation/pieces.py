@@ -65,14 +65,11 @@ class Piece:
 class Sentence:
     """A part of a line that is translated on its own, or passed as it is."""
 
-    text: Tracked  # with its places in the line
-    pieces: list[Piece] = field(default_factory=list)  # none if passed
+    span: Span  # in the line
+    text: Tracked  # what is searched, with its places in the line
     passed: str = ""  # why it is not translated
     output: str = ""  # if it is not
-
-    @property
-    def span(self) -> Span:
-        return self.text.span(0, len(self.text))
+    pieces: list[Piece] = field(default_factory=list)  # none if it is not
 
 
 @dataclass

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from translate.profile import Profile
+from translate.text.normalize import normalize_tracked
+from translate.text.number_formats import convert_numbers
 from translate.text.segments import split_line
 from translate.text.sentences import sentence_spans
 from translate.text.tracked import Tracked
 from translate.tokenizer import EOS, ONE_LINE, Tokenizer
-from translate.translation.pieces import Line, Piece, Sentence, find_spans
+from translate.translation.pieces import Line, Piece, Sentence, Span, find_spans
+
+SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
+LETTER = re.compile(r"[^\W\d_]")
 
 
 class Planner:
@@ -30,14 +36,26 @@ class Planner:
         return plans
 
     def _sentences(self, line: str, split: str) -> list[Sentence]:
-        if split == "line":
-            begin, end = len(line) - len(line.lstrip()), len(line.rstrip())
-            spans = [(begin, end)] if begin < end else []
-        else:
-            spans = sentence_spans(line, self.languages[0])
-        if spans == [(0, len(line))]:
-            return [Sentence(Tracked.of(line))]
-        return [Sentence(Tracked.of(line[begin:end], begin)) for begin, end in spans]
+        if not SEPARATOR.search(line):
+            return [self._sentence(line, span) for span in self._spans(line, split)]
+        sentences, begin = [], 0
+        for end in [*(match.start() for match in SEPARATOR.finditer(line)), len(line)]:
+            sentences += [self._sentence(line, (begin + first, begin + last)) for first, last in self._spans(line[begin:end], split)]
+            begin = end + 1
+        return sentences
+
+    def _spans(self, text: str, split: str) -> list[Span]:
+        """Of the sentences, or of all but the white space around them."""
+        if split == "sentence":
+            return sentence_spans(text, self.languages[0])
+        begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
+        return [(begin, end)] if begin < end else []
+
+    def _sentence(self, line: str, span: Span) -> Sentence:
+        text = Tracked.of(line[slice(*span)], span[0])
+        if not LETTER.search(text.text):
+            return Sentence(span, text, "no letters", convert_numbers(text.text, *self.languages))
+        return Sentence(span, normalize_tracked(text))
 
     def _make_pieces(self, plans: Sequence[Line]) -> None:
         """Encode all sentences at once, then those that are too long again, in parts."""
