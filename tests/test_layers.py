@@ -122,7 +122,7 @@ def test_every_library_is_a_declared_dependency():
     tomllib = pytest.importorskip("tomllib")  # Python 3.11
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = [*project["dependencies"], *extras["ctranslate2"], *extras["ray"]]
+    declared = [*project["dependencies"], *extras["ctranslate2"], *extras["ray"], *extras["sentences"]]
     names = {requirement.split(">")[0].replace("hydra-core", "hydra").replace("pyyaml", "yaml") for requirement in declared}
     used = {imported.split(".")[0] for path in MODULES.values() for imported in imports(path)} - set(sys.stdlib_module_names) - {"translate"}
     assert used - {"huggingface_hub", "pyarrow", "typing_extensions"} <= names  # those come with datasets and torch

@@ -32,12 +32,27 @@ def filter_texts(sources: list[str], targets: list[str], first: Sequence[bool], 
 
 def filter_lengths(lengths: numpy.ndarray, filters: FilterConfig, counts: dict[str, int]) -> numpy.ndarray:
     """Rows to keep. lengths: (2, N) ids of each side."""
-    shorter, longer = lengths.min(axis=0), lengths.max(axis=0)
-    over_long = longer > filters.max_tokens
-    ratio = (longer > filters.max_ratio * shorter) & (longer >= filters.min_ratio_tokens) & (filters.max_ratio > 0)
+    over_long, ratio = _over_long(lengths, filters), _unequal(lengths, filters)
     counts["over_long"] += int(over_long.sum())
     counts["length_ratio"] += int((ratio & ~over_long).sum())
     return numpy.flatnonzero(~(over_long | ratio))
+
+
+def fits(lengths: numpy.ndarray, filters: FilterConfig) -> numpy.ndarray:
+    """Which pairs the filters of lengths keep, (N,) bool. lengths: (2, N) ids of each side."""
+    kept: numpy.ndarray = ~(_over_long(lengths, filters) | _unequal(lengths, filters))
+    return kept
+
+
+def _over_long(lengths: numpy.ndarray, filters: FilterConfig) -> numpy.ndarray:
+    over: numpy.ndarray = lengths.max(axis=0) > filters.max_tokens
+    return over
+
+
+def _unequal(lengths: numpy.ndarray, filters: FilterConfig) -> numpy.ndarray:
+    shorter, longer = lengths.min(axis=0), lengths.max(axis=0)
+    unequal: numpy.ndarray = (longer > filters.max_ratio * shorter) & (longer >= filters.min_ratio_tokens) & (filters.max_ratio > 0)
+    return unequal
 
 
 class Duplicates:

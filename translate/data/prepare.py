@@ -15,11 +15,12 @@ import numpy
 import pyarrow
 from datasets.arrow_writer import ArrowWriter
 
-from translate.config import DataConfig, FilterConfig
+from translate.config import DataConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.corpora import find_corpus
 from translate.data.corpus import TEXTS, CachedCorpus
 from translate.data.filters import FILTERS, Duplicates, filter_lengths, filter_texts
+from translate.data.join import join_pairs
 from translate.data.pairs import Pairs
 from translate.device import advise_random_access
 from translate.errors import UserError
@@ -30,17 +31,18 @@ SMALL = 20_000  # pairs; fewer are tokenised on one thread
 
 @dataclass
 class Prepared:
-    """A training set: N pairs that passed the filters, in corpus order."""
+    """A training set: N examples from pairs that passed the filters, in corpus order; a pair each, but for joined ones."""
 
     dataset: datasets.Dataset  # columns source, target (text) and source_ids, target_ids (EOS at the end), memory-mapped
     source_lengths: numpy.ndarray  # (N,) int32, memory-mapped
     target_lengths: numpy.ndarray
-    corpus_of: numpy.ndarray | None  # (N,) corpus number of each pair, memory-mapped; None if there is only one corpus
+    corpus_of: numpy.ndarray | None  # (N,) corpus number of each, memory-mapped; None if there is only one corpus
     weights: list[float]  # passes over each corpus in an epoch
     counts: dict[str, int]  # pairs that each filter dropped, and rows without a pair (short_row)
     fingerprint: str  # hash of everything that determines the training set
     read: int  # pairs before the filters
     kept: int  # and after
+    joined: int  # examples of several pairs
 
     def __post_init__(self) -> None:
         # rows are read from the mapped file directly: `datasets` and pyarrow's `take` touch far more than the few rows of a batch
@@ -51,7 +53,7 @@ class Prepared:
         advise_random_access(first, max(buffer.address + buffer.size for buffer in buffers) - first)
 
     def __len__(self) -> int:
-        return self.kept
+        return len(self.source_lengths)
 
     def ids(self, rows: Sequence[int] | numpy.ndarray) -> tuple[list[list[int]], list[list[int]]]:
         """Source and target ids of some rows, each with EOS at its end."""
@@ -78,7 +80,7 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     located = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in located]
     corpora = [corpus.read() for corpus in located]
-    fingerprint = _fingerprint(corpora, tokenizer, data.filters)
+    fingerprint = _fingerprint(corpora, tokenizer, data)
     tokenised_now = False
 
     def build(folder: Path) -> dict[str, Any]:
@@ -89,30 +91,34 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
         return _build(folder, pairs, tokenizer, data)
 
     folder, facts = cached(cache_folder(data), "tokenised", fingerprint, build)
-    kept, skipped = facts["kept"], sum(corpus.skipped for corpus in corpora)
+    kept, joined, skipped = facts["kept"], facts.get("joined", 0), sum(corpus.skipped for corpus in corpora)
     counts = {**({"short_row": skipped} if skipped else {}), **facts["counts"]}
     for name, corpus in zip(names, corpora):
         if corpus.skipped_summary:
             log(f"{name}: {corpus.skipped_summary}")
     reused = "" if tokenised_now else ", tokenised by an earlier run"
     log(f"{kept:,} of {facts['read'] + skipped:,} pairs kept{reused}; left out: {_listed(counts)}")
+    if joined:
+        log(f"{joined:,} of {facts['examples']:,} training examples are two to four pairs joined")
+    examples = facts.get("examples", kept)
     return Prepared(
         dataset=datasets.Dataset.from_file(str(folder / "pairs.arrow")),
-        source_lengths=numpy.memmap(folder / "source_lengths", numpy.int32, "r", shape=(kept,)),
-        target_lengths=numpy.memmap(folder / "target_lengths", numpy.int32, "r", shape=(kept,)),
-        corpus_of=numpy.memmap(folder / "corpus_of", _corpus_type(len(corpora)), "r", shape=(kept,)) if len(corpora) > 1 else None,
+        source_lengths=numpy.memmap(folder / "source_lengths", numpy.int32, "r", shape=(examples,)),
+        target_lengths=numpy.memmap(folder / "target_lengths", numpy.int32, "r", shape=(examples,)),
+        corpus_of=numpy.memmap(folder / "corpus_of", _corpus_type(len(corpora)), "r", shape=(examples,)) if len(corpora) > 1 else None,
         weights=[corpus.weight for corpus in data.train],
-        counts=counts, fingerprint=fingerprint, read=facts["read"] + skipped, kept=kept,
+        counts=counts, fingerprint=fingerprint, read=facts["read"] + skipped, kept=kept, joined=joined,
     )  # fmt: skip
 
 
 def fingerprint_of(data: DataConfig, tokenizer: Tokenizer) -> str:
     """The fingerprint that `prepare` would give the training set. UserError as `load_corpus`."""
-    return _fingerprint([find_corpus(corpus, data).read() for corpus in data.train], tokenizer, data.filters)
+    return _fingerprint([find_corpus(corpus, data).read() for corpus in data.train], tokenizer, data)
 
 
-def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, filters: FilterConfig) -> str:
-    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(filters))
+def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: DataConfig) -> str:
+    joins = [data.join] if data.join else []
+    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *joins)
 
 
 def _listed(counts: dict[str, int]) -> str:
@@ -133,7 +139,11 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
     ids = datasets.List(datasets.Value(id_type))
     features = datasets.Features({**TEXTS, "source_ids": ids, "target_ids": ids})
     arrow_ids = pyarrow.list_(pyarrow.type_for_alias(id_type))
-    kept = 0
+    kept = joined = examples = 0
+
+    def encode(sources: list[str], targets: list[str]) -> tuple[list[list[int]], list[list[int]]]:
+        return tokenizer.encode_source(sources, threads=threads), tokenizer.encode_target(targets, threads=threads)
+
     with (
         ArrowWriter(path=str(folder / "pairs.arrow"), features=features) as writer,
         open(folder / "source_lengths", "wb") as source_lengths,
@@ -145,22 +155,29 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
             first = duplicates.first(*normalized) if duplicates else [True] * len(sources)
             indices = filter_texts(*normalized, first, filters, counts)
             sources, targets = [sources[index] for index in indices], [targets[index] for index in indices]
-            source_ids, target_ids = tokenizer.encode_source(sources, threads=threads), tokenizer.encode_target(targets, threads=threads)
+            source_ids, target_ids = encode(sources, targets)
             lengths = numpy.array([list(map(len, source_ids)), list(map(len, target_ids))], dtype=numpy.int32)
             rows = filter_lengths(lengths, filters, counts)
             if not len(rows):
                 continue
+            kept += len(rows)
             columns = [[side[row] for row in rows] for side in (sources, targets, source_ids, target_ids)]
+            if data.join:
+                columns, more = join_pairs(columns, data.join, filters, encode, corpus, kept)
+                joined += more
+                lengths = numpy.array([list(map(len, columns[2])), list(map(len, columns[3]))], dtype=numpy.int32)
+            else:
+                lengths = lengths[:, rows]
+            examples += lengths.shape[1]
             arrays = [pyarrow.array(column, kind) for column, kind in zip(columns, (pyarrow.string(), pyarrow.string(), arrow_ids, arrow_ids))]
             writer.write_table(pyarrow.table(arrays, names=list(features)))
-            source_lengths.write(lengths[0, rows].tobytes())
-            target_lengths.write(lengths[1, rows].tobytes())
-            corpus_of.write(numpy.full(len(rows), corpus, dtype=_corpus_type(len(pairs.tables))).tobytes())
-            kept += len(rows)
+            source_lengths.write(lengths[0].tobytes())
+            target_lengths.write(lengths[1].tobytes())
+            corpus_of.write(numpy.full(lengths.shape[1], corpus, dtype=_corpus_type(len(pairs.tables))).tobytes())
         if not kept:
             dropped = _listed({name: count for name, count in counts.items() if count})
             raise UserError(f"no pair is left of {len(pairs):,}: {dropped}; check the corpus, or relax data.filters")
         writer.finalize()
     if duplicates:
         os.unlink(folder / "hashes")
-    return {"read": len(pairs), "kept": kept, "counts": counts}
+    return {"read": len(pairs), "kept": kept, "joined": joined, "examples": examples, "counts": counts}
