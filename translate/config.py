@@ -73,6 +73,8 @@ class DataConfig:
     validation: List[CorpusConfig] = field(default_factory=list)
     test: Dict[str, CorpusConfig] = field(default_factory=dict)
     filters: FilterConfig = field(default_factory=FilterConfig)
+    # share of the training pairs that get placeholder symbols at the same places of both sides, to teach that they are kept; 0 = no symbols
+    placeholders: float = bounded(0.0, least=0, most=1)
     workers: int = bounded(0, least=0, most=4096)  # threads that tokenise; 0 = one per core
     cache: Optional[str] = None  # folder of the tokenised corpora; null = ~/.cache/translate-nmt
 

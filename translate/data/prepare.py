@@ -15,14 +15,16 @@ import numpy
 import pyarrow
 from datasets.arrow_writer import ArrowWriter
 
-from translate.config import DataConfig, FilterConfig
+from translate.config import DataConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.corpora import find_corpus
 from translate.data.corpus import TEXTS, CachedCorpus
 from translate.data.filters import FILTERS, Duplicates, filter_lengths, filter_texts
 from translate.data.pairs import Pairs
+from translate.data.placeholders import Placeholders
 from translate.device import advise_random_access
 from translate.errors import UserError
+from translate.text.placeholders import SYMBOLS
 from translate.tokenizer import Tokenizer
 
 SMALL = 20_000  # pairs; fewer are tokenised on one thread
@@ -78,7 +80,9 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     located = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in located]
     corpora = [corpus.read() for corpus in located]
-    fingerprint = _fingerprint(corpora, tokenizer, data.filters)
+    if data.placeholders and not _teaches_placeholders(data, tokenizer):
+        log(f"data.placeholders ({data.placeholders:g}) has no effect: the tokenizer has no pieces {SYMBOLS[0]} to {SYMBOLS[-1]}")
+    fingerprint = _fingerprint(corpora, tokenizer, data)
     tokenised_now = False
 
     def build(folder: Path) -> dict[str, Any]:
@@ -108,11 +112,17 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
 
 def fingerprint_of(data: DataConfig, tokenizer: Tokenizer) -> str:
     """The fingerprint that `prepare` would give the training set. UserError as `load_corpus`."""
-    return _fingerprint([find_corpus(corpus, data).read() for corpus in data.train], tokenizer, data.filters)
+    return _fingerprint([find_corpus(corpus, data).read() for corpus in data.train], tokenizer, data)
 
 
-def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, filters: FilterConfig) -> str:
-    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(filters))
+def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: DataConfig) -> str:
+    languages = (data.source_language, data.target_language)
+    changes = [["placeholders", data.placeholders, *languages]] if _teaches_placeholders(data, tokenizer) else []
+    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *changes)
+
+
+def _teaches_placeholders(data: DataConfig, tokenizer: Tokenizer) -> bool:
+    return data.placeholders > 0 and tokenizer.symbol_ids(SYMBOLS) is not None
 
 
 def _listed(counts: dict[str, int]) -> str:
@@ -129,6 +139,8 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
     filters, counts = data.filters, dict.fromkeys(FILTERS, 0)
     threads = (data.workers or os.cpu_count() or 1) if len(pairs) >= SMALL else 1
     duplicates = Duplicates(pairs, tokenizer, folder / "hashes") if filters.duplicates else None
+    languages = (data.source_language, data.target_language)
+    placeholders = Placeholders(data.placeholders, pairs, len(pairs), *languages) if _teaches_placeholders(data, tokenizer) else None
     id_type = "uint16" if max(tokenizer.source_size, tokenizer.target_size) <= 2**16 else "int32"
     ids = datasets.List(datasets.Value(id_type))
     features = datasets.Features({**TEXTS, "source_ids": ids, "target_ids": ids})
@@ -145,6 +157,8 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
             first = duplicates.first(*normalized) if duplicates else [True] * len(sources)
             indices = filter_texts(*normalized, first, filters, counts)
             sources, targets = [sources[index] for index in indices], [targets[index] for index in indices]
+            if placeholders:
+                sources, targets = placeholders.apply(sources, targets)
             source_ids, target_ids = tokenizer.encode_source(sources, threads=threads), tokenizer.encode_target(targets, threads=threads)
             lengths = numpy.array([list(map(len, source_ids)), list(map(len, target_ids))], dtype=numpy.int32)
             rows = filter_lengths(lengths, filters, counts)
