@@ -22,8 +22,10 @@ from translate.data.corpus import TEXTS, CachedCorpus
 from translate.data.filters import FILTERS, Duplicates, filter_lengths, filter_texts
 from translate.data.join import join_pairs
 from translate.data.pairs import Pairs
+from translate.data.placeholders import Placeholders
 from translate.device import advise_random_access
 from translate.errors import UserError
+from translate.text.placeholders import SYMBOLS
 from translate.tokenizer import Tokenizer
 
 SMALL = 20_000  # pairs; fewer are tokenised on one thread
@@ -80,6 +82,8 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     located = [find_corpus(corpus, data) for corpus in data.train]
     names = [corpus.name for corpus in located]
     corpora = [corpus.read() for corpus in located]
+    if data.placeholders and not _teaches_placeholders(data, tokenizer):
+        log(f"data.placeholders ({data.placeholders:g}) has no effect: the tokenizer has no pieces {SYMBOLS[0]} to {SYMBOLS[-1]}")
     fingerprint = _fingerprint(corpora, tokenizer, data)
     tokenised_now = False
 
@@ -117,8 +121,14 @@ def fingerprint_of(data: DataConfig, tokenizer: Tokenizer) -> str:
 
 
 def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: DataConfig) -> str:
-    joins = [data.join] if data.join else []
-    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *joins)
+    languages = (data.source_language, data.target_language)
+    changes: list[Any] = [["join", data.join]] if data.join else []
+    changes += [["placeholders", data.placeholders, *languages]] if _teaches_placeholders(data, tokenizer) else []
+    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *changes)
+
+
+def _teaches_placeholders(data: DataConfig, tokenizer: Tokenizer) -> bool:
+    return data.placeholders > 0 and tokenizer.symbol_ids(SYMBOLS) is not None
 
 
 def _listed(counts: dict[str, int]) -> str:
@@ -135,6 +145,8 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
     filters, counts = data.filters, dict.fromkeys(FILTERS, 0)
     threads = (data.workers or os.cpu_count() or 1) if len(pairs) >= SMALL else 1
     duplicates = Duplicates(pairs, tokenizer, folder / "hashes") if filters.duplicates else None
+    languages = (data.source_language, data.target_language)
+    placeholders = Placeholders(data.placeholders, pairs, len(pairs), *languages) if _teaches_placeholders(data, tokenizer) else None
     id_type = "uint16" if max(tokenizer.source_size, tokenizer.target_size) <= 2**16 else "int32"
     ids = datasets.List(datasets.Value(id_type))
     features = datasets.Features({**TEXTS, "source_ids": ids, "target_ids": ids})
@@ -155,6 +167,8 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
             first = duplicates.first(*normalized) if duplicates else [True] * len(sources)
             indices = filter_texts(*normalized, first, filters, counts)
             sources, targets = [sources[index] for index in indices], [targets[index] for index in indices]
+            if placeholders:
+                sources, targets = placeholders.apply(sources, targets)
             source_ids, target_ids = encode(sources, targets)
             lengths = numpy.array([list(map(len, source_ids)), list(map(len, target_ids))], dtype=numpy.int32)
             rows = filter_lengths(lengths, filters, counts)

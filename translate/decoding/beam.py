@@ -17,6 +17,7 @@ from torch import Tensor
 from translate.decoding.greedy import greedy
 from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, sentences_to_keep
 from translate.decoding.logits import best_continuations, log_probabilities, no_token, replace_undefined
+from translate.decoding.required import Required
 
 # Looking ahead to the greatest length allowed costs 1.7 times the rows and changes 2 of 4,521 translations (two models, Multi30k and Tatoeba, alpha
 # 1); a horizon of 2 changes 17. Stopping once as many hypotheses as the beam holds are complete ("first come, first served", Kasai et al. 2022)
@@ -39,6 +40,7 @@ def beam_search(
     n_best: int = 1,
     banned: Sequence[int] = (),
     no_repeat: int = 0,
+    required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
     """The best hypotheses found with at most `beam` open ones a sentence.
 
@@ -54,6 +56,8 @@ def beam_search(
         n_best: hypotheses to return for each sentence, at most `beam`.
         banned: ids never to be chosen, such as padding.
         no_repeat: n of the n-grams that no hypothesis may hold twice; 0 = any may.
+        required: for each sentence, ids that its hypotheses must hold as often as they stand there; the ids of any sentence may not come more often
+            or in another one. See `required.py`.
 
     Returns:
         For each of the B sentences up to `n_best` hypotheses, best score first; after the complete ones, where they are too few, those cut at
@@ -68,17 +72,20 @@ def beam_search(
     if not 1 <= n_best <= beam:
         raise ValueError(f"n_best is {n_best}: it must be from 1 to the beam ({beam}); raise the beam")
     if beam == 1:
-        return greedy(step, state, max_lengths, bos, eos, length_penalty, banned, no_repeat)
+        return greedy(step, state, max_lengths, bos, eos, length_penalty, banned, no_repeat, required)
     if not len(max_lengths):
         return []
 
     banned_ids = torch.tensor(banned, dtype=torch.int64, device=max_lengths.device)
+    force = Required(required, eos, max_lengths.device) if required and any(required) else None
     patience = PATIENCE * beam if length_penalty > 1 else None
     penalties = penalty(torch.arange(int(max_lengths.max()) + 1, dtype=torch.float64, device=max_lengths.device), length_penalty)  # of each length
     finished: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]
     live = first_hypotheses(max_lengths, bos)
     while True:
         scores, state = step(live.last, state)
+        if force:
+            scores = force.force(scores, live.tokens, *live.rows_of())
         candidates = extend(live, scores, banned_ids, no_repeat, 2 * beam)
         is_end = candidates.ids == eos
         if is_end.any():
@@ -117,6 +124,12 @@ class Live:
     def new_length(self) -> int:
         """Tokens of a hypothesis that is one token longer, end mark included."""
         return self.tokens.shape[1] + 1
+
+    def rows_of(self) -> tuple[Tensor, Tensor]:
+        """Of each row the sentence, among those given, and how many tokens it may still have, (B * R,) each."""
+        R = self.log_probs.shape[1]
+        sentences = torch.tensor(self.sentences, device=self.limits.device)
+        return sentences.repeat_interleave(R), (self.limits - self.tokens.shape[1]).repeat_interleave(R)
 
     def rows(self, sentences: Tensor, hypotheses: Tensor) -> Tensor:
         """The rows in the batch of `hypotheses`, 0 to R - 1, of `sentences`, 0 to B - 1."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, sentences_to_keep
 from translate.decoding.logits import check_scores, fast_max, log_probabilities, no_token
+from translate.decoding.required import Required
 
 
 def greedy(
@@ -20,6 +21,7 @@ def greedy(
     length_penalty: float = 0.0,
     banned: Sequence[int] = (),
     no_repeat: int = 0,
+    required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
     """The likeliest token at each step.
 
@@ -32,7 +34,7 @@ def greedy(
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
         return fast_max(log_probs)
 
-    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat)
+    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat, required)
 
 
 def generate(
@@ -45,6 +47,7 @@ def generate(
     banned: Sequence[int],
     choose: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]],
     no_repeat: int = 0,
+    required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
     """Extend one hypothesis a sentence until each has ended, by
 
@@ -59,12 +62,15 @@ def generate(
     banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
     sentences = torch.arange(len(limits), device=device)
     last = torch.full_like(sentences, bos)
+    force = Required(required, eos, device) if required and any(required) else None
     steps: list[tuple[Tensor, Tensor, Tensor]] = []  # of each: the open sentences, their tokens, the log-probabilities of these
     for length in range(int(limits.max())):
         scores, state = step(last, state)
         history = None
-        if no_repeat and steps:  # assembled anew at each step: only few lines need it, those whose translation ran into a loop
+        if (no_repeat or force) and steps:  # assembled anew at each step: only few lines need it, those with a loop or with symbols
             history = assemble(steps, len(max_lengths), eos)[0].to(device)[sentences]
+        if force:
+            scores = force.force(scores, last[:, None][:, :0] if history is None else history, sentences, limits - length)
         chosen, last = choose(log_probabilities(scores, banned_ids, history, no_repeat), sentences, length)
         if not chosen.min().item() > float("-inf"):  # this way round, so that NaN fails too
             check_scores(scores)

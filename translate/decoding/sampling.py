@@ -29,11 +29,12 @@ def sample(
     seeds: Sequence[int],
     length_penalty: float = 0.0,
     banned: Sequence[int] = (),
+    required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
     """One hypothesis drawn at random for each sentence.
 
     Args:
-        step, state, max_lengths, bos, eos, length_penalty, banned: as in `greedy`.
+        step, state, max_lengths, bos, eos, length_penalty, banned, required: as in `greedy`.
         temperature: logits are divided by it; below 1 sharper, above 1 flatter.
         top_k: draw among the k likeliest tokens; 0 = all.
         top_p: then among the fewest likeliest tokens that together have at least this share of what is left; 1 = all.
@@ -56,7 +57,7 @@ def sample(
         ids = pick(log_probs / temperature, draws[sentences, length], top_k, top_p)
         return log_probs.gather(1, ids[:, None]).squeeze(1), ids
 
-    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose)
+    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, 0, required)
 
 
 def sentence_seed(seed: int, index: int) -> int:

@@ -55,6 +55,14 @@ def convert_numbers(text: str, source_language: str, target_language: str) -> st
     return NUMBER.sub(lambda match: _write(match, source, target), text)
 
 
+def written_numbers(text: str, source_language: str, target_language: str) -> list[tuple[Number, str]]:
+    """The numbers of `text`, each with how `target_language` writes it there."""
+    source, target = marks(source_language), marks(target_language)
+    if source is None or target is None or source == target:
+        return [(number, text[number.begin : number.end]) for number in find_numbers(text)]
+    return [(Number(*match.span()), _write(match, source, target)) for match in NUMBER.finditer(text)]
+
+
 def write_number(text: str, source_language: str, target_language: str) -> str:
     """A number that stands alone, written as `target_language` does. What stands around it decides too: see `convert_numbers`."""
     return convert_numbers(text, source_language, target_language)

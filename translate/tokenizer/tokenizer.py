@@ -120,6 +120,11 @@ class Tokenizer:
     def _target_places(self) -> Places:
         return Places([self._target.id_to_piece(number) for number in range(self.target_size)])
 
+    def symbol_ids(self, symbols: Sequence[str]) -> list[int] | None:
+        """The target ids of `symbols` that both sides have as pieces that are never split; None unless all are."""
+        ids = [self._target.piece_to_id(symbol) for symbol in symbols]
+        return ids if all(self._source.piece_to_id(symbol) != UNK for symbol in symbols) and UNK not in ids else None
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write spm.model, and spm.target.model unless joint, to `folder`."""
         make_folder(folder)

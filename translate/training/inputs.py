@@ -11,6 +11,7 @@ from translate.checks.data_checks import check_data
 from translate.checks.finding import Finding
 from translate.config import Config, DataConfig
 from translate.data.pairs import load_pairs, training_texts
+from translate.data.placeholders import with_symbols
 from translate.data.prepare import Prepared, prepare
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer, train_tokenizer
@@ -45,7 +46,7 @@ def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> 
     if (folder / CONFIG).exists():
         return ModelFolder(folder).tokenizer
     began = time.perf_counter()
-    tokenizer = train_tokenizer(lambda: training_texts(config.data), config.tokenizer, folder)
+    tokenizer = train_tokenizer(lambda: training_texts(config.data), with_symbols(config.tokenizer, config.data), folder)
     write_config(folder, config, tokenizer)
     origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
     log(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")

@@ -26,6 +26,7 @@ from translate.checks.tokenizer_checks import check_tokenized
 from translate.config import Config
 from translate.data.batches import Batch, BatchStream
 from translate.data.pairs import load_pairs, save_sample, training_texts
+from translate.data.placeholders import with_symbols
 from translate.data.prepare import Prepared, prepare
 from translate.decoding import Options
 from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_freed_memory, limit_kernel_cache, set_threads
@@ -73,7 +74,7 @@ def check_model(config: Config) -> Iterator[Finding]:
         corpus = save_sample(texts, PAIRS, Path(temporary) / "sample")
         data = dataclasses.replace(config.data, train=[corpus], folder=None, cache=f"{temporary}/cache")
         try:
-            tokenizer = train_tokenizer(training_texts(data), config.tokenizer, temporary)
+            tokenizer = train_tokenizer(training_texts(data), with_symbols(config.tokenizer, config.data), temporary)
         except UserError as error:
             yield Finding("error", "tokenizer", str(error))
             return

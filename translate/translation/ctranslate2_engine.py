@@ -71,7 +71,14 @@ class CTranslate2Engine:
         self.ids = {piece: number for number, piece in enumerate(self.target_pieces)}
 
     def search(
-        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0, align: bool = False
+        self,
+        sources: list[list[int]],
+        limits: list[int],
+        options: FilledOptions,
+        seeds: list[int],
+        no_repeat: int = 0,
+        align: bool = False,
+        required: list[list[int]] | None = None,
     ) -> list[list[Hypothesis]]:
         """See `engine.Engine`. UserError for sampling, whose seeds CTranslate2 does not take.
 

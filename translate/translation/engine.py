@@ -31,13 +31,22 @@ class Engine(Protocol):
     machine: dict[str, str]  # device and precision, for reports
 
     def search(
-        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0, align: bool = False
+        self,
+        sources: list[list[int]],
+        limits: list[int],
+        options: FilledOptions,
+        seeds: list[int],
+        no_repeat: int = 0,
+        align: bool = False,
+        required: list[list[int]] | None = None,
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each source, best first, at least one.
 
         sources: ids that end in EOS. limits: for each, the most output tokens, including the end mark. seeds: for sampling,
         `n_best` for each source. no_repeat: forbid repeated n-grams of this length in a hypothesis; 0 allows any. align: also set the
-        `attention` of each hypothesis, as from `align`, which costs less here than there.
+        `attention` of each hypothesis, as from `align`, which costs less here than there. required: for each source, ids that each
+        hypothesis must hold as often as they stand there, and no more often (decoding/required.py); engine ctranslate2 can't, and
+        searches without.
         """
         ...
 

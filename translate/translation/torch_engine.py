@@ -59,18 +59,25 @@ class TorchEngine:
 
     @torch.no_grad()  # in inference mode autocast would convert the weights again at every step
     def search(
-        self, sources: list[list[int]], limits: list[int], options: FilledOptions, seeds: list[int], no_repeat: int = 0, align: bool = False
+        self,
+        sources: list[list[int]],
+        limits: list[int],
+        options: FilledOptions,
+        seeds: list[int],
+        no_repeat: int = 0,
+        align: bool = False,
+        required: list[list[int]] | None = None,
     ) -> list[list[Hypothesis]]:
         """See `engine.Engine`."""
         with self._autocast():
             model = self._model(len(sources))
             memory = model.encode(pad(sources).to(self.device))
             if options.sample:
-                found = self._sample(model, memory, limits, options, seeds)
+                found = self._sample(model, memory, limits, options, seeds, required)
             else:
                 search = (options.beam, options.length_penalty, options.n_best)
                 most = torch.tensor(limits, device=self.device)
-                found = beam_search(model.step, model.start(memory), most, BOS, EOS, *search, BANNED, no_repeat)
+                found = beam_search(model.step, model.start(memory), most, BOS, EOS, *search, BANNED, no_repeat, required)
             return self._with_attention(model, memory, sources, found) if align else found
 
     @torch.no_grad()
@@ -89,14 +96,21 @@ class TorchEngine:
         return autocast(self.device, self.precision if self.device.type == "cuda" else torch.float32)
 
     def _sample(
-        self, model: Transformer | PackedTransformer, memory: Memory, limits: list[int], options: FilledOptions, seeds: list[int]
+        self,
+        model: Transformer | PackedTransformer,
+        memory: Memory,
+        limits: list[int],
+        options: FilledOptions,
+        seeds: list[int],
+        required: list[list[int]] | None,
     ) -> list[list[Hypothesis]]:
         """Each source takes `n_best` rows, each with its own seed."""
         n = options.n_best
         state = model.start(repeat_memory(memory, [n] * len(limits)))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
-        samples = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED)
+        forced = [ids for ids in required for _ in range(n)] if required else None
+        samples = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED, forced)
         return [[hypothesis for row in samples[first : first + n] for hypothesis in row] for first in range(0, len(samples), n)]
 
     def _with_attention(
