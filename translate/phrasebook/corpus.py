@@ -15,6 +15,7 @@ from translate.errors import UserError
 from translate.phrasebook import english_clause, german_clause
 from translate.phrasebook.actions import ACTIONS
 from translate.phrasebook.compounds import COMPOUNDS
+from translate.phrasebook.gold import Aligned, aligned
 from translate.phrasebook.grammar import Grammar
 from translate.phrasebook.meaning import Phrase, Saying, Sentence, addressed
 from translate.phrasebook.quantities import QUANTITIES
@@ -54,22 +55,27 @@ def combinations(sentence: Sentence) -> tuple[tuple[str, ...], ...]:
 @lru_cache(maxsize=2)
 def generate(seed: int = 1) -> dict[str, tuple[Pair, ...]]:
     """All splits for `seed`: the same in every process."""
+    return split([pair for pair, _ in draw(seed)], random.Random(f"split {seed}"))
+
+
+def draw(seed: int) -> list[tuple[Pair, Sentence | Saying]]:
+    """Distinct pairs, with their meanings."""
     grammar = Grammar(seed)
     makers: list[Callable[[Grammar], Sentence | Saying]] = [
         maker for weight, maker in (*ACTIONS, *TOPICS, *QUANTITIES, *COMPOUNDS) for _ in range(weight)
     ]
-    by_german: dict[str, Pair] = {}
+    by_german: dict[str, tuple[Pair, Sentence | Saying]] = {}
     while len(by_german) < DRAWN:
         sentence = grammar.choose(makers)(grammar)
         if isinstance(sentence, Saying):
-            by_german.setdefault(sentence.german, Pair(*sentence))
+            by_german.setdefault(sentence.german, (Pair(*sentence), sentence))
             continue
         if len(addressed(*filter(None, (sentence.main, sentence.second)))) > 1:  # du and Sie in one sentence
             continue
         german = german_clause.sentence(sentence)
         if german not in by_german:
-            by_german[german] = Pair(german, english_clause.sentence(sentence), combinations(sentence))
-    return split(list(by_german.values()), random.Random(f"split {seed}"))
+            by_german[german] = (Pair(german, english_clause.sentence(sentence), combinations(sentence)), sentence)
+    return list(by_german.values())
 
 
 def split(pool: list[Pair], generator: random.Random) -> dict[str, tuple[Pair, ...]]:
@@ -109,3 +115,10 @@ def pairs(split: str, seed: int = 1) -> list[tuple[str, str]]:
     if split not in SPLITS:
         raise UserError(f"the phrasebook has no split {split!r}: choose one of {', '.join(SPLITS)}")
     return [(pair.german, pair.english) for pair in generate(seed)[split]]
+
+
+def aligned_pairs(split: str, seed: int = 1) -> list[Aligned]:
+    """The pairs of a split with the links of their words, without the fixed sayings. UserError for an unknown split."""
+    chosen = pairs(split, seed)
+    meanings = {pair.german: sentence for pair, sentence in draw(seed) if isinstance(sentence, Sentence)}
+    return [aligned(meanings[german]) for german, _ in chosen if german in meanings]

@@ -1,6 +1,8 @@
 """From cross-attention to pairs of spans: which words of a source became which words of its translation.
 
-Attention is between the tokenizer's pieces. Here it is summed up to words, whatever the cuts of the pieces.
+Attention is between the tokenizer's pieces. Here it is summed up to words, whatever the cuts of the pieces. Then it is read in both directions, where
+each word of the output came from and where each word of the source went, and the two readings are united as those of two models are (Koehn, Och and
+Marcu 2003, "Statistical phrase-based translation", section 3.1: grow-diag).
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from translate.text.words import Span, word_spans
 from translate.tokenizer import Tokenizer
 
 Link = tuple[Span, Span]  # of a source word and of an output word
+LEAST = 0.02  # of a weight
+EQUAL = 10.0  # factor for words that are written alike
+AROUND = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
 
 
 def align_texts(
@@ -43,14 +48,15 @@ def links(source: str, output: str, source_spans: Sequence[Span], output_spans: 
     if not source_words or not output_words or not attention.size:
         return []
     weights = word_weights(source_words, output_words, source_spans, output_spans, attention)
-    return [(source_words[i], output_words[j]) for j, i in sorted(pairs(weights))]
+    weights *= likeness([source[begin:end] for begin, end in source_words], [output[begin:end] for begin, end in output_words])
+    return [(source_words[i], output_words[j]) for j, i in sorted(united(mutual(weights)))]
 
 
 def word_weights(
     source_words: Sequence[Span], output_words: Sequence[Span], source_spans: Sequence[Span], output_spans: Sequence[Span], attention: numpy.ndarray
 ) -> numpy.ndarray:
     """How much each output word takes from each source word, (output words, source words): the sum over the tokens of a source word, the mean over
-    those of an output word (Chen et al. 2020, section 5.1)."""
+    those of an output word (Chen et al. 2020)."""
     columns = shares(source_spans, source_words)  # (S, source words)
     rows = shares(output_spans, output_words)  # (T, output words)
     rows /= numpy.maximum(rows.sum(axis=0), 1e-9)
@@ -76,6 +82,45 @@ def shares(tokens: Sequence[Span], words: Sequence[Span]) -> numpy.ndarray:
     return found
 
 
-def pairs(weights: numpy.ndarray) -> set[tuple[int, int]]:
-    """Linked words: each output word with the source word that it takes most from."""
-    return {(j, int(i)) for j, i in enumerate(weights.argmax(axis=1))}
+def likeness(source: Sequence[str], output: Sequence[str]) -> numpy.ndarray:
+    """(output words, source words) factors: none between a word and a punctuation mark, more between equal words, such as numbers and names."""
+    marks = [numpy.array([not any(map(str.isalnum, word)) for word in words]) for words in (output, source)]
+    factors = (marks[0][:, None] == marks[1]).astype(numpy.float32)
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(source):
+        places.setdefault(word.lower(), []).append(place)
+    for row, word in enumerate(output):
+        if word.lower() in places:
+            factors[row, places[word.lower()]] *= EQUAL
+    return factors
+
+
+def mutual(weights: numpy.ndarray) -> numpy.ndarray:
+    """Each weight times its share in its column: what many output words take from, such as a source's article, explains none of them."""
+    product: numpy.ndarray = weights * (weights / numpy.maximum(weights.sum(axis=0), 1e-9))
+    return product
+
+
+def united(weights: numpy.ndarray) -> set[tuple[int, int]]:
+    """Links (row, column): those that are the largest of their row and of their column; then, of those that are either, the largest first, each
+    that has a neighbour among the links, if its row or its column had none."""
+    rows = {(row, column) for row, column in enumerate(weights.argmax(axis=1).tolist()) if weights[row, column] > LEAST}
+    columns = {(row, column) for column, row in enumerate(weights.argmax(axis=0).tolist()) if weights[row, column] > LEAST}
+    chosen = rows & columns
+    done_rows, done_columns = {row for row, _ in chosen}, {column for _, column in chosen}
+    waiting = sorted(rows ^ columns, key=lambda link: (-weights[link], link))
+    grown = True
+    while grown and waiting:
+        grown, left = False, []
+        for row, column in waiting:
+            if row in done_rows and column in done_columns:
+                continue
+            if any((row + a, column + b) in chosen for a, b in AROUND):
+                chosen.add((row, column))
+                done_rows.add(row)
+                done_columns.add(column)
+                grown = True
+            else:
+                left.append((row, column))
+        waiting = left
+    return chosen

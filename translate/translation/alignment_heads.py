@@ -42,8 +42,9 @@ class AlignmentHeads:
 
     @classmethod
     def default(cls, config: ModelConfig) -> AlignmentHeads:
-        """For a model that was not measured."""
-        return cls((config.decoder_layers - 1) // 2, tuple(range(config.heads)), int(config.decoder_layers > SHALLOW))
+        """For a model that was not measured: the last layer of a shallow decoder, as it puts a word out; the middle of a deep one, a step later."""
+        deep = config.decoder_layers > SHALLOW
+        return cls(config.decoder_layers // 2 if deep else config.decoder_layers - 1, tuple(range(config.heads)), int(deep))
 
     def mean(self, weights: Tensor) -> Tensor:
         """(B, H, T, S) of the layer -> (B, T, S) in float32."""
