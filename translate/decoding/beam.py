@@ -1,8 +1,8 @@
-"""Beam search with the length penalty of "Google's neural machine translation system" (Wu et al. 2016, equation 14), batched.
+"""Batched beam search, with the length penalty of "Google's neural machine translation system" (Wu et al. 2016, equation 14).
 
-A sentence's search ends when no open hypothesis can win within the next `HORIZON` tokens: log-probabilities only fall, so with alpha >= 0 the best
-that one can reach by then is its present log-probability over the penalty of that length. With alpha above 1 also when `PATIENCE` x beam
-hypotheses have ended. A sentence that has ended leaves the batch at once.
+The search of a sentence stops when no open hypothesis can win within the next `HORIZON` tokens. Log-probabilities only fall, so with alpha >= 0 the
+best score a hypothesis can reach in that time is its present log-probability, divided by the penalty of the greater length. With alpha above 1 the
+search also stops once `PATIENCE` x beam hypotheses have ended. A sentence whose search has stopped leaves the batch at once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, pen
 from translate.decoding.logits import best_continuations, log_probabilities, no_token, replace_undefined
 from translate.decoding.required import Required
 
-# Looking ahead to the greatest length allowed costs 1.7 times the rows and changes 2 of 4,521 translations (two models, Multi30k and Tatoeba, alpha
-# 1); a horizon of 2 changes 17. Stopping once as many hypotheses as the beam holds are complete ("first come, first served", Kasai et al. 2022)
-# takes more rows than this, and changed 84 of 2,000.
+# Looking ahead to the length limit takes 1.7 times as many rows and changes 2 of 4,521 translations (two models, Multi30k and Tatoeba, alpha 1); a
+# horizon of 2 changes 17. Stopping when `beam` hypotheses are complete ("first come, first served", Kasai et al. 2022) takes more rows than this
+# and changed 84 of 2,000.
 HORIZON = 3
-# With alpha above 1 a search also ends once this many times `beam` hypotheses have ended, which is CTranslate2's rule. With such an alpha, a
-# hypothesis of more than 5 / (alpha - 1) tokens scores better the longer it gets, however bad it is, so that one can nearly always still win:
-# without this rule alpha 2 and 3 gave 7% and 42% more tokens and 2.1 and 9.2 BLEU less (150 lines of Multi30k).
+# CTranslate2 has this rule too. With alpha above 1, a hypothesis of more than 5 / (alpha - 1) tokens scores better the longer it gets, however bad
+# it is, so some open hypothesis can nearly always still win. Without this rule, alpha 2 and 3 gave 7% and 42% more tokens, and 2.1 and 9.2 BLEU less
+# (150 lines of Multi30k).
 PATIENCE = 2
 
 
@@ -42,29 +42,30 @@ def beam_search(
     no_repeat: int = 0,
     required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
-    """The best hypotheses found with at most `beam` open ones a sentence.
+    """Find the best hypotheses of each sentence, keeping at most `beam` open.
 
-    Each step looks at the 2 x beam best continuations of a sentence, so that the end mark never narrows the beam. One that ends counts if it is
-    among the best `beam` of them. A beam of 1 is greedy search.
+    Each step takes the 2 x beam best continuations of a sentence, so that enough remain open when some of them end. A continuation that ends counts
+    if it is among the best `beam`. A beam of 1 is greedy search.
 
     Args:
-        step, state: the model, see `hypothesis.py`. At first the state has one row a sentence.
-        max_lengths: (B,) the most tokens each sentence's hypothesis may have, end mark included.
-        bos, eos: ids of the begin and the end mark.
-        beam: open hypotheses a sentence.
-        length_penalty: alpha of the penalty; 0 ranks by log-probability.
-        n_best: hypotheses to return for each sentence, at most `beam`.
-        banned: ids never to be chosen, such as padding.
-        no_repeat: n of the n-grams that no hypothesis may hold twice; 0 = any may.
-        required: for each sentence, ids that its hypotheses must hold as often as they stand there; the ids of any sentence may not come more often
-            or in another one. See `required.py`.
+        step, state: the model, see `hypothesis.py`. The initial state has one row per sentence.
+        max_lengths: (B,) maximum number of tokens of each sentence's hypotheses, including the end mark.
+        bos, eos: ids of the begin mark and the end mark.
+        beam: number of open hypotheses per sentence.
+        length_penalty: alpha; 0 ranks by log-probability.
+        n_best: number of hypotheses to return for each sentence, at most `beam`.
+        banned: ids that are never chosen, such as padding.
+        no_repeat: no n-gram of this length may occur twice in a hypothesis; 0 = no such rule.
+        required: for each sentence, ids that its hypotheses must contain, as often as they are listed; these ids may not occur more often, or in
+            another sentence. See `required.py`.
 
     Returns:
-        For each of the B sentences up to `n_best` hypotheses, best score first; after the complete ones, where they are too few, those cut at
-        the limit. Fewer only where no more exist.
+        For each of the B sentences up to `n_best` hypotheses, best score first. If too few are complete, those cut off at the limit follow; there are
+        fewer than `n_best` only if no more exist.
 
     Raises:
-        ValueError: a limit, `beam`, `n_best` or `length_penalty` out of range; the model's scores are NaN or allow no token.
+        ValueError: a limit, `beam`, `n_best` or `length_penalty` is out of range.
+        UserError: the model's scores are NaN or infinite, or allow no token.
     """
     check_limits(max_lengths, length_penalty)
     if beam < 1:
@@ -107,22 +108,22 @@ def beam_search(
 
 @dataclass
 class Live:
-    """The hypotheses still open: R for each of B sentences, at first one, then `beam`. Hypothesis r of sentence b is row b * R + r of the batch.
+    """The open hypotheses: R for each of B sentences, first one, then `beam`. Hypothesis r of sentence b is row b * R + r of the batch.
 
-    The sentences are those whose search goes on; in all that follows they are numbered 0 to B - 1.
+    The B sentences are those still being searched. Below, a sentence is a number from 0 to B - 1.
     """
 
-    sentences: list[int]  # (B,) their places among the sentences given
-    limits: Tensor  # (B,) the most tokens of a hypothesis
-    worst_finished: Tensor  # (B,) the n-th best score of a complete hypothesis; -inf while there are fewer than n
-    n_ended: Tensor  # (B,) how many hypotheses have ended
-    log_probs: Tensor  # (B, R) of each hypothesis, best first
-    tokens: Tensor  # (B * R, T) what it consists of
-    last: Tensor  # (B * R,) the last of these, or the begin mark
+    sentences: list[int]  # (B,) their indices in the caller's batch
+    limits: Tensor  # (B,) maximum number of tokens
+    worst_finished: Tensor  # (B,) score of the n-th best complete hypothesis; -inf while there are fewer than n
+    n_ended: Tensor  # (B,) number of hypotheses that have ended
+    log_probs: Tensor  # (B, R) of the hypotheses, best first
+    tokens: Tensor  # (B * R, T) of the hypotheses
+    last: Tensor  # (B * R,) their last tokens; at first the begin mark
 
     @property
     def new_length(self) -> int:
-        """Tokens of a hypothesis that is one token longer, end mark included."""
+        """Length of the open hypotheses after the next token, which may be the end mark."""
         return self.tokens.shape[1] + 1
 
     def rows_of(self) -> tuple[Tensor, Tensor]:
@@ -132,20 +133,20 @@ class Live:
         return sentences.repeat_interleave(R), (self.limits - self.tokens.shape[1]).repeat_interleave(R)
 
     def rows(self, sentences: Tensor, hypotheses: Tensor) -> Tensor:
-        """The rows in the batch of `hypotheses`, 0 to R - 1, of `sentences`, 0 to B - 1."""
+        """Rows in the batch of `hypotheses` (0 to R - 1) of `sentences` (0 to B - 1)."""
         return sentences * self.log_probs.shape[1] + hypotheses
 
 
 class Continuations(NamedTuple):
-    """Hypotheses longer by one token, C for each of B sentences, best first."""
+    """Hypotheses with one more token: C for each of B sentences, best first."""
 
     log_probs: Tensor  # (B, C) of the whole hypothesis
-    parents: Tensor  # (B, C) which one it continues, 0 to R - 1
+    parents: Tensor  # (B, C) the hypothesis that is continued, 0 to R - 1
     ids: Tensor  # (B, C) the new token
 
 
 def first_hypotheses(limits: Tensor, bos: int) -> Live:
-    """The begin mark alone, for each sentence."""
+    """One hypothesis per sentence, which consists of the begin mark."""
     B, device = len(limits), limits.device
     return Live(
         sentences=list(range(B)),
@@ -159,13 +160,13 @@ def first_hypotheses(limits: Tensor, bos: int) -> Live:
 
 
 def extend(live: Live, scores: Tensor, banned: Tensor, no_repeat: int, count: int) -> Continuations:
-    """The best `count` continuations of each sentence by the model's `scores` (B * R, V) of the next token."""
+    """The `count` best continuations of each sentence, given the model's `scores` (B * R, V) for the next token."""
     log_probs = log_probabilities(scores, banned, live.tokens, no_repeat)
     return Continuations(*best_continuations(replace_undefined(log_probs, scores), live.log_probs, count))
 
 
 def collect_finished(live: Live, candidates: Continuations, is_end: Tensor, finished: list[list[Hypothesis]], n_best: int, alpha: float) -> None:
-    """Add to `finished` the candidates that end, `is_end` (B, K), if they are among the `n_best` of their sentence so far."""
+    """Add the candidates that end, `is_end` (B, K), to `finished` if they are among the `n_best` of their sentence so far."""
     live.n_ended = live.n_ended + is_end.sum(1)
     length = live.new_length
     scores = candidates.log_probs[:, : is_end.shape[1]] / penalty(length, alpha)
@@ -183,14 +184,17 @@ def collect_finished(live: Live, candidates: Continuations, is_end: Tensor, fini
 
 
 def drop_ended(candidates: Continuations, is_end: Tensor, beam: int) -> Continuations:
-    """The best `beam` of the candidates that go on; where fewer do, the rest are impossible."""
-    order = is_end.sort(dim=1, stable=True).indices[:, :beam]  # False sorts before True, and stays best first
+    """The best `beam` of the candidates that do not end. If there are fewer, the rest have log-probability -inf."""
+    order = is_end.sort(dim=1, stable=True).indices[:, :beam]  # False sorts before True; within each, the best stay first
     log_probs = candidates.log_probs.masked_fill(is_end, float("-inf"))
     return Continuations(log_probs.gather(1, order), candidates.parents.gather(1, order), candidates.ids.gather(1, order))
 
 
 def is_done(live: Live, best: Continuations, penalties: Tensor, patience: int | None) -> Tensor:
-    """Whether the search of each sentence ends here, (B,). penalties: of each length, from 0 on. patience: endings that suffice; None = no rule."""
+    """Whether the search of each sentence stops now: (B,).
+
+    penalties: by length, from 0. patience: the number of ended hypotheses at which to stop; None = no such rule.
+    """
     at_limit = live.limits == live.new_length
     horizon = live.limits.clamp(max=live.new_length + HORIZON)
     cannot_win = live.worst_finished >= best.log_probs[:, 0] / penalties[horizon]
@@ -201,7 +205,7 @@ def is_done(live: Live, best: Continuations, penalties: Tensor, patience: int | 
 
 
 def collect_unfinished(live: Live, best: Continuations, done: Tensor, finished: list[list[Hypothesis]], n_best: int, alpha: float) -> None:
-    """Fill up `finished` with open hypotheses where a sentence is at its limit. UserError for a sentence that is done without any."""
+    """Fill up `finished` with the open hypotheses of sentences at their limit. UserError if a sentence that is done has none at all."""
     R, length = live.log_probs.shape[1], live.new_length
     for b in done.nonzero().squeeze(1).tolist():
         hypotheses = finished[live.sentences[b]]
@@ -216,7 +220,7 @@ def collect_unfinished(live: Live, best: Continuations, done: Tensor, finished: 
 
 
 def advance(live: Live, best: Continuations, keep: Tensor) -> tuple[Live, Tensor]:
-    """The continuations of the sentences `keep` (B',) become the open hypotheses. Returns them and the rows (B' * K,) of their parents."""
+    """Make the continuations of the sentences `keep` (B',) the open hypotheses. Returns these, and the rows (B' * K,) of their parents."""
     if len(keep) < len(live.sentences):
         best = Continuations(*(field[keep] for field in best))
         live = replace(

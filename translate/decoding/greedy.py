@@ -1,4 +1,4 @@
-"""Greedy search, and the loop it shares with sampling: one hypothesis a sentence, sentences leave the batch as soon as they have ended."""
+"""Greedy search, and the loop that it shares with sampling: one hypothesis per sentence, which leaves the batch when it ends."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def greedy(
     no_repeat: int = 0,
     required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
-    """The likeliest token at each step.
+    """Choose the likeliest token at each step.
 
-    Arguments as in `beam_search`; `length_penalty` changes the score only, never the tokens.
+    The arguments are those of `beam_search`; `length_penalty` affects the score, not the tokens.
 
     Returns:
-        One hypothesis for each of the B sentences, each in a list of its own.
+        For each of the B sentences, a list with one hypothesis.
     """
 
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
@@ -49,11 +49,11 @@ def generate(
     no_repeat: int = 0,
     required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
-    """Extend one hypothesis a sentence until each has ended, by
+    """Extend one hypothesis per sentence, until all have ended, by
 
-        choose(log_probabilities (N, V), sentences (N,), length) -> (log-probabilities (N,), ids (N,)) of the tokens chosen.
+        choose(log_probabilities (N, V), sentences (N,), length) -> (log-probabilities (N,), ids (N,)) of the chosen tokens.
 
-    `sentences` are the places in the batch of those still open, `length` counts the tokens before this one.
+    `sentences` are the indices in the batch of those still open, `length` is the number of tokens before this one.
     """
     check_limits(max_lengths, length_penalty)
     if not len(max_lengths):
@@ -67,12 +67,12 @@ def generate(
     for length in range(int(limits.max())):
         scores, state = step(last, state)
         history = None
-        if (no_repeat or force) and steps:  # assembled anew at each step: only few lines need it, those with a loop or with symbols
+        if (no_repeat or force) and steps:  # assembled again at each step, since few lines need it: those with a loop or with symbols
             history = assemble(steps, len(max_lengths), eos)[0].to(device)[sentences]
         if force:
             scores = force.force(scores, last[:, None][:, :0] if history is None else history, sentences, limits - length)
         chosen, last = choose(log_probabilities(scores, banned_ids, history, no_repeat), sentences, length)
-        if not chosen.min().item() > float("-inf"):  # this way round, so that NaN fails too
+        if not chosen.min().item() > float("-inf"):  # not "<=", so that NaN fails too
             check_scores(scores)
             raise no_token()
         steps.append((sentences, last, chosen))
@@ -91,9 +91,9 @@ def generate(
 
 
 def assemble(steps: list[tuple[Tensor, Tensor, Tensor]], count: int, eos: int) -> tuple[Tensor, Tensor]:
-    """The `count` sentences after T steps, on the CPU: (B, T) tokens, `eos` after the end, and (B,) log-probabilities in float64.
+    """Tokens (B, T) of the `count` sentences after T steps, filled with `eos`, and their log-probabilities (B,) in float64; both on the CPU.
 
-    Done at the end, since every operation inside a step costs time.
+    This is done once at the end, because every operation inside a step costs time.
     """
     sentences, ids, chosen = (torch.cat(parts).cpu() for parts in zip(*steps))
     places = torch.arange(len(steps)).repeat_interleave(torch.tensor([len(last) for _, last, _ in steps]))

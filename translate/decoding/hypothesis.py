@@ -1,10 +1,10 @@
-"""What every search shares: the contract with the model, the result and the length penalty.
+"""Shared by all searches: the interface to the model, the result and the length penalty.
 
     step(last_ids, state) -> (logits, state)
 
-`last_ids` (N,) are the tokens chosen last (at first the begin mark), N = B sentences x R rows each, grouped by sentence. `logits` (N, V) are
-the model's scores before normalisation; search overwrites them: `step` must not return a tensor that it still needs. The state is the model's
-own; the one passed in must not be used again, so the model may update it in place.
+`last_ids` (N,) are the most recent tokens (at first the begin mark) of N = B sentences x R rows each, grouped by sentence. `logits` (N, V) are the
+model's scores before normalisation. The search overwrites them, so `step` must not return a tensor that it still needs. The model may update the
+state in place, so a state that was passed in must not be used again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class State(Protocol):
     """The decoder's memory between steps: N = B x R rows of B sentences."""
 
     def reorder(self: S, rows: Tensor, sentences: Tensor) -> S:
-        """Keep `sentences` (B',), indices among the present ones, and `rows` (N',), indices among the present rows.
+        """Keep `sentences` (B',) and `rows` (N',), both indices into the present ones.
 
-        Rows may repeat; they stay grouped by sentence, N' / B' to each. Sentences may change places; moving few is cheap. The old state must
-        not be used again.
+        Rows may be repeated; they stay grouped by sentence, N' / B' for each. Sentences may change places, and the fewer move the cheaper it is. The
+        old state must not be used again.
         """
         ...
 
@@ -59,7 +59,7 @@ def check_limits(max_lengths: Tensor, alpha: float) -> None:
 
 
 def sentences_to_keep(ended: Tensor) -> Tensor:
-    """The places (B',) of the sentences that have not `ended` (B,). Only the last ones move, into the gaps: of [0 1 2 3 4] without 1, [0 4 2 3]."""
+    """Indices (B',) of the sentences that have not `ended` (B,). Only the last ones move, to fill the gaps: [0 1 2 3 4] without 1 is [0 4 2 3]."""
     unfinished = ~ended
     keep = torch.arange(int(unfinished.sum()), device=ended.device)
     keep[ended[: len(keep)]] = unfinished[len(keep) :].nonzero().squeeze(1) + len(keep)

@@ -1,4 +1,4 @@
-"""How to search, as a user says it: what is left open, the model's recipe decides. The one place where its bounds stand."""
+"""The options of a search, with their bounds. What the user leaves out comes from the model's recipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from translate.errors import UserError
 from translate.values import short_repr
 
 BEAM = bounds_of(DecodingConfig, "beam")
-# The least and the greatest value. What is greater than any use would take memory or time without end, overflow, or give noise.
+# (least, most). A larger value than anybody needs would exhaust memory or time, overflow, or produce noise.
 WHOLE = {
     "beam": (1, BEAM.most),
     "batch_tokens": (1, 10_000_000),
@@ -22,44 +22,44 @@ WHOLE = {
 }
 REAL = {
     "length_penalty": (0, bounds_of(DecodingConfig, "length_penalty").most),  # decoding/beam.py says what happens above 1
-    "temperature": (1e-6, 100),  # at the one end the likeliest token for certain, at the other any token, whatever the model says
+    "temperature": (1e-6, 100),  # at the lower end always the likeliest token, at the upper end any token with equal probability
     "top_p": (0, 1),
 }
 FOR_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
 CHOICES = {"split": bounds_of(DecodingConfig, "split").choices}
-LENGTH_PENALTY = 1.0  # where none was chosen yet: while training, and where it makes no difference
-BATCH_TOKENS = 4096  # where the device has no say
+LENGTH_PENALTY = 1.0  # used if the recipe has none: during training, which chooses one at its end, and with a beam of 1
+BATCH_TOKENS = 4096  # used if neither the user nor `default_batch_tokens` (translation/batching.py) sets it
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to search; None stands for the bundle's `decoding` setting of that name."""
+    """How to search. None: the `decoding` setting of that name in the bundle."""
 
-    beam: int | None = None  # not where `sample` is set
+    beam: int | None = None  # must be None if `sample` is set
     length_penalty: float | None = None
-    batch_tokens: int | None = None  # source tokens a batch, padding included, each counted `beam` times
-    n_best: int = 1  # alternatives of a line: at most `beam`, or that many samples
-    sample: bool = False  # draw from the model's distribution in place of searching; what follows is for that alone
+    batch_tokens: int | None = None  # source tokens per batch, including padding, multiplied by `beam`
+    n_best: int = 1  # translations per line: at most `beam`, or any number of samples
+    sample: bool = False  # draw from the model's distribution instead of searching; the next four are for sampling only
     temperature: float = 1.0
-    top_k: int = 0  # draw among the k likeliest tokens; 0 = all
-    top_p: float = 1.0  # draw among the likeliest tokens that share this probability
+    top_k: int = 0  # draw from the k likeliest tokens; 0 = all
+    top_p: float = 1.0  # draw from the fewest likeliest tokens whose probabilities add up to this
     seed: int = 1
-    split: str | None = None  # what the model gets as one source: `sentence` or `line`
-    alignment: bool = False  # also find out which words became which
+    split: str | None = None  # what the model translates at a time: a `sentence` or a `line`
+    alignment: bool = False  # also return which source words each word of the translation comes from
 
     def fill(self, decoding: DecodingConfig) -> FilledOptions:
-        """These options with the recipe's values in place of None. UserError for one out of its bounds, or without effect beside the others."""
+        """Replace None by the recipe's values. UserError for a value out of bounds, or for an option that has no effect with the others."""
         for name in ("sample", "alignment"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name} is {short_repr(getattr(self, name))}: it must be True or False")
         if self.sample and self.beam is not None:
-            raise UserError(f"beam is {short_repr(self.beam)}, but sampling keeps no beam: leave it out")
+            raise UserError(f"beam is {short_repr(self.beam)}, but sampling does not use a beam: leave it out")
         values: dict[str, Any] = {}
         for name in (*WHOLE, *REAL):
             value = getattr(self, name)
             if name in FOR_SAMPLING and not self.sample and value != getattr(Options, name):
-                raise UserError(f"{name} is {short_repr(value)}, but only sampling uses it: sample as well, or leave it out")
+                raise UserError(f"{name} is {short_repr(value)}, but only sampling uses it: turn sampling on, or leave it out")
             if name != "beam" or not self.sample:
                 values[name] = _number(name, _default(name, decoding) if value is None else value)
         for name, choices in CHOICES.items():
@@ -74,9 +74,9 @@ class Options:
 
 @dataclass(frozen=True)
 class FilledOptions(Options):
-    """Options without None, as the engines take them."""
+    """Options without None, for the engines."""
 
-    beam: int = 1  # where `sample` is set, nothing looks at it
+    beam: int = 1  # ignored if `sample` is set
     length_penalty: float = LENGTH_PENALTY
     batch_tokens: int = BATCH_TOKENS
     split: str = "sentence"
@@ -91,7 +91,7 @@ def _default(name: str, decoding: DecodingConfig) -> object:
 
 
 def _number(name: str, value: object) -> int | float:
-    """`value` as int or float (numpy has numbers of its own). UserError unless it is a number within the bounds of `name`."""
+    """`value` as a Python int or float, also if it is a numpy number. UserError unless it is a number within the bounds of `name`."""
     whole = name in WHOLE
     if not isinstance(value, Integral if whole else Real) or isinstance(value, bool):
         raise UserError(f"{name} is {short_repr(value)}: it must be {'a whole number' if whole else 'a number'}")

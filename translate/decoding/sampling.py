@@ -1,7 +1,7 @@
 """Sampling with temperature, top-k (Fan et al. 2018) and top-p (Holtzman et al. 2020).
 
-A sentence's translation depends on its own seed only, not on its neighbours in the batch: its random numbers are drawn in advance, one a step, and
-each picks a token by the inverse of the cumulative distribution.
+A sentence's translation depends only on its own seed, not on the rest of the batch: its random numbers are drawn in advance, one per step, and each
+selects a token by the inverse of the cumulative distribution.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def sample(
     banned: Sequence[int] = (),
     required: Sequence[Sequence[int]] | None = None,
 ) -> list[list[Hypothesis]]:
-    """One hypothesis drawn at random for each sentence.
+    """Draw one hypothesis at random for each sentence.
 
     Args:
         step, state, max_lengths, bos, eos, length_penalty, banned, required: as in `greedy`.
-        temperature: logits are divided by it; below 1 sharper, above 1 flatter.
-        top_k: draw among the k likeliest tokens; 0 = all.
-        top_p: then among the fewest likeliest tokens that together have at least this share of what is left; 1 = all.
+        temperature: logits are divided by it. Below 1 the distribution gets sharper, above 1 flatter.
+        top_k: draw from the k likeliest tokens; 0 = all.
+        top_p: then from the fewest likeliest tokens that together have at least this share of the remaining probability; 1 = all.
         seeds: one for each of the B sentences, see `sentence_seed`.
 
     Returns:
-        One hypothesis for each of the B sentences, each in a list of its own. `log_probability` is the model's own, before temperature and cuts.
+        For each of the B sentences, a list with one hypothesis. `log_probability` is the model's, before temperature, top-k and top-p.
     """
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature is {temperature}: it must be more than 0")
@@ -61,22 +61,19 @@ def sample(
 
 
 def sentence_seed(seed: int, index: int) -> int:
-    """The seed of sentence `index` of a file, from the user's `seed`: no two pairs share one (index below 2**40)."""
+    """The seed of sentence `index` of a file, from the user's `seed`. Different pairs give different seeds (for an index below 2**40)."""
     return (seed << 40) + index
 
 
 def pick(logits: Tensor, draws: Tensor, top_k: int, top_p: float) -> Tensor:
-    """The token (N,) that each of `draws` (N,), uniform in [0, 1), stands for under `logits` (N, V) cut to `top_k` and `top_p`.
-
-    Overwrites `logits`.
-    """
+    """The tokens (N,) selected by `draws` (N,), uniform in [0, 1), from `logits` (N, V) cut to `top_k` and `top_p`. Overwrites `logits`."""
     ids = None
     if 0 < top_k < logits.shape[1]:
         logits, ids = fast_topk(logits, top_k)  # (N, k)
-    weights = logits.sub_(logits.amax(-1, keepdim=True)).exp_()  # probabilities, up to a factor
+    weights = logits.sub_(logits.amax(-1, keepdim=True)).exp_()  # proportional to the probabilities
     if top_p < 1:
-        share = (top_p * weights.sum(-1, keepdim=True)).clamp_(min=torch.finfo(weights.dtype).tiny)  # (N, 1); of 0 nothing would be left
-        # sorting all of V is slow and seldom needed; which way a row goes depends on that row alone
+        share = (top_p * weights.sum(-1, keepdim=True)).clamp_(min=torch.finfo(weights.dtype).tiny)  # (N, 1); 0 would keep no token
+        # sorting all of V is slow and rarely needed; whether a row is sorted depends on that row only
         best, order = fast_topk(weights, min(64, weights.shape[1]))
         places = order.gather(1, invert(keep_share(best, share), draws))
         rows = (best.sum(-1) < share.squeeze(1)).nonzero().squeeze(1)
@@ -89,22 +86,22 @@ def pick(logits: Tensor, draws: Tensor, top_k: int, top_p: float) -> Tensor:
 
 
 def keep_share(weights: Tensor, share: Tensor) -> Tensor:
-    """`weights` (N, C), greatest first, with 0 for those after the one that brings their sum to `share` (N, 1)."""
+    """`weights` (N, C), sorted in descending order, with 0 after the one whose cumulative sum reaches `share` (N, 1)."""
     return weights.masked_fill(weights.cumsum(-1) - weights >= share, 0)
 
 
 def invert(weights: Tensor, draws: Tensor) -> Tensor:
-    """Where in `weights` (N, C) each of `draws` (N,) falls: (N, 1), in proportion to the weights and never on one of 0. Overwrites `weights`."""
+    """The columns (N, 1) of `weights` (N, C) that `draws` (N,) select, in proportion to the weights, never one of 0. Overwrites `weights`."""
     cumulative = weights.cumsum_(-1)
     total = cumulative[:, -1:]
-    # rounding must not carry a draw to the total itself, which lies beyond the last place
+    # rounding must not raise a draw to the total itself, which is beyond the last column
     target = torch.minimum(draws[:, None].to(total.dtype) * total, total.nextafter(torch.zeros_like(total)))
-    places = torch.searchsorted(cumulative, target, right=True)  # the first place whose cumulative weight exceeds it
-    return places.clamp_(max=weights.shape[1] - 1)  # matters for NaN only, which `generate` reports
+    places = torch.searchsorted(cumulative, target, right=True)  # the first column whose cumulative weight exceeds it
+    return places.clamp_(max=weights.shape[1] - 1)  # only matters for NaN, which `generate` reports
 
 
 def _draws(seeds: Sequence[int], max_lengths: Tensor) -> Tensor:
-    """(B, T): a stream of uniform numbers for each sentence. Python's generator takes seeds of any size; torch's keeps the low 32 bits only."""
+    """Uniform random numbers (B, T), a sequence per sentence. Python's generator takes seeds of any size; torch's uses only the low 32 bits."""
     longest = int(max_lengths.max()) if len(max_lengths) else 0
     rows = []
     for seed, limit in zip(seeds, max_lengths.tolist(), strict=True):
