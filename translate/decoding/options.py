@@ -47,10 +47,11 @@ class Options:
     seed: int = 1
     split: str | None = None  # what the model gets as one source: `sentence` or `line`
     alignment: bool = False  # also find out which words became which
+    coverage: bool = False  # also find out how much of each source the translation covers
 
     def fill(self, decoding: DecodingConfig) -> FilledOptions:
         """These options with the recipe's values in place of None. UserError for one out of its bounds, or without effect beside the others."""
-        for name in ("sample", "alignment"):
+        for name in ("sample", "alignment", "coverage"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name} is {short_repr(getattr(self, name))}: it must be True or False")
         if self.sample and self.beam is not None:
@@ -66,7 +67,7 @@ class Options:
             values[name] = value = _default(name, decoding) if (value := getattr(self, name)) is None else value
             if value not in choices:
                 raise UserError(f"{name} is {short_repr(value)}: choose {' or '.join(choices)}")
-        filled = FilledOptions(**values, sample=self.sample, alignment=self.alignment)
+        filled = FilledOptions(**values, sample=self.sample, alignment=self.alignment, coverage=self.coverage)
         if not self.sample and filled.n_best > filled.beam:
             raise UserError(f"n_best ({filled.n_best}) is more than beam ({filled.beam}): a search keeps `beam` hypotheses, so raise beam as well")
         return filled
