@@ -67,6 +67,7 @@ def evaluate(
     device: str = "auto",
     precision: str = "auto",
     fork: bool = False,
+    calibrate: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Translate and score test sets, as `translate evaluate` does; the scores also go into report.json of the model's folder.
 
@@ -80,15 +81,17 @@ def evaluate(
         lowercase: ignore case in BLEU and chrF++.
         beam, length_penalty, batch_tokens: see `Translator.translate`.
         device, precision, fork: see `Translator.load`.
+        calibrate: first measure confidence on the recipe's development set, and write it into the model, as training does at its end. Without
+            test sets, only this.
 
     Returns:
         For each test set, by name: "scores" (by metric: "value", the 95% interval "low" to "high", sacreBLEU's "signature"), "sentences", "seconds",
-        "samples" and the decoding settings.
+        "samples", the decoding settings and, if the model is calibrated, "confidence" ("ece": the expected calibration error).
 
     Raises:
         UserError: for a folder that is not a model, test sets that can't be read, and a setting that is unknown or has no effect.
     """
-    from translate.bundle.bundle import ModelFolder, model_folder
+    from translate.bundle.bundle import ModelFolder, load_bundle, model_folder
     from translate.decoding import Options
     from translate.evaluation.evaluation import ScoringOptions, log_to_stderr
     from translate.evaluation.evaluation import evaluate as evaluate_sets
@@ -96,7 +99,10 @@ def evaluate(
     from translate.evaluation.report import REPORT, read_report, write_report
     from translate.evaluation.resampling import seed
     from translate.evaluation.scoring import check_settings
+    from translate.evaluation.testsets import development_pairs
     from translate.files.paths import expand_path
+    from translate.training.calibration import calibrate_bundle
+    from translate.training.development import set_name
     from translate.translation.translator import Translator
 
     scoring = ScoringOptions(metrics, tokenize, lowercase, BOOTSTRAP)
@@ -117,13 +123,18 @@ def evaluate(
     if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out if its tokenizer can't be used
         check_tokenizer(tokenize or default_tokenizer(config.data.target_language))
     read_report(folder)  # fail now if it is damaged, not after the work
-    sets = _test_sets(config, data, test, testset)
+    development = development_pairs(config, data) if calibrate else []
+    sets = _test_sets(config, data, test, testset) if config.data.test or test or testset or not calibrate else {}
     for name, sentences in sets.items():
         log_to_stderr(f"test set {name}: {len(sentences.sources):,} sentences of {sentences.origin}")
         for warning in _set_warnings(name, sentences, scoring.tokenize or default_tokenizer(config.data.target_language), metrics):
             log_to_stderr(f"warning: {warning}")
     with Translator.load(folder, device, precision, fork=fork) as translator:
+        if calibrate:
+            log_to_stderr(calibrate_bundle(load_bundle(folder), translator, development, set_name(config.data.validation)))
         results = evaluate_sets(translator, config, sets, options, scoring)
+    if not results:
+        return results
     try:
         write_report(folder, {}, results)
     except (UserError, OSError) as error:  # for example a read-only folder

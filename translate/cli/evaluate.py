@@ -13,6 +13,7 @@ HELP = "Translate and score test sets: those of a run's recipe, or others."
 EPILOG = """\
 examples:
   translate evaluate -m runs/quickstart
+  translate evaluate -m runs/old --calibrate                             first make its confidence known
   translate evaluate -m runs/multi30k_de_en --beam 1 --device cpu
   translate evaluate -m runs/multi30k_de_en --data my/multi30k           the recipe's test sets, from the files in that folder
   translate evaluate -m runs/multi30k_de_en --test news.de news.en       files of your own
@@ -20,6 +21,9 @@ examples:
 
 Prints a table of BLEU, chrF++ and TER with 95% bootstrap intervals, sacreBLEU's signatures and a few translations, and saves them in
 report.json of the run folder. Without --data, --test and --testset, the recipe's test sets are read from the paths in the recipe.
+
+If the model's confidence is calibrated, as training does at its end, its expected calibration error on each test set is printed too. --calibrate
+does it for the model of an older version, with the development set of its recipe.
 """
 
 
@@ -35,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--test", nargs="+", type=user_path, metavar="FILE", help="SOURCE REFERENCE: two line-aligned files; more references may follow"
     )
     sets.add_argument("--testset", nargs="+", metavar="NAME", help="sacreBLEU's test sets, such as wmt14, in the model's languages")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="first measure confidence on the recipe's development set, and write it into the model"
+    )
     add_scoring(parser.add_argument_group("scores"), "by the target language: 13a, zh, ja-mecab, ko-mecab")
     search = parser.add_argument_group("search (default: the recipe's settings)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
@@ -68,7 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         precision=arguments.precision,
         fork=True,
+        calibrate=arguments.calibrate,
     )
+    if not results:  # no test set, only --calibrate
+        return 0
     if arguments.format == "json":
         print(json.dumps({"model": str(model_folder(arguments.model)), "test": results}, ensure_ascii=False, indent=2))
     else:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from translate.text.records import Line
+from translate.translation.parts import mean_confidence, mean_coverage, moved
 
 if TYPE_CHECKING:
     from translate.translation.pieces import Translation
@@ -52,14 +53,19 @@ def _joined(group: list[Translation], line: Line, number: int) -> Translation:
         position += len(part)
     translations = iter(group)
     text = line.joined([next(translations).text if part else "" for part in line.parts[::2]])
-    score = sum(result.score for result in group)
+    score, parts = sum(result.score for result in group), [moved(part, offset) for offset, result in zip(offsets, group) for part in result.parts]
     return dataclasses.replace(
         group[0], source="".join(line.parts), text=text, score=score, alternatives=[(text, score)],
         pieces=1 if all(result.pieces == 1 for result in group) else sum(result.pieces for result in group),
         cut=any(result.cut for result in group),
         number=number,
-        spans=tuple((begin + offset, end + offset) for offset, result in zip(offsets, group) for begin, end in result.spans),
+        spans=tuple(part.span for part in parts),
         tokens_in=sum(result.tokens_in for result in group),
         tokens_out=sum(result.tokens_out for result in group),
         looped=any(result.looped for result in group),
+        split=any(result.split for result in group),
+        passed=tuple((begin + offset, end + offset, why) for offset, result in zip(offsets, group) for begin, end, why in result.passed),
+        confidence=mean_confidence(parts),
+        coverage=mean_coverage(parts),
+        parts=tuple(parts),
     )  # fmt: skip

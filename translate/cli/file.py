@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from translate.cli.file_options import EPILOG, HELP, add_arguments, check_options
 from translate.cli.paths import check_outputs
+from translate.errors import UserError
 
 if TYPE_CHECKING:
     from translate.cli.inputs import Inputs
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         streams = [stack.enter_context(atomic_text(path)) for path in paths] if not arguments.resume else []
         done = min((file.done for file in resumable), default=0)
         translator = load(arguments, stack)
+        check_calibrated(arguments, translator)
         results = translate(translator, inputs, arguments, done)
         if arguments.resume:
             results, done = after_whole_windows(results, done)
@@ -53,11 +55,22 @@ def run(arguments: argparse.Namespace) -> int:
         results = with_progress(results, inputs.total, output, done)
         try:
             # flush each line: the reader of a pipe gets it immediately, and a killed job loses none
-            write(results, output, report, translator.max_tokens, flush=arguments.resume or not arguments.output)
+            before = resumable[-1].kept() if arguments.resume and report else ()
+            flush = arguments.resume or not arguments.output
+            write(results, output, report, flush, arguments.min_confidence or 0.0, before, translator.languages)
         except BrokenPipeError:
             print("translate: the reader of the output has closed it: the rest is not translated", file=sys.stderr)
             raise
     return 0
+
+
+def check_calibrated(arguments: argparse.Namespace, translator: Translator | RayTranslator) -> None:
+    """UserError for --min-confidence with a model whose translations have no confidence."""
+    if arguments.min_confidence is not None and not translator.calibrated:
+        raise UserError(
+            f"--min-confidence needs a model whose confidence was measured, and that of {arguments.model} was not: measure it on the development "
+            f"set with `translate evaluate -m {arguments.model} --calibrate`, or leave the option out"
+        )
 
 
 def after_whole_windows(results: Results, done: int) -> tuple[Results, int]:
@@ -106,7 +119,7 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
     options = Options(
         beam=arguments.beam, length_penalty=arguments.length_penalty, split=arguments.split, batch_tokens=arguments.batch_tokens,
         n_best=arguments.n_best, sample=arguments.sample, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
-        seed=arguments.seed,
+        seed=arguments.seed, coverage=bool(arguments.report),
     )  # fmt: skip
     texts_done = inputs.count_texts(done)
     assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done) if inputs.field else None
@@ -114,4 +127,6 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
     results = translator.translate_stream(texts, options, window, texts_done)
     if assembly:
         return assembly.assembled(results)
-    return ((result, to_text(result, arguments.format == "jsonl", arguments.n_best, arguments.scores)) for result in results)
+    return (
+        (result, to_text(result, arguments.format == "jsonl", arguments.n_best, arguments.scores, arguments.min_confidence)) for result in results
+    )

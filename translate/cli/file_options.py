@@ -54,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue where an interrupted run with --resume stopped")
     parser.add_argument("--report", type=user_path, metavar="FILE", help="write what happened and what looks wrong, a JSON object per line")
     parser.add_argument(
+        "--min-confidence", type=float, metavar="P", help="mark lines with a sentence of a confidence below P, 0 to 1: on stderr and in the report"
+    )
+    parser.add_argument(
         "--as", choices=("text",), dest="format_in", help="text: translate every line of INPUT, even if it doesn't look like plain text"
     )
     parser.add_argument("--column", metavar="N|NAME", help="INPUT is CSV or TSV: translate this column and keep everything else")
@@ -100,6 +103,8 @@ def check_options(arguments: argparse.Namespace) -> None:
         raise UserError(f"{option} has no effect {reason}")
     if arguments.window is not None and arguments.window < 1:
         raise UserError(f"--window is {arguments.window}: it must be at least 1")
+    if arguments.min_confidence is not None and not 0 <= arguments.min_confidence <= 1:
+        raise UserError(f"--min-confidence is {arguments.min_confidence:g}: it must be between 0 and 1")
     if arguments.resume and not arguments.output:
         raise UserError("--resume continues the file of -o: give -o OUT as well")
     arguments.input = arguments.input or ["-"]
@@ -125,6 +130,7 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
             arguments.beam == 1 and "length_penalty" in given and not scored,
             "with --beam 1 when no score is shown: leave it out",
         ),
+        ("--min-confidence", arguments.sample and "min_confidence" in given, "with --sample: confidence is that of a search; leave it out"),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
         ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),

@@ -5,121 +5,156 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
 
 from translate.text.records import JSON_ESCAPES
-from translate.translation.findings import is_copy, is_odd_length, missing
+from translate.translation.doubts import Doubts, doubts, low_confidence, status_of
 
 if TYPE_CHECKING:
     from translate.translation.pieces import Translation
 
+SHOWN = 10  # lines named in a message
+SPANS = ("odd_length", "low_score", "uncovered", "low_confidence")  # kinds of doubts that name parts of the source
+REASONS = (*SPANS, "new_numbers", "empty")
 
-def write(results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, max_tokens: int, flush: bool) -> None:
-    """Write the text of each result to `output` and its status to `report`, then a summary to stderr.
 
-    max_tokens: the model's limit for a source line. flush: after each line.
+def write(
+    results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, flush: bool, min_confidence: float = 0.0,
+    before: Iterable[str] = (), languages: tuple[str, str] = ("", ""),
+) -> None:  # fmt: skip
+    """Write the text of each result to `output` and what is known of it to `report`, then a summary to stderr.
+
+    flush: after each line. min_confidence, languages: see `doubts`. before: lines that an earlier start wrote to `report`; they are counted too.
     """
-    summary = Summary()
+    summary = Summary(report is not None)
+    for line in before:
+        summary.add(json.loads(line))
     for result, text in results:
         output.write(text)
+        found = doubts(result, min_confidence, languages)
+        status = status_of(result, found, copies=report is not None)
         if report:
-            status = status_of(result)
-            report.write(to_report(result, status))
-            summary.statuses[status] += 1
+            values = record(result, status, found)
+            report.write(json.dumps(values, ensure_ascii=False).translate(JSON_ESCAPES) + "\n")
+            summary.add(values)
+        elif status != "translated":
+            summary.add(record(result, status, found))
         if flush:
             output.flush()
             if report:
                 report.flush()
-        summary.add(result)
-    for line in summary.lines(max_tokens):
+    for line in summary.lines():
         print(f"translate: {line}", file=sys.stderr)
+
+
+class Named:
+    """Counts lines, and remembers the first ones."""
+
+    def __init__(self) -> None:
+        self.count, self.first = 0, list[int]()
+
+    def add(self, number: int) -> None:
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append(number)
+
+    def __str__(self) -> str:
+        """Such as `2 lines (3, 8)`."""
+        named = ", ".join(map(str, self.first)) + (", ..." if self.count > len(self.first) else "")
+        return f"{self.count:,} {'line' if self.count == 1 else 'lines'} ({named})"
 
 
 class Summary:
     """Counts the lines that the user should know about."""
 
-    def __init__(self) -> None:
-        self.split: list[int] = []
-        self.cut: list[int] = []
-        self.looped: list[int] = []
+    def __init__(self, reported: bool) -> None:
+        """reported: there is a report, in which the lines that are counted can be found."""
+        self.reported = reported
+        self.split, self.cut, self.looped, self.passed, self.suspect = (Named() for _ in range(5))
         self.pieces = 0
-        self.statuses: Counter[str] = Counter()
+        self.reasons, self.passed_as, self.statuses = Counter[str](), Counter[str](), Counter[str]()
 
-    def add(self, result: Translation) -> None:
-        if result.pieces > 1:
-            self.split.append(result.number)
-            self.pieces += result.pieces
-        if result.cut:
-            self.cut.append(result.number)
-        if result.looped:
-            self.looped.append(result.number)
+    def add(self, values: Mapping[str, Any]) -> None:
+        """values: a line of the report."""
+        number, status = values["line"], values["status"]
+        self.statuses[status] += 1
+        for name, named in (("split", self.split), ("cut", self.cut), ("looped", self.looped), ("passed", self.passed)):
+            if values[name]:
+                named.add(number)
+        self.pieces += len(values["pieces"]) if values["split"] else 0
+        self.passed_as.update({why for _, _, why in values["passed"]})
+        if status == "suspect":
+            self.suspect.add(number)
+            self.reasons.update([f"missing {kind}" for kind in values["missing"]])
+            self.reasons.update([name.replace("_", " ") for name in REASONS if values[name]])
 
-    def lines(self, max_tokens: int) -> Iterator[str]:
-        if self.split:
-            yield f"split {name_lines(self.split)}, longer than the model's {max_tokens:,} tokens, into {self.pieces:,} pieces"
-        if self.cut:
-            yield f"cut off {name_lines(self.cut)} at the maximum length of a translation"
-        if self.looped:
-            yield f"translated again, without repeats, because the first output looped: {name_lines(self.looped)}"
-        if self.statuses:
-            counts = ", ".join(f"{count:,} {status}" for status, count in self.statuses.most_common())
-            yield f"report: {self.statuses.total():,} lines: {counts}"
-
-
-def status_of(result: Translation) -> str:
-    """The status of a line: the first that applies. With `ok` and `split` nothing looks wrong."""
-    if not result.pieces:
-        return "blank"
-    if result.cut:
-        return "truncated"
-    if result.looped:
-        return "looped"
-    if is_copy(result.source, result.text):
-        return "copied"
-    if not result.text.strip() or is_odd_length(result.tokens_in, result.tokens_out) or missing(result.source, result.text):
-        return "suspect"
-    return "split" if result.pieces > 1 else "ok"
+    def lines(self) -> Iterator[str]:
+        if self.split.count:
+            yield f"split {self.split} with a sentence that is too long for the model, into {self.pieces:,} pieces"
+        if self.cut.count:
+            yield f"cut off {self.cut} at the maximum length of a translation"
+        if self.looped.count:
+            yield f"translated again, without repeats, because the first output looped: {self.looped}"
+        if self.passed.count:
+            yield f"passed unchanged, in whole or in part: {self.passed}: {_counts(self.passed_as)}"
+        if self.suspect.count:
+            yield f"suspect: {self.suspect}: {_counts(self.reasons)}{'' if self.reported else '; --report FILE tells more'}"
+        if self.reported:
+            yield f"report: {self.statuses.total():,} lines: {_counts(self.statuses)}"
 
 
-def to_report(result: Translation, status: str) -> str:
-    values = {
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counter.most_common())
+
+
+def record(result: Translation, status: str, found: Doubts) -> dict[str, Any]:
+    """What the report says about a line; spans are in characters of the source."""
+    return {
         "line": result.number,
         "status": status,
         "tokens_in": result.tokens_in,
         "tokens_out": result.tokens_out,
         "score": round(result.score, 6),
+        "confidence": rounded(result.confidence),
+        "coverage": rounded(result.coverage),
         "pieces": result.spans,
-        "odd_length": is_odd_length(result.tokens_in, result.tokens_out),
-        "missing": missing(result.source, result.text),
+        "split": result.split,
+        "cut": result.cut,
+        "looped": result.looped,
+        "passed": result.passed,
+        **{name: found.get(name, []) for name in SPANS},
+        "empty": "empty" in found,
+        "missing": found.get("missing", {}),
+        "new_numbers": found.get("new_numbers", []),
     }
-    return json.dumps(values, ensure_ascii=False).translate(JSON_ESCAPES) + "\n"
 
 
-def to_text(result: Translation, jsonl: bool, n_best: int, scores: bool) -> str:
+def rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+def to_text(result: Translation, jsonl: bool, n_best: int, scores: bool, min_confidence: float | None = None) -> str:
     """The output for a line, as in the help of `translate file`."""
     if jsonl:
-        return to_json(result, n_best)
+        return to_json(result, n_best, min_confidence)
     if n_best > 1:
         return "".join(f"{result.number}\t{score:.4f}\t{text}\n" for text, score in result.alternatives)
     return f"{result.score:.4f}\t{result.text}\n" if scores else f"{result.text}\n"
 
 
-def to_json(result: Translation, n_best: int) -> str:
+def to_json(result: Translation, n_best: int, min_confidence: float | None = None) -> str:
     values: dict[str, object] = {
         "line": result.number,
         "source": result.source,
         "translation": result.text,
         "score": round(result.score, 6),
+        "confidence": rounded(result.confidence),
         "pieces": result.pieces,
         "cut": result.cut,
     }
+    if min_confidence is not None:
+        values["low_confidence"] = low_confidence(result, min_confidence)
     if n_best > 1:
         values["alternatives"] = [{"translation": text, "score": round(score, 6)} for text, score in result.alternatives]
     return json.dumps(values, ensure_ascii=False).translate(JSON_ESCAPES) + "\n"
-
-
-def name_lines(numbers: list[int]) -> str:
-    """[3, 8] -> `2 lines (3, 8)`; lists at most ten."""
-    named = ", ".join(f"{number}" for number in numbers[:10]) + (", ..." if len(numbers) > 10 else "")
-    return f"{len(numbers):,} {'line' if len(numbers) == 1 else 'lines'} ({named})"

@@ -11,17 +11,37 @@ import numpy
 from translate.config import DataConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.prepare import Prepared
-from translate.profile import Profile, read_profile
+from translate.profile import LEAST_DEVIATION, LengthRatio, Profile, read_profile
 
-VERSION = 1  # of what is computed here
+VERSION = 2  # of what is computed here
 LONGEST = 0.999  # share of the training sources that are at most `longest_source` long
+ODD, LEAST_ODD = 0.0025, 3.0  # share of the training pairs that are shorter, or longer, than usual; in standard deviations it is no less
+FEWEST = 100  # pairs that tell what is usual
 
 
 def text_profile(data: DataConfig, prepared: Prepared) -> Profile:
     """The profile of a training set; from the cache if an earlier run had the same one."""
 
     def build(folder: Path) -> dict[str, Any]:
-        return dataclasses.asdict(Profile(longest_source=int(numpy.quantile(prepared.source_lengths, LONGEST, method="higher"))))
+        longest = int(numpy.quantile(prepared.source_lengths, LONGEST, method="higher"))
+        lengths = length_ratio(prepared.source_lengths - 1, prepared.target_lengths - 1)
+        return dataclasses.asdict(Profile(longest_source=longest, lengths=lengths))
 
     folder, values = cached(cache_folder(data), "profile", digest(VERSION, prepared.fingerprint), build)
     return read_profile(values, str(folder))
+
+
+def length_ratio(source_lengths: numpy.ndarray, target_lengths: numpy.ndarray) -> LengthRatio:
+    """How long translations are, by least squares. Lengths of the pairs in tokens, (N,), without end marks. Unknown for few pairs."""
+    if len(source_lengths) < FEWEST:
+        return LengthRatio()
+    lengths = source_lengths.astype(numpy.float64) + 1
+    ratios, inverse, ones = numpy.log((target_lengths + 1) / lengths), 1 / lengths, numpy.ones(len(lengths))
+    line = numpy.stack([ones, numpy.log(lengths)], axis=1)
+    intercept, slope = numpy.linalg.lstsq(line, ratios, rcond=None)[0]
+    distances = ratios - line @ numpy.array([intercept, slope])
+    base, per_source = numpy.linalg.lstsq(numpy.stack([ones, inverse], axis=1), distances**2, rcond=None)[0]
+    deviations = distances / numpy.sqrt(numpy.maximum(base + per_source * inverse, LEAST_DEVIATION**2))
+    least, most = numpy.quantile(deviations, [ODD, 1 - ODD])
+    fitted = intercept, slope, base, per_source, min(least, -LEAST_ODD), max(most, LEAST_ODD)
+    return LengthRatio(*map(float, fitted))

@@ -47,10 +47,11 @@ class Options:
     seed: int = 1
     split: str | None = None  # what the model translates at a time: a `sentence` or a `line`
     alignment: bool = False  # also return which source words each word of the translation comes from
+    coverage: bool = False  # also return how much of each source the translation covers
 
     def fill(self, decoding: DecodingConfig) -> FilledOptions:
         """Replace None by the recipe's values. UserError for a value out of bounds, or for an option that has no effect with the others."""
-        for name in ("sample", "alignment"):
+        for name in ("sample", "alignment", "coverage"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"{name} is {short_repr(getattr(self, name))}: it must be True or False")
         if self.sample and self.beam is not None:
@@ -66,7 +67,7 @@ class Options:
             values[name] = value = _default(name, decoding) if (value := getattr(self, name)) is None else value
             if value not in choices:
                 raise UserError(f"{name} is {short_repr(value)}: choose {' or '.join(choices)}")
-        filled = FilledOptions(**values, sample=self.sample, alignment=self.alignment)
+        filled = FilledOptions(**values, sample=self.sample, alignment=self.alignment, coverage=self.coverage)
         if not self.sample and filled.n_best > filled.beam:
             raise UserError(f"n_best ({filled.n_best}) is more than beam ({filled.beam}): a search keeps `beam` hypotheses, so raise beam as well")
         return filled

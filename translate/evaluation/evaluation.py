@@ -11,6 +11,7 @@ from typing import Any
 from translate.config import Config
 from translate.decoding import Options
 from translate.errors import UserError
+from translate.evaluation.calibration import confidence_figures
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer
 from translate.evaluation.resampling import seed
 from translate.evaluation.scoring import default_metrics, score
@@ -75,12 +76,14 @@ def _evaluate(
         interval = {} if result.low is None or result.high is None else {"low": round(result.low, 2), "high": round(result.high, 2)}
         scores[result.name] = {"value": round(result.value, 2), **interval, "signature": result.signature}
     not_blank = [number for number, source in enumerate(sources) if source.strip()]
+    confidence = confidence_figures([result.confidence for result in results], outputs, references)
     samples = not_blank[:: max(1, -(-len(not_blank) // SAMPLES))]
     return {
         "sentences": len(sources),
         "from": sentences.origin,
         "scores": scores,
         **({"left_out": left_out} if left_out else {}),
+        **({"confidence": confidence} if confidence else {}),
         "decoding": {"beam": options.beam, "length_penalty": options.length_penalty},
         **translator.engine.machine,
         "seconds": round(seconds, 2),

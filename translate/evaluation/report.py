@@ -17,7 +17,7 @@ PACKAGES = ("translate-nmt", "torch", "sentencepiece", "datasets", "sacrebleu") 
 
 
 def format_table(tests: Mapping[str, Mapping[str, Any]]) -> str:
-    """The results of `evaluate` as text: a row per test set, the signatures, then the metrics left out."""
+    """The results of `evaluate` as text: a row per test set, the signatures, confidence, then the metrics left out."""
     metrics = list(dict.fromkeys(metric for test in tests.values() for metric in test["scores"]))
     rows = [["test set", "sentences", *metrics, "seconds"]]
     for name, test in tests.items():
@@ -31,8 +31,14 @@ def format_table(tests: Mapping[str, Mapping[str, Any]]) -> str:
             if metric in test["scores"]:
                 names_of.setdefault(test["scores"][metric]["signature"], []).append(name)
         lines += [f"{metric}{' (' + ', '.join(names) + ')' if len(names_of) > 1 else ''}  {signature}" for signature, names in names_of.items()]
+    lines += [f"confidence of {name}  {_confidence(test['confidence'])}" for name, test in tests.items() if "confidence" in test]
     lines += [f"{metric} of {name} is left out: {reason}" for name, test in tests.items() for metric, reason in test.get("left_out", {}).items()]
     return "\n".join(lines)
+
+
+def _confidence(figures: Mapping[str, Any]) -> str:
+    size = f"{figures['lines']:,} line{'s' if figures['lines'] > 1 else ''}, {figures['bins']} bins"
+    return f"{figures['mean']:.3f} on average, sentence chrF++ / 100 {figures['chrf']:.3f}; expected calibration error {figures['ece']:.3f} ({size})"
 
 
 def _value(score: Mapping[str, Any] | None) -> str:

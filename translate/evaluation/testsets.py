@@ -39,8 +39,7 @@ def recipe_sets(config: Config, folder: str | None = None) -> dict[str, Sentence
         raise UserError("data.test of this recipe is empty: there is nothing to evaluate on")
     data = config.data
     if folder is not None:
-        if not os.path.isdir(expand_path(folder)):
-            raise UserError(f"{folder} is not a folder: --data takes the folder with the recipe's test files")
+        _check_folder(folder)
         data = dataclasses.replace(data, folder=folder, test={name: _in_folder(name, corpus, folder) for name, corpus in data.test.items()})
     sets = {}
     for name, corpus in data.test.items():
@@ -50,6 +49,23 @@ def recipe_sets(config: Config, folder: str | None = None) -> dict[str, Sentence
         sources, references = map(list, zip(*pairs))
         sets[name] = Sentences(sources, [references], origin(corpus, data.folder))
     return sets
+
+
+def development_pairs(config: Config, folder: str | None = None) -> list[tuple[str, str]]:
+    """The recipe's development set. folder: read its files from there. UserError if it is missing or empty."""
+    data = config.data
+    if folder is not None:
+        _check_folder(folder)
+        corpora = [_in_folder("data.validation", corpus, folder) for corpus in data.validation]
+        data = dataclasses.replace(data, folder=folder, validation=corpora)
+    if not (pairs := load_pairs(data.validation, data)):
+        raise UserError("the recipe has no development set (data.validation), which measures confidence")
+    return pairs
+
+
+def _check_folder(folder: str) -> None:
+    if not os.path.isdir(expand_path(folder)):
+        raise UserError(f"{folder} is not a folder: --data takes the folder with the recipe's test files")
 
 
 def _in_folder(name: str, corpus: CorpusConfig, folder: str) -> CorpusConfig:

@@ -45,6 +45,12 @@ class ResumableFile:
             self.stream.write(self.header)
         return self.stream
 
+    def kept(self) -> Iterator[str]:
+        """The lines that `keep` has left, one by one."""
+        with open(self.part, encoding="utf-8", newline="\n") as file:
+            file.readline()
+            yield from file
+
     def finish(self, whole: TextIO) -> None:
         """Copy everything that the job wrote into `whole`."""
         with open(self.part, encoding="utf-8", newline="\n") as file:

@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from translate.text.numerals import missing_numbers
-from translate.text.protected import KINDS
+from translate.profile import LengthRatio
+from translate.text.numerals import compare_numbers
+from translate.text.protected import KINDS, has_items
 
 LONGEST_LOOP = 16  # tokens of the repeated n-gram
 REPEATS = 4  # times in a row, and at least twice as many as in the source
@@ -62,6 +63,8 @@ UNITS = {  # equivalents of a unit after a number
     "t": "t|tons?|tonnes?|tonnen?",
 }
 UNIT = re.compile(rf"(?<=\d)[\s\u00a0]?(?P<unit>{'|'.join(sorted(UNITS, key=len, reverse=True))}|kB)(?![\w²³/.])")
+NUMERIC = re.compile(rf"[\dIVX{re.escape(''.join(SIGNS))}](?:(?<![IVX])|[IVX])")  # a line without any of these has no number, sign or unit
+DIGIT = re.compile(r"\d")
 MINUS = re.compile(r"(?<![\w.,)/-])(?<!\d )[-\u2212](?=\d)")
 
 
@@ -89,33 +92,48 @@ def is_copy(source: str, output: str) -> bool:
     return source_words.total() >= COPY_WORDS and common >= COPY_SHARE * longer
 
 
-def is_odd_length(source_tokens: int, output_tokens: int) -> bool:
+def is_odd_length(source_tokens: int, output_tokens: int, usual: LengthRatio | None = None) -> bool:
+    """Whether the output is much longer or shorter than usual: than in training, or ODD_RATIO times if that is not known."""
+    if usual and usual.most:
+        return not usual.least <= usual.deviation(source_tokens, output_tokens) <= usual.most
     longer, shorter = max(source_tokens, output_tokens), min(source_tokens, output_tokens)
     return longer >= ODD_TOKENS and longer > ODD_RATIO * shorter
 
 
-def missing(source: str, output: str) -> dict[str, list[str]]:
-    """What the source has and the output lacks, by kind; only kinds with something missing.
+def missing(source: str, output: str, languages: tuple[str, str] = ("", "")) -> dict[str, list[str]]:
+    """What the source has and the output lacks, by kind; only kinds with something missing. See `differences`."""
+    return differences(source, output, languages)[0]
+
+
+def differences(source: str, output: str, languages: tuple[str, str] = ("", "")) -> tuple[dict[str, list[str]], list[str]]:
+    """What the source has and the output lacks, by kind, and numbers that only the output has.
 
     Compares things that must not change, numbers by value (text/numerals.py), and units and signs, which may also be written in words.
+    languages: of source and output; numbers are read as there, or in every way if they are unknown.
     """
     lost: dict[str, list[str]] = {}
-    source, output = (_unescape(text) for text in (source, output))
-    for kind, pattern in KINDS.items():
-        if kind == "signs":  # which may also be written in words
-            continue
-        remaining = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
-        for match in pattern.finditer(source):
-            if remaining[_key(kind, match[0])] > 0:
-                remaining[_key(kind, match[0])] -= 1
-            else:
-                lost.setdefault(kind, []).append(match[0])
-        source, output = pattern.sub(" ", source), pattern.sub(" ", output)
-    if numbers := missing_numbers(source, output):
-        lost["numbers"] = numbers
+    items = has_items(source)
+    if not (items or NUMERIC.search(source) or DIGIT.search(output)):
+        return lost, []
+    if items:
+        source, output = (_unescape(text) for text in (source, output))
+        for kind, pattern in KINDS.items():
+            wanted = [match[0] for match in pattern.finditer(source)] if kind != "signs" else []  # which may also be written in words
+            if not wanted:
+                continue
+            remaining = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
+            for item in wanted:
+                if remaining[_key(kind, item)] > 0:
+                    remaining[_key(kind, item)] -= 1
+                else:
+                    lost.setdefault(kind, []).append(item)
+            source, output = pattern.sub(" ", source), pattern.sub(" ", output)
+    numbers = compare_numbers(source, output, *languages)
+    if numbers.missing:
+        lost["numbers"] = numbers.missing
     if units := _missing_units(source, output):
         lost["units"] = units
-    return lost
+    return lost, numbers.extra
 
 
 def _unescape(text: str) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from translate.decoding import Hypothesis
 from translate.text.tracked import Tracked
-
-Span = tuple[int, int]  # begin and end, in characters
+from translate.translation.parts import Part, Span
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,9 @@ class Translation:
     split: bool = False  # a sentence was longer than those of the training, and was translated in parts
     passed: tuple[tuple[int, int, str], ...] = ()  # start and end of the parts of `source` that are not translated, and why
     alignment: tuple[tuple[Span, Span], ...] | None = None  # of words: span in `source`, span in `text`; None if it was not asked for
+    confidence: float | None = None  # 0 to 1: expected chrF++ / 100; None if the model is not calibrated, or did not see the line
+    coverage: float | None = None  # share of the source tokens that cross-attention covers, 0 to 1; None if it was not asked for
+    parts: tuple[Part, ...] = ()  # one for each piece
 
 
 @dataclass

@@ -47,8 +47,8 @@ class Worker:
         set_threads(self.threads)
         return Translator.load(*self.model)
 
-    def describe(self) -> tuple[int, DecodingConfig]:
-        return self.translator.max_tokens, self.translator.decoding
+    def describe(self) -> tuple[int, DecodingConfig, bool, tuple[str, str]]:
+        return self.translator.max_tokens, self.translator.decoding, self.translator.calibrated, self.translator.languages
 
     def translate(self, first: int, lines: list[str], options: FilledOptions) -> list[Translation]:
         return self.translator.translate_window(lines, first, options)
@@ -73,7 +73,7 @@ class RayTranslator:
             described = [self._get(answer) for answer in [worker.describe.remote() for worker in self.workers]]
         except ray.exceptions.RayError as error:
             raise UserError(f"a worker died while loading the model (out of memory?): lower --workers ({_first_line(error)})") from None
-        self.max_tokens, self.decoding = described[0]
+        self.max_tokens, self.decoding, self.calibrated, self.languages = described[0]
 
     def translate_stream(
         self,

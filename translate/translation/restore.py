@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from translate.decoding import FilledOptions, penalty
+from translate.profile import Profile
 from translate.text.tracked import changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
+from translate.translation.parts import Part, Span, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation
 
 
 class Restorer:
     """Undoes what the plan did, see plan.py."""
 
-    def __init__(self, tokenizer: Tokenizer, languages: tuple[str, str]) -> None:
-        self.tokenizer, self.languages = tokenizer, languages
+    def __init__(self, tokenizer: Tokenizer, profile: Profile, languages: tuple[str, str]) -> None:
+        self.tokenizer, self.profile, self.languages = tokenizer, profile, languages
 
     def restore(self, line: Line, options: FilledOptions) -> Translation:
         """The translation of a line, from the outputs of its pieces, rank by rank.
@@ -31,17 +33,29 @@ class Restorer:
             whole = float(penalty(sum(lengths), options.length_penalty))
             shares = [float(penalty(length, options.length_penalty)) / whole for length in lengths]
             scores = [sum(piece.score(rank) * share for piece, share in zip(pieces, shares)) for rank in ranks]
+        parts = tuple([self._part(piece, options) for piece in pieces])
         return Translation(
             line.source, texts[0], scores[0], list(zip(texts, scores)), len(pieces),
             any(piece.cut or not piece.best.complete for piece in pieces), line.number,
-            spans=tuple(piece.span for piece in pieces),
-            tokens_in=sum(len(piece.ids) - 1 for piece in pieces),
-            tokens_out=sum(len(piece.best.ids) for piece in pieces),
+            spans=tuple([part.span for part in parts]),
+            tokens_in=sum([part.tokens_in for part in parts]),
+            tokens_out=sum([part.tokens_out for part in parts]),
             looped=any(piece.looped for piece in pieces),
             split=any(len(sentence.pieces) > 1 for sentence in line.sentences),
             passed=tuple((*sentence.span, sentence.passed) for sentence in line.sentences if sentence.passed),
             alignment=tuple(self._alignment(line)) if options.alignment else None,
+            confidence=mean_confidence(parts),
+            coverage=mean_coverage(parts),
+            parts=parts,
         )  # fmt: skip
+
+    def _part(self, piece: Piece, options: FilledOptions) -> Part:
+        def places() -> list[Span]:
+            return [piece.text.span(*span) for span in self.tokenizer.source_spans([piece.text.text], [piece.ids])[0]]
+
+        best, weights = piece.best, piece.best.attention if options.coverage else None
+        whole, searched = not piece.cut, not options.sample
+        return make_part(piece.span, piece.output(0), len(piece.ids) - 1, best, self.profile, whole, searched, weights, places)
 
     def _parts(self, line: Line, rank: int) -> Iterator[str]:
         """The sentences' translations, and everything between them as in the source."""

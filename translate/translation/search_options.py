@@ -27,6 +27,7 @@ class SearchOptions(TypedDict, total=False):
     top_p: float
     seed: int
     alignment: bool
+    coverage: bool
 
 
 def to_options(keywords: Mapping[str, Any]) -> Options:
@@ -52,8 +53,9 @@ def check_effects(options: Options, scores: bool) -> None:
         return
     if options.n_best != 1:
         raise UserError(f"n_best is {short_repr(options.n_best)}, but only scores=True returns alternatives: add it, or leave n_best out")
-    if options.alignment:
-        raise UserError("alignment is True, but only scores=True returns it: add it, or leave alignment out")
+    for name in ("alignment", "coverage"):
+        if getattr(options, name):
+            raise UserError(f"{name} is True, but only scores=True returns it: add it, or leave {name} out")
     if options.length_penalty is not None and (options.sample or options.beam == 1):
         why = "sampling" if options.sample else "beam 1"
         raise UserError(f"length_penalty has no effect with {why} unless scores are returned: leave it out, or add scores=True")

@@ -54,8 +54,9 @@ class Translator:
         batch_tokens = decoding.batch_tokens or default_batch_tokens(engine.machine["device"])
         self.decoding = dataclasses.replace(decoding, batch_tokens=batch_tokens)
         self.max_tokens = engine.max_tokens
-        self.planner = Planner(tokenizer, profile or Profile(), languages, engine.max_tokens)
-        self.restorer = Restorer(tokenizer, languages)
+        self.profile, self.languages = profile or Profile(), languages
+        self.planner = Planner(tokenizer, self.profile, languages, engine.max_tokens)
+        self.restorer = Restorer(tokenizer, self.profile, languages)
         self.loaded: tuple[Any, ...] | None = None  # the arguments of `load`
 
     @classmethod
@@ -92,6 +93,11 @@ class Translator:
     def engine(self) -> Engine:
         """The engine that runs the model. UserError once the translator is closed."""
         return self.pool.engine
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether translations have a confidence."""
+        return self.profile.calibration.sentences > 0
 
     def close(self) -> None:
         """End the threads and processes, and free the memory of the model. Not while another thread translates."""
@@ -143,6 +149,7 @@ class Translator:
             sample: sample from the model's distribution instead of searching.
             temperature, top_k, top_p, seed: how to sample.
             alignment: find out which words became which, see `Translation.alignment`. Needs scores=True.
+            coverage: find out how much of the source attention covers, see `Translation.coverage`. Needs scores=True.
 
         Raises:
             UserError: for an element that is not text, before translating any; for an option out of range or without effect.
@@ -202,7 +209,7 @@ class Translator:
             batch = [pieces[index] for index in indices]
             sources = [piece.ids for piece in batch]
             seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-            results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat, options.alignment)
+            results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat, options.alignment or options.coverage)
             for piece, hypotheses in zip(batch, results):
                 piece.hypotheses = hypotheses
 
