@@ -73,7 +73,7 @@ def hostile(folder: Path) -> Case:
     weights = folder / "model.safetensors"
     save_file(load_file(weights), weights)
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
-    whole["config.yaml"] = whole["config.yaml"].replace(b"format: 2", b"format: 1")
+    whole["config.yaml"] = whole["config.yaml"].replace(b"format: 3", b"format: 1")
     digest = hashlib.sha256(whole["spm.model"]).hexdigest().encode()
 
     def case(rng: random.Random) -> str:

@@ -83,7 +83,7 @@ def no_manifest(folder):
 
 
 def newer_format(folder):
-    text = (folder / CONFIG).read_text().replace("format: 2\n", "format: 99\n").replace("version: ", "version: 99.")
+    text = (folder / CONFIG).read_text().replace("format: 3\n", "format: 99\n").replace("version: ", "version: 99.")
     (folder / CONFIG).write_text(text)
 
 

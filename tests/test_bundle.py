@@ -71,7 +71,7 @@ def put_setting(folder, section, key, value) -> None:
 def as_format_1(folder) -> None:
     """As it was written before there were manifests."""
     put_header(folder, {name: value for name, value in header(folder).items() if name != "__metadata__"})
-    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace("format: 2", "format: 1"))
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace("format: 3", "format: 1"))
 
 
 def test_the_manifest_says_what_it_should(bundle):

@@ -247,7 +247,7 @@ def test_an_impossible_configuration_is_refused_before_anything_is_written(tmp_p
         (shutil.rmtree, "does not exist"),
         (lambda run: (run / "config.yaml").write_text("a: [1"), "not readable as YAML"),
         (lambda run: (run / "config.yaml").write_text("learning: true"), "no `format` entry"),
-        (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 2", "format: 9")), "has format 9"),
+        (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 3", "format: 9")), "has format 9"),
         (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("width: 32", "width: 64")), "model.width 32"),
         (lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("heads: 2", "heads: 5")), "multiple of model.heads"),
         (lambda run: (run / "model.safetensors").unlink(), "has no model.safetensors"),
