@@ -11,7 +11,7 @@ import re
 import sys
 from typing import Any
 
-from translate.text.abbreviations import BEFORE_NUMBER, ENGLISH, GERMAN, MAY_END, NEVER, NEVER_DOTTED, OTHER, Words
+from translate.text.abbreviations import BEFORE_NUMBER, ENGLISH, GERMAN, OTHER, Words
 
 Span = tuple[int, int]
 
@@ -26,15 +26,20 @@ _SPACE = re.compile(r"\s+")
 _BREAK = re.compile(rf"[{_BREAKS}]| {{4}}")
 # Full stops and the like, closing quotes and brackets, emoji, white space. The look-behinds keep 100,000 dots from being tried one by one.
 _END = re.compile(
-    rf"(?P<mark>[.!?…؟۔।॥](?<![.!?…][.!?…])[.!?…]*)(?P<close>{_CLOSE})(?:[ ]?{_EMOJI})*(?P<gap>\s+)"
-    rf"(?={_OPEN}(?:[–—-]{{1,2}}\s?{_OPEN})?(?P<next>\w[\w'’]{{0,24}}|[{{%$€£§&<#@+]|{_EMOJI}))"
+    rf"(?P<mark>[.!?…؟۔।॥](?<![.!?…][.!?…])[.!?…]*)(?P<close>{_CLOSE}(?:\s[\"”“](?=\s))?)(?:[ ]?{_EMOJI})*(?P<gap>\s+)"
+    rf"(?={_OPEN}(?:[–—-]{{1,2}}\s?{_OPEN})?(?P<next>\w[\w'’]{{0,24}}|[^\w\s.,;:!?…)\]}}\"'”’/–—-]))"
     rf"|(?P<wide>[{_WIDE}](?<![{_WIDE}][{_WIDE}])[{_WIDE}]*[”’」』）〉》\"]*)(?P<none>\s*)(?=[^\s{_WIDE}])"
 )
-_WORD = re.compile(r"(?:\b[^\W\d_]\.\s?){0,4}\w+$")
+_WORD = re.compile(r"(?:\b[^\W\d_]\.\s?){1,4}(?:[^\W\d_]|Chr)$|\w+(?:['’]\w+)*$")
 _NUMBER = re.compile(r"(?:[\w.,:/-]*[.,:/-])?\d+$")
 _ROMAN = re.compile(r"[IVXLC]{2,}")
-_URL = re.compile(rf"{_OPEN}(?:https?://|www\.)")
+_SHORT = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xzß]{1,4}")  # no vowel: Wr., Bd., Sgt.
+_WHOLE = re.compile(r"(?=.{5})[^\W\d_]+[aeiouyäöü](?:[^\W\d_]{0,2}|[^\W\d_]{0,3}[ths])|\d{4}")  # hardly an abbreviation
+_START = re.compile(rf"{_OPEN}(?:(?:https?|ftp)://|www\.|\w{{1,3}}\)\s|[a-z][A-Z])")  # begins a sentence in spite of its small letter
+_ADDRESS = frozenset("/=@&:.#\\")  # before a word that is part of an address or file name
+_QUOTES = frozenset("\"'”“’»«")
 _LAST = 40  # characters; no word that the rules know is longer
+_BRACKETS = 1000  # characters within a pair of brackets, at most
 
 
 def sentence_spans(text: str, language: str = "de") -> list[Span]:
@@ -80,11 +85,11 @@ def _columns(text: str) -> list[Span]:
 
 def _divide(text: str, begin: int, end: int, words: Words) -> list[Span]:
     """By our rules. The text from begin to end is not blank, and has no white space around."""
-    spans = []
+    spans, small = [], text.islower()
     for match in _END.finditer(text, begin, end):
         if match["wide"]:
             gap = match.span("none")
-        elif _ends(text, begin, end, match, words):
+        elif _ends(text, begin, end, match, words, small):
             gap = match.span("gap")
         else:
             continue
@@ -93,35 +98,50 @@ def _divide(text: str, begin: int, end: int, words: Words) -> list[Span]:
     return [*spans, (begin, end)]
 
 
-def _ends(text: str, begin: int, end: int, match: re.Match[str], words: Words) -> bool:
-    """Whether the sentence from `begin` ends at `match`."""
-    mark, close, following = match["mark"], match["close"], match["next"]
-    if following[0].islower() and not (_URL.match(text, match.end("gap"), end) or _lower(text)):
-        return False
-    if ")" in close and "(" in text[begin + 1 : match.start()] and not _opens_at(text, begin, match.start()):
-        return False  # Er kaufte (endlich!) Brot
+def _ends(text: str, begin: int, end: int, match: re.Match[str], words: Words, small_text: bool) -> bool:
+    """Whether the sentence from `begin` ends at `match`. small_text: whether there are no capitals in the text."""
+    mark, close, following, stop = match["mark"], match["close"], match["next"], match.start()
+    starts = following.lower() in words.starters
+    small = following[0].islower() and not _START.match(text, match.end("gap"), end) and not small_text
+    if ")" in close or "]" in close:
+        opened = max(text.rfind(bracket, max(begin, stop - _BRACKETS), stop) for bracket in "([")
+        if opened == stop - 1:  # [...]
+            return starts and not small
+        if opened > begin + 1 and (mark != "." or not starts):
+            return False  # Er kaufte (endlich!) Brot
+        if opened >= begin and text.count(" ", opened, stop) > 1:
+            return not small  # (Er kam um 9 p.m.) Dann
     if mark != ".":
-        return not (words.speech and close and _speech(words.speech).match(text, match.end("gap"), end))
-    word = _WORD.search(text, max(begin, match.start() - _LAST), match.start())
-    return word is None or not _belongs(text, begin, word, following, words)
+        if small:  # a name may end in an exclamation mark
+            return not close and mark[0] in "!?" and starts and following not in words.verbs
+        if mark[0] in ".…" and text[stop - 1].isspace() and stop > begin:
+            return starts  # a pause or an omission
+        return not (words.speech and not _QUOTES.isdisjoint(close) and _speech(words.speech).match(text, match.end("gap"), end))
+    word = _WORD.search(text, max(begin, stop - _LAST), stop)
+    if word is None:
+        return not (small and close)
+    if small and (close or not (_WHOLE.fullmatch(word[0]) or (len(word[0]) > 1 and word[0].lower() in words.starters))):
+        return False
+    if text[word.start() - 1 : word.start()] in _ADDRESS and word.start() > begin:
+        return True
+    return not _belongs(text, begin, word, following, words)
 
 
 def _belongs(text: str, begin: int, word: re.Match[str], following: str, words: Words) -> bool:
     """Whether the full stop after `word` belongs to it and does not end a sentence."""
-    dotted = word[0].lower()
-    last = dotted[dotted.rfind(".") + 1 :].strip()
-    starts = following.lower() in words.starters
+    last, starts = word[0].lower(), following.lower() in words.starters
     if last.isdecimal():
         return _is_ordinal(text, begin, word, following.lower(), words)
-    if word.start() <= begin + 1 and (len(last) == 1 or _ROMAN.fullmatch(word[0])):
+    roman = _ROMAN.fullmatch(word[0]) is not None
+    if word.start() <= begin + 1 and (len(last) == 1 or roman):
         return True  # a list mark
     number = following[0].isdigit() or _ROMAN.fullmatch(following) is not None
-    if len(last) < len(dotted):
-        joined = "".join(letter for letter in dotted if letter.isalnum())
-        return joined in NEVER_DOTTED or not starts
-    if last in NEVER or last in BEFORE_NUMBER and number or last.endswith("str") and number:
+    if "." in last:
+        last = "".join(letter for letter in last if letter.isalpha())
+        return last in words.never_dotted or not (starts or last in words.ends)
+    if last in words.never or (number and (last in BEFORE_NUMBER or last.endswith("str"))):
         return True
-    return not starts and (len(last) == 1 or last in MAY_END or _ROMAN.fullmatch(word[0]) is not None)
+    return not starts and (len(last) == 1 or roman or last in words.may_end or _SHORT.fullmatch(word[0]) is not None)
 
 
 def _is_ordinal(text: str, begin: int, word: re.Match[str], following: str, words: Words) -> bool:
@@ -131,7 +151,7 @@ def _is_ordinal(text: str, begin: int, word: re.Match[str], following: str, word
     start = word.end() - len(number)
     if start <= begin + 1:
         return len(number) <= 3  # a list mark
-    if not words.ordinals or not re.fullmatch(r"\d{1,3}|\d{1,2}\. ?\d{1,2}", number):
+    if not words.ordinals or not re.fullmatch(r"(?:\d{1,2}\. ?[-–/]? ?)?\d{1,3}", number):
         return False
     if following in words.after_ordinals or following[0].isdigit():
         return True
@@ -140,17 +160,6 @@ def _is_ordinal(text: str, begin: int, word: re.Match[str], following: str, word
     before = re.search(r"(\w+)[ \u00a0]$", text[max(begin, start - _LAST) : start])
     last = before[1].lower() if before else ""
     return last in words.before_ordinals or (len(number) < 3 and last not in words.before_cardinals)
-
-
-def _opens_at(text: str, begin: int, stop: int) -> bool:
-    """Whether the bracket that is closed at `stop` was opened where the sentence begins."""
-    return text.find("(", begin, stop) <= begin + 1
-
-
-@functools.lru_cache(maxsize=8)
-def _lower(text: str) -> bool:
-    """Whether somebody writes without capitals."""
-    return text.islower()
 
 
 @functools.cache
