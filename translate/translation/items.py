@@ -80,7 +80,7 @@ def take_out(
         before, after = string[begin - 1 : begin], string[end : end + 1]
         kinds = item.kind, items[group[-1]].kind
         first, last = begin, end
-        if before == " " and (not after or not after.isalnum()):
+        if begin > (edits[-1][1] if edits else 0) and before == " " and (not after or not after.isalnum()):
             first -= 1
         elif after == " " and not string[:begin].strip():
             last += 1
@@ -163,11 +163,14 @@ def _with_brackets(text: str, items: Sequence[Item], group: Sequence[int], writt
         put += text[end : item.begin] + (written[index] if written else text[item.begin : item.end])
         end = item.end
     begin = items[group[0]].begin
-    while begin and end < len(text) and text[end] in BRACKETS.get(text[begin - 1], ""):
+    low = items[group[0] - 1].end if group[0] else 0
+    high = items[group[-1] + 1].begin if group[-1] + 1 < len(items) else len(text)
+    while low < begin and end < high and text[end] in BRACKETS.get(text[begin - 1], ""):
         put = text[begin - 1] + put + text[end]
         begin, end = begin - 1, end + 1
     for mark in (UNIT, ADDRESS):
-        if (match := mark.match(text, end)) and (mark is UNIT or not text[:begin].strip()):
+        match = mark.match(text, end)
+        if match and match.end() <= high and (mark is UNIT or not text[:begin].strip()):
             put, end = put + match[0], match.end()
     return begin, end, put
 
