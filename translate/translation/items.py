@@ -125,19 +125,20 @@ def _stand_in_spans(output: str, links: Sequence[Link], taken: Sequence[Taken]) 
     for index, item in enumerate(taken):
         if item.stand_in:
             groups.setdefault(item.stand_in, []).append(index)
+    named: dict[StandIn, list[Span]] = {}
     for stand_in, indices in groups.items():
         words = "|".join(map(re.escape, sorted(stand_in.translations, key=len, reverse=True)))
-        spans = [match.span() for match in re.finditer(rf"(?<![\w.,])(?:{words})(?!\w|[.,]\d)", output, re.IGNORECASE)] if words else []
-        if len(spans) == len(indices):
-            found |= dict(zip(indices, spans))
-            continue
-        for index in indices:
-            place = (taken[index].place, taken[index].place + len(stand_in.word))
-            linked = [other for one, other in links if one == place and output[other[0]].isalnum()]
-            known = [span for span in linked if span in spans]
-            free = [span for span in known or linked if span not in found.values()]
-            if free:
-                found[index] = free[0]
+        named[stand_in] = [match.span() for match in re.finditer(rf"(?<![\w.,])(?:{words})(?!\w|[.,]\d)", output, re.IGNORECASE)] if words else []
+        if len(named[stand_in]) == len(indices):
+            found |= dict(zip(indices, named[stand_in]))
+    for index in sorted({index for indices in groups.values() for index in indices} - set(found)):
+        own, begin = taken[index].stand_in, taken[index].place
+        assert own
+        linked = [other for one, other in links if one == (begin, begin + len(own.word)) and output[other[0]].isalnum()]
+        for span in [span for span in linked if span in named[own]] or linked:
+            if all(span[1] <= first or last <= span[0] for first, last in found.values()):
+                found[index] = span
+                break
     return found
 
 
