@@ -45,29 +45,30 @@ def mask(text: Tracked, items: Sequence[Item], written: Sequence[str] | None = N
     return text.replace(edits), kept
 
 
-def unmask(output: Tracked, kept: Sequence[Kept], first: int = 0) -> tuple[Tracked, list[int]]:
+def unmask(output: str, kept: Sequence[Kept], first: int = 0) -> tuple[str, list[int]]:
     """`output` with what the symbols stand for; and the indices of `kept` that it lacks. A symbol that stands there again is dropped."""
-    edits, lost, text = [], set(range(len(kept))), output.text
-    for match in SYMBOL.finditer(text):
+    parts, position, lost = [], 0, set(range(len(kept)))
+    for match in SYMBOL.finditer(output):
         number, (begin, end) = int(match[0][1]) - first, match.span()
-        if number not in lost:
-            space = text[end : end + 1] == " " and (begin == 0 or text[begin - 1] == " ")
-            edits.append((begin, end + space, ""))
-            continue
-        lost.remove(number)
-        item = kept[number]
-        before, after = text[:begin].endswith(" "), text.startswith(" ", end)
-        new = item.text
-        if item.before and before and (item.close_before or _word_before(text, begin - 1) == item.before) and (not edits or edits[-1][1] < begin):
-            begin -= 1
-        elif not item.before and _word_before(text, begin):
-            new = " " + new
-        if item.after and after and (item.close_after or _word_after(text, end + 1) == item.after):
-            end += 1
-        elif not item.after and _word_after(text, end):
-            new += " "
-        edits.append((begin, end, new))
-    return output.replace(edits), sorted(lost)
+        before = output[position:begin]
+        if number in lost:
+            lost.remove(number)
+            item = kept[number]
+            text = item.text
+            if before.endswith(" ") and item.before and (item.close_before or _word_before(output, begin - 1) == item.before):
+                before = before[:-1]
+            elif not item.before and _word_before(before, len(before)):
+                before += " "
+            if output.startswith(" ", end) and item.after and (item.close_after or _word_after(output, end + 1) == item.after):
+                end += 1
+            elif not item.after and _word_after(output, end):
+                text += " "
+        else:
+            text = ""
+            end += output.startswith(" ", end) and (not before or before.endswith(" "))
+        parts += [before, text]
+        position = end
+    return "".join([*parts, output[position:]]), sorted(lost)
 
 
 def _groups(items: Sequence[Item]) -> list[tuple[int, int]]:

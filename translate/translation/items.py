@@ -80,7 +80,7 @@ def take_out(
         before, after = string[begin - 1 : begin], string[end : end + 1]
         kinds = item.kind, items[group[-1]].kind
         first, last = begin, end
-        if before == " " and (not after or not after.isalnum()):
+        if begin > (edits[-1][1] if edits else 0) and before == " " and (not after or not after.isalnum()):
             first -= 1
         elif after == " " and not string[:begin].strip():
             last += 1
@@ -125,19 +125,20 @@ def _stand_in_spans(output: str, links: Sequence[Link], taken: Sequence[Taken]) 
     for index, item in enumerate(taken):
         if item.stand_in:
             groups.setdefault(item.stand_in, []).append(index)
+    named: dict[StandIn, list[Span]] = {}
     for stand_in, indices in groups.items():
         words = "|".join(map(re.escape, sorted(stand_in.translations, key=len, reverse=True)))
-        spans = [match.span() for match in re.finditer(rf"(?<![\w.,])(?:{words})(?!\w|[.,]\d)", output, re.IGNORECASE)] if words else []
-        if len(spans) == len(indices):
-            found |= dict(zip(indices, spans))
-            continue
-        for index in indices:
-            place = (taken[index].place, taken[index].place + len(stand_in.word))
-            linked = [other for one, other in links if one == place and output[other[0]].isalnum()]
-            known = [span for span in linked if span in spans]
-            free = [span for span in known or linked if span not in found.values()]
-            if free:
-                found[index] = free[0]
+        named[stand_in] = [match.span() for match in re.finditer(rf"(?<![\w.,])(?:{words})(?!\w|[.,]\d)", output, re.IGNORECASE)] if words else []
+        if len(named[stand_in]) == len(indices):
+            found |= dict(zip(indices, named[stand_in]))
+    for index in sorted({index for indices in groups.values() for index in indices} - set(found)):
+        own, begin = taken[index].stand_in, taken[index].place
+        assert own
+        linked = [other for one, other in links if one == (begin, begin + len(own.word)) and output[other[0]].isalnum()]
+        for span in [span for span in linked if span in named[own]] or linked:
+            if all(span[1] <= first or last <= span[0] for first, last in found.values()):
+                found[index] = span
+                break
     return found
 
 
@@ -163,11 +164,14 @@ def _with_brackets(text: str, items: Sequence[Item], group: Sequence[int], writt
         put += text[end : item.begin] + (written[index] if written else text[item.begin : item.end])
         end = item.end
     begin = items[group[0]].begin
-    while begin and end < len(text) and text[end] in BRACKETS.get(text[begin - 1], ""):
+    low = items[group[0] - 1].end if group[0] else 0
+    high = items[group[-1] + 1].begin if group[-1] + 1 < len(items) else len(text)
+    while low < begin and end < high and text[end] in BRACKETS.get(text[begin - 1], ""):
         put = text[begin - 1] + put + text[end]
         begin, end = begin - 1, end + 1
     for mark in (UNIT, ADDRESS):
-        if (match := mark.match(text, end)) and (mark is UNIT or not text[:begin].strip()):
+        match = mark.match(text, end)
+        if match and match.end() <= high and (mark is UNIT or not text[:begin].strip()):
             put, end = put + match[0], match.end()
     return begin, end, put
 

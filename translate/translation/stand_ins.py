@@ -59,8 +59,10 @@ def stand_ins(text: str, items: Sequence[Item], source_language: str, target_lan
     words = set(re.findall(r"\w+", text.casefold()))
     numbers = iter([each for each in _number_words(languages) if each.word not in words])
     found: list[StandIn | None] = []
+    sides = [(item.begin, item.end) for item in items if item.kind != "tags"]
     for item in items:
         touches = text[item.begin - 1 : item.begin].isalnum() or text[item.end : item.end + 1].isalnum()
+        touches = touches or any(item.begin == end or item.end == begin for begin, end in sides)
         if item.kind == NUMBERS and text[item.begin].isdecimal() and not text[item.end - 1] == ".":
             found.append(next(numbers, None))
         elif item.kind in NOUN_KINDS and noun and not touches:
