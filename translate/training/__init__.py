@@ -2,5 +2,5 @@
 
 In: a configuration.
 Out: a run folder.
-May import: bundle, checks, config, data, decoding, device, errors, evaluation, files, kernels, model, profile, tokenizer, translation, values.
+May import: bundle, checks, config, data, decoding, device, errors, evaluation, files, kernels, model, profile, text, tokenizer, translation, values.
 """

@@ -20,6 +20,7 @@ from translate.decoding import Options
 from translate.errors import UserError
 from translate.evaluation.calibration import calibration_error, sentence_worth
 from translate.profile import Calibration
+from translate.training.alignment_choice import choose_heads
 from translate.training.development import spread
 from translate.training.validation import Validation
 from translate.translation.translator import Translator
@@ -82,6 +83,8 @@ def calibrate_bundle(bundle: Bundle, translator: Translator, pairs: Sequence[tup
 
     UserError if the set is too small. name: of the set.
     """
+    if not bundle.profile.alignment_heads and (found := choose_heads(bundle, pairs)):  # coverage is read from them
+        translator.engine.alignment = found[0]
     pairs = spread(pairs, SENTENCES)
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]
     calibration, figures = calibrate(translator, sources, references)

@@ -26,6 +26,7 @@ from translate.evaluation.evaluation import evaluate_tests
 from translate.evaluation.report import REPORT, read_report, write_report
 from translate.files.paths import expand_path
 from translate.training import budget
+from translate.training.alignment_choice import choose_alignment
 from translate.training.calibration import calibrate_run
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.inputs import open_inputs
@@ -234,12 +235,13 @@ class Run:
         self.log.record(progress.step, **values)
 
     def finish(self) -> dict[str, Any]:
-        """Choose the best weights and the best length penalty for them, measure confidence, evaluate, write the report and return it."""
+        """Choose the best weights, length penalty and alignment heads, measure confidence, evaluate, write the report and return it."""
         folder = self.bundle.folder
         chosen = choose_weights(self.validation, self.progress)
         self.progress.seconds = self.seconds  # without the length penalty and the tests
         learnt = chosen.get("learnt", False)
-        chosen = {**chosen, **choose_length_penalty(self.validation, learnt), **calibrate_run(self.validation, learnt)}
+        for choose in (choose_length_penalty, choose_alignment, calibrate_run):
+            chosen = {**chosen, **choose(self.validation, learnt)}
         self.log.info(f"the model is in {folder}: its weights are {chosen['weights']}")
         tests = evaluate_tests(self.validation.translator(), self.bundle.config) if self.config.data.test else {}
         (folder / REPORT).unlink(missing_ok=True)  # it may be about other weights

@@ -21,6 +21,7 @@ from translate.model import Transformer
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.development import DevelopmentSet, Result, set_name
 from translate.training.runlog import SAMPLES, RunLog
+from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.torch_engine import TorchEngine
 from translate.translation.translator import Translator
 
@@ -70,7 +71,8 @@ class Validation:
     def translator(self, model: Transformer | None = None) -> Translator:
         """A translator with the current weights or with another model, the same that users will have."""
         model, precision = copy.deepcopy(model or self.bundle.model), choose_search_precision(self.settings.precision, self.device)
-        config, engine = self.bundle.config, TorchEngine.owning(model, self.device, precision)
+        config = self.bundle.config
+        engine = TorchEngine.owning(model, self.device, precision, alignment=AlignmentHeads.of(self.bundle.profile, config.model))
         languages = config.data.source_language, config.data.target_language
         return Translator(engine, self.bundle.tokenizer, config.decoding, profile=self.bundle.profile, languages=languages)
 

@@ -69,23 +69,20 @@ def shares(tokens: Sequence[Span], words: Sequence[Span]) -> numpy.ndarray:
 
     A piece that is a space belongs to the next word, as do the first bytes of a character; the end mark to none.
     """
-    found = numpy.zeros((len(tokens), len(words)), dtype=numpy.float32)
-    first = 0
-    for token, (begin, end) in enumerate(tokens):
-        while first < len(words) and words[first][1] <= begin:
-            first += 1
-        last = first
-        while last < len(words) and words[last][0] < end:
-            last += 1
-        last = max(last, min(first + 1, len(words)))
-        found[token, first:last] = 1 / max(1, last - first)
+    begins, ends = numpy.array(tokens).T
+    starts, stops = numpy.array(words).T
+    first = numpy.searchsorted(stops, begins, side="right")
+    last = numpy.maximum(numpy.searchsorted(starts, ends, side="left"), numpy.minimum(first + 1, len(words)))
+    columns = numpy.arange(len(words))
+    inside = (columns >= first[:, None]) & (columns < last[:, None])
+    found: numpy.ndarray = inside.astype(numpy.float32) / numpy.maximum(last - first, 1).astype(numpy.float32)[:, None]
     return found
 
 
 def likeness(source: Sequence[str], output: Sequence[str]) -> numpy.ndarray:
     """(output words, source words) factors: none between a word and a punctuation mark, more between equal words, such as numbers and names."""
     marks = [numpy.array([not any(map(str.isalnum, word)) for word in words]) for words in (output, source)]
-    factors = (marks[0][:, None] == marks[1]).astype(numpy.float32)
+    factors: numpy.ndarray = (marks[0][:, None] == marks[1]).astype(numpy.float32)
     places: dict[str, list[int]] = {}
     for place, word in enumerate(source):
         places.setdefault(word.lower(), []).append(place)

@@ -56,5 +56,7 @@ class AlignmentHeads:
 
         The last token of an output that was cut off may never have been an input; the step that put it out stands in.
         """
-        chosen = numpy.minimum(numpy.arange(self.shift, length + self.shift), len(steps) - 1)
-        return numpy.ascontiguousarray(steps[chosen], dtype=numpy.float32)
+        chosen = steps[self.shift : self.shift + length]
+        if len(chosen) < length:
+            chosen = numpy.concatenate([chosen, steps[-1:]])
+        return numpy.ascontiguousarray(chosen, dtype=numpy.float32)

@@ -29,6 +29,7 @@ class Engine(Protocol):
     at_once: int  # searches that may run at the same time, each in its own thread
     forkable: bool  # whether a process forked after loading can search with it
     machine: dict[str, str]  # device and precision, for reports
+    alignment: AlignmentHeads  # what `align` reads
 
     def search(
         self,
