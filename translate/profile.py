@@ -8,12 +8,13 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List
 
 from translate.bounds import bounded, check_bounds
 from translate.errors import UserError
-from translate.values import build
+from translate.values import build, short_repr
 
 MOST_ENTRIES = 200_000  # of a table
 MOST_KNOTS = 1_000  # of a calibration
@@ -88,6 +89,9 @@ class Profile:
     alignment_heads: List[int] = field(default_factory=list)
     alignment_shift: int = bounded(0, least=0, most=1)
     lengths: LengthRatio = field(default_factory=LengthRatio)
+    # of nearly all of the training text (text/language.py); "und" if there is no such language, "" if unknown
+    source_language: str = ""
+    target_language: str = ""
     calibration: Calibration = field(default_factory=Calibration)
 
 
@@ -97,6 +101,9 @@ def read_profile(values: Any, origin: str) -> Profile:
         profile = build(values, Profile)
         check_bounds(profile)
         profile.calibration.check()
+        for name in ("source_language", "target_language"):
+            if not re.fullmatch("([a-z]{2,3})?", code := getattr(profile, name)):
+                raise UserError(f"{name} is {short_repr(code)}: it must be a code of two or three letters")
     except UserError as error:
         raise UserError(f"the profile in {origin} is damaged: {error}") from None
     for name, value in dataclasses.asdict(profile).items():

@@ -67,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=("sentence", "line"), help="what the model gets at once: a sentence, or a line (default: the recipe's, mostly sentence)"
     )
+    parser.add_argument(
+        "--foreign", choices=("copy", "translate"), help="sentences in another language than the model's: copy or translate them (default: copy)"
+    )
     search = parser.add_argument_group("search (default: the settings of the model's recipe)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
@@ -92,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 DEFAULTS = {
-    "errors": "strict", "format": "text", "n_best": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 1,
+    "errors": "strict", "format": "text", "foreign": "copy", "n_best": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 1,
     "precision": "auto", "compute_type": "default",
 }  # fmt: skip
 

@@ -12,11 +12,13 @@ from translate.config import DataConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.prepare import Prepared
 from translate.profile import LEAST_DEVIATION, LengthRatio, Profile, read_profile
+from translate.text.language import language_code, text_language
 
-VERSION = 2  # of what is computed here
+VERSION = 3  # of what is computed here
 LONGEST = 0.999  # share of the training sources that are at most `longest_source` long
 ODD, LEAST_ODD = 0.0025, 3.0  # share of the training pairs that are shorter, or longer, than usual; in standard deviations it is no less
 FEWEST = 100  # pairs that tell what is usual
+SAMPLE = 1000  # pairs that tell the languages
 
 
 def text_profile(data: DataConfig, prepared: Prepared) -> Profile:
@@ -25,10 +27,18 @@ def text_profile(data: DataConfig, prepared: Prepared) -> Profile:
     def build(folder: Path) -> dict[str, Any]:
         longest = int(numpy.quantile(prepared.source_lengths, LONGEST, method="higher"))
         lengths = length_ratio(prepared.source_lengths - 1, prepared.target_lengths - 1)
-        return dataclasses.asdict(Profile(longest_source=longest, lengths=lengths))
+        source, target = languages(data, prepared)
+        return dataclasses.asdict(Profile(longest_source=longest, lengths=lengths, source_language=source, target_language=target))
 
-    folder, values = cached(cache_folder(data), "profile", digest(VERSION, prepared.fingerprint), build)
+    folder, values = cached(cache_folder(data), "profile", digest(VERSION, prepared.fingerprint, data.source_language, data.target_language), build)
     return read_profile(values, str(folder))
+
+
+def languages(data: DataConfig, prepared: Prepared) -> tuple[str, str]:
+    """What the training sources and targets are written in, see `text_language`."""
+    rows = numpy.linspace(0, len(prepared) - 1, min(len(prepared), SAMPLE)).astype(numpy.int64)
+    sources, targets = prepared.texts(rows)
+    return text_language(sources, language_code(data.source_language)), text_language(targets, language_code(data.target_language))
 
 
 def length_ratio(source_lengths: numpy.ndarray, target_lengths: numpy.ndarray) -> LengthRatio:

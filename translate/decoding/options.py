@@ -27,7 +27,7 @@ REAL = {
 }
 FOR_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
-CHOICES = {"split": bounds_of(DecodingConfig, "split").choices}
+CHOICES = {"split": bounds_of(DecodingConfig, "split").choices, "foreign": ("copy", "translate")}
 LENGTH_PENALTY = 1.0  # used if the recipe has none: during training, which chooses one at its end, and with a beam of 1
 BATCH_TOKENS = 4096  # used if neither the user nor `default_batch_tokens` (translation/batching.py) sets it
 
@@ -46,6 +46,7 @@ class Options:
     top_p: float = 1.0  # draw from the fewest likeliest tokens whose probabilities add up to this
     seed: int = 1
     split: str | None = None  # what the model translates at a time: a `sentence` or a `line`
+    foreign: str = "copy"  # sentences that aren't in the source language: `copy` keeps them as they are, `translate` translates them all the same
     alignment: bool = False  # also return which source words each word of the translation comes from
     coverage: bool = False  # also return how much of each source the translation covers
 

@@ -19,6 +19,7 @@ class SearchOptions(TypedDict, total=False):
     beam: int | None
     length_penalty: float | None
     split: str | None
+    foreign: str
     batch_tokens: int | None
     n_best: int
     sample: bool

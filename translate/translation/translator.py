@@ -143,6 +143,7 @@ class Translator:
             progress: True shows a bar on stderr; a function is called with the number of lines done and in total.
             beam: hypotheses kept per line, 1 to 1,000; 1 is greedy search.
             length_penalty: alpha of Wu et al. 2016, equation 14, 0 to 3.
+            foreign: `copy` keeps sentences that aren't in the source language as they are, `translate` translates all.
             split: `sentence` translates each sentence of a line on its own, `line` the whole line at once.
             batch_tokens: source tokens per batch, including padding, each counted `beam` times.
             n_best: alternatives per line, at most `beam`; or the number of samples. Needs scores=True.
@@ -188,7 +189,7 @@ class Translator:
 
     def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
         """Translate `lines` together. first: number of the first one in the whole input, from 0."""
-        plans = self.planner.plan(list(texts(lines, first)), first, options.split)
+        plans = self.planner.plan(list(texts(lines, first)), first, options.split, options.foreign)
         pieces = [piece for line in plans for piece in line.pieces]
         self._search(pieces, first, options)
         if not options.sample:
