@@ -117,9 +117,9 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
         print("translate: reading lines from the keyboard; end with Ctrl-D", file=sys.stderr)
     window = arguments.window or (1 if inputs.keyboard else WINDOW_LINES)
     options = Options(
-        beam=arguments.beam, length_penalty=arguments.length_penalty, split=arguments.split, foreign=arguments.foreign,
-        batch_tokens=arguments.batch_tokens, n_best=arguments.n_best, sample=arguments.sample, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
-        seed=arguments.seed, coverage=bool(arguments.report),
+        beam=arguments.beam, length_penalty=arguments.length_penalty, batch_tokens=arguments.batch_tokens, n_best=arguments.n_best,
+        sample=arguments.sample, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p, seed=arguments.seed,
+        split=arguments.split, foreign=arguments.foreign, coverage=bool(arguments.report),
     )  # fmt: skip
     texts_done = inputs.count_texts(done)
     assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done) if inputs.field else None

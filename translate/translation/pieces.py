@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from translate.decoding import Hypothesis
+from translate.text.placeholders import Kept
 from translate.text.tracked import Tracked
+from translate.translation.items import Taken
 from translate.translation.parts import Part, Span
 
 
@@ -26,6 +28,7 @@ class Translation:
     tokens_out: int = 0  # of `text`, without end marks
     looped: bool = False  # a piece repeated itself (findings.is_loop) and was searched again without repeats
     split: bool = False  # a sentence was longer than those of the training, and was translated in parts
+    appended: tuple[str, ...] = ()  # placeholders and the like that stand at the end, since their place was not found
     passed: tuple[tuple[int, int, str], ...] = ()  # start and end of the parts of `source` that are not translated, and why
     alignment: tuple[tuple[Span, Span], ...] | None = None  # of words: span in `source`, span in `text`; None if it was not asked for
     confidence: float | None = None  # 0 to 1: expected chrF++ / 100; None if the model is not calibrated, or did not see the line
@@ -38,10 +41,13 @@ class Piece:
     """One source for the model: a sentence, or part of a long one."""
 
     text: Tracked  # what the model gets, with its places in the line
+    begin: int  # of `text` in the text of its variant
     line: int  # index of its line
     place: int  # among the pieces of its line
     ids: list[int]  # end in EOS
     cut: bool  # the ids are not the whole text
+    required: list[int] = field(default_factory=list)  # ids that its outputs must have, see decoding/required.py
+    align: bool = False  # the places of what was left out are found by attention
     hypotheses: list[Hypothesis] = field(default_factory=list)  # set by the search
     ranked: list[tuple[str, float]] = field(default_factory=list)  # text and score of each hypothesis
     looped: bool = False
@@ -55,12 +61,34 @@ class Piece:
     def best(self) -> Hypothesis:
         return self.hypotheses[0]
 
+    def rank(self, rank: int) -> int:
+        """`rank`, or that of the last hypothesis if there are fewer."""
+        return min(rank, len(self.hypotheses) - 1)
+
     def output(self, rank: int) -> str:
-        """The text of an alternative; if there are fewer, of the last one."""
-        return self.ranked[min(rank, len(self.ranked) - 1)][0]
+        return self.ranked[self.rank(rank)][0]
 
     def score(self, rank: int) -> float:
-        return self.ranked[min(rank, len(self.ranked) - 1)][1]
+        return self.ranked[self.rank(rank)][1]
+
+
+@dataclass
+class Variant:
+    """One way to put a sentence to the model. What it can't translate is replaced by symbols, or taken out."""
+
+    text: Tracked  # with its places in the line
+    kept: list[Kept] = field(default_factory=list)  # what the symbols in `text` stand for
+    taken: list[Taken] = field(default_factory=list)  # what is missing in `text`
+    numbers: bool = False  # numbers are among these
+    pieces: list[Piece] = field(default_factory=list)
+
+    def output(self, rank: int) -> str:
+        """The outputs of the pieces, joined."""
+        return " ".join(text for piece in self.pieces if (text := piece.output(rank)))
+
+    @property
+    def likelihood(self) -> float:
+        return sum(piece.score(0) for piece in self.pieces) / max(1, len(self.pieces))
 
 
 @dataclass
@@ -68,10 +96,15 @@ class Sentence:
     """A part of a line that is translated on its own, or passed as it is."""
 
     span: Span  # in the line
-    text: Tracked  # what is searched, with its places in the line
+    text: Tracked  # normalised, with its places in the line
     passed: str = ""  # why it is not translated
     output: str = ""  # if it is not
-    pieces: list[Piece] = field(default_factory=list)  # none if it is not
+    variants: list[Variant] = field(default_factory=list)  # none if it is not; after the search the best one alone
+    lost: list[str] = field(default_factory=list)  # what its outputs had no place for, and so was appended
+
+    @property
+    def pieces(self) -> list[Piece]:
+        return [piece for variant in self.variants for piece in variant.pieces]
 
 
 @dataclass

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from translate.profile import Profile
 from translate.text.language import LanguageJudge
+from translate.text.marks import split_marks
 from translate.text.normalize import normalize_tracked
 from translate.text.number_formats import convert_numbers
+from translate.text.placeholders import SYMBOLS, mask
+from translate.text.protected import find_items, has_items
 from translate.text.segments import split_line
 from translate.text.sentences import sentence_spans
 from translate.text.tracked import Tracked
+from translate.text.words import Span
 from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.translation.foreign import find_judge
-from translate.translation.pieces import Line, Piece, Sentence, Span, find_spans
+from translate.translation.items import ways
+from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
+from translate.translation.stand_ins import all_items
 
 SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
 LETTER = re.compile(r"[^\W\d_]")
@@ -27,15 +34,15 @@ class Planner:
         """languages: of source and target. max_tokens: the longest source that the model can take, end mark included."""
         self.tokenizer, self.languages, self.max_tokens = tokenizer, languages, max_tokens
         self.judge = find_judge(profile, languages, tokenizer)
+        self.symbols = set(tokenizer.symbol_ids(SYMBOLS) or [])
         self.longest = min(profile.longest_source or max_tokens, max_tokens)  # of a piece, in tokens, end mark included
 
     def plan(self, lines: Sequence[str], first: int, split: str, foreign: str) -> list[Line]:
-        """The sentences and pieces of each line. first: number of the first line in the input, from 0. split, foreign: see Options."""
+        """The sentences of each line. first: number of the first line in the input, from 0. split, foreign: see Options."""
         plans, judge = [], self.judge if foreign == "copy" else None
         for number, source in enumerate(lines, first + 1):
             text = source.rstrip("\r\n").translate(ONE_LINE)
             plans.append(Line(source, text, number, self._sentences(text, split, judge)))
-        self._make_pieces(plans)
         return plans
 
     def _sentences(self, line: str, split: str, judge: LanguageJudge | None) -> list[Sentence]:
@@ -56,32 +63,68 @@ class Planner:
         return [(begin, end)] if begin < end else []
 
     def _sentence(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
-        text = Tracked.of(line[slice(*span)], span[0])
-        if not LETTER.search(text.text):
-            return Sentence(span, text, "no letters", convert_numbers(text.text, *self.languages))
-        if judge and (why := judge.foreign(text.text)):
-            return Sentence(span, text, why, text.text)
-        return Sentence(span, normalize_tracked(text))
+        begin, end = split_marks(line[slice(*span)])
+        span = span[0] + begin, span[0] + end
+        original = line[slice(*span)]
+        if not LETTER.search(original):
+            return Sentence(span, Tracked.of(original), "no letters", convert_numbers(original, *self.languages))
+        if judge and (why := judge.foreign(original)):
+            return Sentence(span, Tracked.of(original), why, original)
+        text = normalize_tracked(Tracked.of(original, span[0]))
+        variants = self.variants(text)
+        if not any(map(self.has_language, variants)):
+            return Sentence(span, text, "no language", original)
+        return Sentence(span, text, variants=variants)
 
-    def _make_pieces(self, plans: Sequence[Line]) -> None:
-        """Encode all sentences at once, then those that are too long again, in parts."""
-        todo = [(index, sentence) for index, line in enumerate(plans) for sentence in line.sentences if not sentence.passed]
-        encoded = self.tokenizer.encode_source([sentence.text.text for _, sentence in todo])
-        places = [0] * len(plans)
-        for (line, sentence), ids in zip(todo, encoded):
-            for text, part in [(sentence.text, ids)] if len(ids) <= self.longest else self._parts(sentence.text):
+    def variants(self, text: Tracked, numbers: bool = False) -> list[Variant]:
+        """The ways to put a sentence to the model, one for most. numbers: treat numbers as what it can't translate."""
+        if not numbers and not has_items(text.text):
+            return [Variant(text)]
+        items, written = all_items(text.text, *self.languages) if numbers else (find_items(text.text), None)
+        if not items:
+            return [Variant(text, numbers=numbers)]
+        if self.symbols and len(items) <= len(self.symbols):
+            masked, kept = mask(text, items, written)
+            return [Variant(masked, kept=kept, numbers=numbers)]
+        return self.without_symbols(text, numbers)
+
+    def without_symbols(self, text: Tracked, numbers: bool) -> list[Variant]:
+        """The ways to put a sentence to a model that has no symbols, or loses them."""
+        return [Variant(way.text, taken=way.taken, numbers=numbers) for way in ways(text, *self.languages, numbers)]
+
+    def has_language(self, variant: Variant) -> bool:
+        """Whether there is anything to translate, symbols apart."""
+        return LETTER.search(variant.text.text) is not None
+
+    def make_pieces(self, plans: Sequence[Line]) -> list[Piece]:
+        """The pieces of all variants that have none yet. All texts are encoded at once, then those that are too long again, in parts."""
+        todo = [
+            (index, variant)
+            for index, line in enumerate(plans)
+            for sentence in line.sentences
+            for variant in sentence.variants
+            if not variant.pieces and self.has_language(variant)
+        ]
+        encoded = self.tokenizer.encode_source([variant.text.text for _, variant in todo])
+        places = Counter[int]()
+        for (line, variant), ids in zip(todo, encoded):
+            for begin, text, part in [(0, variant.text, ids)] if len(ids) <= self.longest else self._parts(variant.text):
                 if len(part) > 1:  # the tokenizer may read a text as empty
                     cut = len(part) > self.max_tokens
-                    piece = Piece(text, line, places[line], [*part[: self.max_tokens - 1], EOS] if cut else part, cut)
-                    sentence.pieces.append(piece)
+                    piece = Piece(text, begin, line, places[line], [*part[: self.max_tokens - 1], EOS] if cut else part, cut)
+                    piece.align = bool(variant.taken)
+                    if variant.kept:
+                        piece.required = [number for number in part if number in self.symbols]
+                    variant.pieces.append(piece)
                     places[line] += 1
+        return [piece for _, variant in todo for piece in variant.pieces]
 
-    def _parts(self, text: Tracked) -> list[tuple[Tracked, list[int]]]:
-        """A sentence that is too long, in parts that fit, with their ids."""
+    def _parts(self, text: Tracked) -> list[tuple[int, Tracked, list[int]]]:
+        """A text that is too long, in parts that fit: where each begins, and its ids."""
 
         def fits(part: str) -> bool:
             return len(self.tokenizer.encode_source([part])[0]) <= self.longest
 
         parts = split_line(text.text, fits)
         spans = find_spans(text.text, parts)
-        return [(text[begin:end], ids) for (begin, end), ids in zip(spans, self.tokenizer.encode_source(parts))]
+        return [(begin, text[begin:end], ids) for (begin, end), ids in zip(spans, self.tokenizer.encode_source(parts))]

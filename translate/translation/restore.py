@@ -6,11 +6,17 @@ from collections.abc import Iterator
 
 from translate.decoding import FilledOptions, penalty
 from translate.profile import Profile
+from translate.text.marks import match_end, restore_gaps
+from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
+from translate.text.placeholders import SYMBOL, unmask
+from translate.text.protected import find_items
 from translate.text.tracked import changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
+from translate.translation.items import place_items
 from translate.translation.parts import Part, Span, make_part, mean_confidence, mean_coverage
-from translate.translation.pieces import Line, Piece, Sentence, Translation
+from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
+from translate.translation.stand_ins import all_items
 
 
 class Restorer:
@@ -42,6 +48,7 @@ class Restorer:
             tokens_out=sum([part.tokens_out for part in parts]),
             looped=any(piece.looped for piece in pieces),
             split=any(len(sentence.pieces) > 1 for sentence in line.sentences),
+            appended=tuple(text for sentence in line.sentences for text in sentence.lost),
             passed=tuple((*sentence.span, sentence.passed) for sentence in line.sentences if sentence.passed),
             alignment=tuple(self._alignment(line)) if options.alignment else None,
             confidence=mean_confidence(parts),
@@ -63,43 +70,75 @@ class Restorer:
         for sentence in line.sentences:
             begin, end = sentence.span
             yield line.text[position:begin]
-            yield self._sentence(sentence, rank)
+            yield self.sentence(line, sentence, rank)
             position = end
         yield line.text[position:]
 
-    def _sentence(self, sentence: Sentence, rank: int) -> str:
-        if not sentence.pieces:
+    def sentence(self, line: Line, sentence: Sentence, rank: int) -> str:
+        """The translation of a sentence, from one of its outputs."""
+        if not sentence.variants:
             return sentence.output
-        return _joined(sentence, rank)
+        variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
+        output = variant.output(rank)
+        if variant.taken:
+            output = place_items(output, list(self._links(variant, rank)), variant.taken, variant.text.text)
+        elif variant.kept or SYMBOL.search(output):
+            output, lost = unmask(output, variant.kept)
+            sentence.lost = [variant.kept[index].text for index in lost]
+            output = " ".join([output, *sentence.lost])
+        output = mend_numbers(source, output, *self.languages)
+        return restore_gaps(source, match_end(source, output))
+
+    def fault(self, line: Line, sentence: Sentence) -> str:
+        """What is wrong with the best translation: "symbols" if it has lost one, "numbers" if their values differ, else ""."""
+        variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
+        if not variant.kept and not DIGIT.search(source) and not DIGIT.search(variant.output(0)):
+            return ""  # as most
+        text = self.sentence(line, sentence, 0)
+        if sentence.lost:
+            return "symbols"
+        return "numbers" if any(compare_numbers(source, text, *self.languages)) else ""
 
     def _alignment(self, line: Line) -> Iterator[Link]:
         """The linked words of the best outputs: their spans in the line, and in its translation."""
         position = 0
         for index, text in enumerate(self._parts(line, 0)):
-            if index % 2:
-                sentence = line.sentences[index // 2]
-                final = changes(_joined(sentence, 0), text)
-                for source, output in self._links(sentence):
-                    begin, end = final.range(*output)
+            sentence = line.sentences[index // 2] if index % 2 else None
+            if sentence and sentence.variants:
+                variant = sentence.variants[0]
+                final, items = changes(variant.output(0), text), self._item_links(sentence, text)
+                kept = {source for source, _ in items}
+                words = [(variant.text.span(*source), final.range(*output)) for source, output in self._links(variant, 0)]
+                for source, (begin, end) in sorted({*items, *(link for link in words if link[0] not in kept)}, key=lambda link: link[1]):
                     if begin < end:
                         yield source, (begin + position, end + position)
             position += len(text)
 
-    def _links(self, sentence: Sentence) -> Iterator[Link]:
-        """Spans in the line, and in the outputs of the sentence's pieces, joined."""
+    def _item_links(self, sentence: Sentence, text: str) -> list[Link]:
+        """What was not translated: its spans in the line, and in the translation `text` of the sentence."""
+        variant = sentence.variants[0]
+        if not (variant.kept or variant.taken):
+            return []
+        if variant.numbers:
+            items, written = all_items(sentence.text.text, *self.languages)
+        else:
+            items = find_items(sentence.text.text)
+            written = [sentence.text.text[item.begin : item.end] for item in items]
+        found, position = [], dict[str, int]()
+        for item, string in zip(items, written):
+            begin = text.find(string, position.get(string, 0))
+            if begin >= 0:
+                position[string] = begin + len(string)
+                found.append((sentence.text.span(item.begin, item.end), (begin, begin + len(string))))
+        return found
+
+    def _links(self, variant: Variant, rank: int) -> Iterator[Link]:
+        """Linked words: spans in the text of the variant, and in its output."""
         start = 0
-        for piece in sentence.pieces:
-            text = piece.output(0)
-            for source, (begin, end) in self.piece_links(piece):
-                yield piece.text.span(*source), (begin + start, end + start)
-            start += len(text) + bool(text)
-
-    def piece_links(self, piece: Piece, rank: int = 0) -> list[Link]:
-        """Spans in the text that the model got, and in its output."""
-        hypothesis, output = piece.hypotheses[rank], piece.output(rank)
-        assert hypothesis.attention is not None, "the search was not asked for attention"
-        return align_texts(self.tokenizer, [piece.text.text], [piece.ids], [output], [hypothesis.ids], [hypothesis.attention])[0]
-
-
-def _joined(sentence: Sentence, rank: int) -> str:
-    return " ".join(text for piece in sentence.pieces if (text := piece.output(rank)))
+        for piece in variant.pieces:
+            hypothesis, output = piece.hypotheses[piece.rank(rank)], piece.output(rank)
+            assert hypothesis.attention is not None, "the search was not asked for attention"
+            found = align_texts(self.tokenizer, [piece.text.text], [piece.ids], [output], [hypothesis.ids], [hypothesis.attention])[0]
+            for (first, last), (begin, end) in found:
+                yield (first + piece.begin, last + piece.begin), (begin + start, end + start)
+            start += len(output) + bool(output)

@@ -25,6 +25,7 @@ from translate.translation.findings import is_loop
 from translate.translation.pieces import Piece, Translation
 from translate.translation.plan import Planner
 from translate.translation.restore import Restorer
+from translate.translation.review import Reviewer
 from translate.translation.search_options import SearchOptions, check_effects, one_of, to_options
 from translate.translation.search_pool import SearchPool
 from translate.translation.windows import WINDOW_LINES, texts, windows
@@ -57,6 +58,7 @@ class Translator:
         self.profile, self.languages = profile or Profile(), languages
         self.planner = Planner(tokenizer, self.profile, languages, engine.max_tokens)
         self.restorer = Restorer(tokenizer, self.profile, languages)
+        self.reviewer = Reviewer(self.planner, self.restorer)
         self.loaded: tuple[Any, ...] | None = None  # the arguments of `load`
 
     @classmethod
@@ -190,16 +192,17 @@ class Translator:
     def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
         """Translate `lines` together. first: number of the first one in the whole input, from 0."""
         plans = self.planner.plan(list(texts(lines, first)), first, options.split, options.foreign)
-        pieces = [piece for line in plans for piece in line.pieces]
-        self._search(pieces, first, options)
-        if not options.sample:
-            looped = [piece for piece in pieces if is_loop(piece.ids, piece.hypotheses[0].ids)]
-            self._search(looped, first, options, NO_REPEAT)
-            for piece in looped:
-                piece.looped = True
-        outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
-        for piece in pieces:
-            piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
+        while pieces := self.planner.make_pieces(plans):
+            self._search(pieces, first, options)
+            if not options.sample:
+                looped = [piece for piece in pieces if is_loop(piece.ids, piece.best.ids)]
+                self._search(looped, first, options, NO_REPEAT)
+                for piece in looped:
+                    piece.looped = True
+            outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
+            for piece in pieces:
+                piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
+            self.reviewer.review(plans)
         return [self.restorer.restore(line, options) for line in plans]
 
     def _search(self, pieces: list[Piece], first: int, options: FilledOptions, no_repeat: int = 0) -> None:
@@ -210,7 +213,9 @@ class Translator:
             batch = [pieces[index] for index in indices]
             sources = [piece.ids for piece in batch]
             seeds = [piece_seed(options.seed, first + piece.line, piece.place, rank) for piece in batch for rank in ranks]
-            results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat, options.alignment or options.coverage)
+            align = options.alignment or options.coverage or any(piece.align for piece in batch)
+            required = [piece.required for piece in batch] if any(piece.required for piece in batch) else None
+            results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat, align, required)
             for piece, hypotheses in zip(batch, results):
                 piece.hypotheses = hypotheses
 

@@ -1,0 +1,37 @@
+"""Between two rounds of search: keeps the better way to translate a sentence, and finds another one for what lost a placeholder or a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from translate.translation.pieces import Line, Sentence, Variant
+from translate.translation.plan import Planner
+from translate.translation.restore import Restorer
+
+
+class Reviewer:
+    """Looks at what a search found for the sentences of `planner`."""
+
+    def __init__(self, planner: Planner, restorer: Restorer) -> None:
+        self.planner, self.restorer = planner, restorer
+
+    def review(self, plans: Sequence[Line]) -> None:
+        """Keep the likeliest variant of each sentence, or give it new ones, which have not been searched. At most twice for a sentence."""
+        for line in plans:
+            for sentence in line.sentences:
+                if len(sentence.variants) > 1:
+                    sentence.variants = [max(sentence.variants, key=lambda variant: (bool(variant.pieces), variant.likelihood))]
+                if sentence.pieces and (others := self._others(line, sentence)):
+                    sentence.variants = others
+
+    def _others(self, line: Line, sentence: Sentence) -> list[Variant]:
+        """New variants for a sentence whose best output lacks something; none if nothing is lost, or there is no other way."""
+        variant = sentence.variants[0]
+        fault = self.restorer.fault(line, sentence)
+        if fault == "symbols":
+            return self.planner.without_symbols(sentence.text, variant.numbers)
+        if fault == "numbers" and not variant.numbers:
+            symbols = bool(variant.kept) or not variant.taken
+            others = self.planner.variants(sentence.text, numbers=True) if symbols else self.planner.without_symbols(sentence.text, numbers=True)
+            return others if any(map(self.planner.has_language, others)) and others[0].text.text != variant.text.text else []
+        return []
