@@ -16,11 +16,12 @@ FIRST_GUESS = 512  # characters
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"\w{1,24}(?!\w)")
 _LAST_WORD = re.compile(r"(?<!\w)\w{1,24}[.)\"'”“’»«]*$")
-_NO_BREAK = "\u00a0\u2007\u202f"
+_NO_BREAK_SPACES = "\u00a0\u2007\u202f"
 
 # Costs of a cut. One that is as far from the middle as can be costs 1 more than one in the middle.
-SENTENCE, CLAUSE, COMMA, CONJUNCTION, PREPOSITION, OTHER, TIED = -1.0, 0.1, 0.35, 0.45, 0.7, 1.0, 2.0
-IN_BRACKETS = 0.5  # more
+SENTENCE, CLAUSE, COMMA, CONJUNCTION, PREPOSITION, OTHER, TIED, NO_BREAK = -1.0, 0.1, 0.35, 0.45, 0.7, 1.0, 2.0, 3.0
+IN_BRACKETS = 0.7  # more
+ONE_MORE = 0.5  # for a cut so early that there will be a piece more
 
 # Begin a clause. After a comma, so do the pronouns and articles of relative clauses.
 _CONJUNCTIONS = frozenset(
@@ -35,8 +36,8 @@ _PREPOSITIONS = frozenset(
 # What follows these belongs to them.
 _TIED = _PREPOSITIONS | frozenset(
     """der die das den dem des ein eine einen einem einer eines kein keine keinen keinem keiner sein seine seinen seinem seiner ihr ihre ihren ihrem
-    ihrer mein meine meinen meinem meiner dieser diese dieses diesen diesem und oder sehr nicht zu so als wie
-    the a an his her its their my your our this these those and or very not no as than is are was were be been""".split()
+    ihrer mein meine meinen meinem meiner dieser diese dieses diesen diesem und oder sehr nicht zu so als wie ich du er wir man
+    the a an his her its their my your our this these those and or very not no as than is are was were be been i you he she we they""".split()
 )
 
 
@@ -87,8 +88,13 @@ def _best_cut(text: str, begin: int, end: int, limit: int, cuts: list[Cut], fits
     if index == first:
         return None
     longest = cuts[index - 1][0] - begin  # fits
-    share = (end - begin) / -(-(end - begin) // longest)
-    best = min(cuts[first:index], key=lambda cut: cut[2] + abs(cut[0] - begin - share) / share)
+    more = -(-(end - begin) // longest) - 1  # pieces after this one
+    share = (end - begin) / (more + 1)
+
+    def cost(cut: Cut) -> float:
+        return cut[2] + abs(cut[0] - begin - share) / share + (ONE_MORE if end - cut[1] > more * longest else 0.0)
+
+    best = min(cuts[first:index], key=cost)
     if not fits(text[begin : best[0]]):
         best = cuts[index - 1]
     return best[:2]
@@ -124,8 +130,8 @@ def _cost(text: str, start: int, stop: int) -> float:
     before, after = text[start - 1], text[stop]
     found = _WORD.match(text, stop)
     following = found[0] if found else ""
-    if text[start] in _NO_BREAK:
-        return TIED
+    if text[start] in _NO_BREAK_SPACES:
+        return NO_BREAK
     if before in ";:–—" or after in "–—(" or (before == "-" and text[start - 2].isspace()):
         return CLAUSE
     if before == ",":
@@ -134,9 +140,11 @@ def _cost(text: str, start: int, stop: int) -> float:
         return CONJUNCTION
     last = _LAST_WORD.search(text, max(0, start - 40), start)
     word = last[0] if last else ""
-    if word.lower() in _TIED or word.endswith(".") or before.isdecimal() or after.isdecimal() or (word[:1].isupper() and after.isupper()):
+    if word.lower() in _TIED or word.endswith(".") or (word[:1].isupper() and (after.isupper() or after.isdecimal())):
         return TIED
-    return PREPOSITION if following in _PREPOSITIONS else OTHER
+    if following in _PREPOSITIONS:
+        return PREPOSITION
+    return TIED if before.isdecimal() else OTHER
 
 
 def _inside_character(text: str, position: int) -> bool:
