@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_options(arguments)
     check_outputs(arguments.input, arguments.output, arguments.report, arguments.resume)
     buffer_pipes = not (arguments.window or arguments.errors == "replace")
-    inputs = read_inputs(arguments.input, arguments.errors, arguments.column, arguments.key, arguments.format_in == "text", buffer_pipes)
+    as_text, wrapped = arguments.format_in == "text", arguments.paragraphs
+    inputs = read_inputs(arguments.input, arguments.errors, arguments.column, arguments.key, as_text, buffer_pipes, wrapped)
     paths = [path for path in (arguments.output, arguments.report) if path]
     output_lines = [arguments.n_best if arguments.format == "text" else 1, 1]  # per input line
     stdout = sys.stdout  # `load` may redirect it
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_calibrated(arguments, translator)
         results = translate(translator, inputs, arguments, done)
         if arguments.resume:
-            results, done = after_whole_windows(results, done)
+            results, done = after_whole_windows(results, done, inputs.wrapped)
             streams = [file.keep(done) for file in resumable]
         output = streams[0] if arguments.output else stdout
         report = streams[-1] if arguments.report else None
@@ -73,12 +74,12 @@ def check_calibrated(arguments: argparse.Namespace, translator: Translator | Ray
         )
 
 
-def after_whole_windows(results: Results, done: int) -> tuple[Results, int]:
-    """`results`, and the number of lines before the first of them: whole windows, at most `done` lines."""
+def after_whole_windows(results: Results, done: int, wrapped: bool) -> tuple[Results, int]:
+    """`results`, and how many come before the first of them: whole windows, at most `done`. wrapped: of paragraphs, which begin after `done`."""
     first = next(results, None)
-    kept = first[0].number - 1 if first else done
+    kept = first[0].number - 1 if first and not wrapped else done
     if done:
-        print(f"translate: resuming at line {kept + 1:,}", file=sys.stderr)
+        print(f"translate: resuming at line {first[0].number if first else kept + 1:,}", file=sys.stderr)
     return itertools.chain([first] if first else [], results), kept
 
 
@@ -110,6 +111,7 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
     """Translate all lines except the whole windows within the first `done` lines."""
     from translate.cli.field import Assembly
     from translate.cli.output import to_text
+    from translate.cli.paragraphs import Numbered
     from translate.decoding import Options
     from translate.translation.windows import WINDOW_LINES
 
@@ -121,12 +123,15 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
         sample=arguments.sample, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p, seed=arguments.seed,
         split=arguments.split, foreign=arguments.foreign, coverage=bool(arguments.report),
     )  # fmt: skip
-    texts_done = inputs.count_texts(done)
-    assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done) if inputs.field else None
-    texts = assembly.texts() if assembly else inputs.lines()
-    results = translator.translate_stream(texts, options, window, texts_done)
-    if assembly:
-        return assembly.assembled(results)
+    if inputs.field:
+        texts_done = inputs.count_texts(done)
+        assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done)
+        return assembly.assembled(translator.translate_stream(assembly.texts(), options, window, texts_done))
+    if inputs.wrapped:
+        numbered = Numbered(inputs.paragraphs(translator.languages[0]), done)
+        results = numbered.numbered(translator.translate_stream(numbered.texts(), options, window, done))
+    else:
+        results = translator.translate_stream(inputs.lines(), options, window, done)
     return (
         (result, to_text(result, arguments.format == "jsonl", arguments.n_best, arguments.scores, arguments.min_confidence)) for result in results
     )

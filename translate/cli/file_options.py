@@ -28,6 +28,9 @@ A file that is not plain text, by its name or its first lines (subtitles, HTML, 
 In CSV and TSV, --column N or --column NAME translates one column (NAME is in the first row, which is not translated; with a number, the first
 row is translated too); in JSON lines, --key NAME, or --key a.b, translates one text. Every other byte is unchanged.
 
+With --paragraphs, the output has one line for each paragraph of INPUT, list item, headline, row of a table and blank line; words divided at the
+end of a line are put together. A line number is that of the paragraph's first line.
+
 OUT appears when everything is translated, or not at all. With --resume, finished lines are kept in OUT.part; the same command continues from
 there and gives the same bytes. Invalid UTF-8 is an error before anything is written, so a pipe is read to its end first; with --window or
 --errors replace it is translated as it arrives.
@@ -66,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", action="store_true", help="put the score before each translation")
     parser.add_argument(
         "--split", choices=("sentence", "line"), help="what the model gets at once: a sentence, or a line (default: the recipe's, mostly sentence)"
+    )
+    parser.add_argument(
+        "--paragraphs", action="store_true", help="INPUT is wrapped in the middle of sentences, with blank lines between paragraphs: one line for each"
     )
     parser.add_argument(
         "--foreign", choices=("copy", "translate"), help="sentences in another language than the model's: copy or translate them (default: copy)"
@@ -144,4 +150,5 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     if {"column", "key"} & given:
         reason = f"with {field}: the output is INPUT with one field translated"
         rules += [("--format", "format" in given, reason), ("--scores", arguments.scores, reason), ("--n-best", several, reason)]
+        rules += [("--paragraphs", arguments.paragraphs, f"with {field}, whose texts are not wrapped: leave it out")]
     return [(option, reason) for option, applies, reason in rules if applies]

@@ -125,6 +125,6 @@ class Planner:
         def fits(part: str) -> bool:
             return len(self.tokenizer.encode_source([part])[0]) <= self.longest
 
-        parts = split_line(text.text, fits)
+        parts = split_line(text.text, fits, self.languages[0])
         spans = find_spans(text.text, parts)
         return [(begin, text[begin:end], ids) for (begin, end), ids in zip(spans, self.tokenizer.encode_source(parts))]
