@@ -87,6 +87,17 @@ def test_decode_takes_any_ids(tokenizer):
     assert tokenizer.decode([[BOS, *ids, PAD, PAD, UNK]]) == [SOURCES[0]]
 
 
+def test_word_costs(tokenizer):
+    """The whole part counts pieces; among words of one piece the one learned first is the cheapest."""
+    pieces = [piece for piece in tokenizer.source_pieces() if len(piece) > 3 and piece.startswith("▁")]
+    words = [piece[1:] for piece in pieces if len(tokenizer.encode_source([piece[1:]])[0]) == 2]
+    costs = tokenizer.word_costs(words)
+    assert len(words) > 10 and all(1 < cost < 2 for cost in costs) and costs == sorted(costs)
+    lines = SOURCES[:50]
+    assert [int(cost) for cost in tokenizer.word_costs(lines)] == [len(ids) - 1 for ids in tokenizer.encode_source(lines)]
+    assert tokenizer.word_costs(["", " "]) == [0.0, 0.0] and tokenizer.word_costs([]) == []
+
+
 def test_symbols_are_never_split(tokenizer):
     model = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.models["spm.model"])
     symbol = model.piece_to_id("⟨x⟩")

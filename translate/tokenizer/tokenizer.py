@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -83,6 +84,15 @@ class Tokenizer:
         """Target text of each list of ids, without special ones. A line end, from byte pieces, becomes a space."""
         lines = self._target.decode([known(line) for line in ids])
         return [line.translate(ONE_LINE) for line in lines]
+
+    def word_costs(self, words: Sequence[str]) -> list[float]:
+        """How unusual each word is as a source: its number of pieces, plus a share of one that is smaller for pieces that were merged early.
+
+        Early merges are those of frequent pieces; the share grows with the logarithm of the rank, as frequencies fall (Zipf's law).
+        """
+        scale = math.log(self.source_size + 1)
+        encoded: list[list[int]] = self._source.encode(list(words))
+        return [len(ids) + sum(math.log(index + 1) for index in ids) / (len(ids) * scale) if ids else 0.0 for ids in encoded]
 
     def source_pieces(self) -> list[str]:
         """The piece of each source id, in SentencePiece's notation."""
