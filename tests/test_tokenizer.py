@@ -218,8 +218,33 @@ def test_a_model_for_each_side(tmp_path):
 
 def test_normalization(tmp_path):
     line = "ﬁ ½ Ａ"
-    nfkc, identity = (trained(tmp_path / name, normalization=name) for name in ("nmt_nfkc", "identity"))
+    nfc, nfkc, identity = (trained(tmp_path / name, normalization=name) for name in ("nfc", "nmt_nfkc", "identity"))
     assert nfkc.decode(nfkc.encode_target([line])) == ["fi 1⁄2 A"] and identity.decode(identity.encode_target([line])) == [line]
+    assert nfc.decode(nfc.encode_target([line])) == [line]
+
+
+def test_what_nobody_sees_changes_nothing(tmp_path):
+    """The default: the same ids, the same places, the same random draws, the same pieces learned."""
+    line = SOURCES[0]
+    hidden = "\ufeff\u200e " + line[:2] + "\xad" + line[2:].replace(" ", "\xa0 ") + "\u200b"
+    tokenizer = trained(tmp_path / "one")
+    assert tokenizer.normalization == "nfc"
+    assert tokenizer.encode_source([hidden]) == tokenizer.encode_source([line]) and tokenizer.encode_target([hidden]) == tokenizer.encode_target(
+        [line]
+    )
+    assert tokenizer.encode_source([hidden], sampling=0.5, seed=1) == tokenizer.encode_source([line], sampling=0.5, seed=1)
+    assert tokenizer.normalized_source([hidden]) == tokenizer.normalized_target([hidden]) == [line] and tokenizer.normalized_source(
+        ["\xad \u200b"]
+    ) == [""]
+    ids = tokenizer.encode_source([hidden])
+    pieces = ["".join(hidden[begin:end].split("\xad")).strip("\ufeff\u200e\u200b\xa0 ") for begin, end in tokenizer.source_spans([hidden], ids)[0]]
+    assert pieces == [line[begin:end].strip() for begin, end in tokenizer.source_spans([line], ids)[0]]
+    spoilt = [(source.replace("ä", "a\u0308").replace("b", "b\xad"), target.replace(" ", "\u2009")) for source, target in PAIRS]
+    assert train_tokenizer(spoilt, TokenizerConfig(vocabulary=500), tmp_path / "two").digests() == tokenizer.digests()
+    other = Tokenizer(*tokenizer.models.values())  # the rules are not in SentencePiece's file
+    assert other.encode_source([hidden]) != other.encode_source([line]) == tokenizer.encode_source([line])
+    again = Tokenizer.load(tmp_path / "one", "nfc")
+    assert again.encode_source([hidden]) == tokenizer.encode_source([line])
 
 
 def test_pairs_may_come_as_a_factory_or_a_stream_and_are_thinned(tmp_path):
@@ -259,7 +284,7 @@ def test_a_foreign_model_is_copied(tmp_path):
     assert (tmp_path / "run" / "spm.model").read_bytes() == model
     assert tokenizer.digests() == {"spm.model": hashlib.sha256(model).hexdigest()}
     again = train_tokenizer([], TokenizerConfig(path=str(tmp_path / "run")), tmp_path / "other")  # a folder will do
-    assert again.digests() == tokenizer.digests()
+    assert again.digests() == tokenizer.digests() and again.encode_source(["b\xada"]) == again.encode_source(["ba"])
     with pytest.raises(ValueError, match=r"has one model for both languages: set tokenizer\.joint=true"):
         train_tokenizer([], TokenizerConfig(path=str(tmp_path / "run"), joint=False), tmp_path / "none")
 
