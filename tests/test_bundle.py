@@ -153,7 +153,10 @@ def test_weights_without_their_manifest_are_told(sealed):
     assert "no manifest" in refusal(sealed)
 
 
-@pytest.mark.parametrize(("section", "key", "value"), [("model", "heads", 1), ("decoding", "beam", 3), ("decoding", "max_ratio", 1.5)])
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("model", "heads", 1), ("decoding", "beam", 3), ("decoding", "max_ratio", 1.5), ("tokenizer", "normalization", "nmt_nfkc")],
+)
 def test_a_setting_that_would_change_translations_is_told(sealed, section, key, value):
     put_setting(sealed, section, key, value)
     assert f"{section}.{key}" in refusal(sealed)

@@ -126,7 +126,7 @@ def test_the_second_start_neither_reads_nor_tokenises(tmp_path, data, tokenizer,
     monkeypatch.setattr("translate.data.corpora.aligned_lines", None)
     monkeypatch.setattr("translate.data.corpora.tsv_rows", None)
     lines = []
-    unused = Unused(*tokenizer.models.values())
+    unused = Unused(*tokenizer.models.values(), normalization=tokenizer.normalization)
     second = prepare(dataclasses.replace(data, workers=2, train=[dataclasses.replace(c, weight=3.0) for c in data.train]), unused, lines.append)
     assert second.fingerprint == first.fingerprint and second.texts([3, 100]) == first.texts([3, 100]) and second.weights == [3.0, 3.0]
     assert "tokenised by an earlier run" in lines[0] and len(lines) == 1
@@ -163,7 +163,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path, data, tokenizer, name):
     again = prepare(data, tokenizer, lambda line: None)
     assert again.texts([5, 50]) == expected and again.source_lengths.sum() > 0
     assert not [file for file in os.listdir(data.cache) if file.startswith("building")]
-    prepare(data, Unused(*tokenizer.models.values()), lambda line: None)
+    prepare(data, Unused(*tokenizer.models.values(), normalization=tokenizer.normalization), lambda line: None)
 
 
 def test_runs_at_once_share_the_cache(tmp_path, data, tokenizer):

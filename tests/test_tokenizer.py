@@ -87,6 +87,17 @@ def test_decode_takes_any_ids(tokenizer):
     assert tokenizer.decode([[BOS, *ids, PAD, PAD, UNK]]) == [SOURCES[0]]
 
 
+def test_word_costs(tokenizer):
+    """The whole part counts pieces; among words of one piece the one learned first is the cheapest."""
+    pieces = [piece for piece in tokenizer.source_pieces() if len(piece) > 3 and piece.startswith("▁")]
+    words = [piece[1:] for piece in pieces if len(tokenizer.encode_source([piece[1:]])[0]) == 2]
+    costs = tokenizer.word_costs(words)
+    assert len(words) > 10 and all(1 < cost < 2 for cost in costs) and costs == sorted(costs)
+    lines = SOURCES[:50]
+    assert [int(cost) for cost in tokenizer.word_costs(lines)] == [len(ids) - 1 for ids in tokenizer.encode_source(lines)]
+    assert tokenizer.word_costs(["", " "]) == [0.0, 0.0] and tokenizer.word_costs([]) == []
+
+
 def test_symbols_are_never_split(tokenizer):
     model = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.models["spm.model"])
     symbol = model.piece_to_id("⟨x⟩")
@@ -207,8 +218,33 @@ def test_a_model_for_each_side(tmp_path):
 
 def test_normalization(tmp_path):
     line = "ﬁ ½ Ａ"
-    nfkc, identity = (trained(tmp_path / name, normalization=name) for name in ("nmt_nfkc", "identity"))
+    nfc, nfkc, identity = (trained(tmp_path / name, normalization=name) for name in ("nfc", "nmt_nfkc", "identity"))
     assert nfkc.decode(nfkc.encode_target([line])) == ["fi 1⁄2 A"] and identity.decode(identity.encode_target([line])) == [line]
+    assert nfc.decode(nfc.encode_target([line])) == [line]
+
+
+def test_what_nobody_sees_changes_nothing(tmp_path):
+    """The default: the same ids, the same places, the same random draws, the same pieces learned."""
+    line = SOURCES[0]
+    hidden = "\ufeff\u200e " + line[:2] + "\xad" + line[2:].replace(" ", "\xa0 ") + "\u200b"
+    tokenizer = trained(tmp_path / "one")
+    assert tokenizer.normalization == "nfc"
+    assert tokenizer.encode_source([hidden]) == tokenizer.encode_source([line]) and tokenizer.encode_target([hidden]) == tokenizer.encode_target(
+        [line]
+    )
+    assert tokenizer.encode_source([hidden], sampling=0.5, seed=1) == tokenizer.encode_source([line], sampling=0.5, seed=1)
+    assert tokenizer.normalized_source([hidden]) == tokenizer.normalized_target([hidden]) == [line] and tokenizer.normalized_source(
+        ["\xad \u200b"]
+    ) == [""]
+    ids = tokenizer.encode_source([hidden])
+    pieces = ["".join(hidden[begin:end].split("\xad")).strip("\ufeff\u200e\u200b\xa0 ") for begin, end in tokenizer.source_spans([hidden], ids)[0]]
+    assert pieces == [line[begin:end].strip() for begin, end in tokenizer.source_spans([line], ids)[0]]
+    spoilt = [(source.replace("ä", "a\u0308").replace("b", "b\xad"), target.replace(" ", "\u2009")) for source, target in PAIRS]
+    assert train_tokenizer(spoilt, TokenizerConfig(vocabulary=500), tmp_path / "two").digests() == tokenizer.digests()
+    other = Tokenizer(*tokenizer.models.values())  # the rules are not in SentencePiece's file
+    assert other.encode_source([hidden]) != other.encode_source([line]) == tokenizer.encode_source([line])
+    again = Tokenizer.load(tmp_path / "one", "nfc")
+    assert again.encode_source([hidden]) == tokenizer.encode_source([line])
 
 
 def test_pairs_may_come_as_a_factory_or_a_stream_and_are_thinned(tmp_path):
@@ -248,7 +284,7 @@ def test_a_foreign_model_is_copied(tmp_path):
     assert (tmp_path / "run" / "spm.model").read_bytes() == model
     assert tokenizer.digests() == {"spm.model": hashlib.sha256(model).hexdigest()}
     again = train_tokenizer([], TokenizerConfig(path=str(tmp_path / "run")), tmp_path / "other")  # a folder will do
-    assert again.digests() == tokenizer.digests()
+    assert again.digests() == tokenizer.digests() and again.encode_source(["b\xada"]) == again.encode_source(["ba"])
     with pytest.raises(ValueError, match=r"has one model for both languages: set tokenizer\.joint=true"):
         train_tokenizer([], TokenizerConfig(path=str(tmp_path / "run"), joint=False), tmp_path / "none")
 

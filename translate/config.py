@@ -89,7 +89,8 @@ class TokenizerConfig:
     kind: str = choice("bpe", "unigram")
     vocabulary: int = bounded(8000, least=1, most=10**6)  # pieces
     joint: bool = True  # one model for both languages
-    normalization: str = choice("nmt_nfkc", "nfkc", "identity")
+    # nfc: composed characters, one kind of space, nothing invisible (text/normalize.py); the others are SentencePiece's
+    normalization: str = choice("nfc", "nmt_nfkc", "nfkc", "identity")
     character_coverage: float = bounded(1.0, above=0, most=1.0)
     symbols: List[str] = field(default_factory=list)  # never split, such as <placeholder>
     sentences: int = bounded(2_000_000, least=1)  # lines to train it on, at most

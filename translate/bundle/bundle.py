@@ -129,7 +129,7 @@ class ModelFolder:
                     raise UserError(f"{self.path / name} is another tokenizer than the model's: SHA-256 {actual}, {CONFIG} says {short_repr(digest)}")
                 models.append(model)
         try:
-            return Tokenizer(*models)
+            return Tokenizer(models[0], models[1] if len(models) > 1 else None, self.config.tokenizer.normalization)
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from None
 
@@ -245,7 +245,8 @@ def write_model(bundle: Bundle, data: str) -> None:
 def manifest_of(config: Config, tokenizer: Tokenizer, data: str, profile: Profile) -> dict[str, Any]:
     """The manifest without the hash of the weights. data: fingerprint of the training data."""
     decoding = {key: value for key, value in dataclasses.asdict(config.decoding).items() if value is not None}  # unset options may still change
-    settings = {"model": dataclasses.asdict(config.model), "decoding": decoding}
+    normalization = {"normalization": config.tokenizer.normalization}
+    settings = {"model": dataclasses.asdict(config.model), "decoding": decoding, "tokenizer": normalization}
     sealed = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests()}
     values = dataclasses.asdict(profile)
     return {**sealed, "data_fingerprint": data, "settings": settings, "profile": values, "profile_sha256": _json_sha256(values)}

@@ -85,7 +85,7 @@ def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator
         examples = ", ".join(f"{character} as {replaced[character]}" for character in frequent[:EXAMPLES])
         text = f"{lost:,} characters of the target side are normalised, so that the model never writes them: {examples}"
         share = lost / sides["target"].total()
-        yield Finding("warning" if share > 0.001 else "note", "normalization", text, "tokenizer.normalization=identity keeps them")
+        yield Finding("warning" if share > 0.001 else "note", "normalization", text, "tokenizer.normalization=nfc keeps them")
 
 
 def _listed(characters: list[str]) -> str:

@@ -124,6 +124,7 @@ def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: Da
     languages = (data.source_language, data.target_language)
     changes: list[Any] = [["join", data.join]] if data.join else []
     changes += [["placeholders", data.placeholders, *languages]] if _teaches_placeholders(data, tokenizer) else []
+    changes += [["normalization", tokenizer.normalization]] if tokenizer.normalization == "nfc" else []
     return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *changes)
 
 

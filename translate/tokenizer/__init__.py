@@ -2,7 +2,7 @@
 
 In: lines.
 Out: ids, and back.
-May import: config, errors, files.
+May import: config, errors, files, text.
 """
 
 from translate.tokenizer.tokenizer import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
@@ -16,10 +17,13 @@ import sentencepiece
 from translate.config import TokenizerConfig
 from translate.errors import UserError
 from translate.files.atomic import atomic_write, make_folder
+from translate.text.normalize import normalize, normalize_tracked
+from translate.text.tracked import Tracked
 from translate.tokenizer.places import Places, Spans
 from translate.tokenizer.subwords import SPACE, Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
+NFC = "nfc"  # of TokenizerConfig.normalization: our own
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 SOURCE_FILE, TARGET_FILE = "spm.model", "spm.target.model"
 LONGEST_LINE = 16384  # bytes; SentencePiece skips longer ones in training
@@ -35,8 +39,12 @@ class Tokenizer:
     source_size, target_size: number of pieces, including the four special ones.
     """
 
-    def __init__(self, source_model: bytes, target_model: bytes | None = None) -> None:
-        """From serialized SentencePiece models; without `target_model` the first is used for both sides. UserError if one is unusable."""
+    def __init__(self, source_model: bytes, target_model: bytes | None = None, normalization: str = "") -> None:
+        """From serialized SentencePiece models; without `target_model` the first is used for both sides. UserError if one is unusable.
+
+        normalization: `nfc` normalises every text as text/normalize.py does; the other values of the setting are rules inside the models.
+        """
+        self.normalization = normalization
         self.joint = target_model is None
         self.models = {SOURCE_FILE: source_model} if target_model is None else {SOURCE_FILE: source_model, TARGET_FILE: target_model}
         self._source = _processor(source_model, SOURCE_FILE)
@@ -63,26 +71,43 @@ class Tokenizer:
     def _encode(self, name: str, lines: Sequence[str], sampling: float, seed: int | None, epoch: int, part: int, threads: int) -> list[list[int]]:
         processor = self._source if name == SOURCE_FILE else self._target
         if not sampling:
-            ids: list[list[int]] = processor.encode(list(lines), add_eos=True, num_threads=threads)
+            ids: list[list[int]] = processor.encode(self._normal(lines), add_eos=True, num_threads=threads)
             return ids
         if seed is None:
             raise UserError("subword sampling needs a seed")
         sampler = self._samplers.get((name, sampling))
         if sampler is None:
             sampler = self._samplers[name, sampling] = Sampler(self.models[name], sampling, UNK)
-        return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in lines], seed, epoch, part)]
+        return [[*ids, EOS] for ids in sampler.encode([processor.normalize(line) for line in self._normal(lines)], seed, epoch, part)]
+
+    def _normal(self, lines: Sequence[str]) -> list[str]:
+        return [normalize(line) for line in lines] if self.normalization == NFC else list(lines)
 
     def normalized_source(self, lines: Sequence[str]) -> list[str]:
         """Each line normalised as before segmentation; "" if nothing is left."""
-        return [line.replace(SPACE, " ").strip() for line in self._source.normalize(list(lines))]
+        return [line.replace(SPACE, " ").strip() for line in self._source.normalize(self._normal(lines))]
 
     def normalized_target(self, lines: Sequence[str]) -> list[str]:
-        return [line.replace(SPACE, " ").strip() for line in self._target.normalize(list(lines))]
+        return [line.replace(SPACE, " ").strip() for line in self._target.normalize(self._normal(lines))]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """Target text of each list of ids, without special ones. A line end, from byte pieces, becomes a space."""
         lines = self._target.decode([known(line) for line in ids])
         return [line.translate(ONE_LINE) for line in lines]
+
+    def word_costs(self, words: Sequence[str]) -> list[float]:
+        """How unusual each word is as a source: its number of pieces, plus a share of one that is smaller for pieces that were merged early.
+
+        Early merges are those of frequent pieces; the share grows with the logarithm of the rank, as frequencies fall (Zipf's law).
+        """
+        scale = math.log(self.source_size + 1)
+        encoded: list[list[int]] = self._source.encode(list(words))
+        return [len(ids) + sum(math.log(index + 1) for index in ids) / (len(ids) * scale) if ids else 0.0 for ids in encoded]
+
+    def source_characters(self) -> set[str]:
+        """What the source pieces are made of: of any other character a source has only the bytes, or nothing."""
+        model, ids = self._source, range(self.source_size)
+        return {*"".join(model.id_to_piece(n) for n in ids if not (model.is_byte(n) or model.is_control(n) or model.is_unknown(n)))} - {SPACE}
 
     def source_pieces(self) -> list[str]:
         """The piece of each source id, in SentencePiece's notation."""
@@ -96,6 +121,13 @@ class Tokenizer:
 
         Spans are in order and don't overlap. They may begin with white space; of a character that takes several ids, the last one has it.
         """
+        if self.normalization != NFC:
+            return self._normal_spans(lines, ids)
+        normal = [normalize_tracked(Tracked.of(line)) for line in lines]
+        spans = self._normal_spans([text.text for text in normal], ids)
+        return [own if text.text == line else [text.span(*span) for span in own] for line, text, own in zip(lines, normal, spans)]
+
+    def _normal_spans(self, lines: Sequence[str], ids: Sequence[Sequence[int]]) -> list[Spans]:
         places = self._source_places
 
         def parsed(line: str, own: Sequence[int]) -> Spans:
@@ -133,10 +165,10 @@ class Tokenizer:
                 file.write(model)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Tokenizer:
-        """From a folder written by `save`. UserError if spm.model is missing or damaged."""
+    def load(cls, folder: str | os.PathLike[str], normalization: str = "") -> Tokenizer:
+        """From a folder written by `save`, with the setting that it was trained with. UserError if spm.model is missing or damaged."""
         folder = Path(folder)
-        return cls(_read(folder / SOURCE_FILE), _read(folder / TARGET_FILE) if (folder / TARGET_FILE).exists() else None)
+        return cls(_read(folder / SOURCE_FILE), _read(folder / TARGET_FILE) if (folder / TARGET_FILE).exists() else None, normalization)
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each model, by file name."""
@@ -158,7 +190,7 @@ def train_tokenizer(
     with other special ids.
     """
     if config.path:
-        tokenizer = _existing(Path(config.path), config.joint)
+        tokenizer = _existing(Path(config.path), config)
     else:
         texts = pairs() if callable(pairs) else pairs
         if not isinstance(texts, Sized):
@@ -166,9 +198,10 @@ def train_tokenizer(
         lines = len(texts) * (2 if config.joint else 1)
         step = max(1, -(-lines // config.sentences))
         if config.joint:
-            tokenizer = Tokenizer(_train(chain.from_iterable(islice(texts, 0, None, step)), config))
+            tokenizer = Tokenizer(_train(chain.from_iterable(islice(texts, 0, None, step)), config), normalization=config.normalization)
         else:
-            tokenizer = Tokenizer(*(_train((pair[side] for pair in islice(texts, 0, None, step)), config) for side in (0, 1)))
+            source, target = (_train((pair[side] for pair in islice(texts, 0, None, step)), config) for side in (0, 1))
+            tokenizer = Tokenizer(source, target, config.normalization)
     tokenizer.save(folder)
     return tokenizer
 
@@ -192,12 +225,13 @@ def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
     for symbol in config.symbols:
         if not symbol or " " in symbol or "\n" in symbol or symbol in SPECIAL:
             raise UserError(f"tokenizer.symbols has {symbol!r}: a symbol must not contain a space, nor be one of {', '.join(SPECIAL)}")
-    model, counted = io.BytesIO(), _CountedLines(lines)
+    own_rules = config.normalization == NFC
+    model, counted = io.BytesIO(), _CountedLines(map(normalize, lines) if own_rules else lines)
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(counted), model_writer=model, model_type=config.kind, vocab_size=config.vocabulary,
-            character_coverage=config.character_coverage, normalization_rule_name=config.normalization, byte_fallback=True,
-            user_defined_symbols=config.symbols, pad_id=PAD, bos_id=BOS, eos_id=EOS, unk_id=UNK,
+            character_coverage=config.character_coverage, byte_fallback=True, user_defined_symbols=config.symbols,
+            normalization_rule_name="identity" if own_rules else config.normalization, pad_id=PAD, bos_id=BOS, eos_id=EOS, unk_id=UNK,
             max_sentence_length=LONGEST_LINE, num_threads=2, minloglevel=QUIET,
         )  # fmt: skip
     except RuntimeError as error:
@@ -226,12 +260,13 @@ def _explain(message: str, config: TokenizerConfig, counted: _CountedLines) -> s
     return f"the tokenizer could not be trained: {' '.join(message.split())}"
 
 
-def _existing(path: Path, joint: bool) -> Tokenizer:
+def _existing(path: Path, config: TokenizerConfig) -> Tokenizer:
     """Load a SentencePiece file for both sides, or a folder with spm.model and perhaps spm.target.model."""
-    tokenizer = Tokenizer.load(path) if path.is_dir() else Tokenizer(_read(path))
-    if tokenizer.joint != joint:
+    normalization = config.normalization
+    tokenizer = Tokenizer.load(path, normalization) if path.is_dir() else Tokenizer(_read(path), normalization=normalization)
+    if tokenizer.joint != config.joint:
         has = "one model for both languages" if tokenizer.joint else "a model for each language"
-        raise UserError(f"tokenizer.path ({path}) has {has}: set tokenizer.joint={str(not joint).lower()}, or choose another model")
+        raise UserError(f"tokenizer.path ({path}) has {has}: set tokenizer.joint={str(not config.joint).lower()}, or choose another model")
     return tokenizer
 
 
