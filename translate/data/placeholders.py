@@ -22,6 +22,7 @@ from translate.text.number_formats import find_numbers, write_number
 from translate.text.placeholders import SYMBOLS
 from translate.text.protected import find_items
 
+VERSION = 2  # part of cache keys: raise it whenever other symbols are put, or at other places
 SEED = 1
 SAMPLE = 50_000  # pairs, evenly spaced, that the lexicon is learnt from, at most
 NUMBERS = 0.5  # share of the numbers that both sides have
