@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from translate.text.protected import find_items
 from translate.text.tracked import Tracked
 from translate.text.words import word_spans
-from translate.translation.items import place_items, take_out, ways
+from translate.translation.items import move_last, place_items, take_out, ways
 from translate.translation.stand_ins import all_items
 
 
@@ -102,6 +102,20 @@ def test_one_way_only_without_a_word_that_may_stand_in():
     assert len(ways(Tracked.of("Ein <b>Hund</b>."), "de", "en")) == 1
     assert ways(Tracked.of("Ein Hund."), "de", "en", numbers=True) == []
     assert [way.text.text for way in ways(Tracked.of("17 pommes"), "fr", "en", numbers=True)] == ["pommes", "2 pommes"]
+
+
+@pytest.mark.parametrize(
+    "source, output, pairs, moved",
+    [
+        ("Ein ⟦0⟧ Hund läuft.", "A dog runs.⟦0⟧", "Ein A, Hund dog, läuft runs", "A ⟦0⟧ dog runs."),
+        ("Ein ⟦0⟧ Hund läuft ⟦1⟧.", "A dog runs ⟦0⟧⟦1⟧.", "Ein A, Hund dog, läuft runs", "A ⟦0⟧ dog runs ⟦1⟧."),
+        ("Ein Hund läuft ⟦1⟧.", "A dog runs ⟦1⟧.", "Ein A, Hund dog, läuft runs", "A dog runs ⟦1⟧."),
+        ("⟦2⟧ Hund ⟦0⟧ läuft ⟦1⟧ da", "dog there ⟦1⟧ runs ⟦2⟧ ⟦0⟧", "Hund dog, läuft runs, da there", "⟦2⟧ dog ⟦0⟧ there ⟦1⟧ runs"),
+        ("", "", "", ""),
+    ],
+)
+def test_symbols_that_the_search_had_no_place_for(source, output, pairs, moved):
+    assert move_last(source, output, link(source, output, pairs) if pairs else []) == moved
 
 
 @pytest.mark.parametrize(

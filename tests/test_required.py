@@ -113,6 +113,14 @@ def test_the_rest_follows_in_the_order_of_the_source_where_the_model_only_wants_
         assert find(table, 6, 2, [order])[0][0].ids == sorted(order, key=order.index)
 
 
+@pytest.mark.parametrize("beam", [1, 3])
+def test_other_symbols_never_come_where_one_is_required(beam):
+    table = random_table(3, sentences=1, vocabulary=V, length=LIMIT)
+    table[:, :, 5] += 9
+    found = beam_search(step, start(table), torch.tensor([LIMIT]), BOS, EOS, beam, 0.6, required=[[4]], symbols=SYMBOLS)[0][0]
+    assert found.ids.count(4) == 1 and 5 not in found.ids
+
+
 def test_more_than_fit():
     table = random_table(1, sentences=1, vocabulary=V, length=2)
     hypothesis = find(table, 2, 2, [[5, 5, 4, 4]])[0][0]

@@ -22,9 +22,11 @@ from translate.text.number_formats import find_numbers, write_number
 from translate.text.placeholders import SYMBOLS
 from translate.text.protected import find_items
 
+VERSION = 2  # part of cache keys: raise it whenever other symbols are put, or at other places
 SEED = 1
 SAMPLE = 50_000  # pairs, evenly spaced, that the lexicon is learnt from, at most
 NUMBERS = 0.5  # share of the numbers that both sides have
+IN_ORDER = 0.7  # share of the pairs with symbols whose source has them in order from the first, as `mask` gives them
 CLOSING = re.compile(r"[\s.!?…:;\"“”»«')]*$")  # what ends a sentence, after its last word
 Place: TypeAlias = "list[tuple[Span, Span]]"  # spans of source and target; each becomes one symbol, an empty one is where it is put in
 
@@ -60,7 +62,8 @@ class Placeholders:
         """The pair with symbols in one to three places; a place around words has two symbols."""
         if any(symbol in text for symbol in SYMBOLS for text in (source, target)):
             return source, target
-        symbols = chance.sample(SYMBOLS, len(SYMBOLS))
+        in_order = chance.random() < IN_ORDER
+        symbols = list(SYMBOLS) if in_order else chance.sample(SYMBOLS, len(SYMBOLS))
         wanted = chance.choice((1, 1, 2, 3))
         taken: Place = []
         for place in self._places(source, target, chance):
@@ -69,6 +72,8 @@ class Placeholders:
                 wanted -= 1
                 if not wanted:
                     break
+        if in_order:
+            taken.sort()
         source_edits, target_edits = ([(pair[side], symbol) for pair, symbol in zip(taken, symbols)] for side in (0, 1))
         return _put(source, source_edits), _put(target, target_edits)
 

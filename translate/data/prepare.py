@@ -22,7 +22,7 @@ from translate.data.corpus import TEXTS, CachedCorpus
 from translate.data.filters import FILTERS, Duplicates, filter_lengths, filter_texts
 from translate.data.join import join_pairs
 from translate.data.pairs import Pairs
-from translate.data.placeholders import Placeholders
+from translate.data.placeholders import VERSION, Placeholders
 from translate.device import advise_random_access
 from translate.errors import UserError
 from translate.text.placeholders import SYMBOLS
@@ -123,7 +123,7 @@ def fingerprint_of(data: DataConfig, tokenizer: Tokenizer) -> str:
 def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: DataConfig) -> str:
     languages = (data.source_language, data.target_language)
     changes: list[Any] = [["join", data.join]] if data.join else []
-    changes += [["placeholders", data.placeholders, *languages]] if _teaches_placeholders(data, tokenizer) else []
+    changes += [["placeholders", VERSION, data.placeholders, *languages]] if _teaches_placeholders(data, tokenizer) else []
     changes += [["normalization", tokenizer.normalization]] if tokenizer.normalization == "nfc" else []
     return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *changes)
 

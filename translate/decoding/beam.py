@@ -41,6 +41,7 @@ def beam_search(
     banned: Sequence[int] = (),
     no_repeat: int = 0,
     required: Sequence[Sequence[int]] | None = None,
+    symbols: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
     """Find the best hypotheses of each sentence, keeping at most `beam` open.
 
@@ -73,12 +74,12 @@ def beam_search(
     if not 1 <= n_best <= beam:
         raise ValueError(f"n_best is {n_best}: it must be from 1 to the beam ({beam}); raise the beam")
     if beam == 1:
-        return greedy(step, state, max_lengths, bos, eos, length_penalty, banned, no_repeat, required)
+        return greedy(step, state, max_lengths, bos, eos, length_penalty, banned, no_repeat, required, symbols)
     if not len(max_lengths):
         return []
 
     banned_ids = torch.tensor(banned, dtype=torch.int64, device=max_lengths.device)
-    force = Required(required, eos, max_lengths.device) if required and any(required) else None
+    force = Required(required, eos, max_lengths.device, symbols) if required and any(required) else None
     patience = PATIENCE * beam if length_penalty > 1 else None
     penalties = penalty(torch.arange(int(max_lengths.max()) + 1, dtype=torch.float64, device=max_lengths.device), length_penalty)  # of each length
     finished: list[list[Hypothesis]] = [[] for _ in range(len(max_lengths))]

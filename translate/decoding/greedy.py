@@ -22,6 +22,7 @@ def greedy(
     banned: Sequence[int] = (),
     no_repeat: int = 0,
     required: Sequence[Sequence[int]] | None = None,
+    symbols: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
     """Choose the likeliest token at each step.
 
@@ -34,7 +35,7 @@ def greedy(
     def choose(log_probs: Tensor, sentences: Tensor, length: int) -> tuple[Tensor, Tensor]:
         return fast_max(log_probs)
 
-    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat, required)
+    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, no_repeat, required, symbols)
 
 
 def generate(
@@ -48,6 +49,7 @@ def generate(
     choose: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]],
     no_repeat: int = 0,
     required: Sequence[Sequence[int]] | None = None,
+    symbols: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
     """Extend one hypothesis per sentence, until all have ended, by
 
@@ -62,7 +64,7 @@ def generate(
     banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
     sentences = torch.arange(len(limits), device=device)
     last = torch.full_like(sentences, bos)
-    force = Required(required, eos, device) if required and any(required) else None
+    force = Required(required, eos, device, symbols) if required and any(required) else None
     steps: list[tuple[Tensor, Tensor, Tensor]] = []  # of each: the open sentences, their tokens, the log-probabilities of these
     for length in range(int(limits.max())):
         scores, state = step(last, state)

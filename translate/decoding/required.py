@@ -15,11 +15,14 @@ from torch import Tensor
 
 
 class Required:
-    """The ids that each of B sentences must hold. U = different ids over all of them, none of which a sentence may hold more often than it must."""
+    """The ids that each of B sentences must hold. U = these and all other symbols, none of which a sentence may hold more often than it must."""
 
-    def __init__(self, ids: Sequence[Sequence[int]], eos: int, device: torch.device) -> None:
-        """ids: for each sentence, in the order in which they are put where the model has no place for them; repeated as often as needed."""
-        union = list(dict.fromkeys(number for own in ids for number in own))
+    def __init__(self, ids: Sequence[Sequence[int]], eos: int, device: torch.device, symbols: Sequence[int] = ()) -> None:
+        """ids: for each sentence, in the order in which they are put where the model has no place for them; repeated as often as needed.
+
+        symbols: ids that a sentence may hold only if it must.
+        """
+        union = list(dict.fromkeys([*symbols, *(number for own in ids for number in own)]))
         counts = [Counter(own) for own in ids]
         self.eos = eos
         self.ids = torch.tensor(union, dtype=torch.int64, device=device)  # (U,)

@@ -30,11 +30,12 @@ def sample(
     length_penalty: float = 0.0,
     banned: Sequence[int] = (),
     required: Sequence[Sequence[int]] | None = None,
+    symbols: Sequence[int] = (),
 ) -> list[list[Hypothesis]]:
     """Draw one hypothesis at random for each sentence.
 
     Args:
-        step, state, max_lengths, bos, eos, length_penalty, banned, required: as in `greedy`.
+        step, state, max_lengths, bos, eos, length_penalty, banned, required, symbols: as in `greedy`.
         temperature: logits are divided by it. Below 1 the distribution gets sharper, above 1 flatter.
         top_k: draw from the k likeliest tokens; 0 = all.
         top_p: then from the fewest likeliest tokens that together have at least this share of the remaining probability; 1 = all.
@@ -57,7 +58,7 @@ def sample(
         ids = pick(log_probs / temperature, draws[sentences, length], top_k, top_p)
         return log_probs.gather(1, ids[:, None]).squeeze(1), ids
 
-    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, 0, required)
+    return generate(step, state, max_lengths, bos, eos, length_penalty, banned, choose, 0, required, symbols)
 
 
 def sentence_seed(seed: int, index: int) -> int:

@@ -13,6 +13,7 @@ from translate.decoding import FilledOptions, Hypothesis
 from translate.device import choose_device, choose_search_precision
 from translate.errors import UserError
 from translate.profile import Profile
+from translate.text.placeholders import SYMBOLS
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.ctranslate2_engine import load_ctranslate2
@@ -46,8 +47,8 @@ class Engine(Protocol):
         sources: ids that end in EOS. limits: for each, the most output tokens, including the end mark. seeds: for sampling,
         `n_best` for each source. no_repeat: forbid repeated n-grams of this length in a hypothesis; 0 allows any. align: also set the
         `attention` of each hypothesis, as from `align`, which costs less here than there. required: for each source, ids that each
-        hypothesis must hold as often as they stand there, and no more often (decoding/required.py); engine ctranslate2 can't, and
-        searches without.
+        hypothesis must hold as often as they stand there, and no more often, while it holds no other placeholder symbol
+        (decoding/required.py); engine ctranslate2 can't, and searches without.
         """
         ...
 
@@ -81,4 +82,5 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
     products, single = choose_search_precision(precision, chosen), choose_search_precision(precision, chosen, single=True)
     bundle = model.load(chosen)
     alignment = AlignmentHeads.of(bundle.profile, bundle.config.model)
-    return TorchEngine.owning(bundle.model, chosen, products, single, alignment), bundle.tokenizer, bundle.config, bundle.profile
+    symbols = bundle.tokenizer.symbol_ids(SYMBOLS) or ()
+    return TorchEngine.owning(bundle.model, chosen, products, single, alignment, symbols), bundle.tokenizer, bundle.config, bundle.profile

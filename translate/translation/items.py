@@ -10,23 +10,18 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from translate.text.placeholders import CLOSE
+from translate.text.placeholders import CLOSE, SYMBOL
 from translate.text.protected import Item, find_items
 from translate.text.tracked import Tracked
-from translate.text.words import word_spans
+from translate.translation.gaps import Gaps, Link, Span
 from translate.translation.stand_ins import StandIn, all_items, stand_ins
-
-Span = tuple[int, int]
-Link = tuple[Span, Span]  # of words of source and output
 
 BRACKETS = {"(": ")", "[": "]", "{": "}", "„": "“”", "“": "”", "”": "”", "»": "«", "«": "»", '"': '"', "'": "'", "‚": "‘", "‘": "’"}
 OPENING = "([{„“»«‚‘¿¡\"'"
-ENDS = ".!?…:;\"'“”’»«)]"
 UNIT = re.compile(r"[%°‰€$+]+")
 ADDRESS = re.compile(r"[:,;]+(?=\s)")  # @anna: Wo bist du?
 NAME = re.compile(r"[<\[](/?)([A-Za-z][\w:.-]*)")  # of a tag
-NEXT = 1.1  # what follows an item tells its place a little better than what precedes: a number or a name stands before its noun
-BEGIN = 0.5  # and what doesn't begin the source hardly ever begins the translation
+LAST = re.compile(r"(?:⟦\d⟧|[^\w\s⟦⟧]|\s)*$")
 
 
 class Taken(NamedTuple):
@@ -99,7 +94,7 @@ def place_items(output: str, links: Sequence[Link], taken: Sequence[Taken], sour
 
     links: words of `source`, the text without the items, and of `output` that belong together.
     """
-    gaps, pairs = _Gaps(source, output, links), _tag_pairs(taken)
+    gaps, pairs = Gaps(source, output, links), _tag_pairs(taken)
     closing, replaced = set(pairs.values()), _stand_in_spans(output, links, taken)
     places: dict[int, list[int]] = {}  # in the output, at the end of a word: the items there
     for index, item in enumerate(taken):
@@ -140,6 +135,25 @@ def _stand_in_spans(output: str, links: Sequence[Link], taken: Sequence[Taken]) 
                 found[index] = span
                 break
     return found
+
+
+def move_last(source: str, output: str, links: Sequence[Link]) -> str:
+    """`output` with the symbols at its end, that don't end `source`, where their neighbours' translations meet.
+
+    A search that must put symbols, and has no place for them, puts them at the end (decoding/required.py). source: as the model got it.
+    """
+    tail, closing = LAST.search(output), LAST.search(source)
+    assert tail and closing
+    moved = [symbol for symbol in SYMBOL.findall(tail[0]) if symbol in source and symbol not in closing[0]]
+    if not moved:
+        return output
+    rest = output
+    for symbol in moved:
+        begin = rest.rindex(symbol)
+        before, after = rest[:begin].rstrip(" "), rest[begin + len(symbol) :]
+        rest = f"{before} {after}" if before and SYMBOL.match(after) else before + after
+    taken = [Taken(symbol, source.index(symbol), "", False, False) for symbol in sorted(moved, key=source.index)]
+    return place_items(rest, [link for link in links if link[1][1] <= len(rest)], taken, source)
 
 
 def _groups(text: str, items: Sequence[Item], words: Sequence[StandIn | None] | None) -> list[list[int]]:
@@ -206,60 +220,3 @@ def _put(text: str, place: int, items: Sequence[Taken]) -> str:
     elif not space and (after[0].isalnum() or after[0] in "([{„“«‚<"):
         right = " "
     return f"{before}{left}{' '.join(item.text for item in items)}{right}{after}"
-
-
-class _Gaps:
-    """The places between the words of an output, and how well each fits a place in the source."""
-
-    def __init__(self, source: str, output: str, links: Sequence[Link]) -> None:
-        self.source, self.output = source, output
-        self.source_words = word_spans(source)
-        self.ranks = {span: rank for rank, span in enumerate(self.source_words)}
-        words = word_spans(output)
-        self.gaps = sorted({0, *(end for _, end in words)})
-        self.inside = [(one, other) for one, other in links if one in self.ranks and source[one[0]].isalnum() and output[other[0]].isalnum()]
-        self.links = self.inside + [link for link in _marks(source, output) if link[0] in self.ranks]
-        begins = {begin: gap for gap, (begin, _) in zip([0, *(end for _, end in words)], words)}
-        self.before = {other: begins.get(other[0], other[0]) for _, other in self.links}  # the gap before each linked word
-
-    def best(self, place: int) -> int:
-        """The gap for `place` in the source: there as few words as possible change sides, near ones counting most."""
-        before, after = self.source[:place], self.source[place:]
-        if not any(map(str.isalnum, before)):
-            opening = re.match(r"[^\w\s]*", self.output) if before.strip() else None
-            return opening.end() if opening else 0
-        if not any(map(str.isalnum, after)):
-            text = self.output.rstrip()
-            return len(text.rstrip(ENDS)) if after.strip() else len(text)
-        at = sum(end <= place for _, end in self.source_words)
-        costs = dict.fromkeys(self.gaps, 0.0)
-        costs[0] = BEGIN
-        for one, other in self.links:
-            precedes = self.ranks[one] < at
-            distance = at - self.ranks[one] if precedes else self.ranks[one] - at + 1
-            weight = (1.0 if precedes else NEXT) / distance**2
-            side = other[1] if precedes else self.before[other]
-            for gap in self.gaps:
-                wrong = gap < side if precedes else gap > side
-                costs[gap] += weight * (wrong + 1e-4 * abs(gap - side))  # and of equal ones the nearest
-        return min(self.gaps, key=costs.__getitem__)
-
-    def around(self, begin: int, end: int) -> Span:
-        """The gaps before and after the words that stand between two places of the source."""
-        found = [other for one, other in self.inside if begin <= one[0] and one[1] <= end]
-        words = [word for word in self.source_words if self.source[word[0]].isalnum()]
-        whole = all(begin <= word[0] and word[1] <= end for word in words)
-        if whole or not found:
-            first, last = self.best(begin), self.best(end)
-            return min(first, last), last
-        return min(self.before[other] for other in found), max(last for _, last in found)
-
-
-def _marks(source: str, output: str) -> list[Link]:
-    """Links of punctuation marks that stand equally often in both."""
-    links: list[Link] = []
-    for mark in ",.;:!?":
-        places = [[match.start() for match in re.finditer(re.escape(mark) + r"(?!\w)", text)] for text in (source, output)]
-        if len(places[0]) == len(places[1]):
-            links += [((one, one + 1), (other, other + 1)) for one, other in zip(*places)]
-    return links

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import replace
@@ -33,11 +34,13 @@ class TorchEngine:
         precision: torch.dtype = torch.float32,
         single: Transformer | PackedTransformer | None = None,
         alignment: AlignmentHeads | None = None,
+        symbols: Sequence[int] = (),
     ) -> None:
-        """single: a different model for batches of one sentence. alignment: what `align` reads."""
+        """single: a different model for batches of one sentence. alignment: what `align` reads. symbols: ids of placeholders."""
         model.eval()  # no dropout
         self.model, self.single, self.device, self.precision = model, single or model, device, precision
         self.alignment = alignment or AlignmentHeads.default(model.config)
+        self.symbols = symbols
         self.max_tokens = model.config.max_tokens
         self.at_once = search_threads(device)
         self.forkable = device.type == "cpu"
@@ -51,12 +54,13 @@ class TorchEngine:
         precision: torch.dtype,
         single: torch.dtype | None = None,
         alignment: AlignmentHeads | None = None,
+        symbols: Sequence[int] = (),
     ) -> TorchEngine:
         """Prepares `model` for inference; it can no longer be trained. single: precision for batches of one sentence, if different."""
         if device.type == "cpu":
             keep_freed_memory()
         copy = None if single in (None, precision) else for_search(deepcopy(model), device, single)
-        return cls(for_search(model, device, precision), device, precision, copy, alignment)
+        return cls(for_search(model, device, precision), device, precision, copy, alignment, symbols)
 
     @torch.no_grad()  # in inference mode autocast would convert the weights again at every step
     def search(
@@ -78,7 +82,7 @@ class TorchEngine:
             else:
                 search = (options.beam, options.length_penalty, options.n_best)
                 most = torch.tensor(limits, device=self.device)
-                found = beam_search(model.step, model.start(memory), most, BOS, EOS, *search, BANNED, no_repeat, required)
+                found = beam_search(model.step, model.start(memory), most, BOS, EOS, *search, BANNED, no_repeat, required, self.symbols)
             return self._with_attention(model, memory, sources, found) if align else found
 
     @torch.no_grad()
@@ -111,7 +115,7 @@ class TorchEngine:
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
         forced = [ids for ids in required for _ in range(n)] if required else None
-        samples = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED, forced)
+        samples = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED, forced, self.symbols)
         return [[hypothesis for row in samples[first : first + n] for hypothesis in row] for first in range(0, len(samples), n)]
 
     def _with_attention(
