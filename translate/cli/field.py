@@ -12,6 +12,7 @@ from translate.text.records import Line
 from translate.translation.parts import mean_confidence, mean_coverage, moved
 
 if TYPE_CHECKING:
+    from translate.translation.alignment import Link
     from translate.translation.pieces import Translation
 
 
@@ -65,7 +66,22 @@ def _joined(group: list[Translation], line: Line, number: int) -> Translation:
         looped=any(result.looped for result in group),
         split=any(result.split for result in group),
         passed=tuple((begin + offset, end + offset, why) for offset, result in zip(offsets, group) for begin, end, why in result.passed),
+        alignment=None if group[0].alignment is None else tuple(_moved_links(group, line)),
         confidence=mean_confidence(parts),
         coverage=mean_coverage(parts),
         parts=tuple(parts),
     )  # fmt: skip
+
+
+def _moved_links(group: list[Translation], line: Line) -> Iterator[Link]:
+    """The linked words of the lines of a field, with their places in the whole field and in its translation."""
+    source = output = 0
+    translations = iter(group)
+    for index, part in enumerate(line.parts):
+        text = part
+        if index % 2 == 0 and part:
+            result = next(translations)
+            text = result.text
+            for (begin, end), (first, last) in result.alignment or ():
+                yield (begin + source, end + source), (first + output, last + output)
+        source, output = source + len(part), output + len(text)

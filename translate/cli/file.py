@@ -34,16 +34,17 @@ def run(arguments: argparse.Namespace) -> int:
     from translate.files.resumable import resumable_files
 
     check_options(arguments)
-    check_outputs(arguments.input, arguments.output, arguments.report, arguments.resume)
+    outputs = {"-o": arguments.output, "--alignments": arguments.alignments, "--report": arguments.report}
+    check_outputs(arguments.input, outputs, arguments.resume)
     buffer_pipes = not (arguments.window or arguments.errors == "replace")
     as_text, wrapped = arguments.format_in == "text", arguments.paragraphs
     inputs = read_inputs(arguments.input, arguments.errors, arguments.column, arguments.key, as_text, buffer_pipes, wrapped)
-    paths = [path for path in (arguments.output, arguments.report) if path]
-    output_lines = [arguments.n_best if arguments.format == "text" else 1, 1]  # per input line
+    written = {option: path for option, path in outputs.items() if path}
+    output_lines = [arguments.n_best if arguments.format == "text" else 1, 1, 1]  # per input line; only the output can be in the first place
     stdout = sys.stdout  # `load` may redirect it
     with contextlib.ExitStack() as stack:
-        resumable = stack.enter_context(resumable_files(paths, job_of(arguments), output_lines)) if arguments.resume else []
-        streams = [stack.enter_context(atomic_text(path)) for path in paths] if not arguments.resume else []
+        resumable = stack.enter_context(resumable_files(list(written.values()), job_of(arguments), output_lines)) if arguments.resume else []
+        streams = [stack.enter_context(atomic_text(path)) for path in written.values()] if not arguments.resume else []
         done = min((file.done for file in resumable), default=0)
         translator = load(arguments, stack)
         check_calibrated(arguments, translator)
@@ -51,14 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.resume:
             results, done = after_whole_windows(results, done, inputs.wrapped)
             streams = [file.keep(done) for file in resumable]
-        output = streams[0] if arguments.output else stdout
-        report = streams[-1] if arguments.report else None
+        stream_of = dict(zip(written, streams))
+        output, alignments, report = stream_of.get("-o", stdout), stream_of.get("--alignments"), stream_of.get("--report")
         results = with_progress(results, inputs.total, output, done)
         try:
             # flush each line: the reader of a pipe gets it immediately, and a killed job loses none
             before = resumable[-1].kept() if arguments.resume and report else ()
             flush = arguments.resume or not arguments.output
-            write(results, output, report, flush, arguments.min_confidence or 0.0, before, translator.languages)
+            write(results, output, report, flush, arguments.min_confidence or 0.0, before, translator.languages, alignments)
         except BrokenPipeError:
             print("translate: the reader of the output has closed it: the rest is not translated", file=sys.stderr)
             raise
@@ -122,6 +123,7 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
         beam=arguments.beam, length_penalty=arguments.length_penalty, batch_tokens=arguments.batch_tokens, n_best=arguments.n_best,
         sample=arguments.sample, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p, seed=arguments.seed,
         split=arguments.split, foreign=arguments.foreign, coverage=bool(arguments.report),
+        alignment=bool(arguments.alignments) or arguments.format == "pharaoh",
     )  # fmt: skip
     if inputs.field:
         texts_done = inputs.count_texts(done)
@@ -132,6 +134,4 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
         results = numbered.numbered(translator.translate_stream(numbered.texts(), options, window, done))
     else:
         results = translator.translate_stream(inputs.lines(), options, window, done)
-    return (
-        (result, to_text(result, arguments.format == "jsonl", arguments.n_best, arguments.scores, arguments.min_confidence)) for result in results
-    )
+    return ((result, to_text(result, arguments.format, arguments.n_best, arguments.scores, arguments.min_confidence)) for result in results)

@@ -21,6 +21,8 @@ Output, one line for each line of input, blank ones too:
   --scores         SCORE <tab> TRANSLATION
   --n-best N       N lines for each line of input, best first: LINE NUMBER <tab> SCORE <tab> TRANSLATION
   --format jsonl   a JSON object: line, source, translation, score, pieces, cut, alternatives
+  --format pharaoh no translation, but which words became which: pairs of a word of the line and a word of its translation, such as 0-0 2-1.
+                   Words are what white space separates, counted from 0
 SCORE is the natural logarithm of the probability, divided by the length penalty. A line that is too long for the model is split at sentence or
 clause ends; the translations of its pieces are joined with a space and share one score. stderr says how many lines were split.
 
@@ -36,6 +38,9 @@ there and gives the same bytes. Invalid UTF-8 is an error before anything is wri
 --errors replace it is translated as it arrives.
 
 A translation that loops is searched again so that no three tokens occur twice in the same order; stderr lists these lines.
+
+--alignments FILE gets a JSON object for each line of input: line, source, translation, alignment. The last is a list of pairs: where a word stands
+in the source and where in the (best) translation, each as its begin and end in characters. A word may be in several pairs, or in none.
 
 --report FILE gets a JSON object for each line of input: line, status (the first that applies of: blank, truncated, looped, copied, suspect,
 split, ok), tokens_in, tokens_out, score, pieces (start and end of each in the line, in characters), odd_length, missing (placeholders, tags,
@@ -55,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=user_path, metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)"
     )
     parser.add_argument("--resume", action="store_true", help="continue where an interrupted run with --resume stopped")
+    parser.add_argument("--alignments", type=user_path, metavar="FILE", help="write which words became which, a JSON object per line")
     parser.add_argument("--report", type=user_path, metavar="FILE", help="write what happened and what looks wrong, a JSON object per line")
     parser.add_argument(
         "--min-confidence", type=float, metavar="P", help="mark lines with a sentence of a confidence below P, 0 to 1: on stderr and in the report"
@@ -65,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", metavar="N|NAME", help="INPUT is CSV or TSV: translate this column and keep everything else")
     parser.add_argument("--key", metavar="NAME", help="INPUT is JSON lines: translate the text under this key and keep everything else")
     parser.add_argument("--errors", choices=("strict", "replace"), help="invalid UTF-8: stop, or replace it with U+FFFD (default: strict)")
-    parser.add_argument("--format", choices=("text", "jsonl"), help="output format (default: text)")
+    parser.add_argument("--format", choices=("text", "jsonl", "pharaoh"), help="output format (default: text)")
     parser.add_argument("--scores", action="store_true", help="put the score before each translation")
     parser.add_argument(
         "--split", choices=("sentence", "line"), help="what the model gets at once: a sentence, or a line (default: the recipe's, mostly sentence)"
@@ -144,6 +150,8 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
         ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),
         ("--scores", arguments.scores and several, "with --n-best, which always shows the score: leave it out"),
+        ("--scores", arguments.scores and arguments.format == "pharaoh", "with --format pharaoh, which has numbers of words only: leave it out"),
+        ("--n-best", several and arguments.format == "pharaoh", "with --format pharaoh, which is about the best translation: leave it out"),
         ("--column", {"column", "key"} <= given, "with --key: a file is either CSV or JSON lines"),
         ("--as", "format_in" in given and bool({"column", "key"} & given), f"with {field}, which says what INPUT is: leave it out"),
     ]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from translate.cli.alignments import to_pharaoh, to_spans
 from translate.text.records import JSON_ESCAPES
 from translate.translation.doubts import Doubts, doubts, low_confidence, status_of
 
@@ -21,9 +22,9 @@ REASONS = (*SPANS, "new_numbers", "empty")
 
 def write(
     results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, flush: bool, min_confidence: float = 0.0,
-    before: Iterable[str] = (), languages: tuple[str, str] = ("", ""),
+    before: Iterable[str] = (), languages: tuple[str, str] = ("", ""), alignments: TextIO | None = None,
 ) -> None:  # fmt: skip
-    """Write the text of each result to `output` and what is known of it to `report`, then a summary to stderr.
+    """Write the text of each result to `output`, what is known of it to `report` and its linked words to `alignments`, then a summary to stderr.
 
     flush: after each line. min_confidence, languages: see `doubts`. before: lines that an earlier start wrote to `report`; they are counted too.
     """
@@ -32,6 +33,8 @@ def write(
         summary.add(json.loads(line))
     for result, text in results:
         output.write(text)
+        if alignments:
+            alignments.write(to_spans(result))
         found = doubts(result, min_confidence, languages)
         status = status_of(result, found, copies=report is not None)
         if report:
@@ -41,9 +44,8 @@ def write(
         elif status != "translated":
             summary.add(record(result, status, found))
         if flush:
-            output.flush()
-            if report:
-                report.flush()
+            for stream in filter(None, (output, alignments, report)):
+                stream.flush()
     for line in summary.lines():
         print(f"translate: {line}", file=sys.stderr)
 
@@ -134,9 +136,11 @@ def rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)
 
 
-def to_text(result: Translation, jsonl: bool, n_best: int, scores: bool, min_confidence: float | None = None) -> str:
-    """The output for a line, as in the help of `translate file`."""
-    if jsonl:
+def to_text(result: Translation, form: str, n_best: int, scores: bool, min_confidence: float | None = None) -> str:
+    """The output for a line, as in the help of `translate file`. form: text, jsonl or pharaoh."""
+    if form == "pharaoh":
+        return to_pharaoh(result)
+    if form == "jsonl":
         return to_json(result, n_best, min_confidence)
     if n_best > 1:
         return "".join(f"{result.number}\t{score:.4f}\t{text}\n" for text, score in result.alternatives)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from translate.errors import UserError
 from translate.files.atomic import check_writable
 from translate.files.paths import descriptor, expand_path, is_stream
+
+NAMES = {"-o": "output", "--report": "report", "--alignments": "file of alignments"}
 
 
 def user_path(word: str) -> str:
@@ -19,26 +21,28 @@ def user_path(word: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def check_outputs(inputs: Sequence[str], output: str | None, report: str | None, resume: bool) -> None:
+def check_outputs(inputs: Sequence[str], outputs: Mapping[str, str | None], resume: bool) -> None:
     """UserError if a file would be both read and written, or written twice, even under another name; or if one can't be written.
 
-    resume: .part files are written beside the outputs, so these can't be streams.
+    outputs: by the option that names them, -o first. resume: .part files are written beside the outputs, so these can't be streams.
     """
-    for what, option, written in (("output", "-o", output), ("report", "--report", report)):
-        for path in inputs:
-            if written and path != "-" and os.path.isfile(written) and os.path.exists(path) and os.path.samefile(path, written):
-                raise UserError(f"{written} is an input as well as the {what}: give {option} another name")
-    if report and _target(report) == _target(output or "-"):
-        raise UserError(f"{report} is the output as well as the report: give --report another name")
-    for option, written in (("-o", output), ("--report", report)):
-        if not written:
-            continue
-        if written.endswith((".bz2", ".zst")):
-            raise UserError(f"{option} {written}: only .gz and .xz can be written: give {option} another name")
-        if resume and is_stream(written):
-            raise UserError(f"{written} is a stream, but --resume needs a file: leave --resume out, or name a file")
-        for path in (written, f"{written}.part") if resume else (written,):
-            check_writable(path)
+    written = {option: path for option, path in outputs.items() if path}
+    for option, path in written.items():
+        for source in inputs:
+            if source != "-" and os.path.isfile(path) and os.path.exists(source) and os.path.samefile(source, path):
+                raise UserError(f"{path} is an input as well as the {NAMES[option]}: give {option} another name")
+    taken = {_target(outputs["-o"] or "-"): "-o"}
+    for option, path in written.items():
+        before = taken.setdefault(_target(path), option)
+        if before != option:
+            raise UserError(f"{path} is the {NAMES[before]} as well as the {NAMES[option]}: give {option} another name")
+    for option, path in written.items():
+        if path.endswith((".bz2", ".zst")):
+            raise UserError(f"{option} {path}: only .gz and .xz can be written: give {option} another name")
+        if resume and is_stream(path):
+            raise UserError(f"{path} is a stream, but --resume needs a file: leave --resume out, or name a file")
+        for file in (path, f"{path}.part") if resume else (path,):
+            check_writable(file)
 
 
 def _target(written: str) -> int | str:

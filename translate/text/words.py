@@ -11,11 +11,10 @@ import re
 
 import regex
 
-# Below U+0300 each code point is a character of its own, and Python's own expressions are ten times as fast.
+# Below U+0300 each code point is a character of its own, and Python's own expressions are three times as fast.
 _PLAIN = re.compile(r"\w[\w\xad]*(?:(?:[-'\u2019]|(?<=\d)[.,:](?=\d))\w[\w\xad]*)*|[^\s\x00-\x1f\x7f-\x9f\xad]")
-_ANY = regex.compile(
-    r"(?=\w)\X(?:(?=[\w\p{Cf}])\X)*(?:(?:(?=[-'\u2019])\X|(?<=\d)(?=[.,:])\X(?=\d))(?=\w)\X(?:(?=[\w\p{Cf}])\X)*)*|(?![\s\p{Cc}\p{Cf}])\X"
-)
+_RUN = r"(?=[\w\p{N}])\X(?:(?=[\w\p{N}\p{Cf}])\X)*"
+_ANY = regex.compile(rf"{_RUN}(?:(?:(?=[-'\u2019])\X|(?<=\d)(?=[.,:])\X(?=\d)){_RUN})*|(?![\s\p{{Cc}}\p{{Cf}}])\X")
 Span = tuple[int, int]
 
 

@@ -17,6 +17,7 @@ from translate.tokenizer import Tokenizer
 Link = tuple[Span, Span]  # of a source word and of an output word
 LEAST = 0.02  # of a weight
 EQUAL = 10.0  # factor for words that are written alike
+MARKS = {mark: marks[0] for marks in (".!?…", "\"„“”‟«»‹›‚‘’'", "-–—", ",;:") for mark in marks}  # what may stand for another one
 AROUND = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
 
 
@@ -80,9 +81,9 @@ def shares(tokens: Sequence[Span], words: Sequence[Span]) -> numpy.ndarray:
 
 
 def likeness(source: Sequence[str], output: Sequence[str]) -> numpy.ndarray:
-    """(output words, source words) factors: none between a word and a punctuation mark, more between equal words, such as numbers and names."""
-    marks = [numpy.array([not any(map(str.isalnum, word)) for word in words]) for words in (output, source)]
-    factors: numpy.ndarray = (marks[0][:, None] == marks[1]).astype(numpy.float32)
+    """(output words, source words) factors: none between a word and a mark or different marks, more between equal words, as numbers and names are."""
+    kinds = [numpy.array([kind(word) for word in words]) for words in (output, source)]
+    factors: numpy.ndarray = (kinds[0][:, None] == kinds[1]).astype(numpy.float32)
     places: dict[str, list[int]] = {}
     for place, word in enumerate(source):
         places.setdefault(word.lower(), []).append(place)
@@ -90,6 +91,11 @@ def likeness(source: Sequence[str], output: Sequence[str]) -> numpy.ndarray:
         if word.lower() in places:
             factors[row, places[word.lower()]] *= EQUAL
     return factors
+
+
+def kind(word: str) -> str:
+    """ "" for a word, else what the mark is for."""
+    return "" if any(map(str.isalnum, word)) else MARKS.get(word, word)
 
 
 def mutual(weights: numpy.ndarray) -> numpy.ndarray:
