@@ -118,8 +118,8 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
     window = arguments.window or (1 if inputs.keyboard else WINDOW_LINES)
     options = Options(
         beam=arguments.beam, length_penalty=arguments.length_penalty, split=arguments.split, foreign=arguments.foreign,
-        batch_tokens=arguments.batch_tokens, n_best=arguments.n_best, sample=arguments.sample, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
-        seed=arguments.seed, coverage=bool(arguments.report),
+        batch_tokens=arguments.batch_tokens, n_best=arguments.n_best, sample=arguments.sample,
+        temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p, seed=arguments.seed, coverage=bool(arguments.report),
     )  # fmt: skip
     texts_done = inputs.count_texts(done)
     assembly = Assembly(inputs.field.parse(inputs.lines()), done, texts_done) if inputs.field else None
