@@ -198,3 +198,31 @@ def test_on_the_command_line(bundle, translate, tmp_path, capsys):
     assert translate(source, "--beam", "1", "--foreign", "translate", model=bundle) == 0
     captured = capsys.readouterr()
     assert captured.out.split("\n")[1:3] != [ENGLISH[0], OTHERS[0]] and "language" not in captured.err
+
+
+def findings(folder, sources, targets, languages):
+    from translate.checks.data_checks import check_data
+    from translate.config import Config, CorpusConfig, DataConfig
+
+    (folder / "a").write_text("".join(line + "\n" for line in sources), encoding="utf-8")
+    (folder / "b").write_text("".join(line + "\n" for line in targets), encoding="utf-8")
+    corpus = CorpusConfig("text", source=str(folder / "a"), target=str(folder / "b"))
+    data = DataConfig(train=[corpus], cache=str(folder / "cache"), source_language=languages[0], target_language=languages[1])
+    return [finding.line() for finding in check_data(Config(data=data)) if "language" in finding.line() or "looks like" in finding.line()]
+
+
+def test_check_knows_every_language(tmp_path):
+    french, spanish = OTHERS[:1] * 30, OTHERS[1:2] * 30
+    assert findings(tmp_path, french, spanish, ("fr", "es")) == []
+    swapped = findings(tmp_path, french, spanish, ("es", "fr"))
+    assert len(swapped) == 2 and all(line.startswith("error") and "swap source and target" in line for line in swapped)
+    (wrong,) = findings(tmp_path, french, spanish, ("it", "es"))
+    assert wrong.startswith("warning") and "the source side looks like fr, not it: set data.source_language" in wrong
+
+
+def test_check_finds_single_lines_in_another_language(tmp_path):
+    german, english = GERMAN[:2] * 25, ENGLISH[:2] * 25
+    assert findings(tmp_path, german, english, ("de", "en")) == []
+    german[7] = english[7]
+    (finding,) = findings(tmp_path, german, english, ("de", "en"))
+    assert finding.startswith("warning") and "1 of 50 lines of the source side are in another language (first: line 8)" in finding
