@@ -6,6 +6,8 @@ import json
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.echo_model import Echo
 from translate.config import DecodingConfig, TokenizerConfig
@@ -82,6 +84,18 @@ def test_the_target_language(from_german, text):
 @pytest.mark.parametrize("text", OTHERS)
 def test_other_languages(from_german, text):
     assert from_german.foreign(text) == OTHER
+
+
+@given(st.text(max_size=60))
+def test_any_text_has_an_answer(text):
+    why = LanguageJudge("de", "en").foreign(text)
+    assert why in ("", TARGET, OTHER)
+    if not any(map(str.isalpha, text)):
+        assert why == ""
+
+
+def test_a_page_in_one_line_takes_no_longer_than_its_beginning(from_german):
+    assert from_german.foreign(f"{OTHERS[0]} " * 20_000) == OTHER
 
 
 def test_the_other_direction():

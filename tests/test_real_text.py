@@ -111,7 +111,7 @@ Wer schläft? – Das müde Tal …
 """
 PLAIN = """\
 Es war einmal ein König, der hatte drei Töchter. Die älteste war klug, die zweite war schön, und die jüngste war beides. Eines Tages rief er sie
-zu sich. „Wer von euch“, fragte er, „liebt mich am meisten?“ Keine antwortete! Im 19. Jahrhundert hätte man das unhöflich gefunden (vgl. Kap. 3).
+zu sich. „Wer von euch“, fragte er, „liebt mich  am meisten?“ Keine antwortete! Im 19. Jahrhundert hätte man das unhöflich gefunden (vgl. Kap. 3).
 Da ging die jüngste fort.  Niemand sah sie je wieder.\u2028Nur ein Brief kam an.
 """
 DOCUMENTS = {
@@ -201,7 +201,8 @@ def test_through_the_command_line(bundle, translate, tmp_path, capsys):
     """A real model, which gets much wrong: blank lines, lines without letters, indents, tabs and line numbers are not its business."""
     text = "".join(DOCUMENTS.values())
     (tmp_path / "in.txt").write_text(text, encoding="utf-8")
-    assert translate(tmp_path / "in.txt", "-o", tmp_path / "out.txt", "--report", tmp_path / "report", "--beam", "1", model=bundle) == 0
+    words = ["--as", "text", "-o", tmp_path / "out.txt", "--report", tmp_path / "report", "--beam", "1"]
+    assert translate(tmp_path / "in.txt", *words, model=bundle) == 0
     lines, outputs = text.split("\n"), (tmp_path / "out.txt").read_text(encoding="utf-8").split("\n")
     assert len(outputs) == len(lines)
     report = [json.loads(line) for line in (tmp_path / "report").read_text(encoding="utf-8").splitlines()]
