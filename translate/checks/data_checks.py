@@ -19,6 +19,7 @@ from translate.data.pairs import Pairs
 from translate.data.rows import Pair
 from translate.errors import UserError
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
+from translate.text.language import UNKNOWN, LanguageJudge, language_code, text_language
 from translate.text.quality import text_warnings
 from translate.tokenizer import LONGEST_LINE
 
@@ -26,6 +27,8 @@ SAMPLE = 5_000  # lines of one block
 BLOCKS = 6  # of a corpus, spread evenly
 QUICK = 500_000  # training pairs that the cheap check compares with the held-out sets
 TEXTS = 3_000  # lines that are checked for unsuitable text
+LANGUAGE_LINES = 500  # that tell the language of a corpus
+FOREIGN = 0.01  # share of lines in another language from which they count
 FUNCTION_WORDS = {
     "de": set("der die das und ist nicht ein eine einen einem einer zu mit auf für von dem den im ich sie er wir es sich auch".split()),
     "en": set("the and is not a an to with on for of in i you he she we it are was that this at by from have has".split()),
@@ -57,6 +60,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
             yield Finding("warning", name, f"{text} (the first: pair {read.first_long:,})", "put one sentence on each line")
         yield from _alignment(name, table, 2 if cheap else BLOCKS)
         yield from _languages(name, table, data)
+        if not cheap:
+            yield from _foreign(name, table, data)
         yield from _texts(name, table, 2 if cheap else BLOCKS)
     tables = [read.table for _, read in training if not isinstance(read, Finding)]
     readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
@@ -120,15 +125,33 @@ def _texts(name: str, table: Table, blocks: int) -> Iterator[Finding]:
 
 def _languages(name: str, table: Table, data: DataConfig) -> Iterator[Finding]:
     languages = (data.source_language, data.target_language)
-    if set(languages) != set(FUNCTION_WORDS):
-        yield Finding("note", name, f"languages {languages[0]} and {languages[1]}: not checked (only de and en are)")
+    _, *sides = next(_sample(table, 1))
+    if set(languages) == set(FUNCTION_WORDS):
+        for side, language, other, lines in zip(("source", "target"), languages, languages[::-1], sides):
+            words = re.findall(r"[^\W\d_]+", " ".join(lines).casefold())
+            own, foreign = (sum(word in FUNCTION_WORDS[code] for word in words) for code in (language, other))
+            if foreign > own:
+                yield Finding("error", name, f"the {side} side looks like {other}, not {language}", "swap source and target of this corpus")
+        return
+    codes = [language_code(language) for language in languages]
+    for side, language, code, lines in zip(("source", "target"), languages, codes, sides):
+        found = text_language(lines[:: max(1, len(lines) // LANGUAGE_LINES)], code)
+        if found not in (code, UNKNOWN):
+            hint = "swap source and target of this corpus" if found in codes else f"set data.{side}_language"
+            yield Finding("error" if found in codes else "warning", name, f"the {side} side looks like {found}, not {language}", hint)
+
+
+def _foreign(name: str, table: Table, data: DataConfig) -> Iterator[Finding]:
+    """Single lines in another language, where the side as a whole is in the right one."""
+    codes = [language_code(language) for language in (data.source_language, data.target_language)]
+    if codes[0] == codes[1] or UNKNOWN in codes:
         return
     _, *sides = next(_sample(table, 1))
-    for side, language, other, lines in zip(("source", "target"), languages, languages[::-1], sides):
-        words = re.findall(r"[^\W\d_]+", " ".join(lines).casefold())
-        own, foreign = (sum(word in FUNCTION_WORDS[code] for word in words) for code in (language, other))
-        if foreign > own:
-            yield Finding("error", name, f"the {side} side looks like {other}, not {language}", "swap source and target of this corpus")
+    for side, judge, lines in zip(("source", "target"), (LanguageJudge(*codes), LanguageJudge(*codes[::-1])), sides):
+        found = [number for number, line in enumerate(lines, 1) if judge.foreign(line)]
+        if FOREIGN * len(lines) <= len(found) < len(lines) / 2:
+            text = f"{len(found):,} of {len(lines):,} lines of the {side} side are in another language (first: line {found[0]:,})"
+            yield Finding("warning", name, text, "leave them out: the model learns to copy them")
 
 
 def _test_sets(held_out: dict[str, list[Pair]], tokenize: str) -> Iterator[Finding]:

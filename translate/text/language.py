@@ -56,8 +56,10 @@ SHARED_WORDS = {
     "de": frozenset("alle alles als am an bei da das dem den der des die er es hat hier ich in ja man nach so um vor war was will".split()),
     "en": frozenset("a an and as at be do down for i in is me no of on one over so to under was we".split()),
 }
+LETTERS = {"de": "äöüßÄÖÜẞ"}  # besides those of English
 FEWEST = 3  # words that a verdict needs
 FAMILIAR, SHARE = 2, 5  # so many of them common in the source language, and one in so many: no further look
+SHORT = 7  # words of a text that needs only one of them, if nothing else in it is odd
 # Differences of log-probabilities, of the best language and the model's own. Of words in lower case alone, lest names decide, half of it.
 MARGIN = {TARGET: 10.0, OTHER: 15.0}
 LONGEST = 1000  # characters that are looked at
@@ -93,7 +95,7 @@ def text_language(lines: Sequence[str], expected: str) -> str:
     expected: a code, as `language_code` gives it. A language that py3langid does not know is taken for the likeliest one that it does.
     """
     own = LanguageJudge(expected, UNKNOWN)
-    if 2 * sum(own.is_plain(line.lower().split()) for line in lines) > len(lines):
+    if 2 * sum(own.is_plain(line.lower().split(), line) for line in lines) > len(lines):
         return expected
     identifier, votes, chunk = _identifier(own.languages), Counter[str](), ""
     for line in lines:
@@ -119,6 +121,8 @@ class LanguageJudge:
         self.languages = tuple(sorted({*WIDESPREAD, source, target} - {UNKNOWN}))
         self.own = COMMON_WORDS.get(source, frozenset())
         self.common = self.own | SHARED_WORDS.get(source, frozenset())
+        self.others = COMMON_WORDS.get(target, frozenset())
+        self.odd_letter = re.compile(f"[^\\W\\d_a-zA-Z{LETTERS.get(source, '')}]")
 
     def foreign(self, text: str) -> str:
         """TARGET for a text in the target language, OTHER for one in a third language; "" for the source language, or where it isn't certain.
@@ -126,16 +130,20 @@ class LanguageJudge:
         A text of one or two words is never certain, except in a script that the source language is not written in.
         """
         words = text.lower().split()
-        if self.is_plain(words):
+        if self.is_plain(words, text):
             return ""
         if len(words) < FEWEST and (text.isascii() or not _NO_LATIN.search(text)):
             return ""
         return self._judge(text[:LONGEST])
 
-    def is_plain(self, words: Sequence[str]) -> bool:
-        """Whether the words of a text, in lower case, are the source language beyond doubt. False where its common words aren't known."""
+    def is_plain(self, words: Sequence[str], text: str) -> bool:
+        """Whether a text is in the source language beyond doubt. words: its words, in lower case. False where its common words aren't known."""
         common = self.common.intersection(words)
-        return len(common) >= FAMILIAR and len(common) * SHARE >= len(words) and not common.isdisjoint(self.own)
+        if common.isdisjoint(self.own):
+            return False
+        if len(common) >= FAMILIAR:
+            return len(common) * SHARE >= len(words)
+        return len(words) <= SHORT and self.others.isdisjoint(words) and not self.odd_letter.search(text)
 
     def _judge(self, text: str) -> str:
         words = _WORD.findall(text)
