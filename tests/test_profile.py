@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from translate.bundle.bundle import load_bundle
 from translate.errors import UserError
-from translate.profile import Profile
+from translate.profile import Calibration, LengthRatio, Profile
 from translate.translation.engine import load_engine
 
 
@@ -95,6 +95,23 @@ def test_a_missing_profile_is_refused(run):
         ({"cases": []}, "cases"),
         ({"cases": {str(number): "x" for number in range(200_001)}}, "200,001 entries"),
         ({"speed": 1}, "speed"),
+        ({"lengths": None}, "lengths"),
+        ({"lengths": {"least": 1}}, "lengths.least is 1"),
+        ({"lengths": {"most": float("nan")}}, "lengths.most is nan"),
+        ({"lengths": {"slope": "0.1"}}, "lengths.slope"),
+        ({"lengths": {"base": 1e300}}, "lengths.base"),
+        ({"calibration": {"sentences": 5}}, "calibration.scores has 0 values"),
+        ({"calibration": {"sentences": 0, "scores": [-1.0], "worth": [0.5]}}, "of 0 sentences"),
+        ({"calibration": {"sentences": 5, "scores": [-1.0, -0.5], "worth": [0.5]}}, "calibration.worth has 1 values, scores 2"),
+        ({"calibration": {"sentences": 5, "scores": [-0.5, -1.0], "worth": [0.5, 0.6]}}, "calibration.scores do not ascend"),
+        ({"calibration": {"sentences": 5, "scores": [-1.0, -1.0], "worth": [0.5, 0.6]}}, "scores given twice"),
+        ({"calibration": {"sentences": 5, "scores": [-1.0, -0.5], "worth": [0.6, 0.5]}}, "calibration.worth do not ascend"),
+        ({"calibration": {"sentences": 5, "scores": [-1.0, -0.5], "worth": [0.6, 1.5]}}, "not between 0 and 1"),
+        ({"calibration": {"sentences": 5, "scores": [-1.0, float("nan")], "worth": [0.6, 0.7]}}, r"scores\[1\] is nan"),
+        ({"calibration": {"sentences": 5, "scores": [-1.0, float("-inf")], "worth": [0.6, 0.7]}}, r"scores\[1\] is -inf"),
+        ({"calibration": {"sentences": 5, "scores": ["-1"], "worth": [0.6]}}, r"scores\[0\]"),
+        ({"calibration": {"sentences": 5, "scores": list(range(5000)), "worth": [0.5] * 5000}}, "5,000 values"),
+        ({"calibration": {"least_coverage": 2.0}}, "least_coverage"),
     ],
 )
 def test_values_that_training_cannot_have_written(run, values, message):
@@ -105,6 +122,8 @@ def test_values_that_training_cannot_have_written(run, values, message):
 
 
 def test_a_sealed_profile_is_read(run):
-    edit_manifest(run, put_profile(longest_source=9, cases={"mann": "Mann"}))
+    calibration = {"sentences": 500, "scores": [-2.0, -0.5], "worth": [0.0, 0.75], "least_score": -1.5}
+    edit_manifest(run, put_profile(longest_source=9, cases={"mann": "Mann"}, lengths={"most": 3.0}, calibration=calibration))
     profile = load_bundle(run).profile
-    assert (profile.longest_source, profile.cases) == (9, {"mann": "Mann"})
+    assert (profile.longest_source, profile.cases, profile.lengths) == (9, {"mann": "Mann"}, LengthRatio(most=3.0))
+    assert profile.calibration == Calibration(**calibration)

@@ -28,7 +28,7 @@ def write(
 
     flush: after each line. min_confidence, languages: see `doubts`. before: lines that an earlier start wrote to `report`; they are counted too.
     """
-    summary = Summary(report is not None)
+    summary = Summary(min_confidence, report is not None)
     for line in before:
         summary.add(json.loads(line))
     for result, text in results:
@@ -70,10 +70,10 @@ class Named:
 class Summary:
     """Counts the lines that the user should know about."""
 
-    def __init__(self, reported: bool) -> None:
+    def __init__(self, min_confidence: float, reported: bool) -> None:
         """reported: there is a report, in which the lines that are counted can be found."""
-        self.reported = reported
-        self.split, self.cut, self.looped, self.passed, self.suspect = (Named() for _ in range(5))
+        self.min_confidence, self.reported = min_confidence, reported
+        self.split, self.cut, self.looped, self.passed, self.suspect, self.unsure = (Named() for _ in range(6))
         self.pieces = 0
         self.reasons, self.passed_as, self.statuses = Counter[str](), Counter[str](), Counter[str]()
 
@@ -81,9 +81,10 @@ class Summary:
         """values: a line of the report."""
         number, status = values["line"], values["status"]
         self.statuses[status] += 1
-        for name, named in (("split", self.split), ("cut", self.cut), ("looped", self.looped), ("passed", self.passed)):
+        named = {"split": self.split, "cut": self.cut, "looped": self.looped, "passed": self.passed, "low_confidence": self.unsure}
+        for name, lines in named.items():
             if values[name]:
-                named.add(number)
+                lines.add(number)
         self.pieces += len(values["pieces"]) if values["split"] else 0
         self.passed_as.update({why for _, _, why in values["passed"]})
         if status == "suspect":
@@ -99,9 +100,11 @@ class Summary:
         if self.looped.count:
             yield f"translated again, without repeats, because the first output looped: {self.looped}"
         if self.passed.count:
-            yield f"passed unchanged, in whole or in part: {self.passed}: {_counts(self.passed_as)}"
+            yield f"not translated, in whole or in part: {self.passed}: {_counts(self.passed_as)}"
         if self.suspect.count:
             yield f"suspect: {self.suspect}: {_counts(self.reasons)}{'' if self.reported else '; --report FILE tells more'}"
+        if self.unsure.count:
+            yield f"confidence below {self.min_confidence:g}, of all or a part: {self.unsure}"
         if self.reported:
             yield f"report: {self.statuses.total():,} lines: {_counts(self.statuses)}"
 
