@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from translate.config import DataConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.prepare import Prepared
 from translate.profile import LEAST_DEVIATION, LengthRatio, Profile, read_profile
+from translate.text.case import case_statistics
 from translate.text.language import language_code, text_language
 
-VERSION = 3  # of what is computed here
+VERSION = 4  # of what is computed here
 LONGEST = 0.999  # share of the training sources that are at most `longest_source` long
 ODD, LEAST_ODD = 0.0025, 3.0  # share of the training pairs that are shorter, or longer, than usual; in standard deviations it is no less
 FEWEST = 100  # pairs that tell what is usual
 SAMPLE = 1000  # pairs that tell the languages
+MOST_LINES, MOST_CASES = 1_000_000, 30_000  # that tell the usual forms of words; of those forms
 
 
 def text_profile(data: DataConfig, prepared: Prepared) -> Profile:
@@ -28,10 +31,18 @@ def text_profile(data: DataConfig, prepared: Prepared) -> Profile:
         longest = int(numpy.quantile(prepared.source_lengths, LONGEST, method="higher"))
         lengths = length_ratio(prepared.source_lengths - 1, prepared.target_lengths - 1)
         source, target = languages(data, prepared)
-        return dataclasses.asdict(Profile(longest_source=longest, lengths=lengths, source_language=source, target_language=target))
+        cases = case_statistics(training_sources(prepared), MOST_CASES)
+        return dataclasses.asdict(Profile(longest, cases, lengths=lengths, source_language=source, target_language=target))
 
     folder, values = cached(cache_folder(data), "profile", digest(VERSION, prepared.fingerprint, data.source_language, data.target_language), build)
     return read_profile(values, str(folder))
+
+
+def training_sources(prepared: Prepared) -> Iterator[str]:
+    """Source texts, evenly spread over the training set."""
+    rows = numpy.arange(0, len(prepared.source_lengths), max(1, len(prepared.source_lengths) // MOST_LINES))
+    for begin in range(0, len(rows), 10_000):
+        yield from prepared.texts(rows[begin : begin + 10_000])[0]
 
 
 def languages(data: DataConfig, prepared: Prepared) -> tuple[str, str]:

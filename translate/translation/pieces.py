@@ -96,7 +96,8 @@ class Sentence:
     """A part of a line that is translated on its own, or passed as it is."""
 
     span: Span  # in the line
-    text: Tracked  # normalised, with its places in the line
+    text: Tracked  # normalised, in normal case, with its places in the line
+    style: str = ""  # of its capitals, see text/case.py
     passed: str = ""  # why it is not translated
     output: str = ""  # if it is not
     variants: list[Variant] = field(default_factory=list)  # none if it is not; after the search the best one alone

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from translate.profile import Profile
+from translate.text.case import CaseModel
 from translate.text.language import LanguageJudge
 from translate.text.marks import split_marks
 from translate.text.normalize import normalize_tracked
@@ -34,6 +35,7 @@ class Planner:
         """languages: of source and target. max_tokens: the longest source that the model can take, end mark included."""
         self.tokenizer, self.languages, self.max_tokens = tokenizer, languages, max_tokens
         self.judge = find_judge(profile, languages, tokenizer)
+        self.case = CaseModel(profile.cases, tokenizer.word_costs, languages[0])
         self.symbols = set(tokenizer.symbol_ids(SYMBOLS) or [])
         self.longest = min(profile.longest_source or max_tokens, max_tokens)  # of a piece, in tokens, end mark included
 
@@ -67,14 +69,14 @@ class Planner:
         span = span[0] + begin, span[0] + end
         original = line[slice(*span)]
         if not LETTER.search(original):
-            return Sentence(span, Tracked.of(original), "no letters", convert_numbers(original, *self.languages))
+            return Sentence(span, Tracked.of(original), passed="no letters", output=convert_numbers(original, *self.languages))
         if judge and (why := judge.foreign(original)):
-            return Sentence(span, Tracked.of(original), why, original)
-        text = normalize_tracked(Tracked.of(original, span[0]))
+            return Sentence(span, Tracked.of(original), passed=why, output=original)
+        text, style = self.case.plan(normalize_tracked(Tracked.of(original, span[0])))
         variants = self.variants(text)
         if not any(map(self.has_language, variants)):
-            return Sentence(span, text, "no language", original)
-        return Sentence(span, text, variants=variants)
+            return Sentence(span, text, passed="no language", output=original)
+        return Sentence(span, text, style, variants=variants)
 
     def variants(self, text: Tracked, numbers: bool = False) -> list[Variant]:
         """The ways to put a sentence to the model, one for most. numbers: treat numbers as what it can't translate."""

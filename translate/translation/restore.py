@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from translate.decoding import FilledOptions, penalty
 from translate.profile import Profile
+from translate.text.case import CaseModel
 from translate.text.marks import match_end, restore_gaps
 from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
 from translate.text.placeholders import SYMBOL, unmask
@@ -79,9 +80,12 @@ class Restorer:
         if not sentence.variants:
             return sentence.output
         variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
-        output = variant.output(rank)
+        plain = variant.output(rank)
+        output = CaseModel.restore(plain, sentence.style)
         if variant.taken:
-            output = place_items(output, list(self._links(variant, rank)), variant.taken, variant.text.text)
+            cased = changes(plain, output)
+            links = [(source, cased.range(*span)) for source, span in self._links(variant, rank)]
+            output = place_items(output, links, variant.taken, variant.text.text)
         elif variant.kept or SYMBOL.search(output):
             output, lost = unmask(output, variant.kept)
             sentence.lost = [variant.kept[index].text for index in lost]
