@@ -71,7 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=("sentence", "line"), help="what the model gets at once: a sentence, or a line (default: the recipe's, mostly sentence)"
     )
     parser.add_argument(
-        "--paragraphs", action="store_true", help="INPUT is wrapped in the middle of sentences, with blank lines between paragraphs: one line for each"
+        "--paragraphs",
+        action="store_true",
+        help="INPUT is wrapped in the middle of sentences, with blank lines between paragraphs: one line for each",
     )
     parser.add_argument(
         "--foreign", choices=("copy", "translate"), help="sentences in another language than the model's: copy or translate them (default: copy)"
