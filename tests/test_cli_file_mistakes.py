@@ -73,7 +73,7 @@ NO_EFFECT = [
     "--beam 3 --sample", "--length-penalty 1 --sample", "--length-penalty 1 --beam 1",
     "--precision auto --engine ctranslate2", "--compute-type default", "--compute-type int8 --engine torch",
     "--scores --format jsonl", "--scores --n-best 2", "--format text --column 1", "--n-best 2 --key x", "--scores --key x",
-    "--column 1 --key x", "--as text --column 1", "--as text --key x",
+    "--column 1 --key x", "--as text --column 1", "--as text --key x", "--paragraphs --column 1", "--paragraphs --key x",
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ Das war im 19. Jahrhundert in Wien.|Danach wurde es still.
 Sie kam am 3. Oktober an.|Er kam später.
 Vom 3. bis 5. Mai ist geschlossen.
 Die Messe dauert vom 17.-18. Januar.|Der Eintritt ist frei.
+Wir sind am 5.-6. Mai und am 7-8. Juni da.
 Am 3. 10. 2026 beginnt der Kurs.|Am 4. 10. endet er.
 Am 3.10.2026 beginnt der Kurs.|Er endet am 5.10.|Wir freuen uns.
 Mein Bruder ist 18.|Er wohnt in Köln.
@@ -84,6 +85,7 @@ He lives in the U.S. Army base.|She lives in the U.S.|They rarely meet.
 Use tools, e.g. A or B, i.e. Both.
 He came at 5 p.m.|Nobody saw him.
 He came at 5 p.m. and left at 6.|She stayed.
+It starts at 5 p.m. EST today.
 See No. 5 and Fig. 3.|It is clear.
 Did you see him?|No.|He was gone.
 Acme Inc. Chairman Lee resigned.|He was 60.

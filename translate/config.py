@@ -74,7 +74,7 @@ class DataConfig:
     test: Dict[str, CorpusConfig] = field(default_factory=dict)
     filters: FilterConfig = field(default_factory=FilterConfig)
     # share of the training examples made of two to four consecutive pairs, joined with a space, instead of one; every pair is in one example
-    join: float = bounded(0.0, least=0, most=1)
+    join: float = bounded(0.0, least=0, most=1.0)
     # share of the training pairs that get placeholder symbols at the same places of both sides, to teach that they are kept; 0 = no symbols
     placeholders: float = bounded(0.0, least=0, most=1.0)
     workers: int = bounded(0, least=0, most=4096)  # threads that tokenise; 0 = one per core

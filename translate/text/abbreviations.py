@@ -35,7 +35,8 @@ GERMAN = Words(
     ),
     never_dotted=frozenset("zb dh su so zt zhd ia idr iwis og ug hc iv zzt sl od uu va ae eg ie".split()),
     may_end=frozenset(
-        """ff jh jhd jhdt jr jun sr sen inc ltd co corp cie bros mio mrd tsd std str chr al et ed univ intl phil fr fa ag ev etw geb verh gem lt rev
+        """ff jh jhd jhdt jr jun sr sen inc ltd co corp cie bros mio mrd tsd std str chr al et ed univ intl phil fr fa ag ev evang kath etw
+        geb verh gem lt rev
         mag""".split()
     ),
     ends=frozenset(["usw", "etc"]),
@@ -71,8 +72,8 @@ ENGLISH = Words(
     never=frozenset("dr prof mr mrs ms messrs mme vs viz approx cf nr st eg ie ltcol brig msgr".split()),
     never_dotted=frozenset("eg ie".split()),
     may_end=frozenset(
-        """jr sr inc ltd co corp cie bros al et ed eds est dept univ assoc intl natl ave blvd bldg rd gen gov rep reps sen sens sgt capt cpt lt col
-        maj cmdr adm hon pres supt rev fr ft mt ca phd esq""".split()
+        """jr sr inc ltd co corp cie bros al et ed eds est dept univ assoc intl natl ave blvd bldg rd gen gov rep reps sen sens sgt pfc capt cpt lt
+        col maj cmdr adm hon pres supt rev fr ft mt ca phd esq""".split()
     ),
     ends=frozenset("etc am pm".split()),
     starters=frozenset(

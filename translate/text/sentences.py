@@ -20,8 +20,9 @@ _WIDE = "。！？"  # need no white space after them
 _CLOSE = r"(?:[\"'”“’»«)\]*_¹²³]|\[\d{1,3}\]|</\w{1,10}>)*"
 _OPEN = r"[\"'„“‘‚”»«¿¡(\[*_]*"
 _EMOJI = "[\u203c-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]"
-# Only a text with this may have more than one sentence. Most have not, so that this is all the time they cost.
-_MAYBE = re.compile(rf"[.!?…؟۔।॥{_WIDE}{_BREAKS}].", re.DOTALL)
+# Most texts are one sentence and should cost no time: the first pattern finds the simplest ones, the second one all without a place to divide at.
+_is_plain = re.compile(r"[ \"-\-/->@-~\xa0-\xff]*[.!?]?").fullmatch
+_may_divide = re.compile(rf"[.!?…؟۔।॥{_WIDE}{_BREAKS}].", re.DOTALL).search
 _SPACE = re.compile(r"\s+")
 _BREAK = re.compile(rf"[{_BREAKS}]| {{4}}")
 # Full stops and the like, closing quotes and brackets, emoji, white space. The look-behinds keep 100,000 dots from being tried one by one.
@@ -52,7 +53,9 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
         language: code such as de or en-GB. For another than German and English the package sentencex is used if it is installed; else only
             the rules that hold in most languages, with one note on stderr.
     """
-    if _MAYBE.search(text) is None and "    " not in text:
+    if (_is_plain(text) or _may_divide(text) is None) and "    " not in text:
+        if text and not text[0].isspace() and not text[-1].isspace():
+            return [(0, len(text))]
         span = _strip(text, 0, len(text))
         return [span] if span[0] < span[1] else []
     spans: list[Span] = []
@@ -138,7 +141,7 @@ def _belongs(text: str, begin: int, word: re.Match[str], following: str, words: 
     number = following[0].isdigit() or _ROMAN.fullmatch(following) is not None
     if "." in last:
         last = "".join(letter for letter in last if letter.isalpha())
-        return last in words.never_dotted or not (starts or last in words.ends)
+        return last in words.never_dotted or not (starts or (last in words.ends and not following.isupper()))  # 5 p.m. EST
     if last in words.never or (number and (last in BEFORE_NUMBER or last.endswith("str"))):
         return True
     return not starts and (len(last) == 1 or roman or last in words.may_end or _SHORT.fullmatch(word[0]) is not None)
@@ -151,7 +154,7 @@ def _is_ordinal(text: str, begin: int, word: re.Match[str], following: str, word
     start = word.end() - len(number)
     if start <= begin + 1:
         return len(number) <= 3  # a list mark
-    if not words.ordinals or not re.fullmatch(r"(?:\d{1,2}\. ?[-–/]? ?)?\d{1,3}", number):
+    if not words.ordinals or not re.fullmatch(r"(?:\d{1,2}(?:\. ?[-–/]? ?|[-–/]))?\d{1,3}", number):
         return False
     if following in words.after_ordinals or following[0].isdigit():
         return True
