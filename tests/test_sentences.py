@@ -207,3 +207,20 @@ def test_without_the_package_general_rules_do_and_a_note_says_so_once(monkeypatc
 def test_regions_of_german_and_english(language, monkeypatch):
     monkeypatch.setattr(sentences, "_sentencex", None)
     assert split("Dr. Klein ist da. Er geht.", language) == ["Dr. Klein ist da.", "Er geht."]
+
+
+@pytest.mark.parametrize(
+    "text, language, sentences",
+    [
+        ("Zwei Männer stehen in einer Stadt Ein Hund läuft über die Wiese", "de", 2),
+        ("Ein Mann liest ein Buch Eine Frau trinkt einen Kaffee Die Kinder spielen im Garten", "de", 3),
+        ("Two men stand in a city A dog runs across the grass", "en", 2),
+        ("Das Kriegsverbrechertribunal in Den Haag hat heute entschieden", "de", 1),
+        ("Er las gestern das Buch Der Mann ohne Eigenschaften im Garten", "de", 1),
+        ("Ich sehe, dass Sie Die Zeit lesen", "de", 1),
+        ("Gibt den Abstand zwischen A und B in Metern zurück", "de", 1),
+        ("The distance between A and B is given in metres", "en", 1),
+    ],
+)
+def test_a_capital_may_begin_a_sentence_without_a_mark_before_it(text, language, sentences):
+    assert len(sentence_spans(text, language)) == sentences

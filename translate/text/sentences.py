@@ -37,6 +37,14 @@ _ROMAN = re.compile(r"[IVXLC]{2,}")
 _SHORT = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xzß]{1,4}")  # no vowel: Wr., Bd., Sgt.
 _WHOLE = re.compile(r"(?=.{5})[^\W\d_]+[aeiouyäöü](?:[^\W\d_]{0,2}|[^\W\d_]{0,3}[ths])|\d{4}")  # hardly an abbreviation
 _START = re.compile(rf"{_OPEN}(?:(?:https?|ftp)://|www\.|\w{{1,3}}\)\s|[a-z][A-Z])")  # begins a sentence in spite of its small letter
+# A capital that only the first word of a sentence has: an end without any mark, as in captions and chats. Three words on both sides.
+_UNMARKED = {
+    "de": re.compile(r" (?<=[a-zäöüß] )(?=(?:Ein|Eine|Einer|Der|Die|Das|Dieser|Diese|Dieses|Zwei|Drei|Vier|Mehrere|Einige|Es|Er|Wir) \w+ \w+ \w)"),
+    "en": re.compile(r" (?<=[a-z] )(?=(?:A(?= \w{4})|An|Two|Three|Four|Several|This|These|It|He|She|They|We) \w+ \w+ \w)"),
+}
+_NAMED = re.compile(  # after these, a capital is that of a name or a title: in Den Haag, das Buch Der Vorleser
+    r"(?:^| )(?:de[rnms]|die|das|eine?[rnms]?|an?|the|in|im|of|von|vom|mit|with|und|and|oder|or|als|as|wie|like|für|for|am|at|by|to|nach|Film|Buch)$"
+)
 _ADDRESS = frozenset("/=@&:.#\\")  # before a word that is part of an address or file name
 _QUOTES = frozenset("\"'”“’»«")
 _LAST = 40  # characters; no word that the rules know is longer
@@ -53,7 +61,8 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
         language: code such as de or en-GB. For another than German and English the package sentencex is used if it is installed; else only
             the rules that hold in most languages, with one note on stderr.
     """
-    if (_is_plain(text) or _may_divide(text) is None) and "    " not in text:
+    unmarked = _UNMARKED.get(language[:2])
+    if (_is_plain(text) or _may_divide(text) is None) and "    " not in text and not (unmarked and unmarked.search(text)):
         if text and not text[0].isspace() and not text[-1].isspace():
             return [(0, len(text))]
         span = _strip(text, 0, len(text))
@@ -62,7 +71,7 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
     for begin, end in _columns(text):
         code = language[:2].lower() if language[2:3] in ("", "-", "_") else language
         if code in _LANGUAGES:
-            spans += _divide(text, begin, end, _LANGUAGES[code])
+            spans += [part for span in _divide(text, begin, end, _LANGUAGES[code]) for part in _divide_unmarked(text, *span, _UNMARKED[code])]
         elif package := _sentencex(language):
             spans += _divide_by(package, text, begin, end, code)
         else:
@@ -98,6 +107,17 @@ def _divide(text: str, begin: int, end: int, words: Words) -> list[Span]:
             continue
         spans.append((begin, gap[0]))
         begin = gap[1]
+    return [*spans, (begin, end)]
+
+
+def _divide_unmarked(text: str, begin: int, end: int, unmarked: re.Pattern[str]) -> list[Span]:
+    """The parts of a sentence that are sentences of their own, though no mark stands between them."""
+    spans = []
+    for match in unmarked.finditer(text, begin, end):
+        before = text[begin : match.start()]
+        if before.count(" ") >= 2 and not _NAMED.search(before):
+            spans.append((begin, match.start()))
+            begin = match.end()
     return [*spans, (begin, end)]
 
 
