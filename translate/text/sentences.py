@@ -40,7 +40,7 @@ _START = re.compile(rf"{_OPEN}(?:(?:https?|ftp)://|www\.|\w{{1,3}}\)\s|[a-z][A-Z
 # A capital that only the first word of a sentence has: an end without any mark, as in captions and chats. Three words on both sides.
 _UNMARKED = {
     "de": re.compile(r" (?<=[a-zäöüß] )(?=(?:Ein|Eine|Einer|Der|Die|Das|Dieser|Diese|Dieses|Zwei|Drei|Vier|Mehrere|Einige|Es|Er|Wir) \w+ \w+ \w)"),
-    "en": re.compile(r" (?<=[a-z] )(?=(?:A(?= \w{4})|An|Two|Three|Four|Several|This|These|It|He|She|They|We) \w+ \w+ \w)"),
+    "en": re.compile(r" (?<=[a-z] )(?=(?:A(?! and | or | is )|An|Two|Three|Four|Several|This|These|It|He|She|They|We) \w+ \w+ \w)"),
 }
 _NAMED = re.compile(  # after these, a capital is that of a name or a title: in Den Haag, das Buch Der Vorleser
     r"(?:^| )(?:de[rnms]|die|das|eine?[rnms]?|an?|the|in|im|of|von|vom|mit|with|und|and|oder|or|als|as|wie|like|für|for|am|at|by|to|nach|Film|Buch)$"
