@@ -156,6 +156,13 @@ def test_foreign_sentences_are_copied_whole(tokenizer):
     assert result.pieces == 1
 
 
+def test_short_sentences_follow_the_others_of_their_line(tokenizer):
+    model = translator(tokenizer, PROFILE)
+    assert reasons(model, [f"Hi! {ENGLISH[0]} No way."]) == [[TARGET, TARGET, TARGET]]
+    assert reasons(model, [f"Bonjour. {OTHERS[0]}"]) == [[OTHER, OTHER]]
+    assert reasons(model, ["Hi! No way.", f"Ja! {ENGLISH[0]}", f"Hi! {ENGLISH[0]} {GERMAN[0]}"]) == [[], [TARGET], [TARGET]]
+
+
 def test_nothing_in_a_foreign_sentence_changes(tokenizer):
     line = "It costs 1.234,50 Euro, she wrote to all of us in a rather long e\u0301mail."  # neither its numbers nor its accents
     assert translator(tokenizer, PROFILE).translate(line) == line

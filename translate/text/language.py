@@ -136,6 +136,11 @@ class LanguageJudge:
             return ""
         return self._judge(text[:LONGEST])
 
+    def is_short(self, text: str) -> bool:
+        """Whether a text that `foreign` has no answer for may be in any language: a few words, none of them common in the source language."""
+        words = re.findall(r"[^\W\d_]+", text.lower())
+        return len(words) <= SHORT and self.common.isdisjoint(words)
+
     def is_plain(self, words: Sequence[str], text: str) -> bool:
         """Whether a text is in the source language beyond doubt. words: its words, in lower case. False where its common words aren't known."""
         common = self.common.intersection(words)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from translate.profile import Profile
-from translate.text.language import COMMON_WORDS, UNKNOWN, LanguageJudge, language_code
+from translate.text.language import COMMON_WORDS, OTHER, TARGET, UNKNOWN, LanguageJudge, language_code
+from translate.text.tracked import Tracked
 from translate.tokenizer import Tokenizer
+from translate.translation.pieces import Sentence
 
 KNOWN = 0.2  # share of the common words of a language that are single tokens of any model of that language; of captions it is 0.49
 
@@ -23,3 +28,14 @@ def find_judge(profile: Profile, languages: tuple[str, str], tokenizer: Tokenize
         if sum(len(ids) <= 2 for ids in tokenizer.encode_source(words)) < KNOWN * len(words):  # the end mark is the other one
             return None
     return LanguageJudge(source, target)
+
+
+def pass_short_ones(line: str, sentences: Sequence[Sentence], judge: LanguageJudge) -> None:
+    """Also pass the sentences of a line that are too short to be judged alone, if all the others are in another language."""
+    found = Counter(sentence.passed for sentence in sentences if sentence.passed in (TARGET, OTHER))
+    rest = [sentence for sentence in sentences if not sentence.passed]
+    originals = [line[slice(*sentence.span)] for sentence in rest]
+    if found and all(judge.is_short(original) for original in originals):
+        for sentence, original in zip(rest, originals):
+            sentence.passed, sentence.output = found.most_common(1)[0][0], original
+            sentence.text, sentence.variants = Tracked.of(original, sentence.span[0]), []
