@@ -158,9 +158,11 @@ def test_foreign_sentences_are_copied_whole(tokenizer):
 
 def test_short_sentences_follow_the_others_of_their_line(tokenizer):
     model = translator(tokenizer, PROFILE)
-    assert reasons(model, [f"Hi! {ENGLISH[0]} No way."]) == [[TARGET, TARGET, TARGET]]
-    assert reasons(model, [f"Bonjour. {OTHERS[0]}"]) == [[OTHER, OTHER]]
-    assert reasons(model, ["Hi! No way.", f"Ja! {ENGLISH[0]}", f"Hi! {ENGLISH[0]} {GERMAN[0]}"]) == [[], [TARGET], [TARGET]]
+    assert reasons(model, [f"Thank you! {ENGLISH[0]} See you soon."]) == [[TARGET, TARGET, TARGET]]
+    assert reasons(model, [f"Merci beaucoup. {OTHERS[0]}"]) == [[OTHER, OTHER]]
+    assert reasons(model, ["Thank you! Good luck.", *(f"{own} {ENGLISH[0]}" for own in ("Guten Morgen.", "Kein Problem!", GERMAN[0]))]) == [
+        [], [TARGET], [TARGET], [TARGET],
+    ]  # fmt: skip
 
 
 def test_nothing_in_a_foreign_sentence_changes(tokenizer):

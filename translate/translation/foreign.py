@@ -31,11 +31,12 @@ def find_judge(profile: Profile, languages: tuple[str, str], tokenizer: Tokenize
 
 
 def pass_short_ones(line: str, sentences: Sequence[Sentence], judge: LanguageJudge) -> None:
-    """Also pass the sentences of a line that are too short to be judged alone, if all the others are in another language."""
+    """Beside sentences in another language, also pass those that look like it but are too short to be judged alone."""
     found = Counter(sentence.passed for sentence in sentences if sentence.passed in (TARGET, OTHER))
-    rest = [sentence for sentence in sentences if not sentence.passed]
-    originals = [line[slice(*sentence.span)] for sentence in rest]
-    if found and all(judge.is_short(original) for original in originals):
-        for sentence, original in zip(rest, originals):
+    if not found:
+        return
+    for sentence in sentences:
+        original = line[slice(*sentence.span)]
+        if not sentence.passed and judge.may_follow(original):
             sentence.passed, sentence.output = found.most_common(1)[0][0], original
             sentence.text, sentence.variants = Tracked.of(original, sentence.span[0]), []
