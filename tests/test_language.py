@@ -218,6 +218,10 @@ def test_on_the_command_line(bundle, translate, tmp_path, capsys):
     report = [json.loads(line) for line in (tmp_path / "report").read_text(encoding="utf-8").splitlines()]
     assert [line["status"] for line in report][1:] == ["passed", "passed"]
     assert report[1]["passed"] == [[0, len(ENGLISH[0]), TARGET]]
+    source.write_text(f"{GERMAN[0]} {ENGLISH[0]}\n", encoding="utf-8")
+    assert translate(source, "--beam", "1", model=bundle) == 0
+    assert "1 line (1): 1 target language" in capsys.readouterr().err  # a part of a line counts too, with a report or without
+    source.write_text(f"{GERMAN[0]}\n{ENGLISH[0]}\n{OTHERS[0]}\n", encoding="utf-8")
     assert translate(source, "--beam", "1", "--foreign", "translate", model=bundle) == 0
     captured = capsys.readouterr()
     assert captured.out.split("\n")[1:3] != [ENGLISH[0], OTHERS[0]] and "language" not in captured.err
