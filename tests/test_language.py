@@ -156,6 +156,15 @@ def test_foreign_sentences_are_copied_whole(tokenizer):
     assert result.pieces == 1
 
 
+def test_short_sentences_follow_the_others_of_their_line(tokenizer):
+    model = translator(tokenizer, PROFILE)
+    assert reasons(model, [f"Thank you! {ENGLISH[0]} See you soon."]) == [[TARGET, TARGET, TARGET]]
+    assert reasons(model, [f"Merci beaucoup. {OTHERS[0]}"]) == [[OTHER, OTHER]]
+    assert reasons(model, ["Thank you! Good luck.", *(f"{own} {ENGLISH[0]}" for own in ("Guten Morgen.", "Kein Problem!", GERMAN[0]))]) == [
+        [], [TARGET], [TARGET], [TARGET],
+    ]  # fmt: skip
+
+
 def test_nothing_in_a_foreign_sentence_changes(tokenizer):
     line = "It costs 1.234,50 Euro, she wrote to all of us in a rather long e\u0301mail."  # neither its numbers nor its accents
     assert translator(tokenizer, PROFILE).translate(line) == line
@@ -209,6 +218,10 @@ def test_on_the_command_line(bundle, translate, tmp_path, capsys):
     report = [json.loads(line) for line in (tmp_path / "report").read_text(encoding="utf-8").splitlines()]
     assert [line["status"] for line in report][1:] == ["passed", "passed"]
     assert report[1]["passed"] == [[0, len(ENGLISH[0]), TARGET]]
+    source.write_text(f"{GERMAN[0]} {ENGLISH[0]}\n", encoding="utf-8")
+    assert translate(source, "--beam", "1", model=bundle) == 0
+    assert "1 line (1): 1 target language" in capsys.readouterr().err  # a part of a line counts too, with a report or without
+    source.write_text(f"{GERMAN[0]}\n{ENGLISH[0]}\n{OTHERS[0]}\n", encoding="utf-8")
     assert translate(source, "--beam", "1", "--foreign", "translate", model=bundle) == 0
     captured = capsys.readouterr()
     assert captured.out.split("\n")[1:3] != [ENGLISH[0], OTHERS[0]] and "language" not in captured.err

@@ -41,7 +41,7 @@ def write(
             values = record(result, status, found)
             report.write(json.dumps(values, ensure_ascii=False).translate(JSON_ESCAPES) + "\n")
             summary.add(values)
-        elif status != "translated":
+        elif status != "translated" or result.passed:
             summary.add(record(result, status, found))
         if flush:
             for stream in filter(None, (output, alignments, report)):

@@ -136,6 +136,11 @@ class LanguageJudge:
             return ""
         return self._judge(text[:LONGEST])
 
+    def may_follow(self, text: str) -> bool:
+        """Whether a text that is too short for `foreign` may be taken for foreign beside a text that is."""
+        words = re.findall(r"[^\W\d_]+", text.lower())
+        return len(words) <= SHORT and self.common.isdisjoint(words) and self.best(" ".join(words))[1] > MARGIN[TARGET] / 2
+
     def is_plain(self, words: Sequence[str], text: str) -> bool:
         """Whether a text is in the source language beyond doubt. words: its words, in lower case. False where its common words aren't known."""
         common = self.common.intersection(words)

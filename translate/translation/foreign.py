@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from translate.profile import Profile
-from translate.text.language import COMMON_WORDS, UNKNOWN, LanguageJudge, language_code
+from translate.text.language import COMMON_WORDS, OTHER, TARGET, UNKNOWN, LanguageJudge, language_code
+from translate.text.tracked import Tracked
 from translate.tokenizer import Tokenizer
+from translate.translation.pieces import Sentence
 
 KNOWN = 0.2  # share of the common words of a language that are single tokens of any model of that language; of captions it is 0.49
 
@@ -23,3 +28,15 @@ def find_judge(profile: Profile, languages: tuple[str, str], tokenizer: Tokenize
         if sum(len(ids) <= 2 for ids in tokenizer.encode_source(words)) < KNOWN * len(words):  # the end mark is the other one
             return None
     return LanguageJudge(source, target)
+
+
+def pass_short_ones(line: str, sentences: Sequence[Sentence], judge: LanguageJudge) -> None:
+    """Beside sentences in another language, also pass those that look like it but are too short to be judged alone."""
+    found = Counter(sentence.passed for sentence in sentences if sentence.passed in (TARGET, OTHER))
+    if not found:
+        return
+    for sentence in sentences:
+        original = line[slice(*sentence.span)]
+        if not sentence.passed and judge.may_follow(original):
+            sentence.passed, sentence.output = found.most_common(1)[0][0], original
+            sentence.text, sentence.variants = Tracked.of(original, sentence.span[0]), []

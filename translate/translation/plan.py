@@ -19,7 +19,7 @@ from translate.text.sentences import sentence_spans
 from translate.text.tracked import Tracked
 from translate.text.words import Span
 from translate.tokenizer import EOS, ONE_LINE, Tokenizer
-from translate.translation.foreign import find_judge
+from translate.translation.foreign import find_judge, pass_short_ones
 from translate.translation.items import ways
 from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
 from translate.translation.stand_ins import all_items
@@ -44,7 +44,10 @@ class Planner:
         plans, judge = [], self.judge if foreign == "copy" else None
         for number, source in enumerate(lines, first + 1):
             text = source.rstrip("\r\n").translate(ONE_LINE)
-            plans.append(Line(source, text, number, self._sentences(text, split, judge)))
+            sentences = self._sentences(text, split, judge)
+            if judge and len(sentences) > 1:
+                pass_short_ones(text, sentences, judge)
+            plans.append(Line(source, text, number, sentences))
         return plans
 
     def _sentences(self, line: str, split: str, judge: LanguageJudge | None) -> list[Sentence]:
