@@ -36,7 +36,7 @@ class Translation:
     parts: tuple[Part, ...] = ()  # one for each piece
 
 
-@dataclass
+@dataclass(slots=True)
 class Piece:
     """One source for the model: a sentence, or part of a long one."""
 
@@ -72,7 +72,7 @@ class Piece:
         return self.ranked[self.rank(rank)][1]
 
 
-@dataclass
+@dataclass(slots=True)
 class Variant:
     """One way to put a sentence to the model. What it can't translate is replaced by symbols, or taken out."""
 
@@ -84,6 +84,8 @@ class Variant:
 
     def output(self, rank: int) -> str:
         """The outputs of the pieces, joined."""
+        if len(self.pieces) == 1:
+            return self.pieces[0].output(rank)
         return " ".join(text for piece in self.pieces if (text := piece.output(rank)))
 
     @property
@@ -91,7 +93,7 @@ class Variant:
         return sum(piece.score(0) for piece in self.pieces) / max(1, len(self.pieces))
 
 
-@dataclass
+@dataclass(slots=True)
 class Sentence:
     """A part of a line that is translated on its own, or passed as it is."""
 
@@ -100,6 +102,7 @@ class Sentence:
     style: str = ""  # of its capitals, see text/case.py
     passed: str = ""  # why it is not translated
     output: str = ""  # if it is not
+    ordinary: bool = False  # it has words alone, and a mark at its end
     variants: list[Variant] = field(default_factory=list)  # none if it is not; after the search the best one alone
     lost: list[str] = field(default_factory=list)  # what its outputs had no place for, and so was appended
 
@@ -108,7 +111,7 @@ class Sentence:
         return [piece for variant in self.variants for piece in variant.pieces]
 
 
-@dataclass
+@dataclass(slots=True)
 class Line:
     source: str
     text: str  # the same without line ends, each character in its place

@@ -25,6 +25,8 @@ from translate.translation.pieces import Line, Piece, Sentence, Variant, find_sp
 from translate.translation.stand_ins import all_items
 
 SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
+# Words, commas, spaces, a mark at the end: nothing in it needs any care. Most lines are of this kind, and should cost no time.
+is_ordinary = re.compile(r"(?=[A-Za-zÄÖÜäöüß])[A-Za-zÄÖÜäöüß ,-]*[a-zäöüß][.!?]?").fullmatch
 LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -68,6 +70,8 @@ class Planner:
         return [(begin, end)] if begin < end else []
 
     def _sentence(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
+        if is_ordinary(line, *span) and line.find("  ", *span) < 0:
+            return self._ordinary(line, span, judge)
         begin, end = split_marks(line[slice(*span)])
         span = span[0] + begin, span[0] + end
         original = line[slice(*span)]
@@ -80,6 +84,14 @@ class Planner:
         if not any(map(self.has_language, variants)):
             return Sentence(span, text, passed="no language", output=original)
         return Sentence(span, text, style, variants=variants)
+
+    def _ordinary(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
+        """The same for a sentence without marks, digits, items and characters that a normaliser changes."""
+        original = line[slice(*span)]
+        if judge and (why := judge.foreign(original)):
+            return Sentence(span, Tracked.of(original), passed=why, output=original)
+        text, style = self.case.plan(Tracked.of(original, span[0]))
+        return Sentence(span, text, style, variants=[Variant(text)], ordinary=True)
 
     def variants(self, text: Tracked, numbers: bool = False) -> list[Variant]:
         """The ways to put a sentence to the model, one for most. numbers: treat numbers as what it can't translate."""

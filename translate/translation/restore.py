@@ -32,6 +32,10 @@ class Restorer:
         The score is that of a single output as long as all pieces together. All alternatives are scored with the lengths of the first ones:
         with its own length, one with a longer piece could score better than the first.
         """
+        if options.n_best == 1 and not options.alignment and len(line.sentences) == 1 and line.sentences[0].ordinary:
+            sentence = line.sentences[0]
+            if len(sentence.variants) == 1 and len(sentence.variants[0].pieces) == 1 and sentence.span == (0, len(line.text)):
+                return self._ordinary(line, sentence, options)
         pieces, ranks = line.pieces, range(options.n_best)
         texts = ["".join(self._parts(line, rank)) for rank in ranks]
         scores = [0.0] * options.n_best
@@ -55,6 +59,15 @@ class Restorer:
             confidence=mean_confidence(parts),
             coverage=mean_coverage(parts),
             parts=parts,
+        )  # fmt: skip
+
+    def _ordinary(self, line: Line, sentence: Sentence, options: FilledOptions) -> Translation:
+        """The same for a line that is one ordinary sentence: in a tenth of the time."""
+        piece, text = sentence.variants[0].pieces[0], self.sentence(line, sentence, 0)
+        part, score = self._part(piece, options), piece.ranked[0][1]
+        return Translation(
+            line.source, text, score, [(text, score)], 1, piece.cut or not piece.best.complete, line.number, (part.span,), part.tokens_in,
+            part.tokens_out, piece.looped, confidence=part.confidence, coverage=part.coverage, parts=(part,),
         )  # fmt: skip
 
     def _part(self, piece: Piece, options: FilledOptions) -> Part:
@@ -81,7 +94,9 @@ class Restorer:
             return sentence.output
         variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
         plain = variant.output(rank)
-        output = CaseModel.restore(plain, sentence.style)
+        output = CaseModel.restore(plain, sentence.style) if sentence.style else plain
+        if sentence.ordinary and "⟦" not in output:
+            return match_end(source, output)
         if variant.taken:
             cased = changes(plain, output)
             links = [(source, cased.range(*span)) for source, span in self._links(variant, rank)]

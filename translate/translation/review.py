@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from translate.text.numerals import DIGIT
 from translate.translation.pieces import Line, Sentence, Variant
 from translate.translation.plan import Planner
 from translate.translation.restore import Restorer
@@ -19,6 +20,8 @@ class Reviewer:
         """Keep the likeliest variant of each sentence, or give it new ones, which have not been searched. At most twice for a sentence."""
         for line in plans:
             for sentence in line.sentences:
+                if sentence.ordinary and not DIGIT.search(sentence.variants[0].output(0)):
+                    continue
                 if len(sentence.variants) > 1:
                     sentence.variants = [max(sentence.variants, key=lambda variant: (bool(variant.pieces), variant.likelihood))]
                 if sentence.pieces and (others := self._others(line, sentence)):
