@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from translate.config import Config, CorpusConfig, DataConfig, FilterConfig, TokenizerConfig, check
+from translate.checks.data_checks import check_data
+from translate.config import Config, CorpusConfig, DataConfig, DecodingConfig, FilterConfig, TokenizerConfig, check
 from translate.data.join import join_pairs
 from translate.data.prepare import fingerprint_of, prepare
 from translate.errors import UserError
@@ -113,3 +114,23 @@ def test_shares_of_large_corpora_are_what_was_asked_for():
 def test_a_share_is_between_0_and_1(share):
     with pytest.raises(UserError, match=r"data\.join"):
         check(Config(data=DataConfig(join=share)))
+
+
+@pytest.mark.parametrize(
+    "sentences, split, join, hint",
+    [
+        (1, "sentence", 0.0, ""),
+        (3, "line", 0.0, ""),
+        (1, "line", 0.1, ""),
+        (3, "sentence", 0.0, "decoding.split=line"),
+        (1, "line", 0.0, "decoding.split=sentence, or data.join=0.1"),
+    ],
+)
+def test_training_text_is_compared_with_what_translation_will_give(tmp_path, sentences, split, join, hint):
+    for language, lines in (("de", GERMAN), ("en", ENGLISH)):
+        text = "".join(" ".join(lines[first : first + sentences]) + "\n" for first in range(0, 300, sentences))
+        (tmp_path / f"a.{language}").write_text(text, encoding="utf-8")
+    corpus = CorpusConfig(kind="text", source=str(tmp_path / "a.de"), target=str(tmp_path / "a.en"))
+    data = DataConfig(train=[corpus], join=join, cache=str(tmp_path / "cache"))
+    findings = list(check_data(Config(data=data, decoding=DecodingConfig(split=split))))
+    assert [finding.hint for finding in findings if "several sentences" in finding.text] == ([hint] if hint else [])

@@ -203,7 +203,7 @@ def test_without_the_package_general_rules_do_and_a_note_says_so_once(monkeypatc
     sentences._sentencex.cache_clear()
 
 
-@pytest.mark.parametrize("language", ["de-AT", "de_DE", "DE", "en-GB"])
+@pytest.mark.parametrize("language", ["de-AT", "de_DE", "DE", "deu", "en-GB", "eng"])
 def test_regions_of_german_and_english(language, monkeypatch):
     monkeypatch.setattr(sentences, "_sentencex", None)
     assert split("Dr. Klein ist da. Er geht.", language) == ["Dr. Klein ist da.", "Er geht."]

@@ -21,6 +21,7 @@ from translate.errors import UserError
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.text.language import UNKNOWN, LanguageJudge, language_code, text_language
 from translate.text.quality import text_warnings
+from translate.text.sentences import sentence_spans
 from translate.tokenizer import LONGEST_LINE
 
 SAMPLE = 5_000  # lines of one block
@@ -63,6 +64,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         if not cheap:
             yield from _foreign(name, table, data)
         yield from _texts(name, table, 2 if cheap else BLOCKS)
+        if name.startswith("train "):
+            yield from _sentences(name, table, config)
     tables = [read.table for _, read in training if not isinstance(read, Finding)]
     readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
     if not cheap:
@@ -121,6 +124,19 @@ def _texts(name: str, table: Table, blocks: int) -> Iterator[Finding]:
         for warning in text_warnings(f"the {side} side", lines[::step], None if len(numbers) == len(table) else numbers):
             text, closing, hint = warning.partition("): ")
             yield Finding("warning", name, text + closing[:1], hint)
+
+
+def _sentences(name: str, table: Table, config: Config) -> Iterator[Finding]:
+    """Lines of several sentences in training, and single ones in translation; or the other way round."""
+    lines = [line for _, sources, _ in _sample(table, 2) for line in sources]
+    lines = lines[:: max(1, len(lines) // TEXTS)]
+    several = sum(len(sentence_spans(line, config.data.source_language)) > 1 for line in lines)
+    share = several / max(1, len(lines))
+    text = f"{share:.0%} of the source lines have several sentences, and decoding.split is {config.decoding.split}"
+    if config.decoding.split == "sentence" and share > 0.75:
+        yield Finding("warning", name, f"{text}: the model is trained on other texts than it will get", "decoding.split=line")
+    if config.decoding.split == "line" and share < 0.05 and not config.data.join:
+        yield Finding("warning", name, f"{text}: the model is trained on other texts than it will get", "decoding.split=sentence, or data.join=0.1")
 
 
 def _languages(name: str, table: Table, data: DataConfig) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
         return [span] if span[0] < span[1] else []
     spans: list[Span] = []
     for begin, end in _columns(text):
-        code = language[:2].lower() if language[2:3] in ("", "-", "_") else language
+        code = re.split("[-_]", language, maxsplit=1)[0].lower()
         if code in _LANGUAGES:
             spans += [part for span in _divide(text, begin, end, _LANGUAGES[code]) for part in _divide_unmarked(text, *span, _UNMARKED[code])]
         elif package := _sentencex(language):
@@ -190,7 +190,7 @@ def _speech(verbs: str) -> re.Pattern[str]:
     return re.compile(rf"(?:\w+\s){{1,3}}(?:{verbs})\b")
 
 
-_LANGUAGES = {"de": GERMAN, "en": ENGLISH}
+_LANGUAGES = {"de": GERMAN, "deu": GERMAN, "ger": GERMAN, "en": ENGLISH, "eng": ENGLISH}
 
 
 @functools.cache

@@ -264,5 +264,11 @@ class Run:
             "device": self.device.type,
             "threads": torch.get_num_threads(),
             "processes": self.ranks.size,
-            "data": {"fingerprint": self.data.fingerprint, "read": self.data.read, "kept": self.data.kept, "left_out": self.data.counts},
+            "data": {
+                "fingerprint": self.data.fingerprint,
+                "read": self.data.read,
+                "kept": self.data.kept,
+                **({"joined": self.data.joined} if self.data.joined else {}),
+                "left_out": self.data.counts,
+            },
         }
