@@ -58,7 +58,8 @@ def test_something_is_left(text):
         ("(Das war’s)", "(That's it).", "(That's it)"), ("bei James’", "at James'.", "at James'"),
         # a full stop that belongs to its word
         ("in den USA", "in the U.S.", "in the U.S."), ("um 17 Uhr?", "at 5 p.m.", "at 5 p.m.?"), ("Bier usw", "beer etc.", "beer etc."),
-        ("Bier usw.", "beer and so on", "beer and so on."),
+        ("Bier usw.", "beer and so on", "beer and so on."), ("Bier usw.?", "beer etc.!", "beer etc.?"), ("Bier?", "beer etc.?", "beer etc.?"),
+        ("in den U.S.!", "in the U.S.!", "in the U.S.!"),
         # nothing is known
         ("Danke :)", "Thanks.", "Thanks."), ("Ich wollte –", "I wanted to.", "I wanted to."), ("„Halt!“,", '"Stop!"', '"Stop!"'), ("Ja.", "", ""),
         ("Ja?", ".", "."),

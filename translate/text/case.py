@@ -27,6 +27,7 @@ SHORTEST_SUFFIX, SHORTEST_REST = 4, 2  # letters of a compound's last part, and 
 LONG, EMPHASIS = 5, 4  # letters: abbreviations are shorter; a single word for emphasis has at least
 CACHED = 100_000
 PART = re.compile(rf"-[{UPPER}]")  # E-Mail, but not blau-weiß
+OPENING = " \"„“‚'«»("
 BEFORE_START = tuple(".:!?…–—/|;([•·→>")  # what a title begins anew after
 
 # Words of a language that are never nouns. Sentences often begin with them, so a vocabulary has them with a capital, too.
@@ -101,10 +102,10 @@ class CaseModel:
         return _edited(text, edits), "upper"
 
     def _from_emphasis(self, text: Tracked, shouted: Sequence[re.Match[str]]) -> Tracked:
-        edits = []
+        edits, begin = [], len(text) - len(text.text.lstrip(OPENING))
         for match in shouted:
             if len(match[0]) >= EMPHASIS and (form := self._emphasised(match[0])):
-                edits.append((match, form if text.text[: match.start()].strip(" \"„“‚'«»(") else form[:1].upper() + form[1:]))
+                edits.append((match, form if match.start() > begin else form[:1].upper() + form[1:]))
         return _edited(text, edits)
 
     def _emphasised(self, word: str) -> str:
@@ -126,7 +127,7 @@ class CaseModel:
         small = any(match[0].islower() and line[match.start() - 1 : match.start()] != "-" for match in words)
         if len(words) < 3 or (small and self.nouns):
             return text, ""
-        inner = [match for match in words[1:] if not line[: match.start()].rstrip(" \"„“‚'«»").endswith(BEFORE_START)]
+        inner = [match for match in words[1:] if not line[max(0, match.start() - 9) : match.start()].rstrip(OPENING[:-1]).endswith(BEFORE_START)]
         alone = [match for match in inner if line[match.start() - 1] != "-" and not PART.match(line, match.end())]
         capitalised = [match for match in alone if match[0][0].isupper() and match[0][1:].islower() and match[0] not in POLITE]
         lowered = [(match, form) for match in capitalised if (form := self._inside_title(match[0])) != match[0]]

@@ -73,13 +73,13 @@ def match_end(source: str, output: str) -> str:
     mark = source_runs[0].translate(FULL_WIDTH) if source_runs else ""
     begin, end = runs[0] if runs else _place(wanted, had)
     old = had[begin:end]
-    if old.startswith(".") and DOTTED.search(body[-12:]):  # "etc.", "p.m."
-        if not mark.strip(".") or begin:
-            return output
-        begin += 1
-        old = old[1:]
     if old.translate(FULL_WIDTH) == mark or {old, mark} == {";", "?"}:  # a Greek question mark is a semicolon
         return output
+    if old.startswith(".") and DOTTED.search(body[-12:]):  # "etc.", "p.m."
+        mark = mark.removeprefix(".")
+        if not mark or begin or old[1:] == mark:
+            return output
+        begin += 1
     return f"{body}{had[:begin]}{mark}{had[end:]}"
 
 

@@ -74,20 +74,21 @@ def _apply(text: str, edits: list[Edit]) -> str:
 
 
 def _composed(text: Tracked) -> Tracked:
-    """In NFC. A character that is composed of several, or changes its order with others, has the span of all of them."""
+    """In NFC. What is composed of several characters, or changes its order with others, has the span of all of them."""
     if unicodedata.is_normalized("NFC", text.text):
         return text
-    edits: list[Edit] = []
-    begin = 0
+    parts, begins, ends, begin = [], list[int](), list[int](), 0
     for end in _starts(text.text):
-        part = text.text[begin:end]
-        composed = unicodedata.normalize("NFC", part)
-        if composed != part:
-            edits.append((begin, end, composed))
+        part = unicodedata.normalize("NFC", text.text[begin:end])
+        changed = part != text.text[begin:end]
+        first, last = text.span(begin, end)
+        parts.append(part)
+        begins += [first] * len(part) if changed else text.begins[begin:end]
+        ends += [last] * len(part) if changed else text.ends[begin:end]
         begin = end
-    whole = unicodedata.normalize("NFC", text.text)
-    result = text.replace(edits)
-    return result if result.text == whole else text.replace([(0, len(text), whole)])  # letters that compose, in scripts newer than Python's tables
+    whole, joined = unicodedata.normalize("NFC", text.text), "".join(parts)
+    # letters may compose, in scripts newer than Python's tables of marks
+    return Tracked(joined, begins, ends) if joined == whole else text.replace([(0, len(text), whole)])
 
 
 def _starts(text: str) -> list[int]:
