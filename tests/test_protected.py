@@ -23,7 +23,7 @@ SAMPLES = {
         "<b>", "</b>", "<br/>", "<br />", '<a href="https://example.org/?a=1>2">', "<img src='x.png' alt='ein Bild'/>", "<!-- ein Wort -->", "<x:y>",
         "<?xml version='1.0'?>", "<!DOCTYPE html>", "[b]", "[/url]", "[url=https://example.org]",
     ],
-    "entities": ["&nbsp;", "&amp;", "&#8217;", "&#x2019;"],
+    "entities": ["&nbsp;", "&amp;", "&#8217;", "&#x2019;", "M&uuml;ller", "Gr&uuml;&szlig;e"],
     "paths": [
         "C:\\Users\\Anna\\brief.docx", "\\\\server\\freigabe\\x", "/usr/share/doc", "~/Bilder", "./x", "../a/b.txt", "/etc", "report.pdf",
         "IMG_1234.JPG", "src/main.py", "archiv.tar.gz", ".pdf",

@@ -20,7 +20,7 @@ DATE = r"(?<![\d.,/-])\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}(?![\d/-]|[.,
 DAY = r"(?<![\d.,])\d{1,2}\.\d{1,2}\.(?!\d)"  # 3.10., without a year
 TOKEN = re.compile(f"(?P<roman>{ROMAN})|(?P<date>{DATE})|(?P<day>{DAY})|(?P<number>{NUMBER.pattern})")
 SPACED = re.compile(r"(?<![\d.,])(?<!\d )\d{1,3}(?: \d{3})+(?![\d]| \d|[.,]\d{3}\b)")  # 132 000, which could be two numbers too
-DIGIT = re.compile(r"\d|[IVX]{2}")
+DIGIT = re.compile(r"[\dIVX](?:(?<![IVX])|[IVX])")
 
 Value = Decimal | int | tuple[object, ...]  # tuples: dates, times and anything without a numeric value
 

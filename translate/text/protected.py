@@ -20,7 +20,7 @@ PUNCTUATION = ".,;:!?…"  # at the end of an address it belongs to the sentence
 
 SIGNS = "\u00a6\u00a7\u00a9\u00ac\u00ae\u00b6\u2020-\u2023\u203b\u2116\u2117\u2120\u2122"  # ¦§©¬®¶†‡•‣※№℗℠™: some are words in translations
 SYMBOLS = (  # not the minus, which belongs to its number, and no sign of a unit or a currency
-    "\u00b1\u00d7\u00f7\u2100-\u2115\u2118-\u211f\u2121\u2123-\u214f\u2190-\u2211\u2213-\u2bff\u3030\u303d\u3297\u3299\ue000-\uf8ff\ufffc\ufffd"
+    "\u00b1\u00d7\u00f7\u2100-\u2115\u2118-\u211f\u2121\u2123-\u214f\u2190-\u2211\u2213-\u2bff\u3030\u303d\u3297\u3299\ue000-\uf8ff\ufffc"
     "\U0001f000-\U0001fbff"
 )
 PICTURE = (  # one emoji: a flag, a keycap, a subdivision's flag, or pictures with modifiers that zero-width joiners hold together
@@ -28,6 +28,7 @@ PICTURE = (  # one emoji: a flag, a keycap, a subdivision's flag, or pictures wi
     f"|[{SYMBOLS}](?:[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\u20e3]|[\U000e0020-\U000e007f]|\u200d[{SYMBOLS}])*)"
 )
 
+LETTERS = "[A-Za-z](?:uml|acute|grave|circ|tilde|ring|cedil|slash|caron)|szlig|(?:ae|oe|AE|OE)lig"  # as entities
 START = r"(?<![^\s(\[„“\"'‚‘«»])"  # after white space, an opening bracket or a quotation mark
 GROUP = r"\([^\s<>\"()]*\)|\{[^\s<>\"{}]*\}"  # https://example.org/{id}/a_(b)
 ADDRESS = rf"(?:[^\s<>\"(){{}}„“”«»]|{GROUP})*(?:[^\s<>\"(){{}}„“”«»'’\]*|{PUNCTUATION}]|{GROUP})"
@@ -35,7 +36,7 @@ ADDRESS = rf"(?:[^\s<>\"(){{}}„“”«»]|{GROUP})*(?:[^\s<>\"(){{}}„“”
 # in this order: of two that begin at the same place the first wins, and the report removes those of one kind before it looks for the next
 KINDS = {
     "urls": re.compile(
-        rf"(?:\b[A-Za-z][A-Za-z0-9+.-]{{1,20}}://|\bwww\.(?=[^\W_])|\bmailto:(?=\S+@)){ADDRESS}"
+        rf"(?:\b[A-Za-z][A-Za-z0-9+.-]{{1,20}}://|\bwww\.(?=[^\W_])|\bmailto:(?=[^\s:]+@)){ADDRESS}"
         rf"|(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{DOMAINS})(?![\w-]|\.\w)(?::\d+)?(?:/(?:{ADDRESS})?)?"  # example.org
     ),
     "emails": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
@@ -58,7 +59,10 @@ KINDS = {
         r"<!--(?:(?!<!--).)*?-->|<[?%][^<>\n]*[?%]>|<![A-Za-z][^<>]*>|</?[A-Za-z][\w:.-]*(?:\s(?:\"[^\"<]*\"|'[^'<]*'|[^<>\"'])*)?/?>"
         r"|\[/?(?:b|i|u|s|url|img|quote|code|color|size|list)(?:=[^\[\]\s]*)?\]"
     ),
-    "entities": re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});"),
+    "entities": re.compile(
+        rf"(?<!\w)\w*(?:&(?:{LETTERS});\w*)+"  # M&uuml;ller is one word
+        r"|&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});"
+    ),
     "paths": re.compile(
         rf"\b[A-Za-z]:\\[^\s<>\"|?*„“”]*[^\s<>\"|?*.,;:!)„“”]|\b[A-Za-z]:\\|{START}\\\\[\w.-]+(?:\\[\w.$-]*[\w$-])+"  # C:\Users \\server\share
         r"|(?<![\w/.~<])(?:~|\.\.?)?(?:/[\w.@+-]*[\w@+-]){2,}/?|(?<![\w/.~<])(?:~|\.\.?)/[\w.@+-]*[\w@+-]/?"

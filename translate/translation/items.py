@@ -210,6 +210,9 @@ def _put(text: str, place: int, items: Sequence[Taken]) -> str:
     """`text` with the items at `place`, where no space precedes, and spaces beside them as their neighbours need."""
     before, after = text[:place], text[place:].lstrip(" ")
     space = text[place : len(text) - len(after)]
+    put = items[0].text
+    for item in items[1:]:
+        put += _between(put, item.text, " ") + item.text
     left = right = space
     if items[0].close_before or not before:
         left = ""
@@ -219,4 +222,9 @@ def _put(text: str, place: int, items: Sequence[Taken]) -> str:
         right = ""
     elif not space and (after[0].isalnum() or after[0] in "([{„“«‚<"):
         right = " "
-    return f"{before}{left}{' '.join(item.text for item in items)}{right}{after}"
+    return f"{before}{left and _between(before, put, left)}{put}{right and _between(put, after, right)}{after}"
+
+
+def _between(text: str, next_text: str, space: str) -> str:
+    """The space between two texts, with a comma between two numbers: 800 and 600 are not 800 600."""
+    return f",{space}" if text[-1].isdecimal() and next_text[0].isdecimal() else space

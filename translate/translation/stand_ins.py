@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from translate.text.number_formats import written_numbers
 from translate.text.number_words import UNITS
+from translate.text.numerals import ROMAN
 from translate.text.protected import Item, find_items
 
 NUMBERS = "numbers"  # the kind of a number as an item
@@ -25,6 +26,7 @@ UNIT = re.compile(  # as short in every language; its number goes nowhere withou
     r"[ \u00a0\u202f]?(?:[%‰€$£¥]|°(?: ?[CF]\b)?|(?:km/h|m/s|[kcmµ]?m[²³23]?|[kmµ]?g|[mchk]?l|[kMG]?Wh?|[kMGT]i?B|[kMG]?Hz|k?cal|kJ|mAh|dB"
     r"|EUR|USD)(?![\w/]))"
 )
+ROMAN_NUMBER = re.compile(ROMAN)
 ORDINAL = re.compile(r"\.(?=\s+\w)")
 
 
@@ -48,6 +50,9 @@ def all_items(text: str, source_language: str, target_language: str) -> tuple[li
             if after and not any(first < after.end() and begin < last for first, last in inside):
                 end, written = after.end(), written + after[0]
             found.append((Item(NUMBERS, begin, end), written))
+    for match in ROMAN_NUMBER.finditer(text):
+        if not any(first < match.end() and match.start() < last for first, last in inside):
+            found.append((Item(NUMBERS, *match.span()), match[0]))
     found.sort(key=lambda each: each[0].begin)
     return [item for item, _ in found], [written for _, written in found]
 
