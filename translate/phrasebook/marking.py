@@ -111,7 +111,7 @@ class Marking:
 
 def late(text: str, sign: str) -> str:
     """Before the last letter of each word: articles hang on the first letters, plurals on the last one."""
-    return re.sub(r"(?<=\S)(?=\S( |$))|(?<=^\S)$", sign, text)
+    return re.sub(r"\S+", lambda match: match[0][:-1] + sign + match[0][-1] if len(match[0]) > 1 else match[0] + sign, text)
 
 
 def early(text: str, sign: str) -> str:
