@@ -225,3 +225,26 @@ def lines_of(capsys):
 class Pipe(io.BytesIO):
     def seekable(self):
         return False
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The run folder of tests/evaluate_run.py."""
+    from tests.evaluate_run import make_run
+
+    return make_run(tmp_path)
+
+
+@pytest.fixture
+def echo(monkeypatch):
+    """Every model gives back its source."""
+    from tests.evaluate_run import echo_translations
+
+    echo_translations(monkeypatch)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The cache folder of this machine, for this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "machine"))
+    return tmp_path / "machine"

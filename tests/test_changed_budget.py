@@ -34,7 +34,7 @@ def test_a_larger_budget_extends_a_finished_run(whole, tmp_path, corpus_folder, 
         with pytest.raises(Killed):
             train(config)
     assert "resumed at step 60" in said(run)
-    assert "the budget was 60 steps and is 80 steps now, of which 75% are used up; the linear schedule continues" in said(run)
+    assert "the budget changed from 60 steps to 80 steps: 75% of it is used up; the linear schedule continues" in said(run)
     assert json.loads((run / "report.json").read_text())["steps"] == 60
     assert train(config)  # not taken for finished because the old report is there
     report = json.loads((run / "report.json").read_text())
@@ -62,12 +62,12 @@ def test_minutes_may_follow_steps_and_patience_may_grow(tmp_path, corpus_folder,
     seconds = json.loads((tmp_path / "run" / "report.json").read_text())["seconds"]
     config.training.steps, config.training.minutes, config.training.patience = 0, (seconds + 3) / 60, 0
     train(config)
-    assert "the budget was 500 steps, a patience of 4 validations and is 0." in said(tmp_path / "run")
+    assert "the budget changed from 500 steps, a patience of 4 validations to 0." in said(tmp_path / "run")
     assert json.loads((tmp_path / "run" / "report.json").read_text())["steps"] > 25
 
 
 def test_a_smaller_budget_ends_a_run_where_it_is(stopped, tmp_path, corpus_folder):
     run = copy_of(stopped, tmp_path)
     assert train(tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 50}))
-    assert "the budget was 60 steps and is 50 steps now, all of it used up" in said(run)
+    assert "the budget changed from 60 steps to 50 steps: nothing of it is left" in said(run)
     assert json.loads((run / "report.json").read_text())["steps"] == 60

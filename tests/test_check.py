@@ -168,9 +168,9 @@ def test_clean_text_is_not_warned_of(name, tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["optim=noam", "optim.warmup=4000", "training.steps=1000"], "optim.warmup is 4,000 of 1,000 steps"),
+        (["optim=noam", "optim.warmup=4000", "training.steps=1000"], "optim.warmup is 4,000 steps and the training about 1,000"),
         (["optim=noam", "training.steps=1000"], "which is a factor in schedule noam"),  # the recipe's rate is meant for another schedule
-        (["training.steps=300", "optim.warmup=200"], "most of the training is warm-up"),
+        (["training.steps=300", "optim.warmup=200"], "the learning rate rises during most of it"),
         (["training.steps=1000"], None),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 import sacrebleu
 
 from tests.conftest import one_line
-from tests.evaluate_run import SOURCES, echo_translations, evaluate, make_run, printed, write
+from tests.evaluate_run import SOURCES, evaluate, printed, write
 from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig
 from translate.decoding import Options
@@ -18,22 +18,7 @@ from translate.evaluation.evaluation import evaluate_tests
 from translate.evaluation.report import format_table, write_report
 from translate.translation.translator import Translator
 
-
-@pytest.fixture
-def run(tmp_path):
-    return make_run(tmp_path)
-
-
-@pytest.fixture
-def echo(monkeypatch):
-    echo_translations(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """The cache of this machine."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "machine"))
-    return tmp_path / "machine"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_scores_are_sacrebleus_and_stand_in_the_report(run, echo, tmp_path, capsys):

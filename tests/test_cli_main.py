@@ -111,10 +111,10 @@ def test_every_command_that_parses_options_has_some():
     [
         (["tarin"], "unknown command 'tarin': did you mean train?"),
         (["init"], f"unknown command 'init': choose one of {', '.join(COMMANDS)}"),  # near to none
-        (["--verson"], "(did you mean --version for --verson?)"),
-        (["file", "-m", "x", "--bem", "3"], "unrecognized arguments: --bem (did you mean --beam for --bem?)"),
-        (["file", "-m", "x", "--len=3"], "(did you mean --length-penalty for --len?)"),  # the only one that begins so
-        (["file", "--modle", "x"], "required: -m/--model (did you mean --model for --modle?)"),
+        (["--verson"], "(did you mean --version?)"),
+        (["file", "-m", "x", "--bem", "3"], "unrecognized arguments: --bem (did you mean --beam?)"),
+        (["file", "-m", "x", "--len=3"], "(did you mean --length-penalty?)"),  # the only one that begins so
+        (["file", "--modle", "x"], "required: -m/--model (did you mean --model instead of --modle?)"),
         (["score", "r", "--zzz"], "unrecognized arguments: --zzz"),
     ],
 )
@@ -126,6 +126,21 @@ def test_a_mistyped_word_gets_the_near_one_and_the_usage_of_its_own_command(word
     assert captured.err.endswith(f"{said}\n")
     own = f"translate {words[0]}" if words[0] in COMMANDS else "translate"
     assert captured.err.startswith(f"usage: {own} ") and captured.err.splitlines()[-1].startswith(f"{own}: error: ")
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)], ids=lambda words: " ".join(words) or "alone")
+def test_help_is_a_command_too(words, capsys):
+    """`translate help` and `translate help COMMAND` print what --help prints."""
+
+    def printed(arguments):
+        try:
+            assert main(arguments) == 0
+        except SystemExit as leave:
+            assert leave.code == 0
+        return capsys.readouterr().out
+
+    text = printed(["help", *words])
+    assert text == printed([*words, "--help"]) and text.startswith(" ".join(["usage: translate", *words]))
 
 
 def test_memory_that_runs_out_is_one_line(monkeypatch, capsys):

@@ -147,20 +147,20 @@ def test_training_needs_a_corpus_and_an_end():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model": {"widht": 3}}, "unknown key model.widht: did you mean width?"),
+        ({"model": {"widht": 3}}, "unknown key model.widht: did you mean model.width?"),
         ({"modle": {}}, "unknown key modle: did you mean model?"),
         ({"optim": {"zzz": 3}}, "unknown key optim.zzz: known are schedule, rate, warmup"),
-        ({"data": {"filters": {"max_tokns": 3}}}, "unknown key data.filters.max_tokns: did you mean max_tokens?"),
-        ({"data": {"train": [{}, {"knid": "tsv"}]}}, "unknown key data.train[1].knid: did you mean kind?"),
-        ({"data": {"test": {"dev": {"pth": "x"}}}}, "unknown key data.test.dev.pth: did you mean path?"),
-        ({"model": {"width": "256"}}, "model.width is '256': it must be of type int"),
-        ({"model": {"width": 256.0}}, "model.width is 256.0: it must be of type int"),
-        ({"model": {"width": True}}, "model.width is True: it must be of type int"),
-        ({"model": {"width": None}}, "model.width is None: it must be of type int"),
-        ({"optim": {"rate": True}}, "optim.rate is True: it must be of type float"),
-        ({"optim": {"rate": "1e-3"}}, "optim.rate is '1e-3': it must be of type float"),
-        ({"training": {"tensorboard": 1}}, "training.tensorboard is 1: it must be of type bool"),
-        ({"data": {"folder": 3}}, "data.folder is 3: it must be of type str"),
+        ({"data": {"filters": {"max_tokns": 3}}}, "unknown key data.filters.max_tokns: did you mean data.filters.max_tokens?"),
+        ({"data": {"train": [{}, {"knid": "tsv"}]}}, "unknown key data.train[1].knid: did you mean data.train[1].kind?"),
+        ({"data": {"test": {"dev": {"pth": "x"}}}}, "unknown key data.test.dev.pth: did you mean data.test.dev.path?"),
+        ({"model": {"width": "256"}}, "model.width is '256': it must be a whole number"),
+        ({"model": {"width": 256.0}}, "model.width is 256.0: it must be a whole number"),
+        ({"model": {"width": True}}, "model.width is True: it must be a whole number"),
+        ({"model": {"width": None}}, "model.width is None: it must be a whole number"),
+        ({"optim": {"rate": True}}, "optim.rate is True: it must be a number"),
+        ({"optim": {"rate": "1e-3"}}, "optim.rate is '1e-3': it must be a number"),
+        ({"training": {"tensorboard": 1}}, "training.tensorboard is 1: it must be true or false"),
+        ({"data": {"folder": 3}}, "data.folder is 3: it must be text"),
         ({"data": {"train": {"kind": "tsv"}}}, "data.train must be a list"),
         ({"data": {"train": ["phrasebook"]}}, "data.train[0] must be a mapping, not 'phrasebook'"),
         ({"data": {"test": []}}, "data.test must be a mapping"),
@@ -242,7 +242,7 @@ def test_first_difference_names_key_and_both_values():
 
 
 def test_the_nearest_key_is_named():
-    assert unknown_key("model", "drop_out", ["dropout", "width"]) == "unknown key model.drop_out: did you mean dropout?"
+    assert unknown_key("model", "drop_out", ["dropout", "width"]) == "unknown key model.drop_out: did you mean model.dropout?"
     assert unknown_key("", "qqq", ["run", "data"]) == "unknown key qqq: known are run, data"
 
 

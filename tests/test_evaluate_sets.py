@@ -13,25 +13,10 @@ import sacrebleu
 from sacrebleu.dataset import DATASETS
 
 from tests.conftest import one_line
-from tests.evaluate_run import SOURCES, echo_translations, evaluate, make_run, printed, write
+from tests.evaluate_run import SOURCES, evaluate, printed, write
 from translate.evaluation.scoring import score
 
-
-@pytest.fixture
-def run(tmp_path):
-    return make_run(tmp_path)
-
-
-@pytest.fixture
-def echo(monkeypatch):
-    echo_translations(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """The cache of this machine."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "machine"))
-    return tmp_path / "machine"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def test_it_says_where_it_reads_and_uses_the_cache_of_this_machine(run, echo, cache, tmp_path, capsys):

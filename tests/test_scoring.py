@@ -96,6 +96,15 @@ def test_intervals_are_sacrebleus():
         assert type(result.low) is type(result.high) is float  # not numpy's, which json can't write
 
 
+def test_an_interval_does_not_exceed_the_highest_score_possible():
+    """All lines but one are perfect: sacreBLEU's formula, mean plus half width, gives 100.2 for chrF."""
+    lines = [f"The cat number {number} sat down on the old mat." for number in range(40)]
+    result = score([*lines[:-1], "Something else."], [lines], metrics=("chrf",), bootstrap=200)[0]
+    truth = sacrebleu.CHRF(word_order=2).corpus_score([*lines[:-1], "Something else."], [lines], n_bootstrap=200)
+    assert truth._mean + truth._ci > 100 == result.high
+    assert result.low == pytest.approx(truth._mean - truth._ci)
+
+
 def test_references_are_not_transposed():
     """Two texts, two references: transposed, the lists have the same shape, and another score comes out."""
     hypotheses = ["the small cat sleeps here", "we will come back tomorrow"]

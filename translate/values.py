@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from translate.errors import UserError
 
 T = TypeVar("T")
 CUTOFF = 0.7  # difflib's ratio: `knid` is close to `kind` (0.75), `init` to nothing
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", list: "a list", dict: "a mapping"}
 
 
 def build(values: Any, kind: type[T], at: str = "") -> T:
@@ -21,21 +22,51 @@ def build(values: Any, kind: type[T], at: str = "") -> T:
     hints = typing.get_type_hints(kind)
     for key in values:
         if key not in hints:
-            raise UserError(unknown_key(at, str(key), hints))
+            raise UserError(unknown_key(at, str(key), hints, inner_keys(hints)))
     return kind(**{key: _convert(value, hints[key], f"{at}.{key}" if at else key) for key, value in values.items()})
 
 
-def unknown_key(at: str, key: str, known: Any) -> str:
-    """The message for a key that does not exist, with a suggestion or all known keys."""
-    hint = suggestion(key, known) or f"known are {', '.join(known)}"
+def unknown_key(at: str, key: str, known: Iterable[str], inner: Iterable[str] = ()) -> str:
+    """The message for a key that does not exist, with a suggestion or all known keys.
+
+    at: the section, "" for the top. known: its keys. inner: those of its own sections, as `inner_keys` returns them.
+    """
+    section = f"{at}." if at else ""
+    same_name = [path for path in inner if path.rpartition(".")[2] == key]
+    if match := closest(key, known):
+        hint = f"did you mean {section}{match}?"
+    elif same_name:
+        hint = f"did you mean {' or '.join(section + path for path in same_name)}?"
+    else:
+        hint = f"known are {', '.join(known)}"
     key = key if len(key) <= 200 else f"{key[:199]}…"
-    return f"unknown key {at + '.' if at else ''}{key}: {hint}"
+    return f"unknown key {section}{key}: {hint}"
+
+
+def inner_keys(hints: Mapping[str, Any]) -> list[str]:
+    """`training.minutes` and so on: the keys of the dataclasses among a section's fields, at any depth."""
+    sections = {name: typing.get_type_hints(hint) for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    return [f"{name}.{key}" for name, own in sections.items() for key in (*own, *inner_keys(own))]
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `word` is probably a typo of."""
+    return next(iter(difflib.get_close_matches(word.casefold(), list(known), n=1, cutoff=CUTOFF)), None)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`did you mean X?` if `word` is probably a typo of one of `known`, else ""."""
-    matches = difflib.get_close_matches(word.casefold(), list(known), n=1, cutoff=CUTOFF)
-    return f"did you mean {matches[0]}?" if matches else ""
+    match = closest(word, known)
+    return f"did you mean {match}?" if match else ""
+
+
+def describe_type(hint: Any) -> str:
+    """A field's type in words: `a whole number`, `text or null`."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Union:  # Optional[X]
+        return f"{describe_type(arguments[0])} or null"
+    kind = origin or hint
+    return KINDS.get(kind, kind.__name__)
 
 
 def _convert(value: Any, hint: Any, at: str) -> Any:
@@ -58,7 +89,7 @@ def _convert(value: Any, hint: Any, at: str) -> Any:
         except OverflowError:
             raise UserError(f"{at} is {short_repr(value)}: it is too large") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise UserError(f"{at} is {short_repr(value)}: it must be of type {hint.__name__}")
+        raise UserError(f"{at} is {short_repr(value)}: it must be {describe_type(hint)}")
     return value
 
 
@@ -84,11 +115,11 @@ def find_error(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) 
         hints = dict.fromkeys(values, arguments[1]) if origin is dict else typing.get_type_hints(hint)
         for key, value in values.items():
             if key not in hints:
-                return f"{at}.{key}" if at else key, unknown_key(at, str(key), [*hints, *known])
+                return f"{at}.{key}" if at else key, unknown_key(at, str(key), [*hints, *known], inner_keys(hints))
             if error := find_error(value, hints[key], f"{at}.{key}" if at else str(key)):
                 return error
         return None
-    return None if _fits(values, hint) else (at, f"{at} is {short_repr(values)}: it must be of type {hint.__name__}")
+    return None if _fits(values, hint) else (at, f"{at} is {short_repr(values)}: it must be {describe_type(hint)}")
 
 
 def _fits(value: Any, kind: type) -> bool:

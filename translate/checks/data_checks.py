@@ -53,7 +53,8 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         if not cheap:
             blank = sum(not (source.strip() and target.strip()) for source, target in Pairs([table]))
             severity = "warning" if blank > len(table) / 100 else "note" if blank else "ok"
-            yield Finding(severity, name, f"{len(table):,} pairs, {blank:,} blank", "blank pairs are left out of training" if blank else "")
+            text = f"{len(table):,} pair{'' if len(table) == 1 else 's'}, {blank:,} blank"
+            yield Finding(severity, name, text, "blank pairs are left out of training" if blank else "")
         if read.skipped_summary:
             yield Finding("warning", name, read.skipped_summary, "look at that line of the file")
         if read.long and name.startswith("train "):

@@ -91,6 +91,8 @@ def dispatch(argv: Sequence[str]) -> int:
     if first in COMMANDS:
         code = importlib.import_module(f"translate.cli.{first}").run(command_parser(first).parse(rest))
         return code
+    if first == "help":  # as git and others have it; train and check answer --help themselves
+        return dispatch([*rest[:1], "--help"])
     parser = build_parser()
     if first and not first.startswith("-"):
         near = nearest(first, COMMANDS)

@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         """Print usage and the message, with a suggestion for a mistyped option; exit code 2."""
         for word in self.unknown:
             if option := nearest(word, self._option_string_actions):
-                message += f" (did you mean {option} for {word}?)"
+                message += f" (did you mean {option}{'' if word in message else f' instead of {word}'}?)"
                 break
         super().error(message)
 

@@ -108,7 +108,10 @@ def show_results(config: Config, report: dict[str, Any]) -> None:
 
     if tests := {name: report["test"][name] for name in config.data.test}:
         print(f"{format_table(tests)}\n\n{format_samples(tests)}\n")
-    print(f"next: echo 'Guten Morgen.' | translate file -m {config.run}")
+    if config.data.source_language == "de":
+        print(f"next: echo 'Guten Morgen.' | translate file -m {config.run}")
+    else:
+        print(f"next: translate file -m {config.run} input.{config.data.source_language} -o output.{config.data.target_language}")
 
 
 def describe() -> str:

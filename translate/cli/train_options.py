@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import typing
 
 from translate.cli.parser import reject_repeat
+from translate.config import Config
 from translate.errors import UserError
-from translate.values import suggestion
+from translate.values import inner_keys, suggestion
 
 OPTIONS = {"--config-dir": "DIR", "--multirun": None, "--cfg": "job", "--package": "KEY", "--resolve": None, "--info": "defaults-tree"}
 SHORT = {"-m": "--multirun", "-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir"}
@@ -43,8 +45,7 @@ def split(argv: list[str]) -> tuple[dict[str, str], list[str]]:
         name, equals, value = word.partition("=")
         spelling, name = name, SHORT.get(name, name)
         if name not in OPTIONS:
-            hint = suggestion(name, OPTIONS)
-            raise UserError(f"unknown option {word}: {hint + ' ' if hint else ''}see `translate train --help`")
+            raise UserError(f"unknown option {word}: {hint_for(name, value or ''.join(remaining[:1]))}")
         spellings[name] = reject_repeat(spellings.get(name, ""), spelling)
         if OPTIONS[name] is None:
             if equals:
@@ -57,6 +58,16 @@ def split(argv: list[str]) -> tuple[dict[str, str], list[str]]:
                 raise UserError(f"{name} needs a value, {name} {OPTIONS[name]}")
         options[name] = value
     return checked(options), rest
+
+
+def hint_for(option: str, value: str) -> str:
+    """What to write in place of an unknown option: a setting is KEY=VALUE, without dashes."""
+    name, hints = option.lstrip("-").replace("-", "_"), typing.get_type_hints(Config)
+    keys = [key for key in ("recipe", *hints, *inner_keys(hints)) if name in (key, key.rpartition(".")[2])]
+    if keys:
+        return "write " + " or ".join(f"{key}={value or 'VALUE'}" for key in keys)
+    near = suggestion(option, OPTIONS)
+    return f"{near + ' ' if near else ''}see `translate train --help`"
 
 
 def checked(options: dict[str, str]) -> dict[str, str]:

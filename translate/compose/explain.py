@@ -11,7 +11,7 @@ from typing import Any
 from translate.compose.recipe_files import GROUPS
 from translate.compose.recipe_reader import RecipeFile
 from translate.config import Config
-from translate.values import short_repr, unknown_key
+from translate.values import describe_type, inner_keys, short_repr, unknown_key
 
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}  # OmegaConf's names of types
 
@@ -67,8 +67,8 @@ def unknown(cause: Any) -> str:
         return f"unknown key {cause.full_key or key}"
     if not at and kind is not Config:  # an item of a list
         at = str(kind.__name__).removesuffix("Config").lower()
-    known = [field.name for field in dataclasses.fields(kind)]
-    return unknown_key(at, key, [*known, "recipe"] if kind is Config else known)
+    hints = typing.get_type_hints(kind)
+    return unknown_key(at, key, [*hints, "recipe"] if kind is Config else hints, inner_keys(hints))
 
 
 def about(cause: Any) -> str:
@@ -94,9 +94,9 @@ def about(cause: Any) -> str:
         return f"{key} refers to {reference[0]}, {why}" if reference else f"{key} has a reference ${{...}} that can't be resolved"
     if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type) and cause.key is not None and cause.value is not None:
         value = cause.value._content if isinstance(cause.value, ListConfig) else cause.value
-        kind = type_name(cause.object_type, str(cause.key))
-        hint = "; start each item with `-`" if kind == "list" and isinstance(value, dict) else ""
-        return f"{key} is {short_repr(plain(value))}: it must be of type {kind}{hint}"
+        kind = typing.get_type_hints(cause.object_type).get(str(cause.key), object)
+        hint = "; start each item with `-`" if typing.get_origin(kind) is list and isinstance(value, dict) else ""
+        return f"{key} is {short_repr(plain(value))}: it must be {describe_type(kind)}{hint}"
     return f"{key + ': ' if key else ''}{message}"
 
 
@@ -104,13 +104,6 @@ def plain(value: Any) -> Any:
     from omegaconf import OmegaConf
 
     return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
-
-
-def type_name(section: type, key: str) -> str:
-    hint = typing.get_type_hints(section).get(key, object)
-    if typing.get_origin(hint) is typing.Union:  # Optional[X]
-        return f"{typing.get_args(hint)[0].__name__} or null"
-    return str((typing.get_origin(hint) or hint).__name__)
 
 
 def one_line(text: str) -> str:

@@ -6,6 +6,7 @@ which takes gigabytes for 50,000 lines.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ class Metric:
 
     def __init__(self, name: str, tokenize: str = "13a", lowercase: bool = False) -> None:
         self._metric = _make_metric(name, tokenize, lowercase)
+        self.highest = math.inf if name == "ter" else 100.0  # TER counts edits, of which there may be more than words
 
     def statistics(
         self, hypotheses: Sequence[str], references: Sequence[Sequence[str]], log: Callable[[str], None] | None = None

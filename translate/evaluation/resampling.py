@@ -8,6 +8,7 @@ Bootstrap: Koehn 2004; approximate randomisation: Riezler and Maxwell 2005.
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 from collections.abc import Iterator, Sequence
@@ -66,12 +67,15 @@ def _values(metrics: Sequence[Metric], systems: Tables, sums: numpy.ndarray) -> 
     return result
 
 
-def interval(values: Values) -> tuple[float, float]:
-    """The 95% interval as sacreBLEU reports it: the mean plus or minus half the distance between the quantiles."""
+def interval(values: Values, highest: float = math.inf) -> tuple[float, float]:
+    """The 95% interval as sacreBLEU reports it: the mean plus or minus half the distance between the quantiles.
+
+    Unlike sacreBLEU's, it stays between 0 and the `highest` score possible, even if the mean is close to one of them.
+    """
     ordered = sorted(map(float, values))
     cut = len(ordered) // 40
     mean, half = statistics.mean(ordered), (ordered[len(ordered) - cut - 1] - ordered[cut]) / 2
-    return mean - half, mean + half
+    return max(mean - half, 0.0), min(mean + half, highest)
 
 
 def paired_bootstrap(first: Values, other: Values, difference: float) -> float:

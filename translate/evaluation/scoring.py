@@ -98,8 +98,8 @@ def _with_bootstrap(
     scored: list[list[Score]] = []
     for number, system in enumerate(results):
         scored.append([])
-        for score, first, own, baseline in zip(system, results[0], values[number], values[0]):
-            low, high = interval(own)
+        for metric, score, first, own, baseline in zip(metrics, system, results[0], values[number], values[0]):
+            low, high = interval(own, metric.highest)
             p = paired_bootstrap(baseline, own, score.value - first.value) if number else None
             scored[-1].append(replace(score, low=low, high=high, p_value=p))
     return scored

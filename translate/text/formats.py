@@ -121,8 +121,9 @@ def _refusal(name: str, kind: Format, sign: str, field: str) -> str:
         return f"{name} is not {expected} but {kind.name} ({sign}): {keeping or f'leave {field} out'}"
     if kind.command:  # a binary format
         return f"{name} is not plain text but {kind.name} ({sign}): convert it first ({kind.command}), or give --as text if it is text after all"
-    markup = f"its markup would be translated too{keeping and '; '}{keeping}"
-    return f"{name} is not plain text but {kind.name} ({sign}): {markup}; --as text translates each line as it is"
+    unwanted = {"--column": "all its columns", "--key": "its keys and all other fields"}.get(kind.field, "its markup")
+    choices = "; ".join(filter(None, (keeping, "--as text translates each line as it is")))
+    return f"{name} is not plain text but {kind.name} ({sign}): {unwanted} would be translated; {choices}"
 
 
 def kind_by_name(path: str) -> Format | None:

@@ -60,5 +60,5 @@ def describe(values: list[float]) -> str:
 
 def change(before: list[float], now: list[float], used: float, schedule: str) -> str:
     """The log line if `limits` differ from those of the last start."""
-    begin = f"the budget was {describe(before)} and is {describe(now)} now"
-    return f"{begin}, all of it used up" if used >= 1 else f"{begin}, of which {used:.0%} are used up; {schedule}"
+    begin = f"the budget changed from {describe(before)} to {describe(now)}"
+    return f"{begin}: nothing of it is left" if used >= 1 else f"{begin}: {used:.0%} of it is used up; {schedule}"

@@ -118,7 +118,7 @@ class DevelopmentSet:
         with open(path, "a", encoding="utf-8") as file:
             file.write(f"# step {step}\n")
             for index in range(0, len(outputs), max(1, len(outputs) // 10))[:10]:
-                file.write(f"source     {self.sources[index]}\nreference  {self.references[index]}\noutput     {outputs[index]}\n\n")
+                file.write(f"source       {self.sources[index]}\nreference    {self.references[index]}\ntranslation  {outputs[index]}\n\n")
 
 
 def spread(pairs: Sequence[tuple[str, str]], most: int) -> Sequence[tuple[str, str]]:

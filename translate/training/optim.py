@@ -41,11 +41,12 @@ def check_schedule(config: Config, steps: int) -> Finding:
     """Whether the warm-up is a small enough part of `steps`, and the peak learning rate is usual for a Transformer."""
     warmup, share = config.optim.warmup, config.optim.warmup / max(1, steps)
     peak = learning_rate(config.optim, config.model.width, max(1, min(warmup, steps)), 0.0)
-    text = f"optim.warmup is {warmup:,} of {steps:,} steps, and the learning rate rises to {peak:.2g}"
     if share > 0.5:
-        hint = f"set optim.warmup={max(1, steps // 10)}, or train for longer"
-        return Finding("warning", "schedule", f"{text}: {'most' if share < 1 else 'all'} of the training is warm-up", hint)
+        rising = f"the learning rate rises during {'most' if share < 1 else 'all'} of it"
+        text = f"optim.warmup is {warmup:,} steps and the training about {steps:,}: {rising}"
+        return Finding("warning", "schedule", text, f"set optim.warmup={max(1, steps // 10)}, or train for longer")
+    text = f"the learning rate rises to {peak:.2g} in the first {warmup:,} of {steps:,} steps (optim.warmup)"
     if not RATES[0] <= peak <= RATES[1]:
         hint = "set optim.rate" + (", which is a factor in schedule noam (1 is the paper's)" if config.optim.schedule == "noam" else "")
-        return Finding("warning", "schedule", f"{text}: {RATES[0]:g} to {RATES[1]:g} are usual", hint)
+        return Finding("warning", "schedule", f"{text}: {RATES[0]:g} to {RATES[1]:g} is usual", hint)
     return Finding("ok", "schedule", text)
