@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from translate.text.marks import column_gaps, match_end, restore_gaps, split_marks
+from translate.text.marks import match_end, restore_gaps, split_marks
 
 BITS = [
     "- ", "-", "1. ", "3. ", "Oktober", "a) ", "(iv) ", "[x] ", "> ", "## ", "• ", "Haus", "ist da", "Ä", "[1]", "!", "?", ".", "...", "…", ":", "“",
@@ -78,12 +78,6 @@ def test_an_end_only_changes_marks(source, output):
     assert match_end(output, output) == output
 
 
-def test_columns():
-    text = "Name\tPreis     je   Stück \t "
-    assert [text[begin:end] for begin, end in column_gaps(text)] == ["\t", "     "]
-    assert column_gaps("Ein Hund  schläft.") == column_gaps("    ") == column_gaps("\ta") == []
-
-
 @pytest.mark.parametrize(
     "source, output, expected",
     [
@@ -105,11 +99,10 @@ def test_gaps_only_change_white_space(source, output):
     restored = restore_gaps(source, output)
     assert restored.split() == output.split()
     assert restore_gaps(source, " ".join(source.split())).split() == source.split()
-    assert all(text.isspace() for text in (source[begin:end] for begin, end in column_gaps(source)))
 
 
 @pytest.mark.parametrize("part", [" ", ".", "> ", "- ", "!", "[1]", "1. ", "a  ", "\t", "a\xa0", "1.1", "(", "U.", "„"])
 def test_long_texts(part):
     text = part * 100_000
     begin, end = split_marks(text)
-    assert begin <= end and match_end(text, "a" + text) and restore_gaps(text, text) and column_gaps(text) is not None
+    assert begin <= end and match_end(text, "a" + text) and restore_gaps(text, text)

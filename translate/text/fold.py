@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from translate.text.protected import find_items
 from translate.text.tracked import Tracked
 
 # what may stand for a character, the best first; a character without an entry has its compatibility form, its base letter, or its other case
@@ -48,11 +49,18 @@ class Folding:
         self._found: dict[str, str] = {}
 
     def fold(self, text: Tracked) -> Tracked:
-        """`text` with other characters for those that are unknown, where there are any for them; digits keep their value."""
+        """`text` with other characters for those that are unknown, where there are any for them; digits keep their value.
+
+        Addresses, placeholders and the like, which are no words, stay as they are.
+        """
         if not self._unknown.search(text.text):
             return text
-        edits = []
+        edits, items, following = [], find_items(text.text), 0
         for match in self._unknown.finditer(text.text):
+            while following < len(items) and items[following].end <= match.start():
+                following += 1
+            if following < len(items) and items[following].begin <= match.start():
+                continue
             character, before = match[0], text.text[match.start() - 1 : match.start()]
             new = self._found.get(character)
             if new is None:

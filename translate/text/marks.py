@@ -34,7 +34,6 @@ SMILEY = re.compile(r"(?:^|\s)[:;=][-o^'’]?[)(\]\[*]\Z")
 DOTTED = re.compile(r"(?:\b[^\W\d_]\.\s?)+[^\W\d_]\Z|\b(?:etc|Mr|Mrs|Ms|Dr|Prof|St|No|Nr|vs|Inc|Ltd|Co|Corp|Jr|Sr|usw|bzw|ca|ff|al)\Z", re.IGNORECASE)
 
 GAP = re.compile(r"\s{2,}|[^\S ]")  # white space that is not one plain space
-COLUMN = 4  # spaces; justified text has two or three between words
 
 
 def split_marks(text: str) -> tuple[int, int]:
@@ -87,15 +86,6 @@ def _place(wanted: str, had: str) -> tuple[int, int]:
     """Where a mark is inserted: inside the closing quotes and brackets if the source has it there, else after them."""
     place = 0 if wanted and wanted[0] not in CLOSERS else len(had)
     return place, place
-
-
-def column_gaps(text: str) -> list[tuple[int, int]]:
-    """White space between columns, as (begin, end): with a tab, or of four spaces and more. What stands on both sides is not one sentence."""
-    if "  " not in text and text.isprintable():
-        return []
-    last = len(text.rstrip())
-    gaps = [match.span() for match in GAP.finditer(text)]
-    return [(begin, end) for begin, end in gaps if 0 < begin and end <= last and ("\t" in text[begin:end] or end - begin >= COLUMN)]
 
 
 def restore_gaps(source: str, output: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from translate.profile import Profile
 from translate.text.case import CaseModel
+from translate.text.fold import Folding
 from translate.text.language import LanguageJudge
 from translate.text.marks import split_marks
 from translate.text.normalize import normalize_tracked
@@ -25,6 +26,7 @@ from translate.translation.pieces import Line, Piece, Sentence, Variant, find_sp
 from translate.translation.stand_ins import all_items
 
 SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
+COLUMNS = re.compile(rf"{SEPARATOR.pattern}|(?<=\S) {{4,}}(?=\S)")  # justified text has two or three spaces between words
 # Words, commas, spaces, a mark at the end: nothing in it needs any care. Most lines are of this kind, and should cost no time.
 is_ordinary = re.compile(r"(?=[A-Za-zÄÖÜäöüß])[A-Za-zÄÖÜäöüß ,-]*[a-zäöüß][.!?]?").fullmatch
 LETTER = re.compile(r"[^\W\d_]")
@@ -37,6 +39,7 @@ class Planner:
         """languages: of source and target. max_tokens: the longest source that the model can take, end mark included."""
         self.tokenizer, self.languages, self.max_tokens = tokenizer, languages, max_tokens
         self.judge = find_judge(profile, languages, tokenizer)
+        self.folding = Folding(tokenizer.source_characters())
         self.case = CaseModel(profile.cases, tokenizer.word_costs, languages[0])
         self.symbols = set(tokenizer.symbol_ids(SYMBOLS) or [])
         self.longest = min(profile.longest_source or max_tokens, max_tokens)  # of a piece, in tokens, end mark included
@@ -53,10 +56,10 @@ class Planner:
         return plans
 
     def _sentences(self, line: str, split: str, judge: LanguageJudge | None) -> list[Sentence]:
-        if not SEPARATOR.search(line):
+        if not SEPARATOR.search(line) and "    " not in line:
             return [self._sentence(line, span, judge) for span in self._spans(line, split)]
         sentences, begin = [], 0
-        for end in [*(match.start() for match in SEPARATOR.finditer(line)), len(line)]:
+        for end in [*(match.start() for match in COLUMNS.finditer(line)), len(line)]:
             spans = self._spans(line[begin:end], split)
             sentences += [self._sentence(line, (begin + first, begin + last), judge) for first, last in spans]
             begin = end + 1
@@ -79,7 +82,7 @@ class Planner:
             return Sentence(span, Tracked.of(original), passed="no letters", output=convert_numbers(original, *self.languages))
         if judge and (why := judge.foreign(original)):
             return Sentence(span, Tracked.of(original), passed=why, output=original)
-        text, style = self.case.plan(normalize_tracked(Tracked.of(original, span[0])))
+        text, style = self.case.plan(self.folding.fold(normalize_tracked(Tracked.of(original, span[0]))))
         variants = self.variants(text)
         if not any(map(self.has_language, variants)):
             return Sentence(span, text, passed="no language", output=original)
