@@ -15,6 +15,8 @@ from translate.profile import Profile
 from translate.tokenizer import PAD, train_tokenizer
 from translate.training.alignment_choice import choose_alignment, choose_heads
 from translate.translation.alignment_heads import AlignmentHeads
+from translate.translation.torch_engine import TorchEngine
+from translate.translation.translator import Translator
 
 WORDS = ["".join(random.Random(number).choices("abcdefghij", k=5)) for number in range(60)]
 PAIRS = [
@@ -30,7 +32,6 @@ class Pointing:
     """
 
     config = ModelConfig(width=6, heads=3, decoder_layers=2, max_tokens=20)
-    positions = torch.zeros(1)
 
     def __init__(self, heads: AlignmentHeads) -> None:
         self.heads = heads
@@ -60,25 +61,29 @@ def tokenizer(tmp_path_factory):
 
 @pytest.mark.parametrize("heads", [AlignmentHeads(0, (1,), 1), AlignmentHeads(1, (0, 2), 0), AlignmentHeads(1, (0, 1, 2), 1)])
 def test_the_heads_that_point_at_the_source_are_found(tokenizer, heads):
-    bundle = SimpleNamespace(
-        model=Pointing(heads), tokenizer=tokenizer, config=SimpleNamespace(model=Pointing.config), profile=Profile(longest_source=7)
-    )
-    found, share, anchors = choose_heads(bundle, PAIRS)
+    bundle = SimpleNamespace(tokenizer=tokenizer, config=SimpleNamespace(model=Pointing.config), profile=Profile(longest_source=7))
+    engine = TorchEngine(Pointing(heads), torch.device("cpu"))
+    found, share, anchors = choose_heads(bundle, engine, PAIRS)
     assert (found.layer, found.shift) == (heads.layer, heads.shift)
     assert found.heads == (heads.heads if len(heads.heads) == 1 else (0, 1, 2))  # one that most agree against need not be left out
     assert share > 0.95 and anchors > 500
     assert bundle.profile == Profile(7, {}, found.layer, list(found.heads), found.shift)
-    assert choose_heads(bundle, PAIRS[:9]) is None and choose_heads(bundle, []) is None
+    assert choose_heads(bundle, engine, PAIRS[:9]) is None and choose_heads(bundle, engine, []) is None
     long = [(" ".join([source] * 9), target) for source, target in PAIRS]
-    assert choose_heads(bundle, long) is None
+    assert choose_heads(bundle, engine, long) is None
 
 
 def test_the_choice_is_reported_and_sealed(trained):
     from translate.phrasebook import pairs
 
-    bundle, logged = load_bundle(trained), []
+    bundle, translator, logged = load_bundle(trained), Translator.load(trained, "cpu", "bf16"), []
     validation = SimpleNamespace(
-        bundle=bundle, pairs=pairs("validation"), data=bundle.data, development=SimpleNamespace(name="dev"), log=SimpleNamespace(info=logged.append)
+        bundle=bundle,
+        pairs=pairs("validation"),
+        data=bundle.data,
+        translator=lambda: translator,
+        development=SimpleNamespace(name="dev"),
+        log=SimpleNamespace(info=logged.append),
     )
     assert choose_alignment(validation, learnt=False) == {} and not logged
     entry = choose_alignment(validation, learnt=True)["alignment"]

@@ -169,7 +169,8 @@ def test_neither_neighbours_nor_samples_nor_copies_matter(run):
 def test_a_profile_of_another_model_is_refused():
     config = ModelConfig(width=32, heads=4, decoder_layers=2)
     assert AlignmentHeads.of(Profile(), config) == AlignmentHeads(1, (0, 1, 2, 3), 0)
-    assert AlignmentHeads.of(Profile(), ModelConfig(width=32, heads=2, decoder_layers=6)).shift == 1
+    for layers, layer in ((1, 0), (2, 1), (3, 1), (6, 4)):
+        assert AlignmentHeads.of(Profile(), ModelConfig(width=32, heads=2, decoder_layers=layers)) == AlignmentHeads(layer, (0, 1), 0)
     assert AlignmentHeads.of(Profile(alignment_layer=1, alignment_heads=[3, 1]), config) == AlignmentHeads(1, (1, 3), 0)
     for profile in (Profile(alignment_layer=2, alignment_heads=[0]), Profile(alignment_heads=[4]), Profile(alignment_heads=[-1])):
         with pytest.raises(UserError, match="from different models"):

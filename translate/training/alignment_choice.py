@@ -16,7 +16,6 @@ import torch
 
 from translate.bundle.bundle import Bundle, write_model
 from translate.data.lexicon import Lexicon
-from translate.model import Transformer
 from translate.text.words import word_spans
 from translate.tokenizer import BOS, Tokenizer
 from translate.tokenizer.padding import pad
@@ -24,6 +23,8 @@ from translate.training.development import spread
 from translate.training.validation import Validation
 from translate.translation.alignment import mutual, word_weights
 from translate.translation.alignment_heads import AlignmentHeads
+from translate.translation.engine import Engine
+from translate.translation.torch_engine import TorchEngine
 
 LEARNT_FROM, SENTENCES = 5_000, 500  # pairs of the development set, at most
 FEWEST = 100  # anchors
@@ -37,7 +38,7 @@ def choose_alignment(validation: Validation, learnt: bool) -> dict[str, Any]:
     Nothing without a development set, or if it has too few anchors, or if the model has learnt nothing.
     """
     bundle = validation.bundle
-    found = choose_heads(bundle, validation.pairs) if learnt else None
+    found = choose_heads(bundle, validation.translator().engine, validation.pairs) if learnt else None
     if found is None:
         return {}
     write_model(bundle, validation.data)
@@ -50,16 +51,17 @@ def choose_alignment(validation: Validation, learnt: bool) -> dict[str, Any]:
     return {"alignment": {**dataclasses.asdict(heads), "anchors": anchors, "right": round(share, 4)}}
 
 
-def choose_heads(bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> tuple[AlignmentHeads, float, int] | None:
+def choose_heads(bundle: Bundle, engine: Engine, pairs: Sequence[tuple[str, str]]) -> tuple[AlignmentHeads, float, int] | None:
     """The best heads, the share of the anchors that they get right, and the number of these; the heads are also put into the bundle's profile.
 
-    None if there are fewer than FEWEST anchors.
+    engine: torch, with the bundle's weights. None if there are fewer than FEWEST anchors.
     """
+    assert isinstance(engine, TorchEngine)
     pairs = spread(pairs, LEARNT_FROM)
     lexicon, config = Lexicon(pairs), bundle.config.model
     anchored = [(*pair, links) for pair in spread(pairs, SENTENCES) if (links := lexicon.links(*pair))]
     measured = [
-        sentence for first in range(0, len(anchored), BATCH) for sentence in _measure(bundle.model, bundle.tokenizer, anchored[first : first + BATCH])
+        sentence for first in range(0, len(anchored), BATCH) for sentence in _measure(engine, bundle.tokenizer, anchored[first : first + BATCH])
     ]
     anchors = sum(len(rows) for _, rows, _ in measured)
     if anchors < FEWEST:
@@ -88,9 +90,9 @@ def choose_heads(bundle: Bundle, pairs: Sequence[tuple[str, str]]) -> tuple[Alig
 
 
 @torch.no_grad()
-def _measure(model: Transformer, tokenizer: Tokenizer, batch: Sequence[tuple[str, str, Any]]) -> list[tuple[numpy.ndarray, list[int], list[int]]]:
+def _measure(engine: TorchEngine, tokenizer: Tokenizer, batch: Sequence[tuple[str, str, Any]]) -> list[tuple[numpy.ndarray, list[int], list[int]]]:
     """For each (source, target, links): the attention between words, (layer, shift, head, target words, source words), and the linked words."""
-    most = model.config.max_tokens
+    model, device, most = engine.model, engine.device, engine.max_tokens
     ids = list(zip(tokenizer.encode_source([source for source, *_ in batch]), tokenizer.encode_target([target for _, target, _ in batch])))
     short = [index for index, sides in enumerate(ids) if max(map(len, sides)) <= most]
     if not short:
@@ -98,8 +100,6 @@ def _measure(model: Transformer, tokenizer: Tokenizer, batch: Sequence[tuple[str
     sources, targets = [ids[index][0] for index in short], [ids[index][1][:-1] for index in short]
     texts = [batch[index] for index in short]
     spans = tokenizer.source_spans([text[0] for text in texts], sources), tokenizer.output_spans([text[1] for text in texts], targets)
-    device = model.positions.device
-    model.eval()
     memory, inputs = model.encode(pad(sources).to(device)), pad([[BOS, *target] for target in targets]).to(device)
     layers = [model.cross_attention(inputs, memory, layer).float().cpu().numpy() for layer in range(model.config.decoder_layers)]
     found = []

@@ -83,7 +83,7 @@ def calibrate_bundle(bundle: Bundle, translator: Translator, pairs: Sequence[tup
 
     UserError if the set is too small. name: of the set.
     """
-    if not bundle.profile.alignment_heads and (found := choose_heads(bundle, pairs)):  # coverage is read from them
+    if not bundle.profile.alignment_heads and (found := choose_heads(bundle, translator.engine, pairs)):  # coverage is read from them
         translator.engine.alignment = found[0]
     pairs = spread(pairs, SENTENCES)
     sources, references = [source for source, _ in pairs], [target for _, target in pairs]

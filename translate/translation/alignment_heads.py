@@ -1,8 +1,8 @@
 """Which cross-attention tells what a word was translated from, and at which step of the decoder.
 
-At the step that puts a word out, attention is on what is to be translated next: the word itself, in a shallow decoder. At the step after it, whose
-*input* is the word, the decoder knows which word it is, and the middle layers of a deep one look at what it came from (Chen et al. 2020, "Accurate
-word alignment induction from neural machine translation", shift-att). What suits a model is found out in training.
+At the step that puts a word out, attention is on what is to be translated next: the word itself, in all decoders measured here. At the step after it,
+whose *input* is the word, the decoder knows which word it is, and middle layers of a deep one may look back at what it came from (Chen et al. 2020,
+"Accurate word alignment induction from neural machine translation", shift-att). What suits a model is found out when its training ends.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from torch import Tensor
 from translate.config import ModelConfig
 from translate.errors import UserError
 from translate.profile import Profile
-
-SHALLOW = 2  # layers of a decoder
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,8 @@ class AlignmentHeads:
 
     @classmethod
     def default(cls, config: ModelConfig) -> AlignmentHeads:
-        """For a model that was not measured: the last layer of a shallow decoder, as it puts a word out; the middle of a deep one, a step later."""
-        deep = config.decoder_layers > SHALLOW
-        return cls(config.decoder_layers // 2 if deep else config.decoder_layers - 1, tuple(range(config.heads)), int(deep))
+        """For a model that was not measured: the last layer, or the last but one of more than two, at the step that puts the word out."""
+        return cls(max(config.decoder_layers - 2, min(config.decoder_layers - 1, 1)), tuple(range(config.heads)), 0)
 
     def mean(self, weights: Tensor) -> Tensor:
         """(B, H, T, S) of the layer -> (B, T, S) in float32."""
