@@ -31,6 +31,9 @@ COLUMNS = re.compile(rf"{SEPARATOR.pattern}|(?<=\S) {{4,}}(?=\S)")  # justified 
 is_ordinary = re.compile(r"(?=[A-Za-zÄÖÜäöüß])[A-Za-zÄÖÜäöüß ,-]*[a-zäöüß][.!?]?").fullmatch
 LETTER = re.compile(r"[^\W\d_]")
 
+# Of the longest training sources: models know few that are so long, and parts of a common length are translated better (docs/real-text.md).
+PART = 0.6
+
 
 class Planner:
     """Plans the translation of lines by one model."""
@@ -43,6 +46,7 @@ class Planner:
         self.case = CaseModel(profile.cases, tokenizer.word_costs, languages[0])
         self.symbols = set(tokenizer.symbol_ids(SYMBOLS) or [])
         self.longest = min(profile.longest_source or max_tokens, max_tokens)  # of a piece, in tokens, end mark included
+        self.longest_part = max(2, int(PART * self.longest)) if self.longest < max_tokens else self.longest
 
     def plan(self, lines: Sequence[str], first: int, split: str, foreign: str) -> list[Line]:
         """The sentences of each line. first: number of the first line in the input, from 0. split, foreign: see Options."""
@@ -143,7 +147,7 @@ class Planner:
         """A text that is too long, in parts that fit: where each begins, and its ids."""
 
         def fits(part: str) -> bool:
-            return len(self.tokenizer.encode_source([part])[0]) <= self.longest
+            return len(self.tokenizer.encode_source([part])[0]) <= self.longest_part
 
         parts = split_line(text.text, fits, self.languages[0])
         spans = find_spans(text.text, parts)
