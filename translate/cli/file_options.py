@@ -20,7 +20,7 @@ Output, one line for each line of input, blank ones too:
   (by default)     TRANSLATION
   --scores         SCORE <tab> TRANSLATION
   --n-best N       N lines for each line of input, best first: LINE NUMBER <tab> SCORE <tab> TRANSLATION
-  --format jsonl   a JSON object: line, source, translation, score, pieces, cut, alternatives
+  --format jsonl   a JSON object: line, source, translation, score, confidence, pieces, cut, alternatives
   --format pharaoh no translation, but which words became which: pairs of a word of the line and a word of its translation, such as 0-0 2-1.
                    Words are what white space separates, counted from 0
 SCORE is the natural logarithm of the probability, divided by the length penalty. A line that is too long for the model is split at sentence or
@@ -42,10 +42,13 @@ A translation that loops is searched again so that no three tokens occur twice i
 --alignments FILE gets a JSON object for each line of input: line, source, translation, alignment. The last is a list of pairs: where a word stands
 in the source and where in the (best) translation, each as its begin and end in characters. A word may be in several pairs, or in none.
 
---report FILE gets a JSON object for each line of input: line, status (the first that applies of: blank, truncated, looped, copied, suspect,
-split, ok), tokens_in, tokens_out, score, pieces (start and end of each in the line, in characters), odd_length, missing (placeholders, tags,
-e-mail addresses, URLs, paths, mentions, numbers, units and symbols of the source that the translation lacks; numbers are compared by value:
-3,5 is 3.5). suspect: something is missing, the length is odd, or the translation is empty. A flag is a hint, not a verdict.
+--report FILE gets a JSON object for each line of input. status is the first that applies of: blank, passed (not language), truncated, looped,
+copied, suspect, split, translated. suspect: something is missing, new or appended, or a sentence has an odd length, a low score, a confidence below
+--min-confidence, or parts that attention does not cover. Spans are in characters of the line; docs/files.md names all keys. A flag is a hint, not a
+verdict. stderr counts the statuses; without --report it names the suspect lines all the same, but copies and coverage are not looked at.
+
+confidence, in the report and in JSON lines, is what the translation is expected to share with a human one: chrF++ / 100, 0 to 1. It is null for
+a line that the model did not see, with --sample, and if the model is not calibrated: see `translate evaluate --calibrate`.
 """
 
 

@@ -18,9 +18,9 @@ STATUSES = ("blank", "passed", "truncated", "looped", "copied", "suspect", "spli
 def doubts(result: Translation, min_confidence: float = 0.0, languages: tuple[str, str] = ("", "")) -> Doubts:
     """Why the translation may be wrong; empty if nothing looks so. Hints, not verdicts: see `findings`.
 
-    missing: what the source has and the translation lacks. new_numbers: those that only the translation has. odd_length, low_score, uncovered,
-    low_confidence: spans of the source, see `Part`; the last are those of a confidence below `min_confidence`. empty: True if nothing came out.
-    languages: of source and translation, by which numbers are read.
+    missing: what the source has and the translation lacks. new_numbers: those that only the translation has. appended: what stands at the end, as
+    its place was not found. odd_length, low_score, uncovered, low_confidence: spans of the source, see `Part`; the last are those of a confidence
+    below `min_confidence`. empty: True if nothing came out. languages: of source and translation, by which numbers are read.
     """
     found: Doubts = {}
     if not result.parts:
@@ -39,6 +39,8 @@ def doubts(result: Translation, min_confidence: float = 0.0, languages: tuple[st
         found["missing"] = lost
     if new:
         found["new_numbers"] = new
+    if result.appended:
+        found["appended"] = list(result.appended)
     if not result.text.strip():
         found["empty"] = True
     return found
