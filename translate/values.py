@@ -66,7 +66,7 @@ def describe_type(hint: Any) -> str:
     if origin is typing.Union:  # Optional[X]
         return f"{describe_type(arguments[0])} or null"
     kind = origin or hint
-    return str(KINDS.get(kind, kind.__name__))
+    return KINDS.get(kind, str(kind.__name__))
 
 
 def _convert(value: Any, hint: Any, at: str) -> Any:
