@@ -40,7 +40,7 @@ def test_plain_runs_without_kernels(monkeypatch):
     for value, kernels in ((None, True), ("auto", True), ("plain", False)):
         monkeypatch.setenv("TRANSLATE_KERNELS", value) if value else monkeypatch.delenv("TRANSLATE_KERNELS", raising=False)
         model = made(0.1)
-        for_training(model, CPU, torch.bfloat16)
+        for_training(model, CPU)
         assert use_kernels() == kernels
         assert any(type(module).__module__.startswith("translate.kernels") for module in model.modules()) == kernels
     monkeypatch.setenv("TRANSLATE_KERNELS", "fast")
@@ -53,7 +53,7 @@ def test_plain_runs_without_kernels(monkeypatch):
 def test_a_model_in_training_keeps_its_weights_values_and_gradients(norm, precision):
     plain = made(0.0, norm)
     model = copy.deepcopy(plain)
-    for_training(model, CPU, precision)
+    for_training(model, CPU)
     assert list(model.state_dict()) == list(plain.state_dict())
     for found, expected, tolerance in zip(gradients(model, precision), gradients(plain, torch.float32), (0.015, 0.08)):
         assert (found - expected).norm() <= (tolerance if precision == torch.bfloat16 else 1e-6) * expected.norm()
@@ -104,7 +104,7 @@ def test_dropout_draws_from_a_generator_of_its_own(kernels, monkeypatch):
     """Whatever else in the process draws random numbers: that is what exact resume and training in a thread rest on."""
     monkeypatch.setenv("TRANSLATE_KERNELS", "auto" if kernels else "plain")
     model = made(0.3).train()
-    for_training(model, CPU, torch.float32)
+    for_training(model, CPU)
     generator = torch.Generator()
     set_dropout_generator(model, generator)
     features, state = [], torch.get_rng_state()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 
 import torch
-from torch import nn
 
 from translate.errors import UserError
 from translate.kernels.direct_calls import call_directly
 from translate.kernels.dropout import ByteDropout
 from translate.kernels.packed import PackedTransformer, pack
-from translate.kernels.residual_stream import Cast
 from translate.model import Transformer
 from translate.model.layers import Dropout
 
@@ -26,16 +24,14 @@ def use_kernels() -> bool:
     return value == "auto"
 
 
-def for_training(model: Transformer, device: torch.device, precision: torch.dtype) -> None:
-    """On a CPU, put kernels into `model` for training under autocast to `precision`. Parameters and their names stay the same."""
+def for_training(model: Transformer, device: torch.device) -> None:
+    """On a CPU, put kernels into `model` for training. Parameters and their names stay the same."""
     if not use_kernels() or device.type != "cpu":
         return
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if type(child) is Dropout:
                 setattr(parent, name, ByteDropout(child.p))
-    if precision == torch.bfloat16:
-        model.embedding_dropout = nn.Sequential(Cast(precision), model.embedding_dropout)
 
 
 def for_search(model: Transformer, device: torch.device, precision: torch.dtype) -> Transformer | PackedTransformer:

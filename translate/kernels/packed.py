@@ -20,7 +20,6 @@ from typing import Optional
 import torch
 from torch import Tensor, nn
 
-from translate.kernels.residual_stream import Cast
 from translate.model import KVCache, Memory, Transformer
 from translate.model.layers import FeedForward
 
@@ -84,6 +83,17 @@ class RoundedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         product = nn.functional.linear(x.to(self.precision), self.weight, self.bias).to(self.output)
         return product.relu() if self.relu else product
+
+
+class Cast(nn.Module):
+    """Placed after the embeddings: everything that follows is in `precision`."""
+
+    def __init__(self, precision: torch.dtype) -> None:
+        super().__init__()
+        self.precision = precision
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states.to(self.precision)
 
 
 class PackedTransformer(nn.Module):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Optional
+from typing import Literal, Optional, overload
 
 import torch
 from torch import Tensor, nn
 
 from translate.model.kv_cache import LayerCache
+
+COLUMNS = 16  # a softmax on a CPU over fewer takes up to ten times as long as over these
 
 
 def attention_weights(query: Tensor, key: Tensor, mask: Optional[Tensor] = None) -> Tensor:
@@ -21,15 +23,27 @@ def attention_weights(query: Tensor, key: Tensor, mask: Optional[Tensor] = None)
             search uses the other form, numbers that are added to the scores: 0 or -inf.
 
     Returns:
-        (B, H, T, S); the weights of a query add up to 1.
+        (B, H, T, S), in fp32 at least; the weights of a query add up to 1.
     """
-    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)  # (B, H, T, S)
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, T, S)
     if mask is not None:
         scores = scores.masked_fill_(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
-    return scores.softmax(dim=-1)
+    S = scores.shape[-1]
+    scores = nn.functional.pad(scores, (0, max(0, COLUMNS - S)), value=float("-inf"))
+    return scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32))[..., :S]
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, *, need_weights: bool = False) -> Any:
+@overload
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, *, need_weights: Literal[False] = False
+) -> Tensor: ...
+@overload
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, *, need_weights: Literal[True]
+) -> tuple[Tensor, Tensor]: ...
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, *, need_weights: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(d)) V: equation 1.
 
     Args:

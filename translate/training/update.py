@@ -53,7 +53,7 @@ class Updater:
         self.model, self.config, self.device, self.precision, self.ranks = model, config, device, precision, ranks
         self.optimizer = make_optimizer(model, config.optim)
         if not config.training.compile:  # torch.compile makes its own kernels
-            for_training(model, device, precision)
+            for_training(model, device)
         self.generator = torch.Generator(device)
         set_dropout_generator(model, self.generator)
         self.parallel = ranks.parallel(Features(model))
