@@ -18,6 +18,7 @@ from translate.data.cache import digest
 from translate.device import choose_search_precision
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.model import Transformer
+from translate.text.placeholders import SYMBOLS
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.development import DevelopmentSet, Result, set_name
 from translate.training.runlog import SAMPLES, RunLog
@@ -72,7 +73,8 @@ class Validation:
         """A translator with the current weights or with another model, the same that users will have."""
         model, precision = copy.deepcopy(model or self.bundle.model), choose_search_precision(self.settings.precision, self.device)
         config = self.bundle.config
-        engine = TorchEngine.owning(model, self.device, precision, alignment=AlignmentHeads.of(self.bundle.profile, config.model))
+        symbols = self.bundle.tokenizer.symbol_ids(SYMBOLS) or ()
+        engine = TorchEngine.owning(model, self.device, precision, alignment=AlignmentHeads.of(self.bundle.profile, config.model), symbols=symbols)
         languages = config.data.source_language, config.data.target_language
         return Translator(engine, self.bundle.tokenizer, config.decoding, profile=self.bundle.profile, languages=languages)
 

@@ -23,7 +23,6 @@ from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.translation.foreign import find_judge, pass_short_ones
 from translate.translation.items import ways
 from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
-from translate.translation.stand_ins import all_items
 
 SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
 COLUMNS = re.compile(rf"{SEPARATOR.pattern}|(?<=\S) {{4,}}(?=\S)")  # justified text has two or three spaces between words
@@ -33,6 +32,7 @@ LETTER = re.compile(r"[^\W\d_]")
 
 # Of the longest training sources: models know few that are so long, and parts of a common length are translated better (docs/real-text.md).
 PART = 0.6
+UNKNOWN_LONGEST = 64  # tokens, where the training isn't known: of sentences
 
 
 class Planner:
@@ -45,8 +45,7 @@ class Planner:
         self.folding = Folding(tokenizer.source_characters())
         self.case = CaseModel(profile.cases, tokenizer.word_costs, languages[0])
         self.symbols = set(tokenizer.symbol_ids(SYMBOLS) or [])
-        self.longest = min(profile.longest_source or max_tokens, max_tokens)  # of a piece, in tokens, end mark included
-        self.longest_part = max(2, int(PART * self.longest)) if self.longest < max_tokens else self.longest
+        self.longest = profile.longest_source
 
     def plan(self, lines: Sequence[str], first: int, split: str, foreign: str) -> list[Line]:
         """The sentences of each line. first: number of the first line in the input, from 0. split, foreign: see Options."""
@@ -100,27 +99,25 @@ class Planner:
         text, style = self.case.plan(Tracked.of(original, span[0]))
         return Sentence(span, text, style, variants=[Variant(text)], ordinary=True)
 
-    def variants(self, text: Tracked, numbers: bool = False) -> list[Variant]:
-        """The ways to put a sentence to the model, one for most. numbers: treat numbers as what it can't translate."""
-        if not numbers and not has_items(text.text):
-            return [Variant(text)]
-        items, written = all_items(text.text, *self.languages) if numbers else (find_items(text.text), None)
+    def variants(self, text: Tracked) -> list[Variant]:
+        """The ways to put a sentence to the model, one for most."""
+        items = find_items(text.text) if has_items(text.text) else []
         if not items:
-            return [Variant(text, numbers=numbers)]
+            return [Variant(text)]
         if self.symbols and len(items) <= len(self.symbols):
-            masked, kept = mask(text, items, written)
-            return [Variant(masked, kept=kept, numbers=numbers)]
-        return self.without_symbols(text, numbers)
+            masked, kept = mask(text, items)
+            return [Variant(masked, kept=kept)]
+        return self.without_symbols(text, numbers=False)
 
     def without_symbols(self, text: Tracked, numbers: bool) -> list[Variant]:
-        """The ways to put a sentence to a model that has no symbols, or loses them."""
+        """The ways to put a sentence to a model that has no symbols, or loses them. numbers: they are items too. None if it has no items."""
         return [Variant(way.text, taken=way.taken, numbers=numbers) for way in ways(text, *self.languages, numbers)]
 
     def has_language(self, variant: Variant) -> bool:
         """Whether there is anything to translate, symbols apart."""
         return LETTER.search(variant.text.text) is not None
 
-    def make_pieces(self, plans: Sequence[Line]) -> list[Piece]:
+    def make_pieces(self, plans: Sequence[Line], split: str) -> list[Piece]:
         """The pieces of all variants that have none yet. All texts are encoded at once, then those that are too long again, in parts."""
         todo = [
             (index, variant)
@@ -131,23 +128,25 @@ class Planner:
         ]
         encoded = self.tokenizer.encode_source([variant.text.text for _, variant in todo])
         places = Counter[int]()
+        longest = min(self.longest or (UNKNOWN_LONGEST if split == "sentence" else self.max_tokens), self.max_tokens)
+        longest_part = max(2, int(PART * longest)) if longest < self.max_tokens else longest
         for (line, variant), ids in zip(todo, encoded):
-            for begin, text, part in [(0, variant.text, ids)] if len(ids) <= self.longest else self._parts(variant.text):
+            for begin, text, part in [(0, variant.text, ids)] if len(ids) <= longest else self._parts(variant.text, longest_part):
                 if len(part) > 1:  # the tokenizer may read a text as empty
                     cut = len(part) > self.max_tokens
                     piece = Piece(text, begin, line, places[line], [*part[: self.max_tokens - 1], EOS] if cut else part, cut)
-                    piece.align = bool(variant.taken)
+                    piece.align = bool(variant.taken or variant.kept)
                     if variant.kept:
                         piece.required = [number for number in part if number in self.symbols]
                     variant.pieces.append(piece)
                     places[line] += 1
         return [piece for _, variant in todo for piece in variant.pieces]
 
-    def _parts(self, text: Tracked) -> list[tuple[int, Tracked, list[int]]]:
+    def _parts(self, text: Tracked, longest: int) -> list[tuple[int, Tracked, list[int]]]:
         """A text that is too long, in parts that fit: where each begins, and its ids."""
 
         def fits(part: str) -> bool:
-            return len(self.tokenizer.encode_source([part])[0]) <= self.longest_part
+            return len(self.tokenizer.encode_source([part])[0]) <= longest
 
         parts = split_line(text.text, fits, self.languages[0])
         spans = find_spans(text.text, parts)

@@ -9,12 +9,12 @@ from translate.profile import Profile
 from translate.text.case import CaseModel
 from translate.text.marks import match_end, restore_gaps
 from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
-from translate.text.placeholders import SYMBOL, unmask
+from translate.text.placeholders import unmask
 from translate.text.protected import find_items
 from translate.text.tracked import changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
-from translate.translation.items import place_items
+from translate.translation.items import LAST, move_last, place_items
 from translate.translation.parts import Part, Span, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
 from translate.translation.stand_ins import all_items
@@ -90,21 +90,29 @@ class Restorer:
 
     def sentence(self, line: Line, sentence: Sentence, rank: int) -> str:
         """The translation of a sentence, from one of its outputs."""
-        if not sentence.variants:
-            return sentence.output
-        variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
+        return self.restored(line, sentence, sentence.variants[0], rank) if sentence.variants else sentence.output
+
+    def restored(self, line: Line, sentence: Sentence, variant: Variant, rank: int) -> str:
+        """The same from an output of one of its variants."""
+        source = line.text[slice(*sentence.span)]
         plain = variant.output(rank)
         output = CaseModel.restore(plain, sentence.style) if sentence.style else plain
-        if sentence.ordinary and "⟦" not in output:
+        if sentence.ordinary:
             return match_end(source, output)
         if variant.taken:
             cased = changes(plain, output)
-            links = [(source, cased.range(*span)) for source, span in self._links(variant, rank)]
+            links = [(one, cased.range(*other)) for one, other in self._links(variant, rank)]
             output = place_items(output, links, variant.taken, variant.text.text)
-        elif variant.kept or SYMBOL.search(output):
+            sentence.lost = []  # those of an earlier search
+        elif variant.kept:
+            if LAST.search(output):
+                cased = changes(plain, output)
+                output = move_last(variant.text.text, output, [(one, cased.range(*other)) for one, other in self._links(variant, rank)])
             output, lost = unmask(output, variant.kept)
-            sentence.lost = [variant.kept[index].text for index in lost]
-            output = " ".join([output, *sentence.lost])
+            texts = [variant.kept[index].text for index in lost]
+            output = " ".join([output, *texts])
+            if rank == 0:
+                sentence.lost = texts
         output = mend_numbers(source, output, *self.languages)
         return restore_gaps(source, match_end(source, output))
 
@@ -113,10 +121,12 @@ class Restorer:
         variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
         if not variant.kept and not DIGIT.search(source) and not DIGIT.search(variant.output(0)):
             return ""  # as most
-        text = self.sentence(line, sentence, 0)
-        if sentence.lost:
-            return "symbols"
-        return "numbers" if any(compare_numbers(source, text, *self.languages)) else ""
+        keeps = self.keeps_numbers(line, sentence, variant)
+        return "symbols" if sentence.lost else "" if keeps else "numbers"
+
+    def keeps_numbers(self, line: Line, sentence: Sentence, variant: Variant) -> bool:
+        """Whether the best translation by `variant` has the numbers of its source, and no others."""
+        return not any(compare_numbers(line.text[slice(*sentence.span)], self.restored(line, sentence, variant, 0), *self.languages))
 
     def _alignment(self, line: Line) -> Iterator[Link]:
         """The linked words of the best outputs: their spans in the line, and in its translation."""

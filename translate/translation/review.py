@@ -23,9 +23,14 @@ class Reviewer:
                 if sentence.ordinary and not DIGIT.search(sentence.variants[0].output(0)):
                     continue
                 if len(sentence.variants) > 1:
-                    sentence.variants = [max(sentence.variants, key=lambda variant: (bool(variant.pieces), variant.likelihood))]
+                    sentence.variants = [self._best(line, sentence)]
                 if sentence.pieces and (others := self._others(line, sentence)):
                     sentence.variants = others
+
+    def _best(self, line: Line, sentence: Sentence) -> Variant:
+        searched = [variant for variant in sentence.variants if variant.pieces] or sentence.variants
+        right = [variant for variant in searched if not variant.numbers or self.restorer.keeps_numbers(line, sentence, variant)]
+        return max(right or searched, key=lambda variant: variant.likelihood)
 
     def _others(self, line: Line, sentence: Sentence) -> list[Variant]:
         """New variants for a sentence whose best output lacks something; none if nothing is lost, or there is no other way."""
@@ -34,7 +39,6 @@ class Reviewer:
         if fault == "symbols":
             return self.planner.without_symbols(sentence.text, variant.numbers)
         if fault == "numbers" and not variant.numbers:
-            symbols = bool(variant.kept) or not variant.taken
-            others = self.planner.variants(sentence.text, numbers=True) if symbols else self.planner.without_symbols(sentence.text, numbers=True)
-            return others if any(map(self.planner.has_language, others)) and others[0].text.text != variant.text.text else []
+            others = self.planner.without_symbols(sentence.text, numbers=True)  # words in place of numbers do better than symbols
+            return others if any(map(self.planner.has_language, others)) else []
         return []

@@ -192,7 +192,7 @@ class Translator:
     def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
         """Translate `lines` together. first: number of the first one in the whole input, from 0."""
         plans = self.planner.plan(list(texts(lines, first)), first, options.split, options.foreign)
-        while pieces := self.planner.make_pieces(plans):
+        while pieces := self.planner.make_pieces(plans, options.split):
             self._search(pieces, first, options)
             if not options.sample:
                 looped = [piece for piece in pieces if is_loop(piece.ids, piece.best.ids)]
