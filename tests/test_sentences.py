@@ -213,6 +213,7 @@ def test_regions_of_german_and_english(language, monkeypatch):
     "text, language, sentences",
     [
         ("Zwei Männer stehen in einer Stadt Ein Hund läuft über die Wiese", "de", 2),
+        ("Ein Mann In Einer Weste Sitzt Auf Einem Stuhl Und Hält Ein Buch In Der Hand", "de", 1),  # a title
         ("Ein Mann liest ein Heft Eine Frau trinkt einen Kaffee Die Kinder spielen im Garten", "de", 3),
         ("Two men stand in a city A dog runs across the grass", "en", 2),
         ("Das Kriegsverbrechertribunal in Den Haag hat heute entschieden", "de", 1),

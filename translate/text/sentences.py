@@ -122,13 +122,19 @@ def _divide(text: str, begin: int, end: int, words: Words) -> list[Span]:
 def _divide_unmarked(text: str, begin: int, end: int, unmarked: re.Pattern[str]) -> list[Span]:
     """The parts of a sentence that are sentences of their own, though no mark stands between them."""
     spans = []
-    for match in unmarked.finditer(text, begin, end):
+    for match in unmarked.finditer(text, begin, end) if _has_small_words(text[begin:end]) else ():
         end_before = match.start() - 1
         before = text[max(begin, end_before - 4 * _LAST) : end_before]
         if before.count(" ") >= 2 and not _NAMED.search(before):
             spans.append((begin, end_before))
             begin = match.start()
     return [*spans, (begin, end)]
+
+
+def _has_small_words(text: str) -> bool:
+    """Whether a third of the words begin with a small letter; In A Title Most Have A Capital, which tells nothing there."""
+    words = text.split()
+    return 3 * sum(word[0].islower() for word in words) >= len(words)
 
 
 def _ends(text: str, begin: int, end: int, match: re.Match[str], words: Words, small_text: bool) -> bool:

@@ -25,7 +25,6 @@ from translate.translation.items import ways
 from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
 
 SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
-COLUMNS = re.compile(rf"{SEPARATOR.pattern}|(?<=\S) {{4,}}(?=\S)")  # justified text has two or three spaces between words
 # Words, commas, spaces, a mark at the end: nothing in it needs any care. Most lines are of this kind, and should cost no time.
 is_ordinary = re.compile(r"(?=[A-Za-zÄÖÜäöüß])[A-Za-zÄÖÜäöüß ,-]*[a-zäöüß][.!?]?").fullmatch
 LETTER = re.compile(r"[^\W\d_]")
@@ -59,10 +58,10 @@ class Planner:
         return plans
 
     def _sentences(self, line: str, split: str, judge: LanguageJudge | None) -> list[Sentence]:
-        if not SEPARATOR.search(line) and "    " not in line:
+        if not SEPARATOR.search(line):
             return [self._sentence(line, span, judge) for span in self._spans(line, split)]
         sentences, begin = [], 0
-        for end in [*(match.start() for match in COLUMNS.finditer(line)), len(line)]:
+        for end in [*(match.start() for match in SEPARATOR.finditer(line)), len(line)]:
             spans = self._spans(line[begin:end], split)
             sentences += [self._sentence(line, (begin + first, begin + last), judge) for first, last in spans]
             begin = end + 1
