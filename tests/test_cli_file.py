@@ -132,7 +132,7 @@ def test_jsonl(translate, source, expected, capsys):
     assert [value["source"] for value in objects] == LINES
     assert [value["translation"] for value in objects] == expected
     assert [value["line"] for value in objects] == list(range(1, len(LINES) + 1))
-    assert [value["pieces"] for value in objects] == [int(bool(line.strip())) for line in LINES]
+    assert [value["pieces"] for value in objects] == [1, 0, 1, 2, 3, 0, 1, 1]  # separators of lines and files divide
     assert all(len(value["alternatives"]) == 2 and value["alternatives"][0]["translation"] == value["translation"] for value in objects)
 
 
@@ -174,10 +174,9 @@ def test_report(translate, tmp_path, capsys):
     for record, output in zip(records, outputs):
         assert len(record["pieces"]) == output["pieces"] and record["score"] == output["score"]
         assert record["status"] == "truncated" or not output["cut"]
-    assert [lines[2][begin:end] for begin, end in records[2]["pieces"]] == ["Der Hund schläft."] * 9 or len(records[2]["pieces"]) > 1
-    assert " ".join(lines[2][begin:end] for begin, end in records[2]["pieces"]) == lines[2].strip()
-    lost = {"numbers": ["12,50"], "placeholders": ["{preis}"], "emails": ["a.b@example.org"], "urls": ["https://example.org"]}
-    assert records[3]["missing"] == lost  # noise has none of them
+    assert [lines[2][begin:end] for begin, end in records[2]["pieces"]] == ["Der Hund schläft."] * 9
+    kept = ["12.50", "{preis}", "a.b@example.org", "https://example.org"]  # whatever noise the model makes of the words
+    assert [outputs[3]["translation"].count(item) for item in kept] == [1] * 4 and records[3]["missing"] == {}
     told = captured.err.splitlines()[-1]
     assert told.startswith("translate: report: 4 lines: ") and "1 blank" in told
 
