@@ -131,7 +131,7 @@ def differences(source: str, output: str, languages: tuple[str, str] = ("", ""))
     numbers = compare_numbers(source, output, *languages)
     if numbers.missing:
         lost["numbers"] = numbers.missing
-    if units := _missing_units(source, output):
+    if units := missing_units(source, output):
         lost["units"] = units
     return lost, numbers.extra
 
@@ -151,7 +151,8 @@ def _key(kind: str, text: str) -> str:
     return text.rstrip("/").replace("\ufe0f", "").replace("\u200d", "")
 
 
-def _missing_units(source: str, output: str) -> list[str]:
+def missing_units(source: str, output: str) -> list[str]:
+    """Units, signs and the minus of `source` that `output` lacks, also in words."""
     wanted = Counter({sign: source.count(sign) for sign in SIGNS if sign in source})
     wanted.update(match["unit"].replace("kB", "KB") for match in UNIT.finditer(source))
     lost = []

@@ -14,6 +14,7 @@ from translate.text.protected import find_items
 from translate.text.tracked import changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
+from translate.translation.findings import missing_units
 from translate.translation.items import LAST, move_last, place_items
 from translate.translation.parts import Part, Span, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
@@ -125,8 +126,9 @@ class Restorer:
         return "symbols" if sentence.lost else "" if keeps else "numbers"
 
     def keeps_numbers(self, line: Line, sentence: Sentence, variant: Variant) -> bool:
-        """Whether the best translation by `variant` has the numbers of its source, and no others."""
-        return not any(compare_numbers(line.text[slice(*sentence.span)], self.restored(line, sentence, variant, 0), *self.languages))
+        """Whether the best translation by `variant` has the numbers of its source, with their units, and no others."""
+        source, output = line.text[slice(*sentence.span)], self.restored(line, sentence, variant, 0)
+        return not (any(compare_numbers(source, output, *self.languages)) or missing_units(source, output))
 
     def _alignment(self, line: Line) -> Iterator[Link]:
         """The linked words of the best outputs: their spans in the line, and in its translation."""

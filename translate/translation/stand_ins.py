@@ -27,6 +27,7 @@ UNIT = re.compile(  # as short in every language; its number goes nowhere withou
     r"|EUR|USD)(?![\w/]))"
 )
 ROMAN_NUMBER = re.compile(ROMAN)
+PHONE = re.compile(r"(?<![\w.,+])(?:\+|00)[1-9]\d{0,2}(?:[ /-]?\(?\d{1,7}\)?){2,6}(?!\d)|(?<![\w.,])0\d{2,5}[ /-]\d{3,}(?:[ -]\d{2,}){0,4}(?!\w)")
 ORDINAL = re.compile(r"\.(?=\s+\w)")
 
 
@@ -41,9 +42,12 @@ def all_items(text: str, source_language: str, target_language: str) -> tuple[li
     A number has the short name of its unit with it, an ordinal its point (3. Oktober), and what is part letter is whole (A4).
     """
     found = [(item, text[item.begin : item.end]) for item in find_items(text)]
+    found += [(Item(NUMBERS, *match.span()), match[0]) for match in PHONE.finditer(text)]
     inside = [(item.begin, item.end) for item, _ in found]
     for (begin, end), written in written_numbers(text, source_language, target_language):
         while begin and text[begin - 1].isalpha() and text[begin - 1].isascii():  # A4, MP3
+            begin, written = begin - 1, text[begin - 1] + written
+        if text[begin - 1 : begin] in ("+", "-", "\u2212") and (begin == 1 or text[begin - 2] in " (\u00a0"):  # +49, -5
             begin, written = begin - 1, text[begin - 1] + written
         if not any(first < end and begin < last for first, last in inside):
             after = UNIT.match(text, end) or (ORDINAL.match(text, end) if len(written) <= 2 else None)
