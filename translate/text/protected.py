@@ -98,3 +98,8 @@ def find_items(text: str) -> list[Item]:
     if not HINT.search(text):
         return []
     return [Item(match.lastgroup or "", *match.span()) for match in ITEM.finditer(text)]
+
+
+def without_items(text: str) -> str:
+    """`text` with a space in place of each item."""
+    return ITEM.sub(" ", text) if HINT.search(text) else text

@@ -14,7 +14,7 @@ from translate.text.placeholders import CLOSE, SYMBOL
 from translate.text.protected import Item, find_items
 from translate.text.tracked import Tracked
 from translate.translation.gaps import Gaps, Link, Span
-from translate.translation.stand_ins import StandIn, all_items, stand_ins
+from translate.translation.stand_ins import NUMBERS, StandIn, all_items, stand_ins
 
 BRACKETS = {"(": ")", "[": "]", "{": "}", "„": "“”", "“": "”", "”": "”", "»": "«", "«": "»", '"': '"', "'": "'", "‚": "‘", "‘": "’"}
 OPENING = "([{„“»«‚‘¿¡\"'"
@@ -42,12 +42,21 @@ class Way(NamedTuple):
     taken: list[Taken]
 
 
-def ways(text: Tracked, source_language: str, target_language: str, numbers: bool = False) -> list[Way]:
-    """The one or two ways to translate a sentence without its items; none if it has no items. The better one is the likelier translation.
+def kept_items(line: str, text: Tracked, source_language: str, target_language: str, numbers: bool) -> tuple[list[Item], list[str]]:
+    """Items of a sentence, and what stands for each in its translation: themselves, as they are in `line`. numbers: numbers are items too."""
+    if not numbers:
+        items = find_items(text.text)
+        return items, [line[slice(*text.span(item.begin, item.end))] for item in items]
+    items, written = all_items(text.text, source_language, target_language)
+    return items, [string if item.kind == NUMBERS else line[slice(*text.span(item.begin, item.end))] for item, string in zip(items, written)]
+
+
+def ways(line: str, text: Tracked, source_language: str, target_language: str, numbers: bool = False) -> list[Way]:
+    """The one or two ways to translate a sentence of `line` without its items; none if it has no items. The better one is the likelier translation.
 
     numbers: treat numbers as items too. A way may leave nothing of the text, which then needs no search.
     """
-    found, written = all_items(text.text, source_language, target_language) if numbers else (find_items(text.text), None)
+    found, written = kept_items(line, text, source_language, target_language, numbers)
     if not found:
         return []
     result = [Way(*take_out(text, found, written))]

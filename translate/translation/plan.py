@@ -14,14 +14,14 @@ from translate.text.marks import split_marks
 from translate.text.normalize import normalize_tracked
 from translate.text.number_formats import convert_numbers
 from translate.text.placeholders import SYMBOLS, mask
-from translate.text.protected import find_items, has_items
+from translate.text.protected import has_items
 from translate.text.segments import split_line
 from translate.text.sentences import sentence_spans
 from translate.text.tracked import Tracked
 from translate.text.words import Span
 from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.translation.foreign import find_judge, pass_short_ones
-from translate.translation.items import ways
+from translate.translation.items import kept_items, ways
 from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
 
 SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
@@ -85,7 +85,7 @@ class Planner:
         if judge and (why := judge.foreign(original)):
             return Sentence(span, Tracked.of(original), passed=why, output=original)
         text, style = self.case.plan(self.folding.fold(normalize_tracked(Tracked.of(original, span[0]))))
-        variants = self.variants(text)
+        variants = self.variants(line, text)
         if not any(map(self.has_language, variants)):
             return Sentence(span, text, passed="no language", output=original)
         return Sentence(span, text, style, variants=variants)
@@ -98,19 +98,19 @@ class Planner:
         text, style = self.case.plan(Tracked.of(original, span[0]))
         return Sentence(span, text, style, variants=[Variant(text)], ordinary=True)
 
-    def variants(self, text: Tracked) -> list[Variant]:
-        """The ways to put a sentence to the model, one for most."""
-        items = find_items(text.text) if has_items(text.text) else []
+    def variants(self, line: str, text: Tracked) -> list[Variant]:
+        """The ways to put a sentence of `line` to the model, one for most."""
+        items, written = kept_items(line, text, *self.languages, numbers=False) if has_items(text.text) else ([], [])
         if not items:
             return [Variant(text)]
         if self.symbols and len(items) <= len(self.symbols):
-            masked, kept = mask(text, items)
+            masked, kept = mask(text, items, written)
             return [Variant(masked, kept=kept)]
-        return self.without_symbols(text, numbers=False)
+        return self.without_symbols(line, text, numbers=False)
 
-    def without_symbols(self, text: Tracked, numbers: bool) -> list[Variant]:
+    def without_symbols(self, line: str, text: Tracked, numbers: bool) -> list[Variant]:
         """The ways to put a sentence to a model that has no symbols, or loses them. numbers: they are items too. None if it has no items."""
-        return [Variant(way.text, taken=way.taken, numbers=numbers) for way in ways(text, *self.languages, numbers)]
+        return [Variant(way.text, taken=way.taken, numbers=numbers) for way in ways(line, text, *self.languages, numbers)]
 
     def has_language(self, variant: Variant) -> bool:
         """Whether there is anything to translate, symbols apart."""

@@ -10,15 +10,14 @@ from translate.text.case import CaseModel
 from translate.text.marks import match_end, restore_gaps
 from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
 from translate.text.placeholders import unmask
-from translate.text.protected import find_items
+from translate.text.protected import without_items
 from translate.text.tracked import changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
 from translate.translation.findings import missing_units
-from translate.translation.items import LAST, move_last, place_items
+from translate.translation.items import LAST, kept_items, move_last, place_items
 from translate.translation.parts import Part, Span, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
-from translate.translation.stand_ins import all_items
 
 
 class Restorer:
@@ -100,21 +99,22 @@ class Restorer:
         output = CaseModel.restore(plain, sentence.style) if sentence.style else plain
         if sentence.ordinary:
             return match_end(source, output)
+        if not variant.numbers:  # before the items are back, whose digits stay
+            output = mend_numbers(without_items(source), output, *self.languages)
         if variant.taken:
-            cased = changes(plain, output)
-            links = [(one, cased.range(*other)) for one, other in self._links(variant, rank)]
+            moved = changes(plain, output)
+            links = [(one, moved.range(*other)) for one, other in self._links(variant, rank)]
             output = place_items(output, links, variant.taken, variant.text.text)
             sentence.lost = []  # those of an earlier search
         elif variant.kept:
             if LAST.search(output):
-                cased = changes(plain, output)
-                output = move_last(variant.text.text, output, [(one, cased.range(*other)) for one, other in self._links(variant, rank)])
+                moved = changes(plain, output)
+                output = move_last(variant.text.text, output, [(one, moved.range(*other)) for one, other in self._links(variant, rank)])
             output, lost = unmask(output, variant.kept)
             texts = [variant.kept[index].text for index in lost]
             output = " ".join([output, *texts])
             if rank == 0:
                 sentence.lost = texts
-        output = mend_numbers(source, output, *self.languages)
         return restore_gaps(source, match_end(source, output))
 
     def fault(self, line: Line, sentence: Sentence) -> str:
@@ -127,7 +127,7 @@ class Restorer:
 
     def keeps_numbers(self, line: Line, sentence: Sentence, variant: Variant) -> bool:
         """Whether the best translation by `variant` has the numbers of its source, with their units, and no others."""
-        source, output = line.text[slice(*sentence.span)], self.restored(line, sentence, variant, 0)
+        source, output = map(without_items, (line.text[slice(*sentence.span)], self.restored(line, sentence, variant, 0)))
         return not (any(compare_numbers(source, output, *self.languages)) or missing_units(source, output))
 
     def _alignment(self, line: Line) -> Iterator[Link]:
@@ -137,7 +137,7 @@ class Restorer:
             sentence = line.sentences[index // 2] if index % 2 else None
             if sentence and sentence.variants:
                 variant = sentence.variants[0]
-                final, items = changes(variant.output(0), text), self._item_links(sentence, text)
+                final, items = changes(variant.output(0), text), self._item_links(line, sentence, text)
                 kept = {source for source, _ in items}
                 words = [(variant.text.span(*source), final.range(*output)) for source, output in self._links(variant, 0)]
                 for source, (begin, end) in sorted({*items, *(link for link in words if link[0] not in kept)}, key=lambda link: link[1]):
@@ -145,16 +145,12 @@ class Restorer:
                         yield source, (begin + position, end + position)
             position += len(text)
 
-    def _item_links(self, sentence: Sentence, text: str) -> list[Link]:
+    def _item_links(self, line: Line, sentence: Sentence, text: str) -> list[Link]:
         """What was not translated: its spans in the line, and in the translation `text` of the sentence."""
         variant = sentence.variants[0]
         if not (variant.kept or variant.taken):
             return []
-        if variant.numbers:
-            items, written = all_items(sentence.text.text, *self.languages)
-        else:
-            items = find_items(sentence.text.text)
-            written = [sentence.text.text[item.begin : item.end] for item in items]
+        items, written = kept_items(line.text, sentence.text, *self.languages, variant.numbers)
         found, position = [], dict[str, int]()
         for item, string in zip(items, written):
             begin = text.find(string, position.get(string, 0))

@@ -37,8 +37,8 @@ class Reviewer:
         variant = sentence.variants[0]
         fault = self.restorer.fault(line, sentence)
         if fault == "symbols":
-            return self.planner.without_symbols(sentence.text, variant.numbers)
+            return self.planner.without_symbols(line.text, sentence.text, variant.numbers)
         if fault == "numbers" and not variant.numbers:
-            others = self.planner.without_symbols(sentence.text, numbers=True)  # words in place of numbers do better than symbols
+            others = self.planner.without_symbols(line.text, sentence.text, numbers=True)  # words in place of numbers do better than symbols
             return others if any(map(self.planner.has_language, others)) else []
         return []
