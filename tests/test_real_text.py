@@ -191,6 +191,20 @@ def test_only_numbers_change_their_form(german_english, name):
         assert all(b == a.translate(written) for a, b in changed) and (not changed or any(map(str.isdigit, line))), (line, output)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Siehe https://example.org/12.345/x im Park.",
+        "Die Datei bericht_1.234.pdf liegt da.",
+        "Der Platz {1.234} und der Platz `f(1.234)`.",
+        "Schreib an a.b@1.234.example.org bitte.",
+        "Wir folgen @a\u00adnna in den Park.",  # with its soft hyphen
+    ],
+)
+def test_digits_inside_items_stay(german_english, line):
+    assert german_english.translate(line) == line
+
+
 def test_prices(german_english):
     outputs = german_english.translate(PRICES.split("\n"))
     assert outputs == [line.replace("2,99", "2.99").replace("4,20", "4.20").replace("7,19", "7.19") for line in PRICES.split("\n")]
