@@ -241,6 +241,13 @@ def _train(lines: Iterable[str], config: TokenizerConfig) -> bytes:
 
 def _explain(message: str, config: TokenizerConfig, counted: _CountedLines) -> str:
     """Rephrases SentencePiece's error message in terms of the settings."""
+    if not counted.not_blank or "sentences_.empty()" in message or "all_chars_count" in message:  # depending on SentencePiece's version
+        if not counted.too_long:
+            return "the tokenizer could not be trained: all lines of the training text are blank"
+        return (
+            f"the tokenizer could not be trained: all {counted.not_blank:,} lines that are not blank are longer than {LONGEST_LINE:,} bytes "
+            f"(the first: line {counted.first_long:,}): put one sentence on each line"
+        )
     high = re.search(r"Vocabulary size too high \((\d+)\).*value <= (\d+)", message)
     if high:
         return f"tokenizer.vocabulary is {config.vocabulary}, but the training text allows at most {high[2]}: set it to {high[2]} or less"
@@ -249,13 +256,6 @@ def _explain(message: str, config: TokenizerConfig, counted: _CountedLines) -> s
         return (
             f"tokenizer.vocabulary is {config.vocabulary}, but special pieces, bytes and characters alone are {low[2]}: "
             f"raise it, or lower tokenizer.character_coverage ({config.character_coverage})"
-        )
-    if not counted.not_blank or "sentences_.empty()" in message or "all_chars_count" in message:  # depending on SentencePiece's version
-        if not counted.too_long:
-            return "the tokenizer could not be trained: all lines of the training text are blank"
-        return (
-            f"the tokenizer could not be trained: all {counted.not_blank:,} lines that are not blank are longer than {LONGEST_LINE:,} bytes "
-            f"(the first: line {counted.first_long:,}): put one sentence on each line"
         )
     return f"the tokenizer could not be trained: {' '.join(message.split())}"
 
