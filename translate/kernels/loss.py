@@ -3,7 +3,7 @@
 The logits of a batch (tokens x vocabulary) are the largest tensor in training. Here they never exist as a whole: the gradient is computed
 chunk by chunk in the forward pass. Plain twin: `plain_loss` in training/loss.py.
 A bf16 training step is 1.19x as fast (1 core, Zen 5), and takes less memory, by two copies of the logits.
-`torch.nn.functional.linear_cross_entropy` also works in chunks, but does not return the negative log-likelihood beside the smoothed loss.
+`torch.nn.functional.linear_cross_entropy` takes 1.1 times as long, works in chunks only without label smoothing, and returns no likelihood.
 """
 
 from __future__ import annotations

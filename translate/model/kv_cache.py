@@ -1,7 +1,7 @@
 """The key-value cache of search: keys and values of the tokens so far, so that each step computes those of the newest token only.
 
-All hypotheses of a sentence share one list of keys. Each knows its ancestors, the places in this list that belong to it, and attends to them alone,
-behind a mask. So hypotheses branch and end without their keys being copied, and B sentences with R hypotheses each are one batch of B, (B, R, D).
+All hypotheses of a sentence share one list of keys. Each knows its ancestors, the places in this list that belong to it, and a mask hides all others
+from it. So hypotheses branch and end without copying keys, and B sentences with R hypotheses each are a batch of B rows, (B, R, D).
 
 One sentence, R = 2. Its only hypothesis, the begin mark, is continued by "the" and "a" in step 2, and "the" by "cat" and "dog" in step 3:
 
@@ -10,7 +10,7 @@ One sentence, R = 2. Its only hypothesis, the begin mark, is continued by "the" 
     2     <s> the a                [0 1] [0 2]       <s> the      <s> a
     3     <s> the a cat dog        [0 1 3] [0 1 4]   <s> the cat  <s> the dog
 
-After step 3 nobody holds place 2 ("a") any more. It is masked out, and dropped when the list is full.
+After step 3 no hypothesis uses place 2 ("a"). It is masked out, and dropped when the list is full.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-CAPACITY = 16  # keys of a sentence at first
-STEPS = 8  # a larger cache has room for at least so many further tokens
+CAPACITY = 16  # initial number of keys per sentence
+STEPS = 8  # a larger cache has room for at least this many more tokens per hypothesis
 
 
 @dataclass
@@ -45,14 +45,14 @@ class LayerCache:
 
 
 class KVCache:
-    """Of all layers, for B sentences and the N = B * R hypotheses that are open.
+    """The cache of all layers, for B sentences with N = B * R open hypotheses.
 
     The methods change the cache in place.
 
     Attributes:
-        key_value: (L, B, capacity, 2, H, d), of which the first `length` places are in use. What belongs to one token lies together: a step that
-            wrote it head by head, pages apart, took up to half as long again for its attention (greedy, batches of 64, Zen 4).
-        ancestors: (N, t) the places of the tokens of each hypothesis; None while these are all places, as in greedy search.
+        key_value: (L, B, capacity, 2, H, d), of which the first `length` places are in use. The keys and values of a token are contiguous: with heads
+            in different pages, attention took up to 1.5 times as long (greedy, batches of 64, Zen 4).
+        ancestors: (N, t) the places of each hypothesis's tokens; None while every hypothesis uses all places, as in greedy search.
         memory: (L, 2, B, H, S, d) keys and values of the encoder's output.
         memory_mask: (B, 1, 1, S) 0, or -inf at padding; None without padding.
     """
@@ -72,7 +72,7 @@ class KVCache:
 
     @property
     def position(self) -> int:
-        """Tokens of each hypothesis, which is the position of the next one."""
+        """Number of tokens of each hypothesis, which is the position of the next token."""
         return self.length if self.ancestors is None else self.ancestors.shape[1]
 
     def extend(self, R: int) -> list[LayerCache]:

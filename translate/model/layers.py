@@ -18,7 +18,7 @@ from translate.model.kv_cache import LayerCache
 
 
 class Dropout(nn.Dropout):
-    """nn.Dropout, which can also draw from a generator of one's own: see `set_dropout_generator`."""
+    """nn.Dropout that can also draw from its own generator: see `set_dropout_generator`."""
 
     generator: Optional[Generator] = None  # None: torch's default one
 

@@ -78,7 +78,7 @@ class Transformer(nn.Module):
             self._initialise()
 
     def fill_positions(self) -> None:
-        """Compute the sinusoids: at once, or when a model built on device "meta" has been given its weights."""
+        """Compute the sinusoids; for a model built on device "meta", after its weights have been set."""
         self.positions = sinusoids(self.config.max_tokens, self.config.width)
 
     def _initialise(self) -> None:
@@ -166,5 +166,5 @@ class Transformer(nn.Module):
 
 
 def empty_embedding(size: int, width: int) -> nn.Embedding:
-    """(V, D), not filled yet: nn.Embedding itself would draw at once, also on device "meta"."""
+    """(V, D), uninitialised: the constructor of nn.Embedding draws random numbers, also on device "meta"."""
     return nn.Embedding.from_pretrained(torch.empty(size, width), freeze=False)
