@@ -265,7 +265,7 @@ def test_vocabularies_that_the_text_does_not_allow(tmp_path):
         ValueError, match=r"^tokenizer\.vocabulary is 90000, but the training text allows at most \d+: set it to \d+ or less$"
     ) as error:
         trained(tmp_path, vocabulary=90_000)
-    assert trained(tmp_path, vocabulary=int(str(error.value).split()[-3])).source_size > 500  # the way out is one
+    assert trained(tmp_path, vocabulary=int(str(error.value).split()[-3])).source_size > 500  # the size that it names works
     with pytest.raises(ValueError, match=r"^tokenizer\.vocabulary is 50, but special pieces, bytes and characters alone are \d+"):
         trained(tmp_path / "none", vocabulary=50)
     with pytest.raises(ValueError, match="all lines of the training text are blank"):
