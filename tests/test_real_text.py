@@ -224,6 +224,12 @@ def test_a_foreign_sentence_among_others_is_passed(german_english):
     assert [line[begin:end] for begin, end, _ in result.passed] == [FOREIGN]
 
 
+def test_a_short_sentence_that_follows_foreign_ones_is_passed_with_them(german_english):
+    line = f"{FOREIGN} Dog barks. Und hier geht es weiter."
+    result = german_english.translate(line, scores=True)
+    assert result.text == line and [line[begin:end] for begin, end, _ in result.passed] == [FOREIGN, "Dog barks."]
+
+
 def test_through_the_command_line(bundle, translate, tmp_path, capsys):
     """A real model, which gets much wrong: blank lines, lines without letters, indents, tabs and line numbers are not its business."""
     text = "".join(DOCUMENTS.values())

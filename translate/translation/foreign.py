@@ -39,4 +39,4 @@ def pass_short_ones(line: str, sentences: Sequence[Sentence], judge: LanguageJud
         original = line[slice(*sentence.span)]
         if not sentence.passed and judge.may_follow(original):
             sentence.passed, sentence.output = found.most_common(1)[0][0], original
-            sentence.text, sentence.variants = Tracked.of(original, sentence.span[0]), []
+            sentence.text, sentence.variants, sentence.ordinary = Tracked.of(original, sentence.span[0]), [], False
