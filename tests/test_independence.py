@@ -62,7 +62,7 @@ class Together:
     def __init__(self, bad=None):
         self.bad, self.met, self.threads, self.begun = bad, threading.Barrier(3, timeout=30), [], 0
 
-    def search(self, sources, limits, options, seeds, no_repeat=0):
+    def search(self, sources, limits, options, seeds, no_repeat=0, align=False, required=None):
         self.begun += 1
         self.met.wait()
         self.threads.append(torch.get_num_threads())

@@ -126,10 +126,10 @@ def test_two_threads_that_come_first_share_one_thread_pool(trained, corpus_folde
 def short_of_memory(error, most):
     """A search that has memory for so many tokens of sources, padding included."""
 
-    def search(self, sources, limits, options, seeds, no_repeat=0):
+    def search(self, sources, limits, options, seeds, no_repeat=0, align=False, required=None):
         if len(sources) * max(map(len, sources)) > most:
             raise error
-        return real(self, sources, limits, options, seeds, no_repeat)
+        return real(self, sources, limits, options, seeds, no_repeat, align, required)
 
     real = TorchEngine.search
     return search

@@ -25,7 +25,7 @@ def test_the_run_folder(bundle):
     files = {"config.yaml", "spm.model", "model.safetensors", "report.json", "README.md", "metrics.jsonl", "samples.txt", "train.log"}
     assert names == files | {"checkpoints"}
     config = yaml.safe_load((bundle / "config.yaml").read_text())
-    assert config["format"] == 2 and config["model"]["width"] == 32
+    assert config["format"] == 3 and config["model"]["width"] == 32
     assert config["tokenizer_sha256"] == {"spm.model": digest(bundle / "spm.model")}
     assert str(bundle) not in (bundle / "config.yaml").read_text()
     report = json.loads((bundle / "report.json").read_text())

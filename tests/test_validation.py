@@ -144,7 +144,7 @@ def test_a_training_validates_on_lines_from_all_over_the_set(bundle, tmp_path, c
     config = tiny_config(tmp_path / "run", corpus_folder, steps=1, validate_every=1, validate_sentences=4)
     train(config)
     lines = (corpus_folder / "dev.de").read_text().splitlines()
-    shown = [line.partition("     ")[2] for line in (tmp_path / "run" / "samples.txt").read_text().splitlines() if line.startswith("source")]
+    shown = [line.partition("     ")[2].strip() for line in (tmp_path / "run" / "samples.txt").read_text().splitlines() if line.startswith("source")]
     assert shown == [lines[0], lines[5], lines[10], lines[15]]
     assert report_of(tmp_path / "run")["chosen_on"] == {"set": "dev", "sentences": 4, "of": 20, "metric": "bleu", "beam": 1}
     assert "chosen on the development set (4 of 20 sentences of dev)" in log_of(tmp_path / "run")

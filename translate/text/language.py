@@ -9,9 +9,12 @@ from __future__ import annotations
 import copy
 import functools
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from translate.errors import UserError
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -83,7 +86,10 @@ def _identifier(languages: tuple[str, ...]) -> LanguageIdentifier:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     if not languages:
-        return LanguageIdentifier.from_model_file(MODEL_FILE)
+        try:
+            return LanguageIdentifier.from_model_file(MODEL_FILE)
+        except OSError as error:  # it is unpacked to a temporary file
+            raise UserError(f"{tempfile.gettempdir()} cannot be written ({error.strerror or error}): py3langid unpacks its model there") from None
     identifier = copy.copy(_identifier(()))
     identifier.set_languages(list(languages))
     return identifier
