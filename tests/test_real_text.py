@@ -173,7 +173,7 @@ def test_every_letter_is_translated_or_told_to_be_passed(german_english, name, s
         assert all(end <= begin for (_, end), (begin, _) in zip(spans, spans[1:]))
         outside = set(range(len(line.source))).difference(*(range(*span) for span in spans))
         words = [
-            word for word in re.finditer(r"\S+", line.source) if not re.search(r"[/@#)]|\w\.\w", word[0])
+            word for word in re.finditer(r"\S+", line.source) if not re.search(r"[/@#)<]|\w\.\w", word[0])
         ]  # list marks and addresses may stay outside
         assert not [word[0] for word in words for place in range(*word.span()) if place in outside and line.source[place].isalpha()]
         assert all("\t" not in line.source[slice(*span)] and "\u2028" not in line.source[slice(*span)] for span in spans)
@@ -222,6 +222,32 @@ def test_a_foreign_sentence_among_others_is_passed(german_english):
     result = german_english.translate(line, scores=True)
     assert result.text == line and len(result.spans) == 2
     assert [line[begin:end] for begin, end, _ in result.passed] == [FOREIGN]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "![Stand](https://example.org/s.svg) [Anleitung](docs/a.md) und [die ganze Seite](https://example.org/a?b=1).",
+        'Siehe [Haus](a/b.html "Das Haus") im Park. [![Bau](x/b.svg)](https://example.org/b)',
+        "Frag Anna <anna@example.org>: sie liest gern.",
+        "Die Dateien src/main.c (#12) und lib/haus.rkt sind da.",
+        "Das Spiel endet %s (%d) heute.",
+        "Es steht direkt in der config.php,",
+        "Guten Morgen, {name}!",
+        "Er schreibt abs{x} und name={y} auf.",
+        "[Siehe example.org - das Haus] im Park.",
+        "| Haus | Preis {n} |",
+        "[10:32] <mia> Guten Morgen.",
+    ],
+)
+def test_nothing_is_torn_apart_around_items(within_german, line):
+    assert within_german.translate(line) == line
+
+
+def test_a_bar_with_spaces_around_divides(german_english):
+    line = "| Das Haus | ja|nein || Der Park |"
+    result = german_english.translate(line, scores=True)
+    assert result.text == line and [line[slice(*span)] for span in result.spans] == ["Das Haus", "ja|nein || Der Park"]
 
 
 def test_a_short_sentence_that_follows_foreign_ones_is_passed_with_them(german_english):

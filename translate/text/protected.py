@@ -32,6 +32,7 @@ LETTERS = "[A-Za-z](?:uml|acute|grave|circ|tilde|ring|cedil|slash|caron)|szlig|(
 START = r"(?<![^\s(\[„“\"'‚‘«»])"  # after white space, an opening bracket or a quotation mark
 GROUP = r"\([^\s<>\"()]*\)|\{[^\s<>\"{}]*\}"  # https://example.org/{id}/a_(b)
 ADDRESS = rf"(?:[^\s<>\"(){{}}„“”«»]|{GROUP})*(?:[^\s<>\"(){{}}„“”«»'’\]*|{PUNCTUATION}]|{GROUP})"
+LINK = r"\]\([^\s()]{1,500}(?: \"[^\"\n]{0,200}\")?\)"  # the end of a link
 
 # in this order: of two that begin at the same place the first wins, and the report removes those of one kind before it looks for the next
 KINDS = {
@@ -58,6 +59,7 @@ KINDS = {
     "tags": re.compile(
         r"<!--(?:(?!<!--).)*?-->|<[?%][^<>\n]*[?%]>|<![A-Za-z][^<>]*>|</?[A-Za-z][\w:.-]*(?:\s(?:\"[^\"<]*\"|'[^'<]*'|[^<>\"'])*)?/?>"
         r"|\[/?(?:b|i|u|s|url|img|quote|code|color|size|list)(?:=[^\[\]\s]*)?\]"
+        rf"|\[!\[[^\[\]\n]{{0,200}}{LINK}{LINK}|!?\[(?=[^\[\]\n]{{1,200}}{LINK})|{LINK}"  # of Markdown: [text](address), [![text](image)](address)
     ),
     "entities": re.compile(
         rf"(?<!\w)\w*(?:&(?:{LETTERS});\w*)+"  # M&uuml;ller is one word
@@ -68,6 +70,7 @@ KINDS = {
         r"|(?<![\w/.~<])(?:~|\.\.?)?(?:/[\w.@+-]*[\w@+-]){2,}/?|(?<![\w/.~<])(?:~|\.\.?)/[\w.@+-]*[\w@+-]/?"
         rf"|(?<![\w/.~<])/(?:{ROOTS})\b/?"
         rf"|(?<![\w.@/\\+-])(?:[\w.@+-]+[/\\])*\w[\w+-]*(?:\.[\w+-]+)*\.(?:{ENDINGS}|{ENDINGS.upper()})\b(?![\w/]|\.\w)"
+        r"|(?<![\w.@/\\+-])(?:[\w.@+-]+/)+\w[\w+-]+\.[a-z]{1,4}\b(?![\w/]|\.\w)"  # in a folder, files of any kind
         rf"|{START}\.(?:{ENDINGS}|gitignore|bashrc|profile|ssh|config)\b"  # .pdf
     ),
     "mentions": re.compile(r"(?<![\w@])@\w(?:[\w.-]*\w)?|(?<![\w#&])#\w+"),

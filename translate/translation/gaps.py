@@ -38,7 +38,7 @@ class Gaps:
             return opening.end() if opening else 0
         if not any(map(str.isalnum, after)):
             text = self.output.rstrip()
-            return len(text.rstrip(ENDS)) if after.strip() else len(text)
+            return len(text.rstrip(ENDS + ("," if after.lstrip()[0] == "," else ""))) if after.strip() else len(text)
         at = sum(end <= place for _, end in self.source_words)
         costs = dict.fromkeys(self.gaps, 0.0)
         costs[0] = BEGIN

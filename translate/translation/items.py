@@ -16,11 +16,11 @@ from translate.text.tracked import Tracked
 from translate.translation.gaps import Gaps, Link, Span
 from translate.translation.stand_ins import NUMBERS, StandIn, all_items, stand_ins
 
-BRACKETS = {"(": ")", "[": "]", "{": "}", "„": "“”", "“": "”", "”": "”", "»": "«", "«": "»", '"': '"', "'": "'", "‚": "‘", "‘": "’"}
+BRACKETS = {"(": ")", "<": ">", "[": "]", "{": "}", "„": "“”", "“": "”", "”": "”", "»": "«", "«": "»", '"': '"', "'": "'", "‚": "‘", "‘": "’"}
 OPENING = "([{„“»«‚‘¿¡\"'"
 UNIT = re.compile(r"[%°‰€$+]+")
 ADDRESS = re.compile(r"[:,;]+(?=\s)")  # @anna: Wo bist du?
-NAME = re.compile(r"[<\[](/?)([A-Za-z][\w:.-]*)")  # of a tag
+NAME = re.compile(r"[<\[](/?)([A-Za-z][\w:.-]*)|!?\[()$|(\]\()")  # of a tag; of a Markdown link, which begins with [ and ends with ](address)
 LAST = re.compile(r"(?:⟦\d⟧|[^\w\s⟦⟧]|\s)*$")
 
 
@@ -33,6 +33,8 @@ class Taken(NamedTuple):
     close_before: bool  # touches the word before it, as in the source
     close_after: bool
     stand_in: StandIn | None = None  # stands at `place`
+    before: str = ""  # the characters beside it, in the source
+    after: str = ""
 
 
 class Way(NamedTuple):
@@ -92,7 +94,7 @@ def take_out(
             last += 1
         new = " " if before.isalnum() and after.isalnum() else ""
         close = (kinds[0] in CLOSE and before not in ("", " "), kinds[1] in CLOSE and after not in ("", " "))
-        taken.append(Taken(put, first - removed + len(new), kinds[0] if len(group) == 1 else "", *close))
+        taken.append(Taken(put, first - removed + len(new), kinds[0] if len(group) == 1 else "", *close, None, before, after))
         removed += last - first - len(new)
         edits.append((first, last, new))
     return text.replace(edits), taken
@@ -189,6 +191,9 @@ def _with_brackets(text: str, items: Sequence[Item], group: Sequence[int], writt
     begin = items[group[0]].begin
     low = items[group[0] - 1].end if group[0] else 0
     high = items[group[-1] + 1].begin if group[-1] + 1 < len(items) else len(text)
+    opening = text[items[group[-1]].begin - 1] if len(group) > 1 else ""
+    if opening in tuple("([{<") and end < high and text[end] == BRACKETS[opening]:  # of "3:1 (1:0)"
+        put, end = put + text[end], end + 1
     while low < begin and end < high and text[end] in BRACKETS.get(text[begin - 1], ""):
         put = text[begin - 1] + put + text[end]
         begin, end = begin - 1, end + 1
@@ -205,10 +210,11 @@ def _tag_pairs(taken: Sequence[Taken]) -> dict[int, int]:
     open_tags: list[tuple[str, int]] = []
     for index, item in enumerate(taken):
         match = NAME.match(item.text) if item.kind == "tags" and not item.text.endswith("/>") else None
+        name = match[2] or match[3] if match else ""
         if match and not match[1]:
-            open_tags.append((match[2], index))
+            open_tags.append((name, index))
         elif match:
-            depth = next((depth for depth in range(len(open_tags) - 1, -1, -1) if open_tags[depth][0] == match[2]), None)
+            depth = next((depth for depth in range(len(open_tags) - 1, -1, -1) if open_tags[depth][0] == name), None)
             if depth is not None:
                 pairs[open_tags[depth][1]] = index
                 del open_tags[depth:]
@@ -223,13 +229,13 @@ def _put(text: str, place: int, items: Sequence[Taken]) -> str:
     for item in items[1:]:
         put += _between(put, item.text, " ") + item.text
     left = right = space
-    if items[0].close_before or not before:
+    if items[0].close_before or not before or before[-1] == items[0].before:
         left = ""
     elif not space and (before[-1].isalnum() or before[-1] not in OPENING):
         left = " "
-    if items[-1].close_after or not after:
+    if items[-1].close_after or not after or after[0] == items[-1].after:
         right = ""
-    elif not space and (after[0].isalnum() or after[0] in "([{„“«‚<"):
+    elif not space and (after[0].isalnum() or after[0] in "([{„“«‚<" or (items[-1].after == " " and after[0] in "\"'-–—")):
         right = " "
     return f"{before}{left and _between(before, put, left)}{put}{right and _between(put, after, right)}{after}"
 

@@ -24,7 +24,8 @@ from translate.translation.foreign import find_judge, pass_short_ones
 from translate.translation.items import kept_items, ways
 from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
 
-SEPARATOR = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")  # of cells, lines or paragraphs: no sentence goes across
+# Between cells, lines or paragraphs: no sentence goes across. A bar with spaces around it is one too.
+SEPARATOR = re.compile(r"[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029|](?:(?<!\|)|(?<!\S\|)(?!\S))")
 # Words, commas, spaces, a mark at the end: nothing in it needs any care. Most lines are of this kind, and should cost no time.
 is_ordinary = re.compile(r"(?=[A-Za-zÄÖÜäöüß])[A-Za-zÄÖÜäöüß ,-]*[a-zäöüß][.!?]?").fullmatch
 LETTER = re.compile(r"[^\W\d_]")
