@@ -94,7 +94,7 @@ def test_the_counts_are_those_of_the_lines(capsys):
 
 def test_what_is_suspect_is_told_without_a_report_too(capsys):
     written(RESULTS[6:9], report=False)
-    said = "translate: suspect: 2 lines (8, 9): 1 missing urls, 1 missing numbers, 1 new numbers; --report FILE tells more\n"
+    said = "translate: suspect: 2 lines (8, 9): 1 missing urls, 1 missing numbers, 1 new numbers; --report FILE has details\n"
     assert capsys.readouterr().err == said
 
 

@@ -234,6 +234,7 @@ def test_a_foreign_sentence_among_others_is_passed(german_english):
         "Das Spiel endet %s (%d) heute.",
         "Es steht direkt in der config.php,",
         "Guten Morgen, {name}!",
+        "Es gibt mehrere <haus>-Einträge und eine separate /boot-Partition.",
         "Er schreibt abs{x} und name={y} auf.",
         "[Siehe example.org - das Haus] im Park.",
         "| Haus | Preis {n} |",

@@ -102,7 +102,7 @@ class Summary:
         if self.passed.count:
             yield f"not translated, in whole or in part: {self.passed}: {_counts(self.passed_as)}"
         if self.suspect.count:
-            yield f"suspect: {self.suspect}: {_counts(self.reasons)}{'' if self.reported else '; --report FILE tells more'}"
+            yield f"suspect: {self.suspect}: {_counts(self.reasons)}{'' if self.reported else '; --report FILE has details'}"
         if self.unsure.count:
             yield f"confidence below {self.min_confidence:g}, of all or a part: {self.unsure}"
         if self.reported:

@@ -20,6 +20,7 @@ BRACKETS = {"(": ")", "<": ">", "[": "]", "{": "}", "„": "“”", "“": "”
 OPENING = "([{„“»«‚‘¿¡\"'"
 UNIT = re.compile(r"[%°‰€$+]+")
 ADDRESS = re.compile(r"[:,;]+(?=\s)")  # @anna: Wo bist du?
+COMPOUND = re.compile(r"-(?=[^\W\d_])")  # <b>-Tag, /boot-Partition
 NAME = re.compile(r"[<\[](/?)([A-Za-z][\w:.-]*)|!?\[()$|(\]\()")  # of a tag; of a Markdown link, which begins with [ and ends with ](address)
 LAST = re.compile(r"(?:⟦\d⟧|[^\w\s⟦⟧]|\s)*$")
 
@@ -93,7 +94,7 @@ def take_out(
         elif before == " " and after == " ":
             last += 1
         new = " " if before.isalnum() and after.isalnum() else ""
-        close = (kinds[0] in CLOSE and before not in ("", " "), kinds[1] in CLOSE and after not in ("", " "))
+        close = (kinds[0] in CLOSE and before not in ("", " "), (kinds[1] in CLOSE or put[-1] == "-") and after not in ("", " "))
         taken.append(Taken(put, first - removed + len(new), kinds[0] if len(group) == 1 else "", *close, None, before, after))
         removed += last - first - len(new)
         edits.append((first, last, new))
@@ -197,6 +198,8 @@ def _with_brackets(text: str, items: Sequence[Item], group: Sequence[int], writt
     while low < begin and end < high and text[end] in BRACKETS.get(text[begin - 1], ""):
         put = text[begin - 1] + put + text[end]
         begin, end = begin - 1, end + 1
+    if end < high and COMPOUND.match(text, end):
+        put, end = put + "-", end + 1
     for mark in (UNIT, ADDRESS):
         match = mark.match(text, end)
         if match and match.end() <= high and (mark is UNIT or not text[:begin].strip()):
