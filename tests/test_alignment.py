@@ -106,7 +106,7 @@ def test_places_of_tokens(tokenizer, text):
     covered = {place for begin, end in spans for place in range(begin, end)}
     assert all(text[place].isspace() or text[place] in "\u00ad\u2028" or place in covered for place in range(len(text)))
     cut = [*ids[: len(ids) // 2], EOS]
-    assert text[:1].isspace() or tokenizer.source_spans([text], [cut])[0][: len(ids) // 2] == spans[: len(ids) // 2]
+    assert text.lstrip("\u00ad")[:1].isspace() or tokenizer.source_spans([text], [cut])[0][: len(ids) // 2] == spans[: len(ids) // 2]
 
 
 @settings(max_examples=100, deadline=None)
