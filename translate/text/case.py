@@ -104,6 +104,8 @@ class CaseModel:
     def _from_emphasis(self, text: Tracked, shouted: Sequence[re.Match[str]]) -> Tracked:
         edits, begin = [], len(text) - len(text.text.lstrip(OPENING))
         for match in shouted:
+            if text.text[match.end() : match.end() + 1] == "(" or text.text[: match.start()].endswith("="):
+                continue  # a function of a spreadsheet
             if len(match[0]) >= EMPHASIS and (form := self._emphasised(match[0])):
                 edits.append((match, form if match.start() > begin else form[:1].upper() + form[1:]))
         return _edited(text, edits)
