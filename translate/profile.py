@@ -84,7 +84,7 @@ class Profile:
     longest_source: int = bounded(0, least=0, most=1 << 24)
     # usual form, away from sentence starts, of source words that are not written in lower case: mann -> Mann
     cases: Dict[str, str] = field(default_factory=dict)
-    # which cross-attention tells what a word was translated from (translation/alignment_heads.py); no heads = unknown
+    # which cross-attention shows what a word was translated from (translation/alignment_heads.py); no heads = unknown
     alignment_layer: int = bounded(0, least=0, most=1000)
     alignment_heads: List[int] = field(default_factory=list)
     alignment_shift: int = bounded(0, least=0, most=1)

@@ -89,7 +89,7 @@ def weights_sha256(weights: dict[str, Tensor]) -> str:
 
 @contextlib.contextmanager
 def _errors_named(path: Path) -> Iterator[None]:
-    if path.exists() and not path.is_file():  # opening a pipe would block for ever
+    if path.exists() and not path.is_file():  # opening a pipe would block forever
         raise UserError(f"{path}: cannot be read: it is not a file")
     try:
         yield

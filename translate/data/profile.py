@@ -18,8 +18,8 @@ from translate.text.language import language_code, text_language
 
 VERSION = 4  # of what is computed here
 LONGEST = 0.999  # share of the training sources that are at most `longest_source` long
-ODD, LEAST_ODD = 0.0025, 3.0  # share of the training pairs that are shorter, or longer, than usual; in standard deviations it is no less
-FEWEST = 100  # pairs that tell what is usual
+ODD, LEAST_ODD = 0.0025, 3.0  # share of the training pairs that are shorter, or longer, than usual; in standard deviations, never less than this
+FEWEST = 100  # pairs to learn what is usual from
 SAMPLE = 1000  # pairs that tell the languages
 MOST_LINES, MOST_CASES = 1_000_000, 30_000  # that tell the usual forms of words; of those forms
 

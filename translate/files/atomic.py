@@ -107,7 +107,7 @@ def _packed(raw: io.BufferedWriter[RawOutput], name: str, at_once: bool) -> Iter
         yield text
         text.flush()
     except BaseException:
-        raw.raw.discarding = True  # detaching flushes the buffers, which would block for ever on a pipe that nobody reads
+        raw.raw.discarding = True  # detaching flushes the buffers, which would block forever on a pipe that nobody reads
         raise
     finally:
         with contextlib.suppress(OSError, UserError):  # after an error the buffered rest does not matter

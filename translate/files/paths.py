@@ -73,7 +73,7 @@ def buffered(descriptor: int, user_path: str) -> Iterator[io.BufferedWriter[RawO
         try:
             yield stream
         except BaseException:
-            raw.discarding = True  # closing flushes the buffer, which would block for ever on a pipe that nobody reads
+            raw.discarding = True  # closing flushes the buffer, which would block forever on a pipe that nobody reads
             raise
 
 

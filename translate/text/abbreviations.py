@@ -1,4 +1,4 @@
-"""German and English words that tell whether a full stop ends a sentence. All in lower case, abbreviations without their full stops."""
+"""German and English words that decide whether a full stop ends a sentence. All in lower case, abbreviations without their full stops."""
 
 from __future__ import annotations
 

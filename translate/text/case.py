@@ -48,7 +48,7 @@ FUNCTION_WORDS = {
         will would should no all""".split()
     ),
 }
-# endings of German words that are no nouns, and of nouns that would be taken for such
+# endings of German words that are not nouns, and of nouns that would be mistaken for one of those
 SURE = re.compile(r"(?:lich|ig|isch|bar|sam|los|haft|weise|wärts|iert|en|te|ten|end)(?:e[nmrs]?)?\Z")
 VOWEL = re.compile("[aeiouyäöüà-öø-ÿα-ωа-я]")
 NO_NOUN = re.compile(r"(?:[^aeiouäöü]e[nmrs]?|t|te|ten|test|end|lich|ig|isch|bar|sam|los|haft|weise|wärts|ern|eln|iert)\Z")

@@ -51,7 +51,7 @@ class Folding:
     def fold(self, text: Tracked) -> Tracked:
         """`text` with other characters for those that are unknown, where there are any for them; digits keep their value.
 
-        Addresses, placeholders and the like, which are no words, stay as they are.
+        Addresses, placeholders and the like, which are not words, stay as they are.
         """
         if not self._unknown.search(text.text):
             return text

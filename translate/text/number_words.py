@@ -59,7 +59,7 @@ CARDINALS = (
 
 
 def word_value(word: str) -> int | None:
-    """The value of one word in small letters: zwölf, twenty-five, zweitausenddreihundert; None if it is no number."""
+    """The value of one word in small letters: zwölf, twenty-five, zweitausenddreihundert; None if it is not a number."""
     if (value := SMALL.get(word)) is not None:
         return value
     match = COMPOUND.fullmatch(word) if len(word) <= LONGEST_WORD else None

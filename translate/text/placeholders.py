@@ -1,4 +1,4 @@
-"""Symbols that stand in a source for what is no language, and so come out of the translation: ⟦0⟧ to ⟦9⟧.
+"""Symbols that stand in a source for what isn't language, and come back out of the translation: ⟦0⟧ to ⟦9⟧.
 
 A tokenizer may have them as pieces of their own, and training teaches to pass them on (data/placeholders.py). In the masked text a space stands
 between a symbol and a letter, so that words beside it are cut as usual; what stood close is put close again.

@@ -1,7 +1,7 @@
 """Where the sentences of a text begin and end. German and English by rules of our own, other languages by the package sentencex if it is there.
 
-The rules are after Mikheev 2002 (Periods, capitalized words, etc.). The word before a full stop tells whether it may belong to an abbreviation or a
-number. If so, the word after it tells whether a sentence begins there: it does if the word is in capitals, but usually is not.
+The rules are after Mikheev 2002 (Periods, capitalized words, etc.). The word before a full stop decides whether it may belong to an abbreviation or a
+number. If so, the word after it decides whether a sentence begins there: it does if the word is in capitals, but usually is not.
 """
 
 from __future__ import annotations

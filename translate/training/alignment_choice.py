@@ -1,4 +1,4 @@
-"""Which cross-attention tells what a word was translated from: chosen on the development set, without links made by hand.
+"""Which cross-attention shows what a word was translated from: chosen on the development set, without links made by hand.
 
 Words that a lexicon learnt from the same sentences knows as each other's translations are anchors: the best attention is the one that points from
 an anchor's word to its source most often. It need not be the lexicon's equal to be judged by it: anchors are few, and mostly right.

@@ -1,4 +1,4 @@
-"""Which cross-attention tells what a word was translated from, and at which step of the decoder.
+"""Which cross-attention shows what a word was translated from, and at which step of the decoder.
 
 At the step that puts a word out, attention is on what is to be translated next: the word itself, in all decoders measured here. At the step after it,
 whose *input* is the word, the decoder knows which word it is, and middle layers of a deep one may look back at what it came from (Chen et al. 2020,
