@@ -12,6 +12,7 @@ from translate.text.protected import find_items
 from translate.text.tracked import Tracked
 from translate.text.words import word_spans
 from translate.translation.items import move_last, place_items, take_out, ways
+from translate.translation.restore import with_marks
 from translate.translation.stand_ins import all_items
 
 
@@ -165,3 +166,16 @@ def test_each_item_comes_back_exactly_as_often(parts, words, chance, numbers):
             letters = iter(placed)
             assert all(letter in letters for letter in output.replace(" ", ""))
             assert len(re.sub(r"[ ,]", "", placed)) == len(re.sub(r"[ ,]", "", output + "".join(item.text for item in way.taken)))
+
+
+@pytest.mark.parametrize(
+    "source, output, items, expected",
+    [
+        ("Ist es das?", "Is it&amp;", ["&amp;"], "Is it&amp;"),
+        ("A  b <a x='1'> c", "<a x='1'> B A c", ["<a x='1'>"], "<a x='1'> B A c"),
+        ("Ist es {0} da?", "Is it {0} there", ["{0}"], "Is it {0} there?"),
+        ("10  {0}", "10 {0}", ["{0}"], "10  {0}"),
+    ],
+)
+def test_marks_and_gaps_leave_items_alone(source, output, items, expected):
+    assert with_marks(source, output, items) == expected

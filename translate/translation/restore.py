@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from translate.decoding import FilledOptions, penalty
 from translate.profile import Profile
@@ -115,7 +115,7 @@ class Restorer:
             output = " ".join([output, *texts])
             if rank == 0:
                 sentence.lost = texts
-        return restore_gaps(source, match_end(source, output))
+        return with_marks(source, output, [item.text for item in variant.taken] + [item.text for item in variant.kept])
 
     def fault(self, line: Line, sentence: Sentence) -> str:
         """What is wrong with the best translation: "symbols" if it has lost one, "numbers" if their values differ, else ""."""
@@ -169,3 +169,12 @@ class Restorer:
             for (first, last), (begin, end) in found:
                 yield (first + piece.begin, last + piece.begin), (begin + start, end + start)
             start += len(output) + bool(output)
+
+
+def with_marks(source: str, output: str, items: Sequence[str]) -> str:
+    """`output` with the mark at its end and the wide gaps that `source` has, unless that changes an item: the end of an entity, a space in a tag."""
+    for mend in (match_end, restore_gaps):
+        mended = mend(source, output)
+        if all(mended.count(item) >= output.count(item) for item in items):
+            output = mended
+    return output
