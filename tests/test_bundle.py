@@ -285,7 +285,7 @@ def worker():
     worker.stop()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "text"])
 def test_mutated_files_are_refused_in_one_line_or_read(worker, kind):
     cases = {"recipe": 15}.get(kind, 150)
     outcomes = [worker.run(kind, seed) for seed in range(cases)]

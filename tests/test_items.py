@@ -135,6 +135,7 @@ def test_symbols_that_the_search_had_no_place_for(source, output, pairs, moved):
         ("Datei x1.txt hat 3 m", ["x1.txt", "3 m"], ["x1.txt", "3 m"]),
         ("20-jährig, 3 mal", ["20", "3"], ["20", "3"]), ("Band II, 2.", ["II", "2"], ["II", "2"]),
         ("1.234,50 EUR.", ["1.234,50 EUR"], ["1,234.50 EUR"]),
+        ("Siehe a.com/+49341 5550199", ["a.com/+49341", "5550199"], ["a.com/+49341", "5550199"]),  # no phone number begins inside an address
     ],
 )  # fmt: skip
 def test_numbers_as_items(text, items, written):

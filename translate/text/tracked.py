@@ -7,9 +7,14 @@ the places of its characters there.
 from __future__ import annotations
 
 import difflib
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+
+LONG = 3_000  # characters: comparing them one by one takes up to the square of their number
+WORD = re.compile(r"\w+|\W")
 
 
 @dataclass(slots=True)  # not frozen, which takes three times as long to make
@@ -70,10 +75,17 @@ class Tracked:
 
 
 def changes(old: str, new: str) -> Tracked:
-    """`new` as a text derived from `old`, by what the two have in common."""
+    """`new` as a text derived from `old`, by what the two have in common: characters, or words of long texts."""
     if old == new:
         return Tracked.of(new)
     if old.casefold() == new.casefold() and len(old) == len(new):
         return Tracked(new, range(len(new)), range(1, len(new) + 1))
-    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return Tracked.of(old).replace((begin, end, new[first:last]) for kind, begin, end, first, last in steps if kind != "equal")
+    if max(len(old), len(new)) <= LONG:
+        steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+        return Tracked.of(old).replace((begin, end, new[first:last]) for kind, begin, end, first, last in steps if kind != "equal")
+    words = WORD.findall(old), WORD.findall(new)
+    places, others = ([0, *accumulate(map(len, parts))] for parts in words)
+    steps = difflib.SequenceMatcher(None, *words).get_opcodes()
+    return Tracked.of(old).replace(
+        (places[begin], places[end], new[others[first] : others[last]]) for kind, begin, end, first, last in steps if kind != "equal"
+    )

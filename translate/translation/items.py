@@ -22,7 +22,7 @@ UNIT = re.compile(r"[%°‰€$+]+")
 ADDRESS = re.compile(r"[:,;]+(?=\s)")  # @anna: Wo bist du?
 COMPOUND = re.compile(r"-(?=[^\W\d_])")  # <b>-Tag, /boot-Partition
 NAME = re.compile(r"[<\[](/?)([A-Za-z][\w:.-]*)|!?\[()$|(\]\()")  # of a tag; of a Markdown link, which begins with [ and ends with ](address)
-LAST = re.compile(r"(?:⟦\d⟧|[^\w\s⟦⟧]|\s)*$")
+TEXT = re.compile(r"⟦\d⟧|([\w⟦⟧](?:[^⟦⟧]*\w)?)")  # a symbol, or words from the first to the last letter or digit
 
 
 class Taken(NamedTuple):
@@ -138,10 +138,13 @@ def _stand_in_spans(output: str, links: Sequence[Link], taken: Sequence[Taken]) 
         named[stand_in] = [match.span() for match in re.finditer(rf"(?<![\w.,])(?:{words})(?!\w|[.,]\d)", output, re.IGNORECASE)] if words else []
         if len(named[stand_in]) == len(indices):
             found |= dict(zip(indices, named[stand_in]))
+    outputs: dict[Span, list[Span]] = {}
+    for one, other in links:
+        outputs.setdefault(one, []).append(other)
     for index in sorted({index for indices in groups.values() for index in indices} - set(found)):
         own, begin = taken[index].stand_in, taken[index].place
         assert own
-        linked = [other for one, other in links if one == (begin, begin + len(own.word)) and output[other[0]].isalnum()]
+        linked = [other for other in outputs.get((begin, begin + len(own.word)), ()) if output[other[0]].isalnum()]
         for span in [span for span in linked if span in named[own]] or linked:
             if all(span[1] <= first or last <= span[0] for first, last in found.values()):
                 found[index] = span
@@ -149,14 +152,18 @@ def _stand_in_spans(output: str, links: Sequence[Link], taken: Sequence[Taken]) 
     return found
 
 
+def tail(text: str) -> str:
+    """Symbols, marks and spaces at the end of `text`."""
+    return text[max((match.end() for match in TEXT.finditer(text) if match[1]), default=0) :]
+
+
 def move_last(source: str, output: str, links: Sequence[Link]) -> str:
     """`output` with the symbols at its end, that don't end `source`, where their neighbours' translations meet.
 
     A search that must put symbols, and has no place for them, puts them at the end (decoding/required.py). source: as the model got it.
     """
-    tail, closing = LAST.search(output), LAST.search(source)
-    assert tail and closing
-    moved = [symbol for symbol in SYMBOL.findall(tail[0]) if symbol in source and symbol not in closing[0]]
+    closing = tail(source)
+    moved = [symbol for symbol in SYMBOL.findall(tail(output)) if symbol in source and symbol not in closing]
     if not moved:
         return output
     rest = output

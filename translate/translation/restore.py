@@ -9,13 +9,13 @@ from translate.profile import Profile
 from translate.text.case import CaseModel
 from translate.text.marks import match_end, restore_gaps
 from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
-from translate.text.placeholders import unmask
+from translate.text.placeholders import SYMBOL, unmask
 from translate.text.protected import without_items
 from translate.text.tracked import changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
 from translate.translation.findings import missing_units
-from translate.translation.items import LAST, kept_items, move_last, place_items
+from translate.translation.items import kept_items, move_last, place_items, tail
 from translate.translation.parts import Part, Span, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
 
@@ -107,7 +107,7 @@ class Restorer:
             output = place_items(output, links, variant.taken, variant.text.text)
             sentence.lost = []  # those of an earlier search
         elif variant.kept:
-            if LAST.search(output):
+            if SYMBOL.search(tail(output)):
                 moved = changes(plain, output)
                 output = move_last(variant.text.text, output, [(one, moved.range(*other)) for one, other in self._links(variant, rank)])
             output, lost = unmask(output, variant.kept)
@@ -175,6 +175,6 @@ def with_marks(source: str, output: str, items: Sequence[str]) -> str:
     """`output` with the mark at its end and the wide gaps that `source` has, unless that changes an item: the end of an entity, a space in a tag."""
     for mend in (match_end, restore_gaps):
         mended = mend(source, output)
-        if all(mended.count(item) >= output.count(item) for item in items):
+        if mended == output or all(mended.count(item) >= output.count(item) for item in set(items)):
             output = mended
     return output

@@ -42,20 +42,26 @@ def all_items(text: str, source_language: str, target_language: str) -> tuple[li
     A number has the short name of its unit with it, an ordinal its point (3. Oktober), and what is part letter is whole (A4).
     """
     found = [(item, text[item.begin : item.end]) for item in find_items(text)]
-    found += [(Item(NUMBERS, *match.span()), match[0]) for match in PHONE.finditer(text)]
-    inside = [(item.begin, item.end) for item, _ in found]
+    inside = bytearray(len(text))  # 1: part of one of these
+    for item, _ in found:
+        inside[item.begin : item.end] = bytes([1]) * (item.end - item.begin)
+    for match in PHONE.finditer(text):
+        if not any(inside[slice(*match.span())]):
+            found.append((Item(NUMBERS, *match.span()), match[0]))
+            inside[slice(*match.span())] = bytes([1]) * len(match[0])
     for (begin, end), written in written_numbers(text, source_language, target_language):
         while begin and text[begin - 1].isalpha() and text[begin - 1].isascii():  # A4, MP3
             begin, written = begin - 1, text[begin - 1] + written
         if text[begin - 1 : begin] in ("+", "-", "\u2212") and (begin == 1 or text[begin - 2] in " (\u00a0"):  # +49, -5
             begin, written = begin - 1, text[begin - 1] + written
-        if not any(first < end and begin < last for first, last in inside):
+        if not any(inside[begin:end]):
             after = UNIT.match(text, end) or (ORDINAL.match(text, end) if len(written) <= 2 else None)
-            if after and not any(first < after.end() and begin < last for first, last in inside):
+            if after and not any(inside[begin : after.end()]):
                 end, written = after.end(), written + after[0]
             found.append((Item(NUMBERS, begin, end), written))
+            inside[begin:end] = bytes([1]) * (end - begin)
     for match in ROMAN_NUMBER.finditer(text):
-        if not any(first < match.end() and match.start() < last for first, last in inside):
+        if not any(inside[slice(*match.span())]):
             found.append((Item(NUMBERS, *match.span()), match[0]))
     found.sort(key=lambda each: each[0].begin)
     return [item for item, _ in found], [written for _, written in found]
@@ -68,10 +74,10 @@ def stand_ins(text: str, items: Sequence[Item], source_language: str, target_lan
     words = set(re.findall(r"\w+", text.casefold()))
     numbers = iter([each for each in _number_words(languages) if each.word not in words])
     found: list[StandIn | None] = []
-    sides = [(item.begin, item.end) for item in items if item.kind != "tags"]
+    begins, ends = ({item[side] for item in items if item.kind != "tags"} for side in (1, 2))
     for item in items:
         touches = text[item.begin - 1 : item.begin].isalnum() or text[item.end : item.end + 1].isalnum()
-        touches = touches or any(item.begin == end or item.end == begin for begin, end in sides)
+        touches = touches or item.begin in ends or item.end in begins
         if item.kind == NUMBERS and text[item.begin].isdecimal() and not text[item.end - 1] == ".":
             found.append(next(numbers, None))
         elif item.kind in NOUN_KINDS and noun and not touches:
