@@ -152,6 +152,18 @@ def command():
 
 
 @pytest.fixture(scope="session")
+def few(tmp_path_factory) -> Path:
+    """24 sentences, which a tiny model learns by heart, more or less."""
+    from translate.phrasebook import pairs
+
+    folder = tmp_path_factory.mktemp("few")
+    for name in ("train", "dev"):
+        for language, lines in zip(("de", "en"), zip(*pairs("train")[:24])):
+            (folder / f"{name}.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def untrained(tmp_path_factory) -> Path:
     return make_untrained(tmp_path_factory.mktemp("untrained"))
 

@@ -19,7 +19,6 @@ from tests.test_validation import log_of, report_of
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
 from translate.evaluation.calibration import calibration_error, confidence_figures, sentence_worth
-from translate.phrasebook import pairs
 from translate.profile import Calibration
 from translate.training import calibration
 from translate.training.calibration import fit, held_out_error, pooled
@@ -94,16 +93,6 @@ def test_whatever_is_measured_can_be_sealed(rows):
     table.check()
     for score in itertools.chain([-1e9, 0.0], scores[:20]):
         assert 0 <= table.confidence(float(score)) <= 1
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """24 sentences, which a tiny model learns by heart, more or less."""
-    folder = tmp_path_factory.mktemp("few")
-    for name in ("train", "dev"):
-        for language, lines in zip(("de", "en"), zip(*pairs("train")[:24])):
-            (folder / f"{name}.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="module")

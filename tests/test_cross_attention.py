@@ -19,7 +19,6 @@ from translate.profile import Profile
 from translate.tokenizer import BOS, EOS, PAD, train_tokenizer
 from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.engine import load_engine
-from translate.translation.search_pool import SearchPool
 
 CPU = torch.device("cpu")
 TEXTS = [line for line in LINES if line.strip()]
@@ -156,14 +155,6 @@ def test_neither_neighbours_nor_samples_nor_copies_matter(run):
         for hypothesis in hypotheses:
             rows = len(hypothesis.ids) - (not hypothesis.complete)
             numpy.testing.assert_allclose(hypothesis.attention[:rows], engine.align([source], [hypothesis.ids])[0][:rows], atol=1e-5)
-    found: dict[int, numpy.ndarray] = {}
-    pool = SearchPool(engine, fork=True)
-    pool.forks = 2 if pool.forks else 0
-    pool.run(
-        lambda rows, align: found.update(zip(rows, align([pairs[row] for row in rows], [outputs[row] for row in rows]))), [[0, 1], [2], [3]], "align"
-    )
-    pool.close()
-    assert sorted(found) == [0, 1, 2, 3] and all(numpy.allclose(found[row], together[row], atol=1e-5) for row in found)
 
 
 def test_a_profile_of_another_model_is_refused():

@@ -10,7 +10,7 @@ import pytest
 from translate.cli.output import write
 from translate.decoding import Hypothesis
 from translate.profile import Calibration, LengthRatio, Profile
-from translate.translation.doubts import STATUSES, doubts, status_of
+from translate.translation.doubts import doubts, status_of
 from translate.translation.parts import make_part, mean_confidence
 from translate.translation.pieces import Translation
 
@@ -44,7 +44,6 @@ CASES = [  # source, translation, how it came about, status, what the report say
     ("Es sind 3,5 Grad.", "It is 35 degrees.", {}, "suspect", {"missing": {"numbers": ["3,5"]}, "new_numbers": ["35"]}),
     ("Hallo {{name}}!", "Hello {name}!", {}, "suspect", {"missing": {"placeholders": ["{{name}}"]}}),
     ("Hallo %s", "Hello", {"split": True}, "suspect", {"missing": {"placeholders": ["%s"]}}),  # in pieces, and not clean
-    ("Hallo {name}!", "Hello! {name}", {"appended": ("{name}",)}, "suspect", {"appended": ["{name}"]}),  # in the wrong place
     ("Guten Morgen.", "", {}, "suspect", {"empty": True}),
     ("a", "a " * 20, {}, "suspect", {"odd_length": [[0, 1]]}),
     (DOG, "The dog is in bed", {"profile": KNOWN, "score": -1.9}, "suspect", {"low_score": [[0, len(DOG)]]}),
@@ -62,7 +61,7 @@ def test_statuses(source, text, changes, status, said):
 
 
 def test_every_status_has_a_case():
-    assert {status for _, _, _, status, _ in CASES} == set(STATUSES)
+    assert {status for _, _, _, status, _ in CASES} == {"blank", "passed", "truncated", "looped", "copied", "suspect", "split", "translated"}
 
 
 def written(results, report=True, **options):
@@ -86,9 +85,9 @@ def test_the_counts_are_those_of_the_lines(capsys):
         "translate: cut off 1 line (5) at the maximum length of a translation",
         "translate: translated again, without repeats, because the first output looped: 1 line (6)",
         "translate: not translated, in whole or in part: 1 line (4): 1 number",
-        "translate: suspect: 9 lines (8, 9, 10, 11, 12, 13, 14, 15, 16): 2 missing placeholders, 2 odd length, 1 missing urls, 1 missing numbers, "
-        "1 new numbers, 1 appended, 1 empty, 1 low score",
-        "translate: report: 17 lines: 9 suspect, 2 translated, 1 split, 1 blank, 1 passed, 1 truncated, 1 looped, 1 copied",
+        "translate: suspect: 8 lines (8, 9, 10, 11, 12, 13, 14, 15): 2 missing placeholders, 2 odd length, 1 missing urls, 1 missing numbers, "
+        "1 new numbers, 1 empty, 1 low score",
+        "translate: report: 16 lines: 8 suspect, 2 translated, 1 split, 1 blank, 1 passed, 1 truncated, 1 looped, 1 copied",
     ]
 
 

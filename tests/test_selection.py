@@ -15,20 +15,9 @@ from translate.bundle.bundle import load_bundle
 from translate.bundle.weights import read_metadata, read_weights, write_weights
 from translate.cli.train import compose
 from translate.config import check, from_dict, line_range
-from translate.phrasebook import pairs
 from translate.training import selection
 from translate.training.run import train
 from translate.translation.translator import Translator
-
-
-@pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """24 sentences, which a tiny model learns by heart, more or less."""
-    folder = tmp_path_factory.mktemp("few")
-    for name in ("train", "dev"):
-        for language, lines in zip(("de", "en"), zip(*pairs("train")[:24])):
-            (folder / f"{name}.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return folder
 
 
 def of_few(few, run):

@@ -89,7 +89,7 @@ class Profile:
     alignment_heads: List[int] = field(default_factory=list)
     alignment_shift: int = bounded(0, least=0, most=1)
     lengths: LengthRatio = field(default_factory=LengthRatio)
-    # of nearly all of the training text (text/language.py); "und" if there is no such language, "" if unknown
+    # the language of nearly all the training text (text/language.py); "und" if it is mixed, "" if not measured
     source_language: str = ""
     target_language: str = ""
     calibration: Calibration = field(default_factory=Calibration)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from translate.text.records import JSON_ESCAPES
+from translate.text.tracked import Span
 
 if TYPE_CHECKING:
     from translate.translation.pieces import Translation
 
 TOKEN = re.compile(r"\S+")
-Span = tuple[int, int]
 
 
 def to_spans(result: Translation) -> str:

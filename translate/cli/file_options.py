@@ -43,7 +43,7 @@ A translation that loops is searched again so that no three tokens occur twice i
 in the source and where in the (best) translation, each as its begin and end in characters. A word may be in several pairs, or in none.
 
 --report FILE gets a JSON object for each line of input. status is the first that applies of: blank, passed (not language), truncated, looped,
-copied, suspect, split, translated. suspect: something is missing, new or appended, or a sentence has an odd length, a low score, a confidence below
+copied, suspect, split, translated. suspect: something is missing or new, or a sentence has an odd length, a low score, a confidence below
 --min-confidence, or parts that attention does not cover. Spans are in characters of the line; docs/files.md names all keys. A flag is a hint, not a
 verdict. stderr counts the statuses; without --report it names the suspect lines all the same, but copies and coverage are not looked at.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # lines named in a message
 SPANS = ("odd_length", "low_score", "uncovered", "low_confidence")  # kinds of doubts that name parts of the source
-REASONS = (*SPANS, "new_numbers", "appended", "empty")
+REASONS = (*SPANS, "new_numbers", "empty")
 
 
 def write(
@@ -132,7 +132,6 @@ def record(result: Translation, status: str, found: Doubts) -> dict[str, Any]:
         "empty": "empty" in found,
         "missing": found.get("missing", {}),
         "new_numbers": found.get("new_numbers", []),
-        "appended": found.get("appended", []),
     }
 
 

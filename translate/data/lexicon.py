@@ -11,13 +11,14 @@ from collections.abc import Iterable
 
 import numpy
 
+from translate.text.tracked import Span
+
 WORD = re.compile(r"[^\W\d_]+")
 SHORTEST = 4  # letters; shorter words are articles, pronouns and prepositions, which often stand for something else
 MAX_WORDS = 40  # of a sentence; the rest is not aligned
 MAX_ENTRIES = 3_000_000  # word pairs of sentences; enough for 20,000 sentences of 12 words
 ROUNDS = 5
 LEAST = 0.15  # geometric mean of the two probabilities of words that belong together
-Span = tuple[int, int]
 
 
 class Lexicon:

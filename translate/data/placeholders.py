@@ -16,11 +16,12 @@ from typing import TypeAlias
 import numpy
 
 from translate.config import DataConfig, TokenizerConfig
-from translate.data.lexicon import Lexicon, Span
+from translate.data.lexicon import Lexicon
 from translate.data.rows import Pair
 from translate.text.number_formats import find_numbers, write_number
 from translate.text.placeholders import SYMBOLS
 from translate.text.protected import find_items
+from translate.text.tracked import Span
 
 VERSION = 2  # part of cache keys: raise it whenever other symbols are put, or at other places
 SEED = 1

@@ -32,11 +32,6 @@ class Comparison(NamedTuple):
     extra: list[str]
 
 
-def missing_numbers(source: str, output: str, source_language: str = "", target_language: str = "") -> list[str]:
-    """Numbers of `source` that `output` lacks in any spelling or in words, each as often as it is missing."""
-    return compare_numbers(source, output, source_language, target_language).missing
-
-
 def compare_numbers(source: str, output: str, source_language: str = "", target_language: str = "") -> Comparison:
     """What of the numbers in digits is lost, and what is new. Only numbers in digits are looked for, and found also as words.
 

@@ -29,27 +29,27 @@ class Kept(NamedTuple):
     close_after: bool
 
 
-def mask(text: Tracked, items: Sequence[Item], written: Sequence[str] | None = None, first: int = 0) -> tuple[Tracked, list[Kept]]:
+def mask(text: Tracked, items: Sequence[Item], written: Sequence[str] | None = None) -> tuple[Tracked, list[Kept]]:
     """`text` with a symbol in place of each of its `items`, at most as many as there are symbols; and what each symbol stands for.
 
-    items: in order, of text.text. written: what to put back for each; themselves if None. first: the number of the first symbol.
+    items: in order, of text.text. written: what to put back for each; themselves if None.
     """
     texts = written or [text.text[item.begin : item.end] for item in items]
     edits, kept = [], list[Kept]()
-    for begin, end in _groups(items)[: len(SYMBOLS) - first]:
+    for begin, end in _groups(items)[: len(SYMBOLS)]:
         opening, closing = items[begin], items[end - 1]
         before, after = _word_before(text.text, opening.begin), LETTERS.match(text.text, closing.end)
         kept.append(Kept("".join(texts[begin:end]), before, after[0] if after else "", opening.kind in CLOSE, closing.kind in CLOSE))
-        symbol = SYMBOLS[first + len(kept) - 1]
+        symbol = SYMBOLS[len(kept) - 1]
         edits.append((opening.begin, closing.end, f"{' ' if before else ''}{symbol}{' ' if after else ''}"))
     return text.replace(edits), kept
 
 
-def unmask(output: str, kept: Sequence[Kept], first: int = 0) -> tuple[str, list[int]]:
+def unmask(output: str, kept: Sequence[Kept]) -> tuple[str, list[int]]:
     """`output` with what the symbols stand for; and the indices of `kept` that it lacks. A symbol that stands there again is dropped."""
     parts, position, lost = [], 0, set(range(len(kept)))
     for match in SYMBOL.finditer(output):
-        number, (begin, end) = int(match[0][1]) - first, match.span()
+        number, (begin, end) = int(match[0][1]), match.span()
         before = output[position:begin]
         if number in lost:
             lost.remove(number)

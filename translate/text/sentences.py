@@ -12,10 +12,9 @@ import sys
 from typing import Any
 
 from translate.text.abbreviations import BEFORE_NUMBER, ENGLISH, GERMAN, OTHER, Words
+from translate.text.tracked import Span
 
-Span = tuple[int, int]
-
-_BREAKS = "\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029"  # white space that always divides
+_BREAKS = "\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029"  # white space that always divides
 _WIDE = "。！？"  # need no white space after them
 _CLOSE = r"(?:[\"'”“’»«)\]*_¹²³]|\[\d{1,3}\]|</\w{1,10}>)*"
 _OPEN = r"[\"'„“‘‚”»«¿¡(\[*_]*"
@@ -23,8 +22,8 @@ _EMOJI = "[\u203c-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]"
 # Most texts are one sentence and should cost no time: the first pattern finds the simplest ones, the second one all without a place to divide at.
 _is_plain = re.compile(r"[ \"-\-/->@-~\xa0-\xff]*[.!?]?").fullmatch
 _may_divide = re.compile(rf"[.!?…؟۔।॥{_WIDE}{_BREAKS}].", re.DOTALL).search
-_SPACE = re.compile(r"\s+")
-_BREAK = re.compile(rf"[{_BREAKS}]| {{4}}")
+_GAP = re.compile(r"(?:\s|(?<!\S)\|(?!\S))+")  # white space, and bars between spaces
+_BREAK = re.compile(rf"[{_BREAKS}|]| {{4}}")
 # Full stops and the like, closing quotes and brackets, emoji, white space. The look-behinds keep 100,000 dots from being tried one by one.
 _END = re.compile(
     rf"(?P<mark>[.!?…؟۔।॥](?<![.!?…][.!?…])[.!?…]*)(?P<close>{_CLOSE}(?:\s[\"”“](?=\s))?)(?:[ ]?{_EMOJI})*(?P<gap>\s+)"
@@ -63,7 +62,7 @@ _BRACKETS = 1000  # characters within a pair of brackets, at most
 def sentence_spans(text: str, language: str = "de") -> list[Span]:
     """Begin and end of each sentence in `text`, in characters; white space before, between and after them is in none.
 
-    Tabs, line separators and gaps of four spaces or more divide too. No sentence is blank. Takes time in proportion to the length of `text`.
+    Whatever separates `cells` divides too. No sentence is blank. Takes time in proportion to the length of `text`.
 
     Args:
         text: any; a line of one sentence costs about a microsecond.
@@ -72,13 +71,13 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
     """
     code = language if language in _LANGUAGES else re.split("[-_]", language, maxsplit=1)[0].lower()
     unmarked = _UNMARKED.get(code[:2]) if code in _LANGUAGES else None
-    if (_is_plain(text) or _may_divide(text) is None) and "    " not in text and not (unmarked and unmarked.search(text)):
+    if (_is_plain(text) or _may_divide(text) is None) and "    " not in text and "|" not in text and not (unmarked and unmarked.search(text)):
         if text and not text[0].isspace() and not text[-1].isspace():
             return [(0, len(text))]
         span = _strip(text, 0, len(text))
         return [span] if span[0] < span[1] else []
     spans: list[Span] = []
-    for begin, end in _columns(text):
+    for begin, end in cells(text):
         if unmarked:
             spans += [part for span in _divide(text, begin, end, _LANGUAGES[code]) for part in _divide_unmarked(text, *span, unmarked)]
         elif package := _sentencex(language):
@@ -88,20 +87,16 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
     return spans
 
 
-def _columns(text: str) -> list[Span]:
-    """The parts of `text` between tabs and other white space that always divides."""
-    if _BREAK.search(text) is None:
-        span = _strip(text, 0, len(text))
-        return [span] if span[0] < span[1] else []
+def cells(text: str) -> list[Span]:
+    """The parts of `text` that no sentence crosses: between tabs, line separators, gaps of four spaces, and the bars of a table."""
     spans, begin = [], 0
-    for match in _SPACE.finditer(text):
-        if match.start() > begin and _BREAK.search(match[0]):
+    for match in _GAP.finditer(text):
+        if match.start() == 0:
+            begin = match.end()
+        elif match.end() == len(text) or _BREAK.search(match[0]):
             spans.append((begin, match.start()))
             begin = match.end()
-        elif match.start() == begin:
-            begin = match.end()
-    end = len(text.rstrip())
-    return [*spans, (begin, end)] if begin < end else spans
+    return [*spans, (begin, len(text))] if begin < len(text) else spans
 
 
 def _divide(text: str, begin: int, end: int, words: Words) -> list[Span]:

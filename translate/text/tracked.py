@@ -16,6 +16,8 @@ from itertools import accumulate
 LONG = 3_000  # characters: comparing them one by one takes up to the square of their number
 WORD = re.compile(r"\w+|\W")
 
+Span = tuple[int, int]  # begin and end, in characters
+
 
 @dataclass(slots=True)  # not frozen, which takes three times as long to make
 class Tracked:

@@ -11,11 +11,12 @@ import re
 
 import regex
 
+from translate.text.tracked import Span
+
 # Below U+0300 each code point is a character of its own, and Python's own expressions are three times as fast.
 _PLAIN = re.compile(r"\w[\w\xad]*(?:(?:[-'\u2019]|(?<=\d)[.,:](?=\d))\w[\w\xad]*)*|[^\s\x00-\x1f\x7f-\x9f\xad]")
 _RUN = r"(?=[\w\p{N}])\X(?:(?=[\w\p{N}\p{Cf}])\X)*"
 _ANY = regex.compile(rf"{_RUN}(?:(?:(?=[-'\u2019])\X|(?<=\d)(?=[.,:])\X(?=\d)){_RUN})*|(?![\s\p{{Cc}}\p{{Cf}}])\X")
-Span = tuple[int, int]
 
 
 def word_spans(text: str) -> list[Span]:

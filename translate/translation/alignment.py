@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy
 
-from translate.text.words import Span, word_spans
+from translate.text.tracked import Span
+from translate.text.words import word_spans
 from translate.tokenizer import Tokenizer
 
 Link = tuple[Span, Span]  # of a source word and of an output word

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from translate.translation.findings import differences, is_copy
 
 if TYPE_CHECKING:
-    from translate.translation.parts import Span
+    from translate.text.tracked import Span
     from translate.translation.pieces import Translation
 
 Doubts: TypeAlias = "dict[str, Any]"  # by name, only those that there are: spans in the source, or what is missing
-
-STATUSES = ("blank", "passed", "truncated", "looped", "copied", "suspect", "split", "translated")  # the first that applies
 
 
 def doubts(result: Translation, min_confidence: float = 0.0, languages: tuple[str, str] = ("", "")) -> Doubts:
     """Why the translation may be wrong; empty if nothing looks so. Hints, not verdicts: see `findings`.
 
-    missing: what the source has and the translation lacks. new_numbers: those that only the translation has. appended: what stands at the end, as
-    its place was not found. odd_length, low_score, uncovered, low_confidence: spans of the source, see `Part`; the last are those of a confidence
+    missing: what the source has and the translation lacks. new_numbers: those that only the translation has. odd_length,
+    low_score, uncovered, low_confidence: spans of the source, see `Part`; the last are those of a confidence
     below `min_confidence`. empty: True if nothing came out. languages: of source and translation, by which numbers are read.
     """
     found: Doubts = {}
@@ -39,8 +37,6 @@ def doubts(result: Translation, min_confidence: float = 0.0, languages: tuple[st
         found["missing"] = lost
     if new:
         found["new_numbers"] = new
-    if result.appended:
-        found["appended"] = list(result.appended)
     if not result.text.strip():
         found["empty"] = True
     return found
@@ -52,7 +48,9 @@ def low_confidence(result: Translation, least: float) -> list[Span]:
 
 
 def status_of(result: Translation, found: Doubts, copies: bool = True) -> str:
-    """The first of STATUSES that applies. With `split` and `translated` nothing looks wrong.
+    """The first that applies of blank, passed, truncated, looped, copied, suspect, split, translated.
+
+    With `split` and `translated` nothing looks wrong.
 
     found: its `doubts`. copies: look for copies, which takes as long as all the rest.
     """

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import numpy
 
 from translate.text.placeholders import SYMBOL
+from translate.text.tracked import Span
 from translate.text.words import word_spans
-
-Span = tuple[int, int]
-Link = tuple[Span, Span]  # of words of source and output
+from translate.translation.alignment import Link
 
 ENDS = ".!?…:;\"'“”’»«)]"
 NEXT = 1.1  # what follows an item tells its place a little better than what precedes: a number or a name stands before its noun

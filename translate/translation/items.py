@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from translate.text.placeholders import CLOSE, SYMBOL
 from translate.text.protected import Item, find_items
-from translate.text.tracked import Tracked
-from translate.translation.gaps import Gaps, Link, Span
+from translate.text.tracked import Span, Tracked
+from translate.translation.alignment import Link
+from translate.translation.gaps import Gaps
 from translate.translation.stand_ins import NUMBERS, StandIn, all_items, stand_ins
 
 BRACKETS = {"(": ")", "<": ">", "[": "]", "{": "}", "„": "“”", "“": "”", "”": "”", "»": "«", "«": "»", '"': '"', "'": "'", "‚": "‘", "‘": "’"}

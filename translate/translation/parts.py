@@ -9,10 +9,9 @@ import numpy
 
 from translate.decoding import Hypothesis
 from translate.profile import Calibration, Profile
+from translate.text.tracked import Span
 from translate.translation.coverage import coverage, uncovered
 from translate.translation.findings import is_odd_length
-
-Span = tuple[int, int]  # begin and end, in characters
 
 LEAST_COVERAGE, LEAST_STRETCH = 0.4, 0.1  # of a model whose development set was not measured
 

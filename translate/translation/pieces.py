@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from translate.decoding import Hypothesis
 from translate.text.placeholders import Kept
-from translate.text.tracked import Tracked
+from translate.text.tracked import Span, Tracked
 from translate.translation.items import Taken
-from translate.translation.parts import Part, Span
+from translate.translation.parts import Part
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,6 @@ class Translation:
     tokens_out: int = 0  # of `text`, without end marks
     looped: bool = False  # a piece repeated itself (findings.is_loop) and was searched again without repeats
     split: bool = False  # a sentence was longer than those of the training, and was translated in parts
-    appended: tuple[str, ...] = ()  # placeholders and the like that stand at the end, since their place was not found
     passed: tuple[tuple[int, int, str], ...] = ()  # start and end of the parts of `source` that are not translated, and why
     alignment: tuple[tuple[Span, Span], ...] | None = None  # of words: span in `source`, span in `text`; None if it was not asked for
     confidence: float | None = None  # 0 to 1: expected chrF++ / 100; None if the model is not calibrated, or did not see the line
@@ -104,7 +103,6 @@ class Sentence:
     output: str = ""  # if it is not
     ordinary: bool = False  # it has words alone, and a mark at its end
     variants: list[Variant] = field(default_factory=list)  # none if it is not; after the search the best one alone
-    lost: list[str] = field(default_factory=list)  # what its outputs had no place for, and so was appended
 
     @property
     def pieces(self) -> list[Piece]:

@@ -16,16 +16,13 @@ from translate.text.number_formats import convert_numbers
 from translate.text.placeholders import SYMBOLS, mask
 from translate.text.protected import has_items
 from translate.text.segments import split_line
-from translate.text.sentences import sentence_spans
-from translate.text.tracked import Tracked
-from translate.text.words import Span
+from translate.text.sentences import cells, sentence_spans
+from translate.text.tracked import Span, Tracked
 from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.translation.foreign import find_judge, pass_short_ones
 from translate.translation.items import kept_items, ways
 from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
 
-# Between cells, lines or paragraphs: no sentence goes across. A bar with spaces around it is one too.
-SEPARATOR = re.compile(r"[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029|](?:(?<!\|)|(?<!\S\|)(?!\S))")
 # Words, commas, spaces, a mark at the end: nothing in it needs any care. Most lines are of this kind, and should cost no time.
 is_ordinary = re.compile(r"(?=[A-Za-zÄÖÜäöüß])[A-Za-zÄÖÜäöüß ,-]*[a-zäöüß][.!?]?").fullmatch
 LETTER = re.compile(r"[^\W\d_]")
@@ -59,21 +56,8 @@ class Planner:
         return plans
 
     def _sentences(self, line: str, split: str, judge: LanguageJudge | None) -> list[Sentence]:
-        if not SEPARATOR.search(line):
-            return [self._sentence(line, span, judge) for span in self._spans(line, split)]
-        sentences, begin = [], 0
-        for end in [*(match.start() for match in SEPARATOR.finditer(line)), len(line)]:
-            spans = self._spans(line[begin:end], split)
-            sentences += [self._sentence(line, (begin + first, begin + last), judge) for first, last in spans]
-            begin = end + 1
-        return sentences
-
-    def _spans(self, text: str, split: str) -> list[Span]:
-        """Of the sentences, or of all but the white space around them."""
-        if split == "sentence":
-            return sentence_spans(text, self.languages[0])
-        begin, end = len(text) - len(text.lstrip()), len(text.rstrip())
-        return [(begin, end)] if begin < end else []
+        spans = sentence_spans(line, self.languages[0]) if split == "sentence" else cells(line)
+        return [self._sentence(line, span, judge) for span in spans]
 
     def _sentence(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
         if is_ordinary(line, *span) and line.find("  ", *span) < 0:

@@ -11,12 +11,12 @@ from translate.text.marks import match_end, restore_gaps
 from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
 from translate.text.placeholders import SYMBOL, unmask
 from translate.text.protected import without_items
-from translate.text.tracked import changes
+from translate.text.tracked import Span, changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
 from translate.translation.findings import missing_units
 from translate.translation.items import kept_items, move_last, place_items, tail
-from translate.translation.parts import Part, Span, make_part, mean_confidence, mean_coverage
+from translate.translation.parts import Part, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
 
 
@@ -53,7 +53,6 @@ class Restorer:
             tokens_out=sum([part.tokens_out for part in parts]),
             looped=any(piece.looped for piece in pieces),
             split=any(len(sentence.pieces) > 1 for sentence in line.sentences),
-            appended=tuple(text for sentence in line.sentences for text in sentence.lost),
             passed=tuple((*sentence.span, sentence.passed) for sentence in line.sentences if sentence.passed),
             alignment=tuple(self._alignment(line)) if options.alignment else None,
             confidence=mean_confidence(parts),
@@ -105,16 +104,12 @@ class Restorer:
             moved = changes(plain, output)
             links = [(one, moved.range(*other)) for one, other in self._links(variant, rank)]
             output = place_items(output, links, variant.taken, variant.text.text)
-            sentence.lost = []  # those of an earlier search
         elif variant.kept:
             if SYMBOL.search(tail(output)):
                 moved = changes(plain, output)
                 output = move_last(variant.text.text, output, [(one, moved.range(*other)) for one, other in self._links(variant, rank)])
             output, lost = unmask(output, variant.kept)
-            texts = [variant.kept[index].text for index in lost]
-            output = " ".join([output, *texts])
-            if rank == 0:
-                sentence.lost = texts
+            output = " ".join([output, *(variant.kept[index].text for index in lost)])
         return with_marks(source, output, [item.text for item in variant.taken] + [item.text for item in variant.kept])
 
     def fault(self, line: Line, sentence: Sentence) -> str:
@@ -122,8 +117,9 @@ class Restorer:
         variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
         if not variant.kept and not DIGIT.search(source) and not DIGIT.search(variant.output(0)):
             return ""  # as most
-        keeps = self.keeps_numbers(line, sentence, variant)
-        return "symbols" if sentence.lost else "" if keeps else "numbers"
+        if unmask(variant.output(0), variant.kept)[1]:
+            return "symbols"
+        return "" if self.keeps_numbers(line, sentence, variant) else "numbers"
 
     def keeps_numbers(self, line: Line, sentence: Sentence, variant: Variant) -> bool:
         """Whether the best translation by `variant` has the numbers of its source, with their units, and no others."""

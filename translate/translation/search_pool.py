@@ -10,16 +10,14 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
 
 from translate.device import is_out_of_memory, release_memory
 from translate.errors import UserError
-from translate.translation.engine import Engine
+from translate.translation.engine import Engine, Search
 from translate.translation.forks import ForkPool, fork_count
 from translate.translation.threads import is_forked, thread_pool
 
-Work = Callable[[list[int], Callable[..., Any]], None]  # calls a method of the engine for a batch
+Work = Callable[[list[int], Search], None]  # searches a batch
 
 _lock = threading.Lock()
 
@@ -51,10 +49,8 @@ class SearchPool:
             raise UserError("this translator is closed: load another one")
         return self._engine
 
-    def run(self, work: Work, batches: list[list[int]], method: str = "search") -> list[int]:
+    def run(self, work: Work, batches: list[list[int]]) -> list[int]:
         """Run `work` on each of `batches`, halving those that run out of memory; results don't depend on which batches run together.
-
-        method: of the engine, `search` or `align`: what `work` is given to call.
 
         Returns the indices that do not fit in memory even when nothing else runs.
         """
@@ -65,13 +61,12 @@ class SearchPool:
                 "load it in each process (gunicorn: without --preload), or start processes by spawn"
             )
         if not is_forked() and (len(batches) < 2 or max(engine.at_once, self.forks) == 1):
-            return [index for batch in batches for index in _in_halves(work, batch, getattr(engine, method))]
+            return [index for batch in batches for index in _in_halves(work, batch, engine.search)]
         workers = self._started(engine)
-        call = partial(workers.call, method)
-        running = [workers.threads.submit(_in_halves, work, batch, call) for batch in batches]
+        running = [workers.threads.submit(_in_halves, work, batch, workers.search) for batch in batches]
         try:
             left = [index for future in running for index in future.result()]
-            return [index for index in left if not workers.threads.submit(_fits, work, [index], call).result()]
+            return [index for index in left if not workers.threads.submit(_fits, work, [index], workers.search).result()]
         except ChildProcessError:
             self._workers = None  # ends the other copies; the next call starts new ones
             raise
@@ -103,29 +98,25 @@ class _Workers:
     def __init__(self, engine: Engine, forks: int) -> None:
         self.process = os.getpid()
         self.copies: ForkPool | None = None
-        self.call: Callable[..., Any] = partial(_call, engine)
+        self.search: Search = engine.search
         if forks:
             try:
-                self.copies = ForkPool(self.call, forks)
+                self.copies = ForkPool(engine.search, forks)
             except OSError:  # process limit reached, or this process may not have children
                 pass
         if self.copies:
-            self.call = self.copies.call
+            self.search = self.copies.call
             self.threads = ThreadPoolExecutor(forks, "search")
         else:
             self.threads = thread_pool(engine.at_once)
 
 
-def _call(engine: Engine, method: str, *arguments: Any) -> Any:
-    return getattr(engine, method)(*arguments)
-
-
-def _in_halves(work: Work, batch: list[int], call: Callable[..., Any]) -> list[int]:
+def _in_halves(work: Work, batch: list[int], search: Search) -> list[int]:
     """Run `work` on `batch`, halving it again and again if memory runs out. Returns the indices that do not fit even alone."""
     waiting, left = [batch], []
     while waiting:
         batch = waiting.pop()
-        if _fits(work, batch, call):
+        if _fits(work, batch, search):
             continue
         if len(batch) == 1:
             left += batch
@@ -134,10 +125,10 @@ def _in_halves(work: Work, batch: list[int], call: Callable[..., Any]) -> list[i
     return left
 
 
-def _fits(work: Work, batch: list[int], call: Callable[..., Any]) -> bool:
+def _fits(work: Work, batch: list[int], search: Search) -> bool:
     """Run `work` on `batch`; False if memory ran out, with the memory of the failed search released."""
     try:
-        work(batch, call)
+        work(batch, search)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
