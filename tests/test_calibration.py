@@ -96,13 +96,14 @@ def test_whatever_is_measured_can_be_sealed(rows):
 
 
 @pytest.fixture(scope="module")
-def run(few):
-    config = tiny_config(few / "run", few, steps=180, validate_every=90, batch_tokens=150)
+def run(few, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calibrated") / "run"
+    config = tiny_config(folder, few, steps=180, validate_every=90, batch_tokens=150)
     config.tokenizer.vocabulary, config.optim.rate, config.model.dropout, config.decoding.length_penalty = 400, 0.01, 0.0, 1.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibration, "FEWEST", 15)
         train(config)
-        yield few / "run"
+        yield folder
 
 
 def dev(few):

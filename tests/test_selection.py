@@ -27,9 +27,10 @@ def of_few(few, run):
 
 
 @pytest.fixture(scope="module")
-def learnt(few):
-    assert train(of_few(few, few / "run"))
-    return few / "run"
+def learnt(few, tmp_path_factory):
+    run = tmp_path_factory.mktemp("learnt") / "run"
+    assert train(of_few(few, run))
+    return run
 
 
 def test_a_model_that_learnt_is_not_called_so(learnt):
