@@ -133,6 +133,25 @@ def test_an_impossible_combination_names_the_values(keys, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "keys, message",
+    [
+        ({"model__order": 2}, "model.order (2) has no effect with model.family=encoder_decoder: leave it out"),
+        ({"model__family": "decoder_only", "model__encoder_layers": 2}, "model.encoder_layers (2) has no effect with model.family=decoder_only: set"),
+        ({"model__family": "decoder_only", "model__decoder_layers": 0}, "model.decoder_layers is 0: model.family=decoder_only needs at least 1"),
+        ({"model__decoder_layers": 0}, "model.decoder_layers is 0: model.family=encoder_decoder needs at least 1"),
+    ],
+)
+def test_a_setting_that_the_family_does_not_use_is_refused(keys, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        check(changed(**keys))
+
+
+@pytest.mark.parametrize("layers", [0, 3])
+def test_layers_that_the_family_does_not_have_may_be_none_or_the_default(layers):
+    assert check(changed(model__family="language_model", model__encoder_layers=layers))
+
+
 def test_training_needs_a_corpus_and_an_end():
     corpus = {"kind": "phrasebook"}
     with pytest.raises(ValueError, match="data.train is empty: choose a corpus"):

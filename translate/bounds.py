@@ -12,7 +12,7 @@ from translate.errors import UserError
 from translate.values import short_repr
 
 T = TypeVar("T")
-BOUNDS = "bounds"  # key of a field's metadata
+BOUNDS, FAMILIES = "bounds", "families"  # keys of a field's metadata
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,25 @@ def bounded(default: T, *, least: float = -math.inf, most: float = math.inf, abo
 def choice(default: str, *others: str) -> str:
     """A dataclass field that holds one of these words."""
     return dataclasses.field(default=default, metadata={BOUNDS: Bounds(choices=(default, *others))})
+
+
+def of_families(setting: T, *families: str) -> T:
+    """A field from `bounded` or `choice` that only these families of models use."""
+    field: Any = setting
+    restricted: T = dataclasses.field(default=field.default, metadata={**field.metadata, FAMILIES: families})
+    return restricted
+
+
+def check_families(section: Any, key: str) -> None:
+    """UserError for a setting that the `family` of `section` doesn't use and that isn't at its default, and for a stack without layers."""
+    for field in dataclasses.fields(section):
+        value, used = getattr(section, field.name), section.family in field.metadata.get(FAMILIES, (section.family,))
+        layers = field.name.endswith("_layers")
+        if used and layers and value == 0:
+            raise UserError(f"{key}.{field.name} is 0: {key}.family={section.family} needs at least 1")
+        if not used and value != field.default and not (layers and value == 0):
+            out = f"set {key}.{field.name}=0" if layers else "leave it out"
+            raise UserError(f"{key}.{field.name} ({short_repr(value)}) has no effect with {key}.family={section.family}: {out}")
 
 
 def bounds_of(section: Any, key: str) -> Bounds:

@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
-from translate.bounds import bounded, check_bounds, choice
+from translate.bounds import bounded, check_bounds, check_families, choice, of_families
 from translate.errors import UserError
 from translate.files.paths import expand_path
 from translate.values import build, flatten, short_repr
 
+TRANSFORMERS = ("encoder_decoder", "decoder_only", "language_model", "masked_lm")
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 
 
@@ -100,16 +101,30 @@ class TokenizerConfig:
 
 @dataclass
 class ModelConfig:
-    """The Transformer of "Attention is all you need" (Vaswani et al. 2017), section 3."""
+    """The Transformer of "Attention is all you need" (Vaswani et al. 2017), section 3, and its relatives: see docs/families.md.
 
+    A setting that the family doesn't use must have its default; a number of layers may also be 0.
+    """
+
+    family: str = choice("encoder_decoder", "decoder_only", "recurrent", "language_model", "masked_lm", "markov")
     width: int = bounded(256, least=1, most=1 << 20)  # d_model
     heads: int = bounded(4, least=1, most=1 << 16)
-    feedforward: int = bounded(1024, least=1, most=1 << 24)  # d_ff
-    encoder_layers: int = bounded(3, least=1, most=1000)
-    decoder_layers: int = bounded(3, least=1, most=1000)
+    feedforward: int = of_families(bounded(1024, least=1, most=1 << 24), *TRANSFORMERS)  # d_ff
+    encoder_layers: int = of_families(bounded(3, least=0, most=1000), "encoder_decoder", "recurrent", "masked_lm")
+    decoder_layers: int = of_families(bounded(3, least=0, most=1000), "encoder_decoder", "decoder_only", "recurrent", "language_model")
     dropout: float = bounded(0.1, least=0, most=0.9)  # on each sublayer's output and on the embeddings (section 5.4)
-    norm: str = choice("pre", "post")  # post: the paper's
+    norm: str = of_families(choice("pre", "post"), *TRANSFORMERS)  # post: the paper's
     max_tokens: int = bounded(256, least=2)  # longest source or target, end mark included
+    positions: str = of_families(choice("sinusoidal", "learned"), *TRANSFORMERS)  # learned: Gehring et al. 2017
+    # score of the cross-attention (Bahdanau et al. 2015, Graves et al. 2014, Luong et al. 2015); only scaled_dot, the paper's, has kernels
+    attention: str = of_families(choice("scaled_dot", "dot", "general", "additive", "cosine", "location"), "encoder_decoder", "recurrent")
+    window: int = of_families(bounded(0, least=0, most=10**6), "encoder_decoder", "recurrent")  # D of local attention (Luong et al. 2015); 0 = global
+    window_center: str = of_families(choice("predicted", "monotonic"), "encoder_decoder", "recurrent")
+    cell: str = of_families(choice("gru", "lstm"), "recurrent")
+    prefix: str = of_families(choice("bidirectional", "causal"), "decoder_only")  # how a source token sees the source
+    loss_on: str = of_families(choice("target", "all"), "decoder_only")
+    order: int = of_families(bounded(3, least=1, most=5), "markov")  # n of the n-grams
+    smoothing: str = of_families(choice("kneser_ney", "none"), "markov")
 
 
 @dataclass
@@ -190,6 +205,7 @@ def check(config: Config) -> Config:
     if not config.run.strip():
         raise UserError("run is empty: name a folder, such as run=runs/first")
     check_bounds(config)
+    check_families(config.model, "model")
     model, longest, training = config.model, config.data.filters.max_tokens, config.training
     if model.width % model.heads:
         raise UserError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")

@@ -38,7 +38,8 @@ from translate.errors import UserError
 from translate.files.atomic import atomic_text
 from translate.files.digest import file_sha256
 from translate.files.paths import expand_path
-from translate.model import Transformer
+from translate.model import Model
+from translate.model.families import FAMILIES, new_model
 from translate.profile import Profile, read_profile
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
 from translate.values import flatten, short_repr
@@ -52,16 +53,16 @@ class Bundle:
     folder: Path
     config: Config
     tokenizer: Tokenizer
-    model: Transformer
+    model: Model
     data: str = ""  # fingerprint of the training data
     profile: Profile = field(default_factory=Profile)
 
 
-def build_model(config: Config, tokenizer: Tokenizer) -> Transformer:
+def build_model(config: Config, tokenizer: Tokenizer) -> Model:
     """A new model, with weights drawn from `training.seed`. Leaves torch's random generators unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.training.seed)
-        return Transformer(config.model, tokenizer.source_size, tokenizer.target_size, tied=tokenizer.joint)
+        return new_model(config.model, tokenizer.source_size, tokenizer.target_size, tokenizer.joint)
 
 
 def package_version() -> str:
@@ -150,8 +151,7 @@ class ModelFolder:
         elif self.format >= SEALED:
             raise UserError(f"{path} has no manifest, and {CONFIG} is of format {self.format}, which requires one: from another model, or damaged")
         settings, parameters = self.config.model, sum(tensor.numel() for tensor in weights.values())
-        # a lower bound (feed-forward layers only), checked before building the model
-        if (settings.encoder_layers + settings.decoder_layers) * settings.width * settings.feedforward * 2 > parameters:
+        if FAMILIES[settings.family].fewest_parameters(settings) > parameters:  # before building the model
             raise UserError(f"{path} does not fit the model in {CONFIG}: it has {parameters:,} parameters, too few")
         with torch.device("meta"):
             model = build_model(self.config, tokenizer)

@@ -15,16 +15,16 @@ from torch import Tensor
 
 from translate.errors import UserError
 from translate.files.atomic import atomic_file
-from translate.model import Transformer
+from translate.model import Model
 from translate.values import short_repr
 
 
-def weights_of(model: Transformer) -> dict[str, Tensor]:
+def weights_of(model: Model) -> dict[str, Tensor]:
     """Each parameter once: the tied embedding under its target's name."""
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
-def load_weights(model: Transformer, weights: dict[str, Tensor], origin: str | Path) -> None:
+def load_weights(model: Model, weights: dict[str, Tensor], origin: str | Path) -> None:
     """Copy `weights` into the model. UserError, naming `origin`, for a name or shape that does not fit."""
     _check_shapes(model, weights, origin)
     with torch.no_grad():
@@ -32,7 +32,7 @@ def load_weights(model: Transformer, weights: dict[str, Tensor], origin: str | P
             parameter.copy_(weights[name])
 
 
-def assign_weights(model: Transformer, weights: dict[str, Tensor], origin: str | Path) -> None:
+def assign_weights(model: Model, weights: dict[str, Tensor], origin: str | Path) -> None:
     """Give a model on the meta device copies of `weights` as parameters, without gradients. UserError as from `load_weights`.
 
     Module.to_empty does it too, but imports sympy: most of a second at every start.
@@ -43,7 +43,7 @@ def assign_weights(model: Transformer, weights: dict[str, Tensor], origin: str |
         setattr(model.get_submodule(module), leaf, torch.nn.Parameter(tensor.to(torch.float32, copy=True), requires_grad=False))
 
 
-def _check_shapes(model: Transformer, weights: dict[str, Tensor], origin: Any) -> None:
+def _check_shapes(model: Model, weights: dict[str, Tensor], origin: Any) -> None:
     parameters = dict(model.named_parameters())
     for name in [*parameters, *weights]:
         old, new = parameters.get(name), weights.get(name)

@@ -18,9 +18,9 @@ import numpy
 import torch
 from torch import Tensor
 
+from translate.data.objectives import OBJECTIVES
 from translate.data.prepare import Prepared
-from translate.tokenizer import BOS, Tokenizer
-from translate.tokenizer.padding import pad
+from translate.tokenizer import PAD, Tokenizer
 
 POOL = 100_000  # pairs sorted by length together
 SAMPLED_POOL = 20_000  # with subword sampling: the first batch waits for their segmentation, a second or two
@@ -29,13 +29,13 @@ Ids = list[list[int]]  # of each sentence
 
 @dataclass
 class Batch:
-    """B sentence pairs, padded with PAD on the right."""
+    """B sentence pairs, padded with PAD on the right; what source, target and labels hold depends on the objective (data/objectives.py)."""
 
     epoch: int
     position: int  # start of its pool in the epoch, in pairs, plus its number within the pool
     source: Tensor  # (B, S), EOS at the end of each
-    target: Tensor  # (B, T), the labels shifted right, BOS in front
-    labels: Tensor  # (B, T), EOS at the end of each
+    target: Tensor  # (B, T), BOS in front
+    labels: Tensor  # in translation (B, T), the target shifted left, EOS at the end of each
     tokens: int  # labels that are not padding
 
     def pin(self) -> Batch:
@@ -119,14 +119,17 @@ class Pool:
 class BatchStream:
     """Endless batches from (epoch, position) on. One background thread prepares the next few batches, another the next pool.
 
-    sampling: strength of subword sampling, 0 for none. longest: most tokens of a sampled segmentation. pin: put batches in page-locked
-    memory, for a GPU. An error in a thread is raised to the consumer. Use as a context manager, or `close`, to stop the threads.
+    sampling: strength of subword sampling, 0 for none. longest: most tokens of a sampled segmentation. pin: put batches in page-locked memory,
+    for a GPU. objective: a name in data/objectives.py. An error in a thread is raised to the consumer. Use as a context manager, or `close`, to
+    stop the threads.
     """
 
     def __init__(
-        self, data: Prepared, tokenizer: Tokenizer, budget: int, seed: int, sampling: float = 0.0, longest: int = 0, ahead: int = 4, pin: bool = False
-    ) -> None:
+        self, data: Prepared, tokenizer: Tokenizer, budget: int, seed: int, sampling: float = 0.0, longest: int = 0, ahead: int = 4,
+        pin: bool = False, objective: str = "translation",
+    ) -> None:  # fmt: skip
         self.data, self.tokenizer, self.budget, self.seed, self.sampling = data, tokenizer, budget, seed, sampling
+        self.objective = OBJECTIVES[objective]
         self.longest = min(budget, longest or budget)
         self.ahead, self.pin = ahead, pin
         self.pool_size = SAMPLED_POOL if sampling else POOL
@@ -176,9 +179,8 @@ class BatchStream:
             source, target = ([side[index] for index in indices.tolist()] for side in pool.sampled)
         else:
             source, target = self.data.ids(pool.rows[indices])
-        labels = pad(target)
-        shifted = torch.cat([torch.full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
-        batch = Batch(pool.epoch, pool.start + number, pad(source), shifted, labels, sum(map(len, target)))
+        tensors = self.objective(source, target, (self.seed, pool.epoch, pool.start + number))
+        batch = Batch(pool.epoch, pool.start + number, *tensors, tokens=int((tensors[2] != PAD).sum()))
         return batch.pin() if self.pin else batch
 
     def _sample(self, epoch: int, number: int, rows: numpy.ndarray) -> tuple[Ids, Ids]:

@@ -9,8 +9,8 @@ import torch
 from translate.errors import UserError
 from translate.kernels.direct_calls import call_directly
 from translate.kernels.dropout import ByteDropout
-from translate.kernels.packed import PackedTransformer, pack
-from translate.model import Transformer
+from translate.kernels.packed import PackedModel, pack
+from translate.model import Model
 from translate.model.layers import Dropout
 
 VARIABLE = "TRANSLATE_KERNELS"
@@ -24,7 +24,7 @@ def use_kernels() -> bool:
     return value == "auto"
 
 
-def for_training(model: Transformer, device: torch.device) -> None:
+def for_training(model: Model, device: torch.device) -> None:
     """On a CPU, put kernels into `model` for training. Parameters and their names stay the same."""
     if not use_kernels() or device.type != "cpu":
         return
@@ -34,7 +34,7 @@ def for_training(model: Transformer, device: torch.device) -> None:
                 setattr(parent, name, ByteDropout(child.p))
 
 
-def for_search(model: Transformer, device: torch.device, precision: torch.dtype) -> Transformer | PackedTransformer:
+def for_search(model: Model, device: torch.device, precision: torch.dtype) -> Model | PackedModel:
     """`model`, prepared for search in `precision`; it can no longer be trained or saved."""
     model.eval()
     if device.type == "cpu":

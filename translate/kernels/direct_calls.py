@@ -12,11 +12,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from translate.model import Transformer
+from translate.model import Model
 from translate.model.attention import CrossAttention
 
 
-def call_directly(model: Transformer) -> None:
+def call_directly(model: Model) -> None:
     """Store each submodule as a plain attribute, which Python finds before nn.Module's lookup: its `forward`, if it is only called."""
     for parent in model.modules():
         for name, child in parent.named_children():

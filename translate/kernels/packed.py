@@ -15,12 +15,12 @@ a few numbers of rows makes a greedy bf16 search of 1,000 lines 1.06x as fast an
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
 
-from translate.model import KVCache, Memory, Transformer
+from translate.model import Model
 from translate.model.layers import FeedForward
 
 SIZES = 8  # oneDNN compiles a kernel of 0.2 MB for each number of rows, and caches the last 1,024
@@ -96,35 +96,35 @@ class Cast(nn.Module):
         return states.to(self.precision)
 
 
-class PackedTransformer(nn.Module):
+class PackedModel(nn.Module):
     """A model with packed linear layers, and a packed output layer instead of the embedding matrix."""
 
-    def __init__(self, model: Transformer, output: nn.Module) -> None:
+    def __init__(self, model: Model, output: nn.Module) -> None:
         super().__init__()
         self.model, self.config, self.output = model, model.config, output
 
-    def encode(self, source: Tensor) -> Memory:
+    def encode(self, source: Tensor) -> Any:
         return self.model.encode(source)
 
-    def cross_attention(self, target: Tensor, memory: Memory, layer: int) -> Tensor:
+    def cross_attention(self, target: Tensor, memory: Any, layer: int) -> Tensor:
         return self.model.cross_attention(target, memory, layer)
 
-    def start(self, memory: Memory) -> KVCache:
+    def start(self, memory: Any) -> Any:
         return self.model.start(memory)
 
-    def step(self, last: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
-        features, cache = self.model.step_features(last, cache)
-        return self.output(features), cache
+    def step(self, last: Tensor, state: Any) -> tuple[Tensor, Any]:
+        features, state = self.model.step_features(last, state)
+        return self.output(features), state
 
 
-def pack(model: Transformer, precision: torch.dtype, kernels: bool = True) -> PackedTransformer:
+def pack(model: Model, precision: torch.dtype, kernels: bool = True) -> PackedModel:
     """Modifies `model` to run products in `precision` (see above); it can no longer be trained or saved.
 
     Uses the plain twins without `kernels`, or if the libraries are missing.
     """
     states = torch.bfloat16 if precision == torch.bfloat16 else torch.float32
     linear = _linear_class(precision, kernels and can_pack(precision))
-    output = linear(model.target_embedding.weight, None, states, "none")
+    output = linear(model.output_weight, None, states, "none")
     for parent in list(model.modules()):
         if isinstance(parent, FeedForward) and isinstance(parent.inner, nn.Linear):
             parent.inner, parent.activation = linear(parent.inner.weight, parent.inner.bias, states, "relu"), nn.Identity()
@@ -133,9 +133,10 @@ def pack(model: Transformer, precision: torch.dtype, kernels: bool = True) -> Pa
                 setattr(parent, name, linear(child.weight, child.bias, torch.float32 if name in PROJECTIONS else states, "none"))
     model.embedding_dropout = Cast(states) if states == torch.bfloat16 else nn.Identity()
     if states == torch.bfloat16:
-        for embedding in (model.source_embedding, model.target_embedding):
-            embedding.to(states)
-    return PackedTransformer(model, output)
+        for module in model.modules():
+            if isinstance(module, nn.Embedding):
+                module.to(states)
+    return PackedModel(model, output)
 
 
 def _linear_class(precision: torch.dtype, packed: bool) -> Callable[[Tensor, Optional[Tensor], torch.dtype, str], nn.Module]:

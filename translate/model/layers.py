@@ -85,6 +85,10 @@ class Memory:
     states: Tensor
     mask: Optional[Tensor]
 
+    def select(self, sentences: Tensor) -> Memory:
+        """These sentences, in this order; a sentence may occur several times."""
+        return Memory(self.states.index_select(0, sentences), None if self.mask is None else self.mask.index_select(0, sentences))
+
 
 class DecoderLayer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:

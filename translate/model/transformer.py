@@ -5,7 +5,6 @@ Section numbers are those of "Attention is all you need" (Vaswani et al. 2017).
 
 from __future__ import annotations
 
-import math
 from typing import cast
 
 import torch
@@ -13,7 +12,8 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.kv_cache import KVCache
-from translate.model.layers import DecoderLayer, Dropout, EncoderLayer, Memory, sinusoids
+from translate.model.layers import DecoderLayer, EncoderLayer, Memory
+from translate.model.model import Model, empty_embedding
 from translate.tokenizer import PAD
 
 
@@ -51,52 +51,26 @@ class Decoder(nn.ModuleList):
         return states
 
 
-class Transformer(nn.Module):
+class Transformer(Model):
     """Encoder and decoder stacks with one embedding matrix for source, target and output (section 3.4).
 
     With `tied=False` (a tokenizer per language) the source has an embedding of its own; target and output still share theirs.
-
-    To load a bundle, the model is built without memory, on device "meta", and then given its weights and `fill_positions`. On that device nothing
-    may be computed or drawn: torch would first import SymPy, a computer algebra system, which takes up to a second.
     """
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
-        super().__init__()
-        self.config = config
-        self.target_embedding = empty_embedding(target_size, config.width)
+        super().__init__(config, source_size, target_size, tied)
         self.source_embedding = self.target_embedding if tied else empty_embedding(source_size, config.width)
-        self.embedding_dropout: nn.Module = Dropout(config.dropout)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         # pre-norm leaves the last sum unnormalised
         self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
-        self.register_buffer("positions", None, persistent=False)  # moves with the model, but is not saved
-        self.positions: Tensor  # (max_tokens, D), from `fill_positions`
-        if not self.target_embedding.weight.is_meta:
-            self.fill_positions()
-            self._initialise()
+        self.initialise()
 
-    def fill_positions(self) -> None:
-        """Compute the sinusoids; for a model built on device "meta", after its weights have been set."""
-        self.positions = sinusoids(self.config.max_tokens, self.config.width)
-
-    def _initialise(self) -> None:
-        """Glorot's uniform for products, each of a joint projection on its own; embeddings so that sqrt(D) times them has variance 1."""
-        for name, parameter in self.named_parameters():
-            if "embedding" in name:
-                nn.init.normal_(parameter, std=self.config.width**-0.5)
-            elif "key_value.weight" in name:  # of several projections, (D, D) each, in one matrix
-                for projection in parameter.split(self.config.width):
-                    nn.init.xavier_uniform_(projection)
-            elif parameter.dim() == 2:
-                nn.init.xavier_uniform_(parameter)
-            elif name.endswith("bias"):
-                nn.init.zeros_(parameter)
-
-    def forward(self, source: Tensor, target: Tensor) -> Tensor:
-        """source (B, S) and target (B, T), which begins with BOS, both with PAD on the right -> logits (B, T, V) of each next token."""
-        return self.logits(self.features(source, target))
+    @staticmethod
+    def fewest_parameters(config: ModelConfig) -> int:
+        """The matrices of the feed-forward layers."""
+        return (config.encoder_layers + config.decoder_layers) * config.width * config.feedforward * 2
 
     def features(self, source: Tensor, target: Tensor) -> Tensor:
         """The states that `logits` turns into scores: (B, S), (B, T) -> (B, T, D)."""
@@ -128,30 +102,9 @@ class Transformer(nn.Module):
             states = below(states, memory)
         return self.decoder.layers[layer].cross_attention(states, memory)
 
-    def logits(self, features: Tensor) -> Tensor:
-        """(..., D) -> (..., V), by the embedding matrix itself."""
-        return nn.functional.linear(features, self.target_embedding.weight)
-
-    def embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
-        """Embeddings times sqrt(D) plus positions (sections 3.4, 3.5): ids (B, T), positions (T, D) or (D,) -> (B, T, D)."""
-        return self.embedding_dropout(embedding(ids) * math.sqrt(self.config.width) + positions)
-
-    def check_length(self, length: int) -> None:
-        """ValueError for more tokens than there are positions."""
-        if length > self.config.max_tokens:
-            raise ValueError(f"a sentence of {length:,} tokens is longer than the model's max_tokens ({self.config.max_tokens:,})")
-
     def start(self, memory: Memory) -> KVCache:
         """The cache before the first target token, with one hypothesis a sentence."""
         return KVCache(torch.stack([layer.cross.project(memory.states) for layer in self.decoder.layers]), memory.mask)
-
-    def step(self, last: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
-        """One position further: the last tokens (N,) of the N = B * R hypotheses -> logits (N, V) and the cache, which has changed.
-
-        Equal to the last position of `forward`.
-        """
-        features, cache = self.step_features(last, cache)
-        return self.logits(features), cache
 
     def step_features(self, last: Tensor, cache: KVCache) -> tuple[Tensor, KVCache]:
         """`step` without the output layer: (N,) -> (N, D).
@@ -163,8 +116,3 @@ class Transformer(nn.Module):
         self.check_length(position + 1)
         states = self.embed(self.target_embedding, last.view(cache.sentences, -1), self.positions[position])  # (B, R, D)
         return self.decoder_norm(self.decoder.step(states, cache)).flatten(0, 1), cache
-
-
-def empty_embedding(size: int, width: int) -> nn.Embedding:
-    """(V, D), uninitialised: the constructor of nn.Embedding draws random numbers, also on device "meta"."""
-    return nn.Embedding.from_pretrained(torch.empty(size, width), freeze=False)

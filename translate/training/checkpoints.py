@@ -28,7 +28,7 @@ from translate.bundle.seal import checked_path
 from translate.bundle.weights import load_weights, read_metadata, read_weights, weights_of, weights_sha256, write_weights
 from translate.errors import UserError
 from translate.files.atomic import make_folder
-from translate.model import Transformer
+from translate.model import Model
 from translate.values import build
 
 PROGRESS, CHECKSUM = "progress", "sha256"  # keys of the metadata
@@ -76,7 +76,7 @@ class Checkpoints:
         self.resume, self.before = self.folder / "resume.safetensors", self.folder / "resume.before.safetensors"
         self.saved, self.save_seconds = time.perf_counter(), 0.0  # time and duration of the last save
 
-    def save(self, model: Transformer, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def save(self, model: Model, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Write a save. There is always a complete one: the new one is written before the last one is touched."""
         began = time.perf_counter()
         make_folder(self.folder)
@@ -100,7 +100,7 @@ class Checkpoints:
         """The progress in the newest save whose metadata can be read; None without one."""
         return next((progress for path in self._saves() if (progress := _peek(path))), None)
 
-    def load(self, model: Transformer, optimizer: torch.optim.Optimizer, log: Callable[[str], None], validated: bool = False) -> Progress | None:
+    def load(self, model: Model, optimizer: torch.optim.Optimizer, log: Callable[[str], None], validated: bool = False) -> Progress | None:
         """Restore everything; None if there is no save. validated: prefer the last save of a validation.
 
         If the last save is damaged, this is logged and the previous one is used. UserError if all are damaged.
@@ -138,7 +138,7 @@ class Checkpoints:
                     progress.best_bleu, progress.best_chrf, progress.best_loss, progress.best_learnt = -1.0, -1.0, math.inf, True
                     progress.best_step, progress.validated, progress.finished = 0, 0, False
 
-    def keep_weights(self, model: Transformer, progress: Progress) -> None:
+    def keep_weights(self, model: Model, progress: Progress) -> None:
         """Store the weights of this validation; the next save deletes those that are no longer needed."""
         make_folder(self.folder)
         weights = {name: tensor.cpu() for name, tensor in weights_of(model).items()}
@@ -190,7 +190,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], str]:
     return tensors, text
 
 
-def _load(path: Path, model: Transformer, optimizer: torch.optim.Optimizer) -> Progress:
+def _load(path: Path, model: Model, optimizer: torch.optim.Optimizer) -> Progress:
     """Load the weights and moments of a save, and return its Progress. The optimizer's old state is dropped."""
     tensors, text = _read(path)
     progress = _progress(text, path)

@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 
 from translate.config import CorpusConfig
+from translate.data.objectives import OBJECTIVES
 from translate.device import autocast, is_out_of_memory, release_memory
 from translate.evaluation.scoring import score
 from translate.files.digest import COMPRESSED
-from translate.model import Transformer
-from translate.tokenizer import BOS, Tokenizer
-from translate.tokenizer.padding import pad
+from translate.model import Model
+from translate.tokenizer import PAD, Tokenizer
 from translate.training.loss import loss_sum
 from translate.translation.batching import length_batches
 from translate.translation.translator import Translator
@@ -82,7 +82,7 @@ class DevelopmentSet:
         return [ids[: self.max_tokens] for ids in sources], [ids[: self.max_tokens] for ids in targets]
 
     @torch.no_grad()
-    def loss(self, model: Transformer, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
+    def loss(self, model: Model, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
         """Mean negative log-likelihood of the references' tokens, in nats, without dropout and label smoothing.
 
         In batches of `batch_tokens`, padding included; smaller ones if memory runs out.
@@ -95,16 +95,17 @@ class DevelopmentSet:
         release_memory()
         return self.loss(model, device, precision, batch_tokens // 2)
 
-    def _loss(self, model: Transformer, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
+    def _loss(self, model: Model, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
         sources, targets = self.ids
-        total = 0.0
+        total, labelled, objective = 0.0, 0, OBJECTIVES[model.objective]
         model.eval()
         for indices in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
-            source, labels = (pad([side[index] for index in indices]).to(device) for side in (sources, targets))
-            target = torch.cat([labels.new_full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
+            tensors = objective([sources[index] for index in indices], [targets[index] for index in indices], (indices[0],))
+            source, target, labels = (tensor.to(device) for tensor in tensors)
             with autocast(device, precision):
-                total += float(loss_sum(model.features(source, target), model.target_embedding.weight, labels, 0.0)[1])
-        return total / sum(map(len, targets))
+                total += float(loss_sum(model.features(source, target), model.output_weight, labels, 0.0)[1])
+            labelled += int((labels != PAD).sum())
+        return total / labelled
 
     def translate(self, translator: Translator) -> list[str]:
         return translator.translate(self.sources, beam=self.beam)

@@ -81,9 +81,10 @@ class Run:
         self.updater = Updater(self.model, self.config, device, self.precision, ranks)
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
         self.validation = Validation(bundle, development, data.fingerprint, device, self.precision, self.checkpoints, log)
-        sampling, longest = self.config.tokenizer.sampling, self.config.model.max_tokens
-        pin = device.type == "cuda"
-        self.stream = BatchStream(data, bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, sampling, longest, pin=pin)
+        self.stream = BatchStream(
+            data, bundle.tokenizer, self.settings.batch_tokens, self.settings.seed, self.config.tokenizer.sampling, self.config.model.max_tokens,
+            pin=device.type == "cuda", objective=self.model.objective,
+        )  # fmt: skip
         self.meter, self.stop = Meter(device), Stop()
         self.restore()
         self.began = time.perf_counter() - self.progress.seconds  # earlier starts included

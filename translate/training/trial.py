@@ -31,7 +31,7 @@ from translate.data.prepare import Prepared, prepare
 from translate.decoding import Options
 from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
-from translate.model import Transformer
+from translate.model import Model
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.development import DevelopmentSet, spread
 from translate.training.loss import loss_sum
@@ -98,7 +98,8 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     limit_kernel_cache()
     updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
     settings = config.training
-    with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, config.tokenizer.sampling, config.model.max_tokens) as stream:
+    sampling, longest, objective = config.tokenizer.sampling, config.model.max_tokens, updater.model.objective
+    with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, sampling, longest, objective=objective) as stream:
         batches = list(islice(stream.batches_from(), MEASURED))
     yield _first_loss(updater, batches[0], tokenizer)
     try:
@@ -126,7 +127,7 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     yield _overfits(config, tokenizer, batches[0], device, precision)
 
 
-def _validations(config: Config, tokenizer: Tokenizer, model: Transformer, device: torch.device, step: float) -> Iterator[tuple[float, Finding]]:
+def _validations(config: Config, tokenizer: Tokenizer, model: Model, device: torch.device, step: float) -> Iterator[tuple[float, Finding]]:
     """The share of the time that validations will take, if there is a development set. step: seconds per step.
 
     Only a part of the set is searched, with outputs as long as their references: an untrained model's would be as long as allowed.
@@ -171,7 +172,7 @@ def _loss(updater: Updater, batch: Batch) -> float:
     updater.model.eval()
     with autocast(updater.device, updater.precision):
         features = updater.model.features(batch.source, batch.target)
-        return float(loss_sum(features, updater.model.target_embedding.weight, batch.labels, 0.0)[1]) / batch.tokens
+        return float(loss_sum(features, updater.model.output_weight, batch.labels, 0.0)[1]) / batch.tokens
 
 
 def _memory(device: torch.device, sampled: int, size: int) -> Finding:

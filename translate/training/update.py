@@ -18,7 +18,7 @@ from translate.data.batches import Batch, seed_of
 from translate.device import autocast, compiled, is_out_of_memory
 from translate.errors import UserError
 from translate.kernels import for_training
-from translate.model import Transformer
+from translate.model import Model
 from translate.model.layers import set_dropout_generator
 from translate.training.loss import loss_sum
 from translate.training.optim import make_optimizer
@@ -38,7 +38,7 @@ class Update:
 class Features(nn.Module):
     """`model.features` as a module's forward pass, for DistributedDataParallel and torch.compile."""
 
-    def __init__(self, model: Transformer) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
@@ -49,7 +49,7 @@ class Features(nn.Module):
 class Updater:
     """A model in training and its optimizer."""
 
-    def __init__(self, model: Transformer, config: Config, device: torch.device, precision: torch.dtype, ranks: Ranks) -> None:
+    def __init__(self, model: Model, config: Config, device: torch.device, precision: torch.dtype, ranks: Ranks) -> None:
         self.model, self.config, self.device, self.precision, self.ranks = model, config, device, precision, ranks
         self.optimizer = make_optimizer(model, config.optim)
         if not config.training.compile:  # torch.compile makes its own kernels
@@ -105,7 +105,7 @@ class Updater:
             with autocast(self.device, self.precision):
                 copies = 2 if settings.r_drop else 1
                 features = self.forward(batch.source.repeat(copies, 1), batch.target.repeat(copies, 1))
-                weight = self.model.target_embedding.weight
+                weight = self.model.output_weight
                 smoothed, likelihood = loss_sum(features, weight, batch.labels, settings.label_smoothing, settings.r_drop)
             (smoothed * (self.ranks.size / tokens)).backward()  # DistributedDataParallel averages, this needs the sum
         return likelihood

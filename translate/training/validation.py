@@ -17,7 +17,7 @@ from translate.bundle.weights import load_weights
 from translate.data.cache import digest
 from translate.device import choose_search_precision
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
-from translate.model import Transformer
+from translate.model import Model
 from translate.text.placeholders import SYMBOLS
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.development import DevelopmentSet, Result, set_name
@@ -69,7 +69,7 @@ class Validation:
             self.metric = "chrf"
         self.ended = 0.0  # time of the last validation of this start
 
-    def translator(self, model: Transformer | None = None) -> Translator:
+    def translator(self, model: Model | None = None) -> Translator:
         """A translator with the current weights or with another model, the same that users will have."""
         model, precision = copy.deepcopy(model or self.bundle.model), choose_search_precision(self.settings.precision, self.device)
         config = self.bundle.config
@@ -78,7 +78,7 @@ class Validation:
         languages = config.data.source_language, config.data.target_language
         return Translator(engine, self.bundle.tokenizer, config.decoding, profile=self.bundle.profile, languages=languages)
 
-    def measure(self, model: Transformer | None = None) -> tuple[list[str], Result]:
+    def measure(self, model: Model | None = None) -> tuple[list[str], Result]:
         """Translations of the development set by the current weights or by another model, and their scores."""
         loss = self.development.loss(model or self.bundle.model, self.device, self.precision, self.settings.batch_tokens)
         outputs = self.development.translate(self.translator(model))

@@ -24,6 +24,7 @@ from translate.errors import UserError
 from translate.files.atomic import atomic_folder, check_new_folder
 from translate.files.digest import file_sha256
 from translate.files.paths import name_write_errors
+from translate.model import Transformer
 from translate.model.layers import DecoderLayer, EncoderLayer
 from translate.profile import Profile
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
@@ -167,13 +168,15 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     """Write `bundle` as a CTranslate2 model with the tokenizer, config.yaml and manifest.json, atomically.
 
     quantization: int8, float16, ... as CTranslate2 names them; None keeps fp32. UserError if the package is not installed, or the folder
-    exists and is not empty.
+    exists and is not empty, or CTranslate2 has no such model.
     """
     _package()
     from ctranslate2.specs import Activation, TransformerSpec
 
     check_new_folder(folder)
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
+    if not isinstance(model, Transformer):
+        raise UserError(f"{bundle.folder} is of model.family={config.family}: CTranslate2 runs encoder_decoder only; use engine torch")
     layers = (config.encoder_layers, config.decoder_layers)
     aligned = AlignmentHeads.of(bundle.profile, config)
     settings = {"alignment_layer": aligned.layer, "alignment_heads": len(aligned.heads)}

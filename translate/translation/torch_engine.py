@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy
 import torch
@@ -13,8 +14,8 @@ import torch
 from translate.decoding import FilledOptions, Hypothesis, beam_search, sample
 from translate.device import autocast, keep_freed_memory
 from translate.kernels import for_search
-from translate.kernels.packed import PackedTransformer
-from translate.model import Memory, Transformer
+from translate.kernels.packed import PackedModel
+from translate.model import Model
 from translate.tokenizer import BOS, EOS, PAD, UNK
 from translate.tokenizer.padding import pad
 from translate.translation.alignment_heads import AlignmentHeads
@@ -29,10 +30,10 @@ class TorchEngine:
 
     def __init__(
         self,
-        model: Transformer | PackedTransformer,
+        model: Model | PackedModel,
         device: torch.device,
         precision: torch.dtype = torch.float32,
-        single: Transformer | PackedTransformer | None = None,
+        single: Model | PackedModel | None = None,
         alignment: AlignmentHeads | None = None,
         symbols: Sequence[int] = (),
     ) -> None:
@@ -49,7 +50,7 @@ class TorchEngine:
     @classmethod
     def owning(
         cls,
-        model: Transformer,
+        model: Model,
         device: torch.device,
         precision: torch.dtype,
         single: torch.dtype | None = None,
@@ -94,7 +95,7 @@ class TorchEngine:
             model = self._model(len(sources))
             return self._attention(model, model.encode(pad(sources).to(self.device)), sources, outputs)
 
-    def _model(self, sentences: int) -> Transformer | PackedTransformer:
+    def _model(self, sentences: int) -> Model | PackedModel:
         return self.single if sentences == 1 else self.model
 
     def _autocast(self) -> AbstractContextManager[None]:
@@ -102,8 +103,8 @@ class TorchEngine:
 
     def _sample(
         self,
-        model: Transformer | PackedTransformer,
-        memory: Memory,
+        model: Model | PackedModel,
+        memory: Any,
         limits: list[int],
         options: FilledOptions,
         seeds: list[int],
@@ -111,7 +112,7 @@ class TorchEngine:
     ) -> list[list[Hypothesis]]:
         """Each source takes `n_best` rows, each with its own seed."""
         n = options.n_best
-        state = model.start(repeated(memory, [n] * len(limits)))
+        state = model.start(repeated(memory, [n] * len(limits), self.device))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
         forced = [ids for ids in required for _ in range(n)] if required else None
@@ -119,18 +120,16 @@ class TorchEngine:
         return [[hypothesis for row in samples[first : first + n] for hypothesis in row] for first in range(0, len(samples), n)]
 
     def _with_attention(
-        self, model: Transformer | PackedTransformer, memory: Memory, sources: list[list[int]], found: list[list[Hypothesis]]
+        self, model: Model | PackedModel, memory: Any, sources: list[list[int]], found: list[list[Hypothesis]]
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each source, `found`, with their attention."""
         counts = [len(hypotheses) for hypotheses in found]
         rows = [source for source, count in zip(sources, counts) for _ in range(count)]
         outputs = [hypothesis.ids for hypotheses in found for hypothesis in hypotheses]
-        matrices = iter(self._attention(model, repeated(memory, counts), rows, outputs))
+        matrices = iter(self._attention(model, repeated(memory, counts, self.device), rows, outputs))
         return [[replace(hypothesis, attention=next(matrices)) for hypothesis in hypotheses] for hypotheses in found]
 
-    def _attention(
-        self, model: Transformer | PackedTransformer, memory: Memory, sources: list[list[int]], outputs: list[list[int]]
-    ) -> list[numpy.ndarray]:
+    def _attention(self, model: Model | PackedModel, memory: Any, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
         """`align` with the encoder's output. Outputs of similar length go together, which saves a sixth of the time (greedy, batches of 250)."""
         alignment, found = self.alignment, dict[int, numpy.ndarray]()
         most = self.max_tokens - 1  # an output without end mark may have one token more, of which no step is the input
@@ -139,7 +138,7 @@ class TorchEngine:
             rows = order[first : first + TOGETHER]
             # the step after the last token is only of use if attention is read one step late
             target = pad([[BOS, *outputs[row][:most]][: len(outputs[row]) + alignment.shift] or [BOS] for row in rows]).to(self.device)
-            some = memory if rows == list(range(len(outputs))) else memory_of(memory, rows)
+            some = memory if rows == list(range(len(outputs))) else memory.select(torch.tensor(rows, device=self.device))
             weights = alignment.mean(model.cross_attention(target, some, alignment.layer)).cpu().numpy()  # (B, T, S)
             for row, matrix in zip(rows, weights):
                 length = len(outputs[row])
@@ -147,14 +146,8 @@ class TorchEngine:
         return [found[row] for row in range(len(outputs))]
 
 
-def memory_of(memory: Memory, rows: list[int]) -> Memory:
-    """These sentences, in this order."""
-    index = torch.tensor(rows, device=memory.states.device)
-    return Memory(memory.states.index_select(0, index), None if memory.mask is None else memory.mask.index_select(0, index))
-
-
-def repeated(memory: Memory, counts: list[int]) -> Memory:
+def repeated(memory: Any, counts: list[int], device: torch.device) -> Any:
     """Sentence i `counts[i]` times."""
     if all(count == 1 for count in counts):
         return memory
-    return memory_of(memory, [row for row, count in enumerate(counts) for _ in range(count)])
+    return memory.select(torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).to(device))

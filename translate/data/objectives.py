@@ -1,0 +1,35 @@
+"""What a model learns from a batch of pairs: which ids it reads, and which it must predict.
+
+An objective takes the ids of B sources and targets, each with EOS at its end, and a key for whatever it draws at random. It returns three tensors,
+padded with PAD on the right: the source that the model reads (B, S), the target that it reads (B, T), and the labels. `model.features(source,
+target)` has one state for each label. A place without a label holds PAD there, and counts neither in the loss nor in the number of tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from translate.tokenizer import BOS
+from translate.tokenizer.padding import pad
+
+Ids = Sequence[list[int]]
+Objective = Callable[[Ids, Ids, tuple[int, ...]], tuple[Tensor, Tensor, Tensor]]
+
+
+def translation(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Each target token from the source and the target before it."""
+    labels = pad(targets)
+    return pad(sources), shifted(labels), labels
+
+
+def shifted(labels: Tensor) -> Tensor:
+    """What a decoder reads to predict `labels` (B, T): BOS, then all but the last."""
+    return torch.cat([labels.new_full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "translation": translation,
+}
