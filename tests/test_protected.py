@@ -14,10 +14,16 @@ SAMPLES = {
         "sub.example.co.uk/path", "mailto:a@example.org", "https://user:pw@host:8080/x", "https://example.org/{id}/x", "git+ssh://example.org/a.git",
     ],
     "emails": ["a.b@example.org", "max+filter@mail.example.de"],
-    "code": ["snake_case", "read_file()", "call()", "--help", "--output=x.txt", "`git commit -m x`"],
+    "code": [
+        "snake_case", "read_file()", "call()", "--help", "--output=x.txt", "`git commit -m x`",
+        "-v", "=SIN(PI()/2)", "=A1+B2", '=WENN(A1>0;"ja";"nein")*2',
+        "SUMME(A1:B5)", 'print("hallo")', "f(x, 2)", "os.path.join(a_b)", "GROFF_NO_SGR=1", "LANG=de_DE.UTF-8", 'name="ein Wort"', "Strg+C",
+        "Ctrl+Alt+Del", "->", "=>", "<-", ">=", "==", '"a"', "„b“", "'x'",
+    ],
     "placeholders": [
         "{0}", "{name}", "{{name}}", "{{ user.name }}", "{0:.2f}", "${x}", "#{x}", "%{count}", "%s", "%d", "%1$s", "%(x)d", "%(name)s", "%-5.2f",
-        "%@", "%1", ":name", ":user_id", ":smile:", "%NAME%", "@NAME@", "$name", "{% if x %}", "{n, plural, one {# Tag} other {# Tage}}",
+        "%@", "%1", ":name", ":user_id", ":smile:", "%NAME%", "@NAME@", "$name", "$HOME/bin/x", "%TEMP%\\a-b",
+        "{% if x %}", "{n, plural, one {# Tag} other {# Tage}}",
     ],
     "tags": [
         "<b>", "</b>", "<br/>", "<br />", '<a href="https://example.org/?a=1>2">', "<img src='x.png' alt='ein Bild'/>", "<!-- ein Wort -->", "<x:y>",
@@ -26,7 +32,7 @@ SAMPLES = {
     "entities": ["&nbsp;", "&amp;", "&#8217;", "&#x2019;", "M&uuml;ller", "Gr&uuml;&szlig;e"],
     "paths": [
         "C:\\Users\\Anna\\brief.docx", "\\\\server\\freigabe\\x", "/usr/share/doc", "~/Bilder", "./x", "../a/b.txt", "/etc", "report.pdf",
-        "IMG_1234.JPG", "src/main.py", "archiv.tar.gz", ".pdf",
+        "IMG_1234.JPG", "src/main.py", "archiv.tar.gz", ".pdf", "/dev/md*", "/dev/*/x", "*.txt", "test_*.py", "**/*.py", "./*",
     ],
     "mentions": ["@anna_m", "#Urlaub2026", "#5", "@a.b"],
     "emoji": [
@@ -57,6 +63,9 @@ def test_every_kind_has_samples():
         "a < b und b > c", "5<7", "C++ und C#", "Dr.-Ing. Max-Planck-Str.", "Ja -- nein - doch", "wie geht`s", "AT&T & Co.", "Freund(in), (so) [so]",
         "Nutzer:innen, Schüler*innen, Lehrer/-innen", "Ende.Anfang", "–5 °C, −3 °F, 20°", "1. Punkt; 2. Punkt", "=", "#", "@", "100 $", "Fr. 5.–",
         "3-5 Tage", "27/11/2026", "1.2.3", "192.168.0.1", "ja/nein", "Preis: 5€", "€ £ ¥ ‰ ½ ²", "a.m. p.m. U.S.A.", "8:05:10",
+        "Haupt- und Nebenfach", "a+b", "1+1=2", "x = 5", "Jede(r), Kind(er) und Anlage(n)", "Anhang(3)",
+        "O'Neill's 'n Eis",
+        "- a", "Max Müller-X", "Größe -5", "Plan B", 'Er sagt "ja".', "5'6\"",
     ],
 )  # fmt: skip
 def test_language_is_no_item(text):
@@ -80,6 +89,10 @@ def test_language_is_no_item(text):
         ("(siehe https://example.org/a_(b))", ["https://example.org/a_(b)"]),
         ("Hallo Welt🎉!", ["🎉"]),
         ("Apache® 2 → 3", ["®", "→"]),
+        ('Die "/etc/hosts"-Datei, /etc/hosts-Datei und ~/.bashrc-Dateien', ["/etc/hosts", "/etc/hosts", "~/.bashrc"]),
+        ("max@example.org-Adresse, example.org-Konto", ["max@example.org", "example.org"]),
+        ("*/usr/bin* und **/etc/hosts**", ["/usr/bin", "/etc/hosts"]),
+        ('"a" -> "b" und "Hund" --> "Katze"', ['"a"', "->", '"b"', "-->"]),
     ],
 )
 def test_several_items(text, items):

@@ -34,18 +34,40 @@ GROUP = r"\([^\s<>\"()]*\)|\{[^\s<>\"{}]*\}"  # https://example.org/{id}/a_(b)
 ADDRESS = rf"(?:[^\s<>\"(){{}}„“”«»]|{GROUP})*(?:[^\s<>\"(){{}}„“”«»'’\]*|{PUNCTUATION}]|{GROUP})"
 LINK = r"\]\([^\s()]{1,500}(?: \"[^\"\n]{0,200}\")?\)"  # the end of a link
 
+# German nouns behind a hyphen, which are words and no part of the name before it: /etc/hosts-Datei
+HEADS = (
+    "(?:Datei|Verzeichnis|Ordner|Partition|Gerät|Pfad|Befehl|Adresse|Konto|Option|Paket|Modul|Skript|Server|Datenbank|Variable|Wert|Eintrag|Einträge|Feld"
+    "|Seite|Link|Programm|Prozess|Dienst|Format|Endung|Dateisystem|Zeile|Parameter|Attribut|Element|Tag|Nachricht|Benutzer|Domain|Bibliothek|Klasse"
+    r"|Methode|Funktion|Schalter|Umgebung|Postfach)(?:e|er|ern|en|es|n|s|se|ses|sen)?\b"
+)
+HYPHEN = f"-(?!{HEADS})"
+STEP = rf"(?:[\w.@+]|{HYPHEN})*(?:[\w@+]|{HYPHEN})"  # between two slashes
+GLOB = rf"(?:[\w.@+*]|{HYPHEN})*(?:[\w@+*]|{HYPHEN})"
+INNER = r"\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)"
+CALL = rf"\([^()\n]*(?:{INNER}[^()\n]*)*\)"  # brackets in brackets, three deep
+VALUE = r"(?:\"[^\"\n]{0,200}\"|[^\s<>\"„“”«»,;()]*[^\s<>\"„“”«»,;()'’.:!?*])"
+ONE = r"[^_\W]"
+QUOTED = f"\"{ONE}\"|„{ONE}[“”]|“{ONE}”|»{ONE}«|«{ONE}»|‚{ONE}‘|‘{ONE}’|'{ONE}'"  # a single letter is no word to translate
+FUNCTION = r"(?:[A-ZÄÖÜ][A-ZÄÖÜ0-9_.]+|(?:[a-z_]\w*|[A-Za-z]\w*(?:\.\w+)+)(?=\([^()\n]{0,200}[\"'=_\d(])|[A-Za-z][\w.]*(?=\(\)))"
+KEYS = "Strg|Ctrl|Alt|AltGr|Umschalt|Shift|Cmd|Command|Win|Meta|Super|Esc|Tab|Fn|Eingabe|Enter|Return"
+
 # in this order: of two that begin at the same place the first wins, and the report removes those of one kind before it looks for the next
 KINDS = {
     "urls": re.compile(
         rf"(?:\b[A-Za-z][A-Za-z0-9+.-]{{1,20}}://|\bwww\.(?=[^\W_])|\bmailto:(?=[^\s:]+@)){ADDRESS}"
-        rf"|(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{DOMAINS})(?![\w-]|\.\w)(?::\d+)?(?:/(?:{ADDRESS})?)?"  # example.org
+        rf"|(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:{DOMAINS})(?!\w|-(?![A-ZÄÖÜ])|\.\w)(?::\d+)?(?:/(?:{ADDRESS})?)?"  # example.org
     ),
-    "emails": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "emails": re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.(?:\w|-(?![A-ZÄÖÜ]))+)+"),
     "code": re.compile(
         r"(?<![\w`])`[^`\n]{1,200}`(?![\w`])"
-        r"|(?<![\w-])--[a-z][\w-]*(?:=(?:[^\s<>\"„“”«»,;()]*[^\s<>\"„“”«»,;()'’.:!?])?)?"  # --output=x.txt
+        rf"|(?<![\w-])--[a-z][\w-]*(?:=(?:{VALUE})?)?"  # --output=x.txt
+        r"|(?<![^\s„“\"'‚(])(?<!\w\()-[A-Za-z](?![\w'’-])"  # -v
+        rf"|{START}=[A-ZÄÖÜ$\d](?:[\w.$!:;,%&*+/^<>=-]*(?:{CALL}|\"[^\"\n]{{0,200}}\"))*(?:[\w.$!:%&*+/^<>=-]*[\w%])?"  # =SUMME(A1:B5)*2
+        rf"|(?<![\w@#$%/.&?-])[A-Za-z_][\w.-]*=(?!=){VALUE}"  # LANG=de_DE.UTF-8
         r"|(?<![\w@#$%/.-])[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+(?:\(\))?(?![\w/\\(-]|\.\w)"  # snake_case
-        r"|(?<![\w@#$%/.-])[A-Za-z][\w.]*\(\)"  # call()
+        rf"|(?<![\w@#$%/.-]){FUNCTION}{CALL}|(?<!\w)(?:{QUOTED})(?!\w)"  # call() SIN(x) "a"
+        rf"|(?<![\w+])(?:{KEYS})(?:\+\w+)+(?!\w)"  # Strg+C
+        r"|(?<![<>=!|-])(?:<?[-=]{1,3}>|<[-=]{1,3}|[<>!=]=)(?![<>=|-])"  # -> and >=
     ),
     "placeholders": re.compile(
         r"\{\{\{?[^{}\n]*\}\}\}?|\{%[^{}\n]*%\}|[$#%]\{[^{}\n]*\}|\{ ?[^{}\s]* ?\}"  # {{name}} {% if x %} ${x} #{x} %{x} {0}
@@ -53,7 +75,7 @@ KINDS = {
         r"|%\([\w.]+\)[-#0+]*\d*(?:\.\d+)?[a-zA-Z]"  # %(x)d
         r"|(?<![\d%])%(?:\d+\$)?[-#0+]*\d*(?:\.\d+)?(?:hh?|ll?|[qjzt])?[diouxXeEfgGcsSp@n](?![A-Za-zÀ-ÿ])"  # %s %1$s %-5.2f, not 100%ig
         r"|(?<![\w%])%L?\d{1,2}(?![\w%])|%%"  # %1
-        r"|%[A-Z_]{2,}%|@[A-Z_]{2,}@|(?<![\w$])\$[A-Za-z_]\w+"  # %NAME% @NAME@ $name
+        rf"|@[A-Z_]{{2,}}@|(?:%[A-Z_]{{2,}}%|(?<![\w$])\$[A-Za-z_]\w+)(?:[/\\]{STEP})*"  # @NAME@ %NAME% $name $HOME/bin
         rf"|{START}(?::[A-Za-z_][\w+-]*(?:\.\w+)*:|:[A-Za-z_]\w+\b(?!:))"  # :name :smile:, not the colon of "um 12:30" or "Betreff:Haus"
     ),
     "tags": re.compile(
@@ -67,7 +89,9 @@ KINDS = {
     ),
     "paths": re.compile(
         rf"\b[A-Za-z]:\\[^\s<>\"|?*„“”]*[^\s<>\"|?*.,;:!)„“”]|\b[A-Za-z]:\\|{START}\\\\[\w.-]+(?:\\[\w.$-]*[\w$-])+"  # C:\Users \\server\share
-        r"|(?<![\w/.~<])(?:~|\.\.?)?(?:/[\w.@+-]*[\w@+-]){2,}/?|(?<![\w/.~<])(?:~|\.\.?)/[\w.@+-]*[\w@+-]/?"
+        rf"|(?<![\w/.~<*])(?:(?:~|\.\.?)?(?:/{GLOB}){{2,}}|(?:~|\.\.?)/{GLOB})/?"  # /dev/md*
+        rf"|(?<![\w/.~<])(?:(?:~|\.\.?)?(?:/{STEP}){{2,}}|(?:~|\.\.?)/{STEP})/?"
+        rf"|{START}(?:\*\*/)?(?:\w[\w-]*)?\*\.(?:\w{{1,5}}|{ENDINGS})\b"  # *.txt
         rf"|(?<![\w/.~<])/(?:{ROOTS})\b/?"
         rf"|(?<![\w.@/\\+-])(?:[\w.@+-]+[/\\])*\w[\w+-]*(?:\.[\w+-]+)*\.(?:{ENDINGS}|{ENDINGS.upper()})\b(?![\w/]|\.\w)"
         r"|(?<![\w.@/\\+-])(?:[\w.@+-]+/)+\w[\w+-]+\.[a-z]{1,4}\b(?![\w/]|\.\w)"  # in a folder, files of any kind
@@ -79,8 +103,11 @@ KINDS = {
 }
 ITEM = re.compile("|".join(f"(?P<{kind}>{pattern.pattern})" for kind, pattern in KINDS.items()), re.DOTALL)
 # A character that every item of a kind has. One that sentences have too counts only before what may follow it in an item: most lines have none.
-FOLLOWED = r"(?<=[.:])[\w/\\'’o^*|)(\]\[-]|(?<=[;=])\S|(?<=\()\)|(?<=\[)[/a-z]|(?<=-)-"
-HINT = re.compile(rf"[.:;=(\[\-@#{{%$&<\\/`^_\u20e3{SIGNS}{SYMBOLS}](?:(?<![.:;=(\[-])|{FOLLOWED})")
+FOLLOWED = (
+    r"(?<=[.:])[\w/\\'’o^*|)(\]\[-]|(?<=[;=])\S|(?<=\w\().|(?<=\[)[/a-z]|(?<=-)[->]|(?<=-)[A-Za-z](?![\w'’-])|(?<=[>!])=|(?<=\+)\w"
+    r"|(?<=[\"'„“»«‚‘])\w[\"'“”«»‘’]"
+)
+HINT = re.compile(rf"[.:;=(\[\-@#{{%$&<\\/`^_>!+\"'„“»«‚‘\u20e3{SIGNS}{SYMBOLS}](?:(?<![.:;=(\[\->!+\"'„“»«‚‘])|{FOLLOWED})")
 
 
 class Item(NamedTuple):
