@@ -25,6 +25,12 @@ def translation(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tenso
     return pad(sources), shifted(labels), labels
 
 
+def next_token(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Each target token from the target before it; no source, (B, 0)."""
+    labels = pad(targets)
+    return labels.new_empty((len(labels), 0)), shifted(labels), labels
+
+
 def shifted(labels: Tensor) -> Tensor:
     """What a decoder reads to predict `labels` (B, T): BOS, then all but the last."""
     return torch.cat([labels.new_full((len(labels), 1), BOS), labels[:, :-1]], dim=1)
@@ -32,4 +38,5 @@ def shifted(labels: Tensor) -> Tensor:
 
 OBJECTIVES: dict[str, Objective] = {
     "translation": translation,
+    "next_token": next_token,
 }

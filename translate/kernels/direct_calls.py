@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from translate.model import Model
 from translate.model.attention import CrossAttention
+from translate.model.stack import StackAttention
 
 
 def call_directly(model: Model) -> None:
@@ -29,7 +30,7 @@ def _call_of(module: nn.Module) -> Callable[..., Tensor] | nn.Module:
         return partial(torch.layer_norm, normalized_shape=module.normalized_shape, weight=weight, bias=bias, eps=module.eps)
     if isinstance(module, (nn.Dropout, nn.Identity)):
         return _identity
-    if isinstance(module, (nn.ModuleList, nn.Embedding, CrossAttention)):  # used other than by calling
+    if isinstance(module, (nn.ModuleList, nn.Embedding, CrossAttention, StackAttention)):  # used other than by calling
         return module
     return module.forward
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Optional, overload
+from typing import Literal, Optional, Protocol, overload
 
 import torch
 from torch import Tensor, nn
-
-from translate.model.kv_cache import LayerCache
 
 COLUMNS = 16  # a softmax on a CPU over fewer takes up to ten times as long as over these
 
@@ -70,6 +68,14 @@ def attend(
     return (output, weights) if need_weights else output
 
 
+class KeysValues(Protocol):
+    """Keys and values of earlier positions, such as `LayerCache` in kv_cache.py."""
+
+    def append(self, key_value: Tensor) -> Tensor:
+        """Store those of T new positions, (2, B, H, T, d). Returns all, (2, B, H, length, d)."""
+        ...
+
+
 class SelfAttention(nn.Module):
     """Queries, keys and values from the same states, by one projection."""
 
@@ -79,7 +85,7 @@ class SelfAttention(nn.Module):
         self.query_key_value = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, states: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, cache: Optional[LayerCache] = None) -> Tensor:
+    def forward(self, states: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, cache: Optional[KeysValues] = None) -> Tensor:
         """states (B, T, D), mask broadcastable to (B, H, T, T) -> (B, T, D). With a cache, also over the keys and values of earlier positions."""
         projected = split_heads(self.query_key_value(states), 3, self.heads)  # (3, B, H, T, d)
         query, key, value = projected if cache is None else (projected[0], *cache.append(projected[1:]))
