@@ -19,7 +19,7 @@ LIBRARIES = {  # where a library may be imported; every other file gets plain Py
     "hydra": {"compose.overrides", "compose.session", "compose.show"},
     "omegaconf": {"compose.compose", "compose.explain", "compose.session", "compose.show"},
     "sacrebleu": {"evaluation.metrics", "evaluation.testsets"},
-    "sentencepiece": {"tokenizer.tokenizer"},
+    "sentencepiece": {"tokenizer.tokenizer", "huggingface.pieces"},
     "datasets": {"data.prepare", "data.corpora", "data.corpus", "data.pairs", "data.tables"},
     "ctranslate2": {"translation.ctranslate2_engine"},
     "ray": {"translation.ray_translator"},

@@ -53,6 +53,11 @@ def bounded(default: T, *, least: float = -math.inf, most: float = math.inf, abo
     return dataclasses.field(default=default, metadata={BOUNDS: Bounds(least, most, above, below)})
 
 
+def plain(default: T) -> T:
+    """A dataclass field with any value of its type."""
+    return dataclasses.field(default=default)
+
+
 def choice(default: str, *others: str) -> str:
     """A dataclass field that holds one of these words."""
     return dataclasses.field(default=default, metadata={BOUNDS: Bounds(choices=(default, *others))})

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
-from translate.bounds import bounded, check_bounds, check_families, choice, of_families
+from translate.bounds import bounded, check_bounds, check_families, choice, of_families, plain
 from translate.errors import UserError
 from translate.files.paths import expand_path
 from translate.values import build, flatten, short_repr
@@ -115,7 +115,13 @@ class ModelConfig:
     dropout: float = bounded(0.1, least=0, most=0.9)  # on each sublayer's output and on the embeddings (section 5.4)
     norm: str = of_families(choice("pre", "post"), *TRANSFORMERS)  # post: the paper's
     max_tokens: int = bounded(256, least=2)  # longest source or target, end mark included
+    activation: str = of_families(choice("relu", "silu", "gelu"), *TRANSFORMERS)  # of the feed-forward layers; relu: the paper's
     positions: str = of_families(choice("sinusoidal", "learned"), *TRANSFORMERS)  # learned: Gehring et al. 2017
+    # Three habits of Marian's models, for `translate import`: a bias for each piece in the output layer; embeddings that are not multiplied by
+    # sqrt(width); and two tokenizers (tokenizer.joint=false) that cut source and target into the same pieces, which have one embedding.
+    output_bias: bool = of_families(plain(False), "encoder_decoder")
+    scale_embedding: bool = of_families(plain(True), "encoder_decoder")
+    shared_pieces: bool = of_families(plain(False), "encoder_decoder")
     # score of the cross-attention (Bahdanau et al. 2015, Graves et al. 2014, Luong et al. 2015); only scaled_dot, the paper's, has kernels
     attention: str = of_families(choice("scaled_dot", "dot", "general", "additive", "cosine", "location"), "encoder_decoder", "recurrent")
     window: int = of_families(bounded(0, least=0, most=10**6), "encoder_decoder", "recurrent")  # D of local attention (Luong et al. 2015); 0 = global
@@ -211,6 +217,8 @@ def check(config: Config) -> Config:
         raise UserError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")
     if model.width % 2:
         raise UserError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
+    if model.shared_pieces and config.tokenizer.joint:
+        raise UserError("model.shared_pieces has no effect with one tokenizer for both languages: leave it out, or set tokenizer.joint=false")
     if model.max_tokens * model.width > POSITIONS:
         raise UserError(
             f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // model.width:,} fit in 1 GB"

@@ -62,7 +62,10 @@ def build_model(config: Config, tokenizer: Tokenizer) -> Model:
     """A new model, with weights drawn from `training.seed`. Leaves torch's random generators unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.training.seed)
-        return new_model(config.model, tokenizer.source_size, tokenizer.target_size, tokenizer.joint)
+        if config.model.shared_pieces and tokenizer.source_pieces() != tokenizer.target_pieces():
+            raise UserError("model.shared_pieces is true, but the two tokenizers have different pieces: set it to false")
+        tied = tokenizer.joint or config.model.shared_pieces
+        return new_model(config.model, tokenizer.source_size, tokenizer.target_size, tied)
 
 
 def package_version() -> str:

@@ -127,7 +127,9 @@ def pack(model: Model, precision: torch.dtype, kernels: bool = True) -> PackedMo
     output = linear(model.output_weight, None, states, "none")
     for parent in list(model.modules()):
         if isinstance(parent, FeedForward) and isinstance(parent.inner, nn.Linear):
-            parent.inner, parent.activation = linear(parent.inner.weight, parent.inner.bias, states, "relu"), nn.Identity()
+            fused = "relu" if isinstance(parent.activation, nn.ReLU) else "none"  # others are computed on their own
+            parent.inner = linear(parent.inner.weight, parent.inner.bias, states, fused)
+            parent.activation = nn.Identity() if fused == "relu" else parent.activation
         for name, child in parent.named_children():
             if isinstance(child, nn.Linear):
                 setattr(parent, name, linear(child.weight, child.bias, torch.float32 if name in PROJECTIONS else states, "none"))

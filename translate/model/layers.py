@@ -51,13 +51,16 @@ class Residual(nn.Module):
         return self.norm(states + self.dropout(sublayer(states)))
 
 
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": lambda: nn.ReLU(inplace=True), "silu": nn.SiLU, "gelu": nn.GELU}
+
+
 class FeedForward(nn.Module):
-    """max(0, x W1 + b1) W2 + b2: equation 2."""
+    """max(0, x W1 + b1) W2 + b2: equation 2, or with another activation."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.inner: nn.Module = nn.Linear(config.width, config.feedforward)
-        self.activation: nn.Module = nn.ReLU(inplace=True)
+        self.activation: nn.Module = ACTIVATIONS[config.activation]()
         self.outer = nn.Linear(config.feedforward, config.width)
 
     def forward(self, states: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ class Model(nn.Module):
         self.config = config
         self.target_embedding = empty_embedding(target_size, config.width)
         self.embedding_dropout: nn.Module = Dropout(config.dropout)
+        self.output_bias = nn.Parameter(torch.empty(target_size)) if config.output_bias else None
         self.register_buffer("positions", None, persistent=False)  # moves with the model, but is not saved
         self.positions: Tensor  # (max_tokens, D), from `fill_positions`
 
@@ -76,16 +77,25 @@ class Model(nn.Module):
 
     @property
     def output_weight(self) -> Tensor:
-        """(V, D): the embedding matrix itself (section 3.4)."""
-        return self.target_embedding.weight
+        """(V, D): the embedding matrix itself (section 3.4). With `output_bias` (V, D + 1): the bias is a column more."""
+        if self.output_bias is None:
+            return self.target_embedding.weight
+        return torch.cat([self.target_embedding.weight, self.output_bias[:, None]], dim=1)
+
+    def to_features(self, states: Tensor) -> Tensor:
+        """The decoder's output (..., D) as `logits` takes it: with `output_bias` (..., D + 1), the last place 1."""
+        return states if self.output_bias is None else nn.functional.pad(states, (0, 1), value=1.0)
 
     def logits(self, features: Tensor) -> Tensor:
         """(..., D) -> (..., V)."""
-        return nn.functional.linear(features, self.output_weight)
+        if self.output_bias is None:
+            return nn.functional.linear(features, self.target_embedding.weight)
+        return nn.functional.linear(features[..., :-1], self.target_embedding.weight, self.output_bias)
 
     def embed(self, embedding: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
         """Embeddings times sqrt(D) plus positions (sections 3.4, 3.5): ids (B, T), positions (T, D) or (D,) -> (B, T, D)."""
-        return self.embedding_dropout(embedding(ids) * math.sqrt(self.config.width) + positions)
+        scale = math.sqrt(self.config.width) if self.config.scale_embedding else 1.0
+        return self.embedding_dropout(embedding(ids) * scale + positions)
 
     def check_length(self, length: int) -> None:
         """ValueError for more tokens than there are positions."""

@@ -89,7 +89,7 @@ class Transformer(Model):
         """(B, T) -> (B, T, D). Padding needs no mask: it lies after every real token."""
         self.check_length(target.shape[1])
         states = self.embed(self.target_embedding, target, self.positions[: target.shape[1]])
-        return self.decoder_norm(self.decoder(states, memory))
+        return self.to_features(self.decoder_norm(self.decoder(states, memory)))
 
     def cross_attention(self, target: Tensor, memory: Memory, layer: int) -> Tensor:
         """Weights of the cross-attention in decoder layer `layer`, from 0, while `decode` reads `target`: (B, T) -> (B, H, T, S).
@@ -115,4 +115,4 @@ class Transformer(Model):
         position = cache.position
         self.check_length(position + 1)
         states = self.embed(self.target_embedding, last.view(cache.sentences, -1), self.positions[position])  # (B, R, D)
-        return self.decoder_norm(self.decoder.step(states, cache)).flatten(0, 1), cache
+        return self.to_features(self.decoder_norm(self.decoder.step(states, cache))).flatten(0, 1), cache

@@ -180,7 +180,8 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     layers = (config.encoder_layers, config.decoder_layers)
     aligned = AlignmentHeads.of(bundle.profile, config)
     settings = {"alignment_layer": aligned.layer, "alignment_heads": len(aligned.heads)}
-    spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=Activation.RELU, **settings)
+    activation = {"relu": Activation.RELU, "silu": Activation.SWISH, "gelu": Activation.GELU}[config.activation]
+    spec = TransformerSpec.from_config(layers, config.heads, pre_norm=config.norm == "pre", activation=activation, **settings)
     _fill_stack(spec.encoder, model.encoder)
     _fill_stack(spec.decoder, model.decoder)
     _put_first(spec.decoder.layer[aligned.layer].attention, aligned.heads, config.heads)
@@ -189,7 +190,10 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
             _fill_norm(stack.layer_norm, norm)
     spec.encoder.embeddings[0].weight = _array(model.source_embedding.weight)
     spec.decoder.embeddings.weight = spec.decoder.projection.weight = _array(model.target_embedding.weight)
+    if model.output_bias is not None:
+        spec.decoder.projection.bias = _array(model.output_bias)
     for stack in (spec.encoder, spec.decoder):
+        stack.scale_embeddings = config.scale_embedding
         stack.position_encodings.encodings = _array(model.positions)
     spec.config.layer_norm_epsilon = nn.LayerNorm(2).eps
     spec.register_source_vocabulary(tokenizer.source_pieces())
