@@ -62,7 +62,7 @@ def test_type_checkers_see_the_same_names_in_the_same_places():
 TYPED = """
 from pathlib import Path
 from typing import Any
-from translate import Config, ModelConfig, Transformer, Translation, Translator, UserError, __version__, evaluate, load_recipe, score, train
+from translate import Config, ModelConfig, Transformer, Translation, Translator, UserError, __version__, evaluate, load_recipe, score, tokens, train
 
 with Translator.load(Path("runs/x"), fork=True) as translator:
     one: str = translator.translate("Hallo.")
@@ -75,6 +75,7 @@ with Translator.load(Path("runs/x"), fork=True) as translator:
 config: Config = load_recipe("quickstart", "model=tiny")
 report: dict[str, Any] = train(config)
 scores = score(many, many)
+pieces: list[dict[str, Any]] = list(tokens(Path("runs/x"), many, target=True))
 version: str = __version__
 """
 WRONG = [

@@ -12,6 +12,7 @@ TYPE_CHECKING = False  # type checkers take a variable of this name for true; im
 if TYPE_CHECKING:
     from translate.api import evaluate as evaluate
     from translate.api import score as score
+    from translate.api import tokens as tokens
     from translate.api import train as train
     from translate.compose.compose import load_recipe as load_recipe
     from translate.config import Config as Config
@@ -33,6 +34,7 @@ _MODULES = {
     "evaluate": "translate.api",
     "load_recipe": "translate.compose.compose",
     "score": "translate.api",
+    "tokens": "translate.api",
     "train": "translate.api",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "evaluate",
     "load_recipe",
     "score",
+    "tokens",
     "train",
 ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from translate.config import Config
@@ -201,6 +201,34 @@ def score(
         }
         for result in score_lists(outputs, lists, metrics, bootstrap, tokenize or "13a", lowercase)
     }
+
+
+def tokens(model: str | os.PathLike[str], texts: Iterable[str], *, target: bool = False) -> Iterator[dict[str, Any]]:
+    """What the model sees of each text, as `translate tokens --json` prints it. `texts` may be endless.
+
+    Args:
+        model: run folder, or a copy of its bundle files.
+        texts: each is taken as one sentence, and normalised as the training text was.
+        target: by the tokenizer of the target language, of a model that has one for each language.
+
+    Yields:
+        "text"; "normalized", as it is cut into pieces, with a space before the first word; and "tokens". Of a token: "id"; "piece", with U+2581 for
+        a space; "kind", one of piece, byte (of a character that no piece has), symbol (never split), unknown, special, end; "bytes" of UTF-8 that
+        it stands for, in hexadecimal; "span", where it comes from in the text, in characters; of a byte also "of", its character.
+
+    Raises:
+        UserError: for a folder that is not a model, an element that is not text, and `target` where both languages have the same tokenizer.
+    """
+    from translate.bundle.bundle import ModelFolder, model_folder
+    from translate.files.paths import expand_path
+    from translate.tokenizer.shown import shown, target_side
+    from translate.translation.windows import texts as checked
+
+    folder = ModelFolder(model_folder(expand_path(model)))
+    tokenizer = folder.tokenizer
+    if target and tokenizer.joint:
+        raise UserError(f"target has no effect: {folder.path} has one tokenizer for both languages; leave --target (in Python target=True) out")
+    return shown(target_side(tokenizer) if target else tokenizer, checked(texts, name="texts"))
 
 
 def _check_effects(metrics: Sequence[str] | None, tokenize: str | None, lowercase: bool) -> None:

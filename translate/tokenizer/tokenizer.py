@@ -83,9 +83,13 @@ class Tokenizer:
     def _normal(self, lines: Sequence[str]) -> list[str]:
         return [normalize(line) for line in lines] if self.normalization == NFC else list(lines)
 
+    def as_segmented(self, lines: Sequence[str]) -> list[str]:
+        """Each source line as it is cut into pieces: normalised, with U+2581 for each space, and before the first word."""
+        return list(self._source.normalize(self._normal(lines)))
+
     def normalized_source(self, lines: Sequence[str]) -> list[str]:
         """Each line normalised as before segmentation; "" if nothing is left."""
-        return [line.replace(SPACE, " ").strip() for line in self._source.normalize(self._normal(lines))]
+        return [line.replace(SPACE, " ").strip() for line in self.as_segmented(lines)]
 
     def normalized_target(self, lines: Sequence[str]) -> list[str]:
         return [line.replace(SPACE, " ").strip() for line in self._target.normalize(self._normal(lines))]
