@@ -35,7 +35,7 @@ class Model(nn.Module):
         self.target_embedding = empty_embedding(target_size, config.width)
         self.embedding_dropout: nn.Module = Dropout(config.dropout)
         self.register_buffer("positions", None, persistent=False)  # moves with the model, but is not saved
-        self.positions: Tensor  # (max_tokens, D), from `fill_positions`
+        self.positions: Tensor  # (places, D), from `fill_positions`
 
     @staticmethod
     def fewest_parameters(config: ModelConfig) -> int:
@@ -75,6 +75,11 @@ class Model(nn.Module):
         return self.logits(features), state
 
     @property
+    def places(self) -> int:
+        """Number of positions: of the longest sequence that one stack reads."""
+        return self.config.max_tokens
+
+    @property
     def output_weight(self) -> Tensor:
         """(V, D): the embedding matrix itself (section 3.4)."""
         return self.target_embedding.weight
@@ -94,7 +99,7 @@ class Model(nn.Module):
 
     def fill_positions(self) -> None:
         """Compute the sinusoids; for a model built on device "meta", after its weights have been set."""
-        self.positions = sinusoids(self.config.max_tokens, self.config.width)
+        self.positions = sinusoids(self.places, self.config.width)
 
     def initialise(self) -> None:
         """Positions, and random weights: Glorot's uniform for products, each of a joint projection on its own; embeddings so that sqrt(D) times
