@@ -219,10 +219,13 @@ def check(config: Config) -> Config:
         raise UserError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
     if model.shared_pieces and config.tokenizer.joint:
         raise UserError("model.shared_pieces has no effect with one tokenizer for both languages: leave it out, or set tokenizer.joint=false")
-    if model.max_tokens * model.width > POSITIONS:
+    row = model.width * (2 if model.family == "decoder_only" else 1)  # source and target in one sequence
+    if model.max_tokens * row > POSITIONS:
         raise UserError(
-            f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // model.width:,} fit in 1 GB"
+            f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // row:,} fit in 1 GB"
         )
+    if model.loss_on == "all" and not config.tokenizer.joint:
+        raise UserError("model.loss_on=all needs tokenizer.joint=true: the output layer has the pieces of the target's tokenizer alone")
     if longest > model.max_tokens:
         raise UserError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): there is no position beyond")
     if training.average > training.keep:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from translate.tokenizer import BOS
+from translate.tokenizer import BOS, PAD
 from translate.tokenizer.padding import pad
 
 Ids = Sequence[list[int]]
@@ -23,6 +23,17 @@ def translation(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tenso
     """Each target token from the source and the target before it."""
     labels = pad(targets)
     return pad(sources), shifted(labels), labels
+
+
+def both_sides(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Each token of source and target from those before it, as if a source and its target were one text.
+
+    Labels are (B, S + T): at each place of the source the source token after it, none at its last, which the target's begin mark always follows; then
+    those of `translation`. A source's first token, before which there is nothing, isn't predicted.
+    """
+    source, target, labels = translation(sources, targets, key)
+    following = torch.cat([source[:, 1:], source.new_full((len(source), 1), PAD)], dim=1)
+    return source, target, torch.cat([following, labels], dim=1)
 
 
 def next_token(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,5 +49,6 @@ def shifted(labels: Tensor) -> Tensor:
 
 OBJECTIVES: dict[str, Objective] = {
     "translation": translation,
+    "both_sides": both_sides,
     "next_token": next_token,
 }

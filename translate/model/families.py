@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from translate.config import ModelConfig
+from translate.model.decoder_only import DecoderOnly
 from translate.model.language_model import LanguageModel
 from translate.model.model import Model
 from translate.model.transformer import Transformer
 
 FAMILIES: dict[str, type[Model]] = {
     "encoder_decoder": Transformer,
+    "decoder_only": DecoderOnly,
     "language_model": LanguageModel,
 }
 

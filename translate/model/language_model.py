@@ -58,7 +58,7 @@ class LanguageModel(Model):
         S = prompt.shape[1]
         text = text[:, : max(1, S)]  # without prompts BOS is read for nothing: matrix products of no rows are not to be relied on
         states = self.embed(self.target_embedding, text, self.positions[: text.shape[1]])
-        key_value = self.decoder.read(states, causal_mask(text.shape[1], text.device))[1][..., :S, :]
+        key_value = self.decoder.read(states, causal_mask(text.shape[1], text.device))[..., :S, :]
         return Prefix(key_value, padding_mask(torch.arange(S, device=text.device) < lengths[:, None]), lengths, first)
 
     def start(self, memory: Prefix) -> PrefixCache:
@@ -67,10 +67,6 @@ class LanguageModel(Model):
 
     def step_features(self, last: Tensor, cache: PrefixCache) -> tuple[Tensor, PrefixCache]:
         """`step` without the output layer: (N,) -> (N, D). Positions go on from the length of each prompt."""
-        steps = cache.steps
-        self.check_length(cache.prefix + steps + 1)
-        ids = last.view(cache.sentences, -1)  # (B, R)
-        if steps == 0:
-            ids = cache.first[:, None].expand_as(ids)
-        states = self.embed(self.target_embedding, ids, self.positions[cache.lengths + steps][:, None])
+        self.check_length(cache.prefix + cache.steps + 1)
+        states = self.embed(self.target_embedding, cache.ids(last), cache.next_positions(self.positions))
         return self.decoder_norm(self.decoder.step(states, cache)).flatten(0, 1), cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
-from typing import Optional
+from typing import Optional, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,17 +60,21 @@ class Stack(nn.ModuleList):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(StackLayer(config) for _ in range(config.decoder_layers))
 
+    @property
+    def layers(self) -> list[StackLayer]:
+        return cast("list[StackLayer]", list(self))
+
     def forward(self, states: Tensor, mask: Optional[Tensor] = None, is_causal: bool = False, seen: Optional[Sequence[KeysValues]] = None) -> Tensor:
         """(B, T, D) -> (B, T, D). seen: for each layer, keys and values that are there already; `mask` covers them and the T new ones."""
-        for layer, earlier in zip(self, seen or repeat(None)):
+        for layer, earlier in zip(self.layers, seen or repeat(None)):
             states = layer(states, mask, is_causal, earlier)
         return states
 
-    def read(self, states: Tensor, mask: Optional[Tensor]) -> tuple[Tensor, Tensor]:
-        """`forward` of a prefix (B, S, D). Returns its last states, and its keys and values (L, 2, B, H, S, d)."""
+    def read(self, states: Tensor, mask: Optional[Tensor]) -> Tensor:
+        """The keys and values (L, 2, B, H, S, d) of a prefix (B, S, D)."""
         seen = [Appended() for _ in self]
-        states = self(states, mask, seen=seen)
-        return states, torch.stack([layer.all() for layer in seen])
+        self(states, mask, seen=seen)
+        return torch.stack([layer.key_value for layer in seen])
 
     def step(self, states: Tensor, cache: PrefixCache) -> Tensor:
         """The newest token of each hypothesis: (B, R, D) -> (B, R, D)."""
@@ -81,16 +85,16 @@ class Stack(nn.ModuleList):
 class Appended:
     """Keys and values of one layer, (2, B, H, length, d), each call's behind those before."""
 
-    def __init__(self, first: Optional[Tensor] = None) -> None:
-        self.key_value = first
+    def __init__(self, *earlier: Tensor) -> None:
+        self.parts = list(earlier)
 
     def append(self, key_value: Tensor) -> Tensor:
-        self.key_value = key_value if self.key_value is None else torch.cat([self.key_value, key_value], dim=-2)
+        self.parts.append(key_value)
         return self.key_value
 
-    def all(self) -> Tensor:
-        assert self.key_value is not None
-        return self.key_value
+    @property
+    def key_value(self) -> Tensor:
+        return torch.cat(self.parts, dim=-2) if len(self.parts) > 1 else self.parts[0]
 
 
 @dataclass
@@ -132,6 +136,15 @@ class PrefixCache(KVCache):
     def steps(self) -> int:
         """Number of tokens of each hypothesis after the prefix."""
         return self.position - self.prefix
+
+    def ids(self, last: Tensor) -> Tensor:
+        """The tokens (B, R) that this step reads, from search's (N,)."""
+        ids = last.view(self.sentences, -1)
+        return ids if self.steps else self.first[:, None].expand_as(ids)
+
+    def next_positions(self, positions: Tensor) -> Tensor:
+        """The row of `positions` (length, D) for each sentence's next tokens, (B, 1, D)."""
+        return positions[self.lengths + self.steps][:, None]
 
     def extend(self, R: int) -> list[LayerCache]:
         layers = super().extend(R)
