@@ -11,6 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take a variable of this name for true; importing typing would take most of the time
 if TYPE_CHECKING:
     from translate.api import evaluate as evaluate
+    from translate.api import fill as fill
     from translate.api import score as score
     from translate.api import train as train
     from translate.compose.compose import load_recipe as load_recipe
@@ -31,6 +32,7 @@ _MODULES = {
     "Translator": "translate.translation.translator",
     "UserError": "translate.errors",
     "evaluate": "translate.api",
+    "fill": "translate.api",
     "load_recipe": "translate.compose.compose",
     "score": "translate.api",
     "train": "translate.api",
@@ -45,6 +47,7 @@ __all__ = [
     "UserError",
     "__version__",
     "evaluate",
+    "fill",
     "load_recipe",
     "score",
     "train",

@@ -21,7 +21,7 @@ from translate.cli.parser import Parser, nearest
 from translate.cli.signals import Stopped, stopping
 from translate.errors import UserError
 
-COMMANDS = ("check", "train", "file", "score", "evaluate", "export", "completion")  # in the order of use
+COMMANDS = ("check", "train", "file", "score", "evaluate", "fill", "export", "completion")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 MESSAGE_LENGTH = 2000  # characters
@@ -39,6 +39,7 @@ examples:
   translate file -m runs/quickstart input.de -o output.en  translate a file (without names: stdin to stdout)
   translate score reference.en -i output.en                score it: BLEU, chrF++ and TER
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
+  translate fill -m runs/mlm "Der <mask> schläft."         guess what is missing, with a masked language model
   translate export -m runs/x --to ctranslate2 -o x.ct2     export the model for a faster engine
   translate completion bash                                tab completion; `translate completion --help` says where to put it
 

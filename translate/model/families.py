@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from translate.config import ModelConfig
+from translate.model.masked_lm import MaskedLanguageModel
 from translate.model.model import Model
 from translate.model.transformer import Transformer
 
 FAMILIES: dict[str, type[Model]] = {
     "encoder_decoder": Transformer,
+    "masked_lm": MaskedLanguageModel,
 }
 
 
