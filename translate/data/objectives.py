@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from translate.data.masking import masked
 from translate.tokenizer import BOS, PAD
 from translate.tokenizer.padding import pad
 
@@ -51,4 +52,5 @@ OBJECTIVES: dict[str, Objective] = {
     "translation": translation,
     "both_sides": both_sides,
     "next_token": next_token,
+    "masked": masked,
 }

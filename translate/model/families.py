@@ -5,6 +5,7 @@ from __future__ import annotations
 from translate.config import ModelConfig
 from translate.model.decoder_only import DecoderOnly
 from translate.model.language_model import LanguageModel
+from translate.model.masked_lm import MaskedLanguageModel
 from translate.model.model import Model
 from translate.model.transformer import Transformer
 
@@ -12,6 +13,7 @@ FAMILIES: dict[str, type[Model]] = {
     "encoder_decoder": Transformer,
     "decoder_only": DecoderOnly,
     "language_model": LanguageModel,
+    "masked_lm": MaskedLanguageModel,
 }
 
 
