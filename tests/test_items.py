@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from translate.text.protected import find_items
 from translate.text.tracked import Tracked
 from translate.text.words import word_spans
-from translate.translation.items import move_last, place_items, take_out, ways
+from translate.translation.items import take_out, ways
+from translate.translation.placing import move_last, place_items
 from translate.translation.restore import with_marks
 from translate.translation.stand_ins import all_items
 

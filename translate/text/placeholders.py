@@ -15,7 +15,7 @@ from translate.text.tracked import Tracked
 
 SYMBOLS = tuple(f"⟦{number}⟧" for number in range(10))  # no letters, nor changed by any Unicode form; hardly ever in a text
 SYMBOL = re.compile("|".join(SYMBOLS))
-CLOSE = {"tags", "entities", "emoji", "signs"}  # what touched a word in the source touches its translation too
+CLOSE = {"tags", "entities", "emoji", "signs", "opening", "closing", "edge"}  # what touched a word in the source touches its translation too
 LETTERS = re.compile(r"\w+")
 
 

@@ -60,6 +60,7 @@ UNITS = {  # equivalents of a unit after a number
     "min": "min|mins?|minutes?|minuten?",
     "h": "h|hrs?|hours?|stunden?",
     "s": "s|secs?|seconds?|sekunden?",
+    "k": "k|thousand|tausend",
     "t": "t|tons?|tonnes?|tonnen?",
 }
 UNIT = re.compile(rf"(?<=\d)[\s\u00a0]?(?P<unit>{'|'.join(sorted(UNITS, key=len, reverse=True))}|kB)(?![\w²³/.])")
@@ -121,10 +122,13 @@ def differences(source: str, output: str, languages: tuple[str, str] = ("", ""))
             wanted = [match[0] for match in pattern.finditer(source)] if kind != "signs" else []  # which may also be written in words
             if not wanted:
                 continue
+            compounds = dict[str, int]()
             remaining = Counter(_key(kind, match[0]) for match in pattern.finditer(output))
             for item in wanted:
                 if remaining[_key(kind, item)] > 0:
                     remaining[_key(kind, item)] -= 1
+                elif compounds.setdefault(item, len(re.findall(rf"{re.escape(item)}(?=-[^\W\d_])", output))) > 0:
+                    compounds[item] -= 1  # a word behind its hyphen looks like a part of it
                 else:
                     lost.setdefault(kind, []).append(item)
             source, output = pattern.sub(" ", source), pattern.sub(" ", output)

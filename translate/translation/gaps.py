@@ -33,12 +33,21 @@ class Gaps:
         self.before = {other: begins.get(other[0], other[0]) for _, other in self.links}  # the gap before each linked word
         self.source_ends = [end for _, end in self.source_words]
         self.places = numpy.array(self.gaps)
+        self.rank_begins, self.rank_ends = numpy.array(self.source_words).reshape(-1, 2).T
+        ends = [end for _, end in words]
+        self.inside_ranks = numpy.array([self.ranks[one] for one, _ in self.inside], dtype=numpy.int64)
+        self.inside_words = numpy.array([bisect.bisect_right(ends, other[0]) for _, other in self.inside], dtype=numpy.int64)
+        self.linked = numpy.minimum(numpy.bincount(self.inside_words, minlength=len(words)), 1)
+        letters = [rank for rank, (begin, _) in enumerate(self.source_words) if source[begin].isalnum()]
+        self.letters = (letters[0], letters[-1]) if letters else (0, -1)
         self.link_ranks = numpy.array([self.ranks[one] for one, _ in self.links], dtype=numpy.int64)
         self.lasts = numpy.array([end for _, (_, end) in self.links], dtype=numpy.int64)
         self.firsts = numpy.array([self.before[other] for _, other in self.links], dtype=numpy.int64)
 
-    def best(self, place: int) -> int:
-        """The gap for `place` in the source: there as few words as possible change sides, near ones counting most."""
+    def best(self, place: int, among: Span | None = None) -> int:
+        """The gap for `place` in the source: there as few words as possible change sides, near ones counting most. among: the first and the last."""
+        if among is not None:
+            return self._nearest(place, bisect.bisect_left(self.gaps, among[0]), bisect.bisect_right(self.gaps, among[1]))
         before, after = self.source[:place], self.source[place:]
         if not any(map(str.isalnum, before)):
             opening = re.match(r"[^\w\s]*", self.output) if before.strip() else None
@@ -46,12 +55,17 @@ class Gaps:
         if not any(map(str.isalnum, after)):
             text = self.output.rstrip()
             return len(text.rstrip(ENDS + ("," if after.lstrip()[0] == "," else ""))) if after.strip() else len(text)
+        return self._nearest(place, 0, len(self.gaps))
+
+    def _nearest(self, place: int, begin: int, end: int) -> int:
+        """The best of the gaps from number `begin` up to `end`."""
         at = bisect.bisect_right(self.source_ends, place)
         precedes = self.link_ranks < at
         distances = numpy.where(precedes, at - self.link_ranks, self.link_ranks - at + 1)
         weights = numpy.where(precedes, 1.0, NEXT) / distances**2
         sides = numpy.where(precedes, self.lasts, self.firsts)
-        return self.gaps[int(numpy.argmin(self._costs(precedes, weights, sides).round(12)))]  # the first of equal ones
+        costs = self._costs(precedes, weights, sides)[begin : max(end, begin + 1)]
+        return self.gaps[begin + int(numpy.argmin(costs.round(12)))]  # the first of equal ones
 
     def _costs(self, precedes: numpy.ndarray, weights: numpy.ndarray, sides: numpy.ndarray) -> numpy.ndarray:
         """Of each gap: the weights of the words on the wrong side of it, and 1e-4 times their distances; of equal ones the nearest is the best.
@@ -73,14 +87,22 @@ class Gaps:
         return costs
 
     def around(self, begin: int, end: int) -> Span:
-        """The gaps before and after the words that stand between two places of the source."""
-        found = [other for one, other in self.inside if begin <= one[0] and one[1] <= end]
-        words = [word for word in self.source_words if self.source[word[0]].isalnum()]
-        whole = all(begin <= word[0] and word[1] <= end for word in words)
-        if whole or not found:
+        """The gaps before and after the words that stand between two places of the source.
+
+        Of all stretches of the output the one that has the most words linked with those, less the ones that are linked with others only: what
+        went astray alone moves no end. Stretches of two pairs overlap only where one is within the other.
+        """
+        low, high = numpy.searchsorted(self.rank_begins, begin), numpy.searchsorted(self.rank_ends, end, "right")
+        inside = (self.inside_ranks >= low) & (self.inside_ranks < high)
+        if not inside.any() or (low <= self.letters[0] and high > self.letters[1]):
             first, last = self.best(begin), self.best(end)
             return min(first, last), last
-        return min(self.before[other] for other in found), max(last for _, last in found)
+        scores = numpy.where(numpy.bincount(self.inside_words, inside, len(self.linked)) > 0, 1, -self.linked)
+        sums = numpy.concatenate([[0], numpy.cumsum(scores)])
+        least = numpy.minimum.accumulate(sums)
+        stop = int(numpy.argmax(sums - least))  # the first, and so the shortest, of equal ones
+        start = int(numpy.flatnonzero(sums[:stop] == least[stop])[-1])
+        return self.gaps[start], self.gaps[stop]
 
 
 def _words(text: str) -> list[Span]:

@@ -79,6 +79,7 @@ class Variant:
     kept: list[Kept] = field(default_factory=list)  # what the symbols in `text` stand for
     taken: list[Taken] = field(default_factory=list)  # what is missing in `text`
     numbers: bool = False  # numbers are among these
+    brackets: bool = False  # so are brackets, quotation marks and dashes
     pieces: list[Piece] = field(default_factory=list)
 
     def output(self, rank: int) -> str:

@@ -13,6 +13,7 @@ from translate.text.language import LanguageJudge
 from translate.text.marks import split_marks
 from translate.text.normalize import normalize_tracked
 from translate.text.number_formats import convert_numbers
+from translate.text.pairs import HAS_EMPHASIS
 from translate.text.placeholders import SYMBOLS, mask
 from translate.text.protected import has_items
 from translate.text.segments import split_line
@@ -60,7 +61,7 @@ class Planner:
         return [self._sentence(line, span, judge) for span in spans]
 
     def _sentence(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
-        if is_ordinary(line, *span) and line.find("  ", *span) < 0:
+        if is_ordinary(line, *span) and line.find("  ", *span) < 0 and line.find(" - ", *span) < 0:
             return self._ordinary(line, span, judge)
         begin, end = split_marks(line[slice(*span)])
         span = span[0] + begin, span[0] + end
@@ -85,7 +86,8 @@ class Planner:
 
     def variants(self, line: str, text: Tracked) -> list[Variant]:
         """The ways to put a sentence of `line` to the model, one for most."""
-        items, written = kept_items(line, text, *self.languages, numbers=False) if has_items(text.text) else ([], [])
+        found = has_items(text.text) or HAS_EMPHASIS.search(text.text)
+        items, written = kept_items(line, text, *self.languages, numbers=False) if found else ([], [])
         if not items:
             return [Variant(text)]
         if self.symbols and len(items) <= len(self.symbols):
@@ -93,9 +95,13 @@ class Planner:
             return [Variant(masked, kept=kept)]
         return self.without_symbols(line, text, numbers=False)
 
-    def without_symbols(self, line: str, text: Tracked, numbers: bool) -> list[Variant]:
-        """The ways to put a sentence to a model that has no symbols, or loses them. numbers: they are items too. None if it has no items."""
-        return [Variant(way.text, taken=way.taken, numbers=numbers) for way in ways(line, text, *self.languages, numbers)]
+    def without_symbols(self, line: str, text: Tracked, numbers: bool, brackets: bool = False) -> list[Variant]:
+        """The ways to put a sentence to a model that has no symbols, or loses them. None if it has no items.
+
+        numbers, brackets: numbers are items too, and so are brackets, quotation marks and dashes.
+        """
+        found = ways(line, text, *self.languages, numbers, brackets)
+        return [Variant(way.text, taken=way.taken, numbers=numbers, brackets=brackets) for way in found]
 
     def has_language(self, variant: Variant) -> bool:
         """Whether there is anything to translate, symbols apart."""

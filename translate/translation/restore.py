@@ -9,15 +9,17 @@ from translate.profile import Profile
 from translate.text.case import CaseModel
 from translate.text.marks import match_end, restore_gaps
 from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
+from translate.text.pairs import HAS_PAIRS, STRAY, loses_pairs
 from translate.text.placeholders import SYMBOL, unmask
-from translate.text.protected import without_items
+from translate.text.protected import find_items, without_items
 from translate.text.tracked import Span, changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
 from translate.translation.findings import missing_units
-from translate.translation.items import kept_items, move_last, place_items, tail
+from translate.translation.items import kept_items
 from translate.translation.parts import Part, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
+from translate.translation.placing import move_last, place_items, tail
 
 
 class Restorer:
@@ -100,6 +102,8 @@ class Restorer:
             return match_end(source, output)
         if not variant.numbers:  # before the items are back, whose digits stay
             output = mend_numbers(without_items(source), output, *self.languages)
+        if variant.brackets:
+            output = STRAY.sub("", output)  # it got none
         if variant.taken:
             moved = changes(plain, output)
             links = [(one, moved.range(*other)) for one, other in self._links(variant, rank)]
@@ -112,14 +116,21 @@ class Restorer:
             output = " ".join([output, *(variant.kept[index].text for index in lost)])
         return with_marks(source, output, [item.text for item in variant.taken] + [item.text for item in variant.kept])
 
-    def fault(self, line: Line, sentence: Sentence) -> str:
-        """What is wrong with the best translation: "symbols" if it has lost one, "numbers" if their values differ, else ""."""
+    def faults(self, line: Line, sentence: Sentence) -> set[str]:
+        """What is wrong with the best translation: "symbols" if it has lost one, "numbers" if their values differ, "brackets" if there are others."""
         variant, source = sentence.variants[0], line.text[slice(*sentence.span)]
-        if not variant.kept and not DIGIT.search(source) and not DIGIT.search(variant.output(0)):
-            return ""  # as most
+        found, pairs = set[str](), HAS_PAIRS.search(source)
+        if not (pairs or variant.kept or DIGIT.search(source) or DIGIT.search(variant.output(0))):
+            return found  # as most
         if unmask(variant.output(0), variant.kept)[1]:
-            return "symbols"
-        return "" if self.keeps_numbers(line, sentence, variant) else "numbers"
+            found.add("symbols")
+        if not self.keeps_numbers(line, sentence, variant):
+            found.add("numbers")
+        if pairs and not variant.brackets:
+            output = self.restored(line, sentence, variant, 0)
+            if loses_pairs(source, output, find_items(source), find_items(output)):
+                found.add("brackets")
+        return found
 
     def keeps_numbers(self, line: Line, sentence: Sentence, variant: Variant) -> bool:
         """Whether the best translation by `variant` has the numbers of its source, with their units, and no others."""
@@ -146,7 +157,7 @@ class Restorer:
         variant = sentence.variants[0]
         if not (variant.kept or variant.taken):
             return []
-        items, written = kept_items(line.text, sentence.text, *self.languages, variant.numbers)
+        items, written = kept_items(line.text, sentence.text, *self.languages, variant.numbers, variant.brackets)
         found, position = [], dict[str, int]()
         for item, string in zip(items, written):
             begin = text.find(string, position.get(string, 0))

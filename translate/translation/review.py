@@ -1,4 +1,4 @@
-"""Between two rounds of search: keeps the better way to translate a sentence, and finds another one for what lost a placeholder or a number."""
+"""Between two rounds of search: keeps the better way to translate a sentence, and finds another one for what lost an item, number or bracket."""
 
 from __future__ import annotations
 
@@ -35,10 +35,9 @@ class Reviewer:
     def _others(self, line: Line, sentence: Sentence) -> list[Variant]:
         """New variants for a sentence whose best output lacks something; none if nothing is lost, or there is no other way."""
         variant = sentence.variants[0]
-        fault = self.restorer.fault(line, sentence)
-        if fault == "symbols":
-            return self.planner.without_symbols(line.text, sentence.text, variant.numbers)
-        if fault == "numbers" and not variant.numbers:
-            others = self.planner.without_symbols(line.text, sentence.text, numbers=True)  # words in place of numbers do better than symbols
-            return others if any(map(self.planner.has_language, others)) else []
-        return []
+        faults = self.restorer.faults(line, sentence)
+        numbers, brackets = variant.numbers or "numbers" in faults, variant.brackets or "brackets" in faults
+        if not ("symbols" in faults or numbers > variant.numbers or brackets > variant.brackets):
+            return []
+        others = self.planner.without_symbols(line.text, sentence.text, numbers, brackets)  # words in place of numbers do better than symbols
+        return others if any(map(self.planner.has_language, others)) else []

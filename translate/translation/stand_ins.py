@@ -14,20 +14,30 @@ from typing import NamedTuple
 from translate.text.number_formats import written_numbers
 from translate.text.number_words import UNITS
 from translate.text.numerals import ROMAN
+from translate.text.pairs import WORD
 from translate.text.protected import Item, find_items
 
+MARKS = {"tags", "opening", "closing", "edge"}  # kinds that stand beside words
 NUMBERS = "numbers"  # the kind of a number as an item
 NOUN_KINDS = {"urls", "emails", "code", "placeholders", "paths", "mentions"}
 NOUNS = {  # by source and target language: a noun, and what becomes of it
     ("de", "en"): ("Haus", ("house", "home", "building")),
     ("en", "de"): ("house", ("Haus", "Hauses", "Häuser", "Hause", "Gebäude")),
 }
+POSSESSIVE = {  # for {name}s of a German text, {name}'s of an English one
+    ("de", "en"): ("sein", ("his", "its", "her", "their")),
+    ("en", "de"): ("his", ("sein", "seine", "seinen", "seinem", "seiner", "seines")),
+}
+GENITIVE = re.compile(r"\}['’]?s\Z")
+ENDING = re.compile(r"['’]?[^\W\d_]{1,3}(?!\w)")  # {n}te, {name}s
 UNIT = re.compile(  # as short in every language; its number goes nowhere without it
     r"[ \u00a0\u202f]?(?:[%‰€$£¥]|°(?: ?[CF]\b)?|(?:km/h|m/s|[kcmµ]?m[²³23]?|[kmµ]?g|[mchk]?l|[kMG]?Wh?|[kMGT]i?B|[kMG]?Hz|k?cal|kJ|mAh|dB"
     r"|EUR|USD)(?![\w/]))"
 )
 ROMAN_NUMBER = re.compile(ROMAN)
 PHONE = re.compile(r"(?<![\w.,+])(?:\+|00)[1-9]\d{0,2}(?:[ /-]?\(?\d{1,7}\)?){2,6}(?!\d)|(?<![\w.,])0\d{2,5}[ /-]\d{3,}(?:[ -]\d{2,}){0,4}(?!\w)")
+GOES_ON = re.compile(r"-?[^\W_]")
+SUFFIX = re.compile(r"[A-Za-z](?!\w)")  # 10k, 3D
 ORDINAL = re.compile(r"\.(?=\s+\w)")
 
 
@@ -55,7 +65,7 @@ def all_items(text: str, source_language: str, target_language: str) -> tuple[li
         if text[begin - 1 : begin] in ("+", "-", "\u2212") and (begin == 1 or text[begin - 2] in " (\u00a0"):  # +49, -5
             begin, written = begin - 1, text[begin - 1] + written
         if not any(inside[begin:end]):
-            after = UNIT.match(text, end) or (ORDINAL.match(text, end) if len(written) <= 2 else None)
+            after = UNIT.match(text, end) or SUFFIX.match(text, end) or (ORDINAL.match(text, end) if len(written) <= 2 else None)
             if after and not any(inside[begin : after.end()]):
                 end, written = after.end(), written + after[0]
             found.append((Item(NUMBERS, begin, end), written))
@@ -67,6 +77,20 @@ def all_items(text: str, source_language: str, target_language: str) -> tuple[li
     return [item for item, _ in found], [written for _, written in found]
 
 
+def with_endings(text: str, items: Sequence[Item], written: Sequence[str], target_language: str) -> tuple[list[Item], list[str]]:
+    """The same with the letters behind a placeholder as part of it. A genitive is written as the target language does: {name}'s in English."""
+    found, texts = [], []
+    for item, string, following in zip(items, written, [*(item.begin for item in items[1:]), len(text)]):
+        ending = ENDING.match(text, item.end) if item.kind == "placeholders" and string.endswith("}") else None
+        if ending and ending.end() <= following:
+            item, string = item._replace(end=ending.end()), string + ending[0]
+            if GENITIVE.search(string):
+                string = string.rstrip("s").rstrip("'’") + {"en": "'s", "de": "s"}.get(target_language.lower()[:2], ending[0])
+        found.append(item)
+        texts.append(string)
+    return found, texts
+
+
 def stand_ins(text: str, items: Sequence[Item], source_language: str, target_language: str) -> list[StandIn | None]:
     """A word for each of the `items` of `text` for which there is one. All None: there is no other way than to leave them out."""
     languages = (source_language.lower()[:2], target_language.lower()[:2])
@@ -74,12 +98,15 @@ def stand_ins(text: str, items: Sequence[Item], source_language: str, target_lan
     words = set(re.findall(r"\w+", text.casefold()))
     numbers = iter([each for each in _number_words(languages) if each.word not in words])
     found: list[StandIn | None] = []
-    begins, ends = ({item[side] for item in items if item.kind != "tags"} for side in (1, 2))
+    begins, ends = ({item[side] for item in items if item.kind not in MARKS} for side in (1, 2))
     for item in items:
-        touches = text[item.begin - 1 : item.begin].isalnum() or text[item.end : item.end + 1].isalnum()
+        touches = text[item.begin - 1 : item.begin].isalnum() or GOES_ON.match(text, item.end) is not None
         touches = touches or item.begin in ends or item.end in begins
         if item.kind == NUMBERS and text[item.begin].isdecimal() and not text[item.end - 1] == ".":
             found.append(next(numbers, None))
+        elif GENITIVE.search(text, item.begin, item.end) and item.kind == "placeholders" and languages in POSSESSIVE:
+            own, others = POSSESSIVE[languages]
+            found.append(StandIn(own if WORD.search(text, 0, item.begin) else own.capitalize(), others))
         elif item.kind in NOUN_KINDS and noun and not touches:
             found.append(StandIn(noun[0], tuple(word.casefold() for word in noun[1])))
         else:
