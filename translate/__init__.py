@@ -11,6 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take a variable of this name for true; importing typing would take most of the time
 if TYPE_CHECKING:
     from translate.api import evaluate as evaluate
+    from translate.api import fill as fill
     from translate.api import score as score
     from translate.api import tokens as tokens
     from translate.api import train as train
@@ -32,6 +33,7 @@ _MODULES = {
     "Translator": "translate.translation.translator",
     "UserError": "translate.errors",
     "evaluate": "translate.api",
+    "fill": "translate.api",
     "load_recipe": "translate.compose.compose",
     "score": "translate.api",
     "tokens": "translate.api",
@@ -47,6 +49,7 @@ __all__ = [
     "UserError",
     "__version__",
     "evaluate",
+    "fill",
     "load_recipe",
     "score",
     "tokens",

@@ -17,6 +17,7 @@ from translate.files.paths import expand_path
 from translate.values import build, flatten, short_repr
 
 TRANSFORMERS = ("encoder_decoder", "decoder_only", "language_model", "masked_lm")
+ENCODERS = ("encoder_decoder", "recurrent", "masked_lm")
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 
 
@@ -110,7 +111,7 @@ class ModelConfig:
     width: int = bounded(256, least=1, most=1 << 20)  # d_model
     heads: int = bounded(4, least=1, most=1 << 16)
     feedforward: int = of_families(bounded(1024, least=1, most=1 << 24), *TRANSFORMERS)  # d_ff
-    encoder_layers: int = of_families(bounded(3, least=0, most=1000), "encoder_decoder", "recurrent", "masked_lm")
+    encoder_layers: int = of_families(bounded(3, least=0, most=1000), *ENCODERS)
     decoder_layers: int = of_families(bounded(3, least=0, most=1000), "encoder_decoder", "decoder_only", "recurrent", "language_model")
     dropout: float = bounded(0.1, least=0, most=0.9)  # on each sublayer's output and on the embeddings (section 5.4)
     norm: str = of_families(choice("pre", "post"), *TRANSFORMERS)  # post: the paper's
@@ -131,6 +132,13 @@ class ModelConfig:
     loss_on: str = of_families(choice("target", "all"), "decoder_only")
     order: int = of_families(bounded(3, least=1, most=5), "markov")  # n of the n-grams
     smoothing: str = of_families(choice("kneser_ney", "none"), "markov")
+
+
+@dataclass
+class InitConfig:
+    """Weights of other runs that a new run starts from. They are read once: its first save has them, so it resumes without the other run."""
+
+    encoder: Optional[str] = None  # run folder of a masked_lm with the same tokenizer: encoder and source embedding
 
 
 @dataclass
@@ -201,6 +209,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    init: InitConfig = field(default_factory=InitConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     decoding: DecodingConfig = field(default_factory=DecodingConfig)
@@ -227,6 +236,10 @@ def check(config: Config) -> Config:
         raise UserError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): there is no position beyond")
     if training.average > training.keep:
         raise UserError(f"training.average ({training.average}) needs as many checkpoints: raise training.keep ({training.keep})")
+    if model.family == "masked_lm" and not config.tokenizer.joint:
+        raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
+    if config.init.encoder is not None and model.family not in ENCODERS:
+        raise UserError(f"init.encoder ({config.init.encoder}) has no effect with model.family={model.family}, which has no encoder: leave it out")
     for corpus in (*config.data.train, *config.data.validation, *config.data.test.values()):
         if corpus.lines is not None:
             line_range(corpus.lines)
@@ -256,7 +269,7 @@ def from_dict(values: Any) -> Config:
     """A Config from plain values, with `~` expanded in the paths of data and tokenizer. UserError for an unknown key or a wrong type."""
     config = build(values, Config)
     data = config.data
-    paths: list[tuple[Any, str]] = [(data, "folder"), (data, "cache"), (config.tokenizer, "path")]
+    paths: list[tuple[Any, str]] = [(data, "folder"), (data, "cache"), (config.tokenizer, "path"), (config.init, "encoder")]
     for corpus in (*data.train, *data.validation, *data.test.values()):
         names = ("path", "source", "target") if corpus.kind in ("text", "wmt") else ("path",)  # for other kinds, source and target are columns
         paths += [(corpus, name) for name in names]

@@ -24,7 +24,7 @@ examples:
   translate completion zsh >> ~/.zshrc                                           below the line with compinit
   translate completion fish > ~/.config/fish/completions/translate.fish
 """
-PATHS = ("run", "data.folder", "data.cache", "tokenizer.path")  # settings whose value is a path
+PATHS = ("run", "data.folder", "data.cache", "tokenizer.path", "init.encoder")  # settings whose value is a path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from translate.cli.parser import Parser, nearest
 from translate.cli.signals import Stopped, stopping
 from translate.errors import UserError
 
-COMMANDS = ("check", "train", "file", "score", "evaluate", "tokens", "import", "export", "completion")  # in the order of use
+COMMANDS = ("check", "train", "file", "score", "evaluate", "fill", "tokens", "import", "export", "completion")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 MESSAGE_LENGTH = 2000  # characters
@@ -41,6 +41,7 @@ examples:
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
   translate import Helsinki-NLP/opus-mt-de-en -o runs/opus take a model that another toolkit has trained
   translate tokens -m runs/quickstart "Das Haus"           what the model sees of a text: pieces, ids and bytes
+  translate fill -m runs/mlm "Der <mask> schläft."         guess what is missing, with a masked language model
   translate export -m runs/x --to ctranslate2 -o x.ct2     export the model for a faster engine
   translate completion bash                                tab completion; `translate completion --help` says where to put it
 

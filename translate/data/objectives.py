@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from translate.data.masking import masked
 from translate.tokenizer import BOS
 from translate.tokenizer.padding import pad
 
@@ -39,4 +40,5 @@ def shifted(labels: Tensor) -> Tensor:
 OBJECTIVES: dict[str, Objective] = {
     "translation": translation,
     "next_token": next_token,
+    "masked": masked,
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from translate.config import ModelConfig
 from translate.model.language_model import LanguageModel
+from translate.model.masked_lm import MaskedLanguageModel
 from translate.model.model import Model
 from translate.model.transformer import Transformer
 
 FAMILIES: dict[str, type[Model]] = {
     "encoder_decoder": Transformer,
     "language_model": LanguageModel,
+    "masked_lm": MaskedLanguageModel,
 }
 
 

@@ -23,6 +23,7 @@ from translate.tokenizer.places import Places, Spans
 from translate.tokenizer.subwords import SPACE, Sampler
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
+MASK = BOS  # in what an encoder reads, where no text has a start mark: a token that was taken out (data/masking.py)
 NFC = "nfc"  # of TokenizerConfig.normalization: our own
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 SOURCE_FILE, TARGET_FILE = "spm.model", "spm.target.model"

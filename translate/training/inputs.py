@@ -15,6 +15,7 @@ from translate.data.placeholders import with_symbols
 from translate.data.prepare import Prepared, prepare
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer, train_tokenizer
+from translate.training.init import check_init
 from translate.training.optim import check_schedule
 
 
@@ -31,6 +32,8 @@ def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tup
     if errors and not resumed:
         raise UserError(": ".join(filter(None, (errors[0].name, errors[0].text, errors[0].hint))))
     tokenizer = open_tokenizer(folder, config, log)
+    if not resumed:
+        check_init(config, tokenizer)
     return tokenizer, prepare(config.data, tokenizer, log), validation
 
 

@@ -29,6 +29,7 @@ from translate.training import budget
 from translate.training.alignment_choice import choose_alignment
 from translate.training.calibration import calibrate_run
 from translate.training.checkpoints import Checkpoints, Progress
+from translate.training.init import initialise
 from translate.training.inputs import open_inputs
 from translate.training.model_card import write_model_card
 from translate.training.optim import learning_rate
@@ -63,7 +64,10 @@ def train(config: Config) -> dict[str, Any]:
         limit_kernel_cache()
         log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
         tokenizer, data, development = ranks.after_first(lambda: open_inputs(folder, config, log.info))
-        model, profile = build_model(config, tokenizer).to(device), text_profile(config.data, data)
+        model, profile = build_model(config, tokenizer), text_profile(config.data, data)
+        if Checkpoints(folder, 1).peek() is None:  # a save has all weights
+            initialise(model, config, tokenizer, log.info)
+        model.to(device)
         run = Run(Bundle(folder, config, tokenizer, model, data.fingerprint, profile), data, development, device, ranks, log)
         run.loop()
         return run.finish() if ranks.first else {}

@@ -34,6 +34,7 @@ from translate.errors import UserError
 from translate.model import Model
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.development import DevelopmentSet, spread
+from translate.training.init import check_init
 from translate.training.loss import loss_sum
 from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
@@ -82,6 +83,12 @@ def check_model(config: Config) -> Iterator[Finding]:
             prepared = prepare(data, tokenizer, lambda _: None)
         except UserError as error:
             yield Finding("error", "filters", str(error))
+            return
+        try:
+            if config.tokenizer.path:  # else the tokenizer of the whole corpus may be another one
+                check_init(config, tokenizer)
+        except UserError as error:
+            yield Finding("error", "init", str(error))
             return
         yield from check_tokenized(prepared, tokenizer, config, len(texts))
         if config.decoding.length_penalty is not None:
