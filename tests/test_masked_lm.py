@@ -40,6 +40,8 @@ def test_labels_are_the_tokens_that_were_there_and_nothing_else_changes(pairs, p
     """At least one token of each text, 15% rounded, and never an end mark or padding; a side that holds nothing but its end is left out."""
     sources, targets = ([list(side) for side in each] for each in zip(*pairs))
     source, target, labels = masked(sources, targets, (1, 0, position))
+    if all(len(one) > 1 and len(other) > 1 for one, other in pairs) and not (source.numel() and target.numel()):  # one side of a batch of pairs
+        pairs = [(one, [EOS]) if source.numel() else ([EOS], other) for one, other in pairs]
     read = torch.cat([source, target], dim=1)
     assert labels.shape == read.shape
     for row, (one, other) in enumerate(pairs):
@@ -70,6 +72,15 @@ def test_of_the_chosen_tokens_80_percent_are_masked_10_replaced_and_10_kept():
     assert counts[:4].sum() == 0 and counts[4:].min() > 0  # no special piece, and all others
 
 
+def test_half_of_the_batches_of_pairs_are_read_as_pairs_and_the_others_as_either_side():
+    shapes = [masked(sentences(3, 9), sentences(3, 7, seed=2), (1, 0, position)) for position in range(400)]
+    kinds = [(source.shape[1], target.shape[1]) for source, target, _ in shapes]
+    assert {*kinds} == {(10, 8), (10, 0), (0, 8)}
+    assert 160 < kinds.count((10, 8)) < 240 and 70 < kinds.count((10, 0)) < 130  # four standard deviations
+    mixed = [[4, 5, EOS], [6, 7, EOS]], [[8, 9, EOS], [EOS]]
+    assert {masked(*mixed, (1, 0, position))[2].shape for position in range(40)} == {(2, 6)}  # with a text among the pairs, both sides
+
+
 def test_the_masks_of_a_batch_depend_on_its_key_alone():
     ids, other = sentences(20, 20), sentences(20, 12, seed=2)
     first, again, next_epoch, seed = (masked(ids, other, key) for key in ((1, 0, 3), (1, 0, 3), (1, 1, 3), (2, 0, 3)))
@@ -81,7 +92,8 @@ def test_the_masks_of_a_batch_depend_on_its_key_alone():
 def test_the_loss_counts_the_masked_places_alone():
     """Against the mean over the labels, by hand from the logits of each place."""
     model = small_model()
-    source, target, labels = masked(sentences(3, 9), sentences(3, 7, seed=2), (1, 0, 0))
+    both = next(key for key in range(9) if masked(sentences(3, 9), sentences(3, 7, seed=2), (1, 0, key))[2].shape[1] == 18)
+    source, target, labels = masked(sentences(3, 9), sentences(3, 7, seed=2), (1, 0, both))
     with torch.no_grad():
         features = model.features(source, target)
         likelihood = loss_sum(features, model.output_weight, labels, 0.0)[1]
