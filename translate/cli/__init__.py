@@ -2,5 +2,6 @@
 
 In: the arguments of a command.
 Out: text on stdout, one line on stderr for a mistake, an exit code.
-May import: api, bounds, bundle, checks, compose, config, decoding, device, errors, evaluation, files, huggingface, text, training, translation, values.
+May import: api, bounds, bundle, checks, compose, config, decoding, device, errors, evaluation, files, huggingface, text,
+training, translation, values.
 """
