@@ -73,7 +73,7 @@ def allowed() -> dict[str, list[str]]:
             text = ast.get_docstring(ast.parse((PACKAGE / folder / "__init__.py").read_text(encoding="utf-8")))
             for line in ("In: ", "Out: ", "May import: "):
                 assert sum(each.startswith(line) for each in text.splitlines()) == 1, f"{folder}/__init__.py: a line that starts with {line!r}"
-            found[folder] = re.search(r"^May import: (.*)\.$", text, re.MULTILINE)[1].split(", ")
+            found[folder] = re.split(r",\s", re.search(r"^May import: ([^.]*)\.$", text, re.MULTILINE)[1])
         else:
             found[folder] = sorted({place(imported) for imported in own_imports(folder)} - {folder})
     return found
