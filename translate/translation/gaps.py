@@ -15,6 +15,7 @@ from translate.translation.alignment import Link
 
 ENDS = ".!?…:;\"'“”’»«)]"
 NEXT = 1.1  # what follows an item tells its place a little better than what precedes: a number or a name stands before its noun
+FAR = 100  # words; what is farther away tells nothing
 BEGIN = 0.5  # and what doesn't begin the source hardly ever begins the translation
 
 
@@ -23,26 +24,24 @@ class Gaps:
 
     def __init__(self, source: str, output: str, links: Sequence[Link]) -> None:
         self.source, self.output = source, output
-        self.source_words = _words(source)
-        self.ranks = {span: rank for rank, span in enumerate(self.source_words)}
-        words = _words(output)
-        self.gaps = sorted({0, *(end for _, end in words)})
-        self.inside = [(one, other) for one, other in links if one in self.ranks and source[one[0]].isalnum() and output[other[0]].isalnum()]
-        self.links = self.inside + [link for link in (*_marks(source, output), *_symbols(source, output)) if link[0] in self.ranks]
-        begins = {begin: gap for gap, (begin, _) in zip([0, *(end for _, end in words)], words)}
-        self.before = {other: begins.get(other[0], other[0]) for _, other in self.links}  # the gap before each linked word
-        self.source_ends = [end for _, end in self.source_words]
-        self.places = numpy.array(self.gaps)
-        self.rank_begins, self.rank_ends = numpy.array(self.source_words).reshape(-1, 2).T
+        self.source_words, words = _words(source), _words(output)
+        self.source_begins, self.source_ends = [begin for begin, _ in self.source_words], [end for _, end in self.source_words]
         ends = [end for _, end in words]
-        self.inside_ranks = numpy.array([self.ranks[one] for one, _ in self.inside], dtype=numpy.int64)
-        self.inside_words = numpy.array([bisect.bisect_right(ends, other[0]) for _, other in self.inside], dtype=numpy.int64)
+        self.gaps = sorted({0, *ends})
+        self.places = numpy.array(self.gaps)
+        ranks = {span: rank for rank, span in enumerate(self.source_words)}
+        inside = sorted((ranks[one], other) for one, other in links if one in ranks and source[one[0]].isalnum() and output[other[0]].isalnum())
+        self.inside_ranks = numpy.array([rank for rank, _ in inside], dtype=numpy.int64)
+        self.inside_words = numpy.array([bisect.bisect_right(ends, other[0]) for _, other in inside], dtype=numpy.int64)
         self.linked = numpy.minimum(numpy.bincount(self.inside_words, minlength=len(words)), 1)
-        letters = [rank for rank, (begin, _) in enumerate(self.source_words) if source[begin].isalnum()]
+        letters = [rank for rank, begin in enumerate(self.source_begins) if source[begin].isalnum()]
         self.letters = (letters[0], letters[-1]) if letters else (0, -1)
-        self.link_ranks = numpy.array([self.ranks[one] for one, _ in self.links], dtype=numpy.int64)
-        self.lasts = numpy.array([end for _, (_, end) in self.links], dtype=numpy.int64)
-        self.firsts = numpy.array([self.before[other] for _, other in self.links], dtype=numpy.int64)
+        marks = [(ranks[one], other) for one, other in (*_marks(source, output), *_symbols(source, output)) if one in ranks]
+        linked = sorted(inside + marks)
+        begins = {begin: gap for gap, (begin, _) in zip([0, *ends], words)}  # the gap before each word
+        self.link_ranks = numpy.array([rank for rank, _ in linked], dtype=numpy.int64)
+        self.lasts = numpy.array([end for _, (_, end) in linked], dtype=numpy.int64)
+        self.firsts = numpy.array([begins.get(begin, begin) for _, (begin, _) in linked], dtype=numpy.int64)
 
     def best(self, place: int, among: Span | None = None) -> int:
         """The gap for `place` in the source: there as few words as possible change sides, near ones counting most. among: the first and the last."""
@@ -60,30 +59,35 @@ class Gaps:
     def _nearest(self, place: int, begin: int, end: int) -> int:
         """The best of the gaps from number `begin` up to `end`."""
         at = bisect.bisect_right(self.source_ends, place)
-        precedes = self.link_ranks < at
-        distances = numpy.where(precedes, at - self.link_ranks, self.link_ranks - at + 1)
+        links = slice(*numpy.searchsorted(self.link_ranks, (at - FAR, at + FAR))) if len(self.gaps) > 2 * FAR else slice(None)
+        ranks, lasts, firsts = self.link_ranks[links], self.lasts[links], self.firsts[links]
+        precedes = ranks < at
+        distances = numpy.where(precedes, at - ranks, ranks - at + 1)
         weights = numpy.where(precedes, 1.0, NEXT) / distances**2
-        sides = numpy.where(precedes, self.lasts, self.firsts)
-        costs = self._costs(precedes, weights, sides)[begin : max(end, begin + 1)]
+        sides = numpy.where(precedes, lasts, firsts)
+        if len(self.gaps) > 2 * FAR and len(sides):  # no other place is as good as one of these
+            near = numpy.searchsorted(self.places, (sides.min(), sides.max()))
+            begin, end = max(begin, int(near[0]) - 1), min(end, int(near[1]) + 2)
+        costs = self._costs(self.places[begin : max(end, begin + 1)], precedes, weights, sides)
+        costs[0] += 0 if begin else BEGIN
         return self.gaps[begin + int(numpy.argmin(costs.round(12)))]  # the first of equal ones
 
-    def _costs(self, precedes: numpy.ndarray, weights: numpy.ndarray, sides: numpy.ndarray) -> numpy.ndarray:
-        """Of each gap: the weights of the words on the wrong side of it, and 1e-4 times their distances; of equal ones the nearest is the best.
+    def _costs(self, places: numpy.ndarray, precedes: numpy.ndarray, weights: numpy.ndarray, sides: numpy.ndarray) -> numpy.ndarray:
+        """Of each of the gaps `places`: the weights of the words on the wrong side of it, and 1e-4 times their distances.
 
         By running sums, in time proportional to links and gaps: a line may have thousands of both.
         """
 
         def up_to(values: numpy.ndarray, first: numpy.ndarray) -> numpy.ndarray:
             """The sum of the `values` whose first gap is this one or an earlier one."""
-            return numpy.cumsum(numpy.bincount(first, values, len(self.gaps) + 1))[:-1]
+            return numpy.cumsum(numpy.bincount(first, values, len(places) + 1))[:-1]
 
-        first = numpy.searchsorted(self.places, sides)  # the first gap at or behind each word's side
-        behind = numpy.searchsorted(self.places, sides, "right")
+        first = numpy.searchsorted(places, sides)  # the first gap at or behind each word's side
+        behind = numpy.searchsorted(places, sides, "right")
         preceding, following = weights * precedes, weights * ~precedes
         costs: numpy.ndarray = preceding.sum() - up_to(preceding, first) + up_to(following, behind)
-        distances = self.places * (2 * up_to(weights, first) - weights.sum()) + (weights * sides).sum() - 2 * up_to(weights * sides, first)
+        distances = places * (2 * up_to(weights, first) - weights.sum()) + (weights * sides).sum() - 2 * up_to(weights * sides, first)
         costs += 1e-4 * distances
-        costs[0] += BEGIN
         return costs
 
     def around(self, begin: int, end: int) -> Span:
@@ -92,17 +96,19 @@ class Gaps:
         Of all stretches of the output the one that has the most words linked with those, less the ones that are linked with others only: what
         went astray alone moves no end. Stretches of two pairs overlap only where one is within the other.
         """
-        low, high = numpy.searchsorted(self.rank_begins, begin), numpy.searchsorted(self.rank_ends, end, "right")
-        inside = (self.inside_ranks >= low) & (self.inside_ranks < high)
-        if not inside.any() or (low <= self.letters[0] and high > self.letters[1]):
+        low, high = bisect.bisect_left(self.source_begins, begin), bisect.bisect_right(self.source_ends, end)
+        inside = self.inside_words[slice(*numpy.searchsorted(self.inside_ranks, (low, high)))]
+        if not len(inside) or (low <= self.letters[0] and high > self.letters[1]):
             first, last = self.best(begin), self.best(end)
             return min(first, last), last
-        scores = numpy.where(numpy.bincount(self.inside_words, inside, len(self.linked)) > 0, 1, -self.linked)
+        begin, end = int(inside.min()), int(inside.max()) + 1
+        scores = -self.linked[begin:end]
+        scores[inside - begin] = 1
         sums = numpy.concatenate([[0], numpy.cumsum(scores)])
         least = numpy.minimum.accumulate(sums)
         stop = int(numpy.argmax(sums - least))  # the first, and so the shortest, of equal ones
         start = int(numpy.flatnonzero(sums[:stop] == least[stop])[-1])
-        return self.gaps[start], self.gaps[stop]
+        return self.gaps[begin + start], self.gaps[begin + stop]
 
 
 def _words(text: str) -> list[Span]:
