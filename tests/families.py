@@ -1,0 +1,38 @@
+"""What a small model of each family needs besides the settings of a small encoder-decoder; and two runs for each, one killed on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import tiny_config
+from tests.test_checkpoints import start, wait_for_step
+from translate.training.run import train
+
+FAMILIES: dict[str, dict[str, Any]] = {  # of each, what else is in a bundle of it
+    "encoder_decoder": {},
+    "decoder_only": {"encoder_layers": 0},
+    "language_model": {"encoder_layers": 0},
+}
+TRANSLATING = ("encoder_decoder", "decoder_only")
+
+
+def config_of(run: Path, corpus_folder: Path, settings: dict[str, Any], **training):
+    """`tiny_config` of another model, with every random stream in it: dropout, BPE-dropout and two batches a step."""
+    config = tiny_config(run, corpus_folder, steps=50, validate_every=25, log_every=1, accumulate=2, **training)
+    for key, value in settings.items():
+        setattr(config.model, key, value)
+    config.tokenizer.sampling = 0.1
+    return config
+
+
+def train_whole_and_in_parts(folder: Path, corpus_folder: Path, settings: dict[str, Any]) -> tuple[Path, Path]:
+    """Two runs: one never stopped, and one killed by SIGKILL after its first validation and resumed."""
+    train(config_of(folder / "whole", corpus_folder, settings))
+    process = start(config_of(folder / "parts", corpus_folder, settings), folder)
+    wait_for_step(folder / "parts", 32, process)
+    process.kill()
+    process.wait(60)
+    assert not (folder / "parts" / "report.json").exists()
+    train(config_of(folder / "parts", corpus_folder, settings))
+    return folder / "whole", folder / "parts"
