@@ -11,7 +11,6 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take a variable of this name for true; importing typing would take most of the time
 if TYPE_CHECKING:
     from translate.api import evaluate as evaluate
-    from translate.api import fill as fill
     from translate.api import score as score
     from translate.api import tokens as tokens
     from translate.api import train as train
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from translate.config import ModelConfig as ModelConfig
     from translate.errors import UserError as UserError
     from translate.model import Transformer as Transformer
+    from translate.translation.fill import fill as fill
     from translate.translation.pieces import Translation as Translation
     from translate.translation.translator import Translator as Translator
 
@@ -33,7 +33,7 @@ _MODULES = {
     "Translator": "translate.translation.translator",
     "UserError": "translate.errors",
     "evaluate": "translate.api",
-    "fill": "translate.api",
+    "fill": "translate.translation.fill",
     "load_recipe": "translate.compose.compose",
     "score": "translate.api",
     "tokens": "translate.api",

@@ -231,28 +231,6 @@ def tokens(model: str | os.PathLike[str], texts: Iterable[str], *, target: bool 
     return shown(target_side(tokenizer) if target else tokenizer, checked(texts, name="texts"))
 
 
-def fill(model: str | os.PathLike[str], text: str = "", *, target: str = "", top: int = 5) -> list[list[tuple[str, float]]]:
-    """The likeliest pieces for each `<mask>` of a text, as `translate fill` lists them.
-
-    Args:
-        model: run folder of a masked language model (model.family=masked_lm).
-        text: in the source language.
-        target: the same in the target language; alone, a text in that language. At least one of the two has a `<mask>`.
-        top: pieces for each `<mask>`.
-
-    Returns:
-        For each `<mask>`, those of `text` first: pairs of a piece, in SentencePiece's notation, and its probability; the likeliest first.
-
-    Raises:
-        UserError: for another family of models, texts without a `<mask>`, and one that is longer than the model can read.
-    """
-    from translate.bundle.bundle import load_bundle
-    from translate.translation.fill import Filler
-
-    filled = Filler(load_bundle(model)).fill(text, target, top)
-    return [[(guess.piece, guess.probability) for guess in guesses] for guesses in filled.gaps]
-
-
 def _check_effects(metrics: Sequence[str] | None, tokenize: str | None, lowercase: bool) -> None:
     """UserError for a setting that the metrics don't use."""
     if isinstance(metrics, str):

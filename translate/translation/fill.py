@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import torch
 
-from translate.bundle.bundle import Bundle
+from translate.bundle.bundle import Bundle, load_bundle
 from translate.errors import UserError
 from translate.model.masked_lm import MaskedLanguageModel
 from translate.tokenizer import EOS, MASK, Tokenizer
@@ -46,8 +47,10 @@ class Filler:
     def fill(self, source: str, target: str = "", top: int = 5) -> Filled:
         """The `top` likeliest pieces for each <mask>, the source's first; each gap is guessed as if the others stayed open.
 
-        source, target: a text of one language is one of the two, the other is "". UserError without a <mask>, and for a text that is too long.
+        source, target: a text of one language is one of the two, the other is "". UserError without a <mask>, for a text that is too long, and for no pieces.
         """
+        if top < 1:
+            raise UserError(f"top is {top}: it must be at least 1")
         sides = [gapped(text, self.tokenizer) if text.strip() else [] for text in (source, target)]
         gaps = [place for place, index in enumerate([*sides[0], *sides[1]]) if index == MASK]
         if not gaps:
@@ -61,6 +64,25 @@ class Filler:
         texts = self.tokenizer.decode([[next(best) if index == MASK else index for index in side] for side in sides])
         rows = zip(found.values.tolist(), found.indices.tolist())
         return Filled(texts[0], texts[1], [[Guess(self.pieces[index], probability) for probability, index in zip(*row)] for row in rows])
+
+
+def fill(model: str | os.PathLike[str], text: str = "", *, target: str = "", top: int = 5) -> list[list[tuple[str, float]]]:
+    """The likeliest pieces for each `<mask>` of a text, as `translate fill` lists them.
+
+    Args:
+        model: run folder of a masked language model (model.family=masked_lm).
+        text: in the source language.
+        target: the same in the target language; alone, a text in that language. At least one of the two has a `<mask>`.
+        top: pieces for each `<mask>`.
+
+    Returns:
+        For each `<mask>`, those of `text` first: pairs of a piece, with U+2581 for a space, and its probability; the likeliest first.
+
+    Raises:
+        UserError: for another family of models, texts without a `<mask>`, and one that is longer than the model can read.
+    """
+    filled = Filler(load_bundle(model)).fill(text, target, top)
+    return [[(guess.piece, guess.probability) for guess in guesses] for guesses in filled.gaps]
 
 
 def gapped(text: str, tokenizer: Tokenizer) -> list[int]:
