@@ -15,7 +15,7 @@ from translate.config import Config
 from translate.errors import UserError
 
 if TYPE_CHECKING:
-    from translate.evaluation.testsets import Sentences
+    pass
 
 BOOTSTRAP = 1000  # resamples for the confidence intervals
 
@@ -98,8 +98,9 @@ def evaluate(
     from translate.evaluation.metrics import check_tokenizer, default_tokenizer
     from translate.evaluation.report import REPORT, read_report, write_report
     from translate.evaluation.resampling import seed
+    from translate.evaluation.score_warnings import set_warnings
     from translate.evaluation.scoring import check_settings
-    from translate.evaluation.testsets import development_pairs
+    from translate.evaluation.testsets import chosen_sets, development_pairs
     from translate.files.paths import expand_path
     from translate.training.calibration import calibrate_bundle
     from translate.training.development import set_name
@@ -124,10 +125,11 @@ def evaluate(
         check_tokenizer(tokenize or default_tokenizer(config.data.target_language))
     read_report(folder)  # fail now if it is damaged, not after the work
     development = development_pairs(config, data) if calibrate else []
-    sets = _test_sets(config, data, test, testset) if config.data.test or test or testset or not calibrate else {}
+    sets = chosen_sets(config, data, test, testset, log_to_stderr) if config.data.test or test or testset or not calibrate else {}
     for name, sentences in sets.items():
         log_to_stderr(f"test set {name}: {len(sentences.sources):,} sentences of {sentences.origin}")
-        for warning in _set_warnings(name, sentences, scoring.tokenize or default_tokenizer(config.data.target_language), metrics):
+        by = scoring.tokenize or default_tokenizer(config.data.target_language)
+        for warning in set_warnings(name, sentences.sources, sentences.references, by, metrics):
             log_to_stderr(f"warning: {warning}")
     with Translator.load(folder, device, precision, fork=fork) as translator:
         if calibrate:
@@ -239,47 +241,3 @@ def _check_effects(metrics: Sequence[str] | None, tokenize: str | None, lowercas
         raise UserError("tokenize has no effect: it is for BLEU, and metrics leaves BLEU out")
     if lowercase and metrics is not None and list(metrics) == ["ter"]:
         raise UserError("lowercase has no effect: TER ignores case")
-
-
-def _test_sets(config: Config, data: str | None, test: Sequence[str], testset: Sequence[str]) -> dict[str, Sentences]:
-    from translate.evaluation.evaluation import log_to_stderr
-    from translate.evaluation.testsets import check_files, file_set, origin, published_set, recipe_sets
-
-    sets: dict[str, Sentences] = {}
-    if data or not (test or testset):
-        if not data:
-            check_files(config)
-        for name, corpus in config.data.test.items():
-            if corpus.kind == "hub" and not data and not config.data.folder:  # may be a download
-                log_to_stderr(f"test set {name}: {origin(corpus)}")
-        try:
-            sets |= recipe_sets(config, data)
-        except UserError as error:
-            if data or "data.folder" not in str(error):
-                raise
-            raise UserError(f"{error}; with `translate evaluate`, use --data FOLDER") from None
-    others = [file_set(test[0], list(test[1:]))] if test else []
-    others += [(name, published_set(name, config, log_to_stderr)) for name in testset]
-    for name, sentences in others:
-        if name in sets:
-            raise UserError(f"two test sets are called {name}: evaluate them one after the other")
-        sets[name] = sentences
-    return sets
-
-
-def _set_warnings(name: str, sentences: Sentences, tokenize: str, metrics: Sequence[str] | None) -> list[str]:
-    """Reasons to doubt the scores on this set, from its texts."""
-    from translate.evaluation.metrics import check_tokenizer
-    from translate.evaluation.score_warnings import tokenizer_warnings
-    from translate.text.quality import text_warnings
-
-    result = text_warnings(f"{name}, source,", sentences.sources)
-    for number, lines in enumerate(sentences.references, 1):
-        result += text_warnings(f"{name}, reference{f' {number}' if len(sentences.references) > 1 else ''},", lines)
-    if metrics is None or "bleu" in metrics:
-        try:
-            check_tokenizer(tokenize)
-        except UserError:  # BLEU is left out, which evaluate_sets reports
-            return result
-        result += [f"{name}: {text}" for text in tokenizer_warnings(sentences.references, tokenize)]
-    return result

@@ -21,7 +21,7 @@ from translate.cli.parser import Parser, nearest
 from translate.cli.signals import Stopped, stopping
 from translate.errors import UserError
 
-COMMANDS = ("check", "train", "file", "score", "evaluate", "tokens", "fill", "import", "export", "completion")  # in the order of use
+COMMANDS = ("check", "train", "file", "score", "evaluate", "tokens", "fill", "average", "import", "export", "completion")  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 MESSAGE_LENGTH = 2000  # characters
@@ -39,6 +39,7 @@ examples:
   translate file -m runs/quickstart input.de -o output.en  translate a file (without names: stdin to stdout)
   translate score reference.en -i output.en                score it: BLEU, chrF++ and TER
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
+  translate average runs/long --last 5 -o runs/long-last5  average checkpoints of a run into a new model
   translate import Helsinki-NLP/opus-mt-de-en -o runs/opus take a model that another toolkit has trained
   translate tokens -m runs/quickstart "Das Haus"           what the model sees of a text: pieces, ids and bytes
   translate fill -m runs/mlm "Der <mask> schläft."         guess what is missing, with a masked language model

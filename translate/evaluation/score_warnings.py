@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from translate.evaluation.metrics import too_short_for_bleu
+from translate.errors import UserError
+from translate.evaluation.metrics import check_tokenizer, too_short_for_bleu
 from translate.text.quality import is_upper, text_warnings
 
 _WITHOUT_SPACES = (  # scripts; Japanese comes first, as it also uses Chinese characters
@@ -73,3 +74,17 @@ def _has_capital(text: str) -> bool:
 
 def _where(indices: Sequence[int], texts: Sequence[str]) -> str:
     return f"in {len(indices):,} of {len(texts):,} lines (first: line {indices[0] + 1:,})"
+
+
+def set_warnings(name: str, sources: Sequence[str], references: Sequence[Sequence[str]], tokenize: str, metrics: Sequence[str] | None) -> list[str]:
+    """Reasons to doubt the scores on this set, from its texts."""
+    result = text_warnings(f"{name}, source,", sources)
+    for number, lines in enumerate(references, 1):
+        result += text_warnings(f"{name}, reference{f' {number}' if len(references) > 1 else ''},", lines)
+    if metrics is None or "bleu" in metrics:
+        try:
+            check_tokenizer(tokenize)
+        except UserError:  # BLEU is left out, which evaluate_sets reports
+            return result
+        result += [f"{name}: {text}" for text in tokenizer_warnings(references, tokenize)]
+    return result

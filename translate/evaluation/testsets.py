@@ -8,7 +8,7 @@ import http.client
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,3 +151,27 @@ def published_set(name: str, config: Config, log: Callable[[str], None]) -> Sent
 
 def _absolute(path: str) -> str:
     return os.path.abspath(expand_path(path))
+
+
+def chosen_sets(config: Config, data: str | None, test: Sequence[str], testset: Sequence[str], log: Callable[[str], None]) -> dict[str, Sentences]:
+    """The sets that `translate evaluate` is asked for, by name: the recipe's (data: from that folder), one of files (`test`), published ones."""
+    sets: dict[str, Sentences] = {}
+    if data or not (test or testset):
+        if not data:
+            check_files(config)
+        for name, corpus in config.data.test.items():
+            if corpus.kind == "hub" and not data and not config.data.folder:  # may be a download
+                log(f"test set {name}: {origin(corpus)}")
+        try:
+            sets |= recipe_sets(config, data)
+        except UserError as error:
+            if data or "data.folder" not in str(error):
+                raise
+            raise UserError(f"{error}; with `translate evaluate`, use --data FOLDER") from None
+    others = [file_set(test[0], list(test[1:]))] if test else []
+    others += [(name, published_set(name, config, log)) for name in testset]
+    for name, sentences in others:
+        if name in sets:
+            raise UserError(f"two test sets are called {name}: evaluate them one after the other")
+        sets[name] = sentences
+    return sets
