@@ -176,6 +176,9 @@ class TrainingConfig:
     patience: int = bounded(0, least=0, most=10**9)  # validations without improvement before the run ends; 0 = no limit
     average: int = bounded(5, least=1, most=1000)  # checkpoints averaged at the end, if that is better on the development set
     keep: int = bounded(5, least=1, most=10**6)  # checkpoints kept for averaging
+    # decay of an exponential moving average of the weights, which is then what is validated, kept and averaged: 0.999 looks back on some 1,000
+    # steps; 0 = off
+    ema: float = bounded(0.0, least=0, below=1)
     log_every: int = bounded(50, least=1, most=10**9)  # steps
     seed: int = bounded(1, least=0, most=2**63 - 1)
     device: str = "auto"  # auto | cpu | cuda | cuda:N

@@ -35,6 +35,7 @@ PROGRESS, CHECKSUM = "progress", "sha256"  # keys of the metadata
 SAVE_EVERY = 180.0  # seconds between saves, unless a validation saves earlier
 SAVE_SHARE = 0.01  # of the time that these saves may take: a large model is saved less often
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's, of each parameter
+EMA = "ema"  # beside them, with training.ema: the average of the parameter
 
 
 @dataclass
@@ -194,7 +195,7 @@ def _load(path: Path, model: Model, optimizer: torch.optim.Optimizer) -> Progres
     """Load the weights and moments of a save, and return its Progress. The optimizer's old state is dropped."""
     tensors, text = _read(path)
     progress = _progress(text, path)
-    moments = {key: _under(f"adam.{key}.", tensors) for key in MOMENTS}
+    moments = {key: values for key in (*MOMENTS, EMA) if (values := _under(f"adam.{key}.", tensors)) or key != EMA}
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
     for key, values in moments.items():
         if values.keys() != moments["step"].keys() or any(key != "step" and values[name].shape != shapes.get(name) for name in values):

@@ -155,7 +155,8 @@ class Run:
 
         def measure() -> Progress:
             began = time.perf_counter()
-            result = self.validation.validate(self.progress)
+            with self.updater.averaged():
+                result = self.validation.validate(self.progress)
             self.save()
             seconds = time.perf_counter() - began
             self.validation.log_result(self.progress, result, seconds)

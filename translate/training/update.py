@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,7 @@ from translate.errors import UserError
 from translate.kernels import for_training
 from translate.model import Model
 from translate.model.layers import set_dropout_generator
+from translate.training.checkpoints import EMA
 from translate.training.loss import loss_sum
 from translate.training.optim import make_optimizer
 from translate.training.ranks import Ranks
@@ -69,8 +70,36 @@ class Updater:
             group["lr"] = rate
         if math.isfinite(norm):
             self.optimizer.step()
+            if self.config.training.ema:
+                self._average()
         self.optimizer.zero_grad(set_to_none=True)
         return Update(likelihood, tokens, norm, math.isfinite(norm))
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the average of each weight towards the weight (Polyak and Juditsky 1992). It is kept, and saved, beside Adam's moments.
+
+        The first averages look back less far: otherwise they would be those of the initial weights.
+        """
+        states = self.optimizer.state
+        for parameter, state in states.items():
+            state.setdefault(EMA, parameter.detach().clone())
+        steps = max(float(state["step"]) for state in states.values())
+        decay = min(self.config.training.ema, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_([state[EMA] for state in states.values()], list(states), 1 - decay)
+
+    @contextlib.contextmanager
+    @torch.no_grad()
+    def averaged(self) -> Iterator[None]:
+        """Within it, the model has the averages as its weights, if there are any."""
+        weights = {parameter: parameter.detach().clone() for parameter in self.model.parameters() if EMA in self.optimizer.state.get(parameter, {})}
+        for parameter in weights:
+            parameter.copy_(self.optimizer.state[parameter][EMA])
+        try:
+            yield
+        finally:
+            for parameter, own in weights.items():
+                parameter.copy_(own)
 
     def _gradient(self, batches: list[Batch], tokens: int, step: int, log: Callable[[str], None]) -> Tensor:
         """Backward pass of `batches`. If one runs out of memory, start over with that one in two halves."""
