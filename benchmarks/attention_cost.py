@@ -25,8 +25,9 @@ HEADS, DIMENSION, BYTES = 4, 64, 4
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 WAYS = ("written out", "kernel")
 PASSES = ("forward", "backward")
+SHOWN = {"forward": "forward", "backward": "forward and backward"}
 TABLES = {"forward": 2, "backward": 3}  # of length x length for each head, at the peak of the written-out way
-Key = tuple[str, str, int]
+Results = dict[tuple[str, str, int], dict[str, float]]  # by way, pass and length
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
         way, which, length = arguments.case
         print(json.dumps(measure(way, which, int(length), arguments.seconds)))
         return
-    results: dict[Key, dict[str, float]] = {}
+    results: Results = {}
     for length in (length for length in LENGTHS if length <= arguments.longest):
         for way in WAYS:
             for which in PASSES:
@@ -110,10 +111,10 @@ def one_pass(way: str, which: str, length: int) -> Callable[[], None]:
     return run
 
 
-def table(results: dict[Key, dict[str, float]]) -> str:
+def table(results: Results) -> str:
     """In Markdown: a row for each length."""
     columns = [(way, which) for way in WAYS for which in PASSES]
-    lines = ["| tokens | " + " | ".join(f"{way}, {which}" for way, which in columns) + " |", "|---:" * (len(columns) + 1) + "|"]
+    lines = ["| tokens | " + " | ".join(f"{way}, {SHOWN[which]}" for way, which in columns) + " |", "|---:" * (len(columns) + 1) + "|"]
     for length in sorted({length for _, _, length in results}):
         cells = [cell(results.get((way, which, length))) for way, which in columns]
         lines.append(f"| {length:,} | " + " | ".join(cells) + " |")
@@ -128,28 +129,28 @@ def cell(result: dict[str, float] | None) -> str:
     return f"{shown} ms, {f'{memory:,.0f}' if memory >= 1 else 'below 1'} MB"
 
 
-def draw(results: dict[Key, dict[str, float]], path: Path) -> None:
+def draw(results: Results, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    pyplot.rcParams["svg.hashsalt"] = "attention"  # the same picture from the same numbers
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for axis, name, title, least in ((axes[0], "milliseconds", "time, ms", 0.0), (axes[1], "peak_mb", "peak memory, MB", 1.0)):
         for way, colour in zip(WAYS, ("C3", "C0")):
             for which, style in zip(PASSES, ("o-", "s--")):
                 points = [(length, value[name]) for (w, p, length), value in results.items() if (w, p) == (way, which) and value[name] >= least]
                 if points:
-                    axis.plot(*zip(*points), style, color=colour, label=f"{way}, {which}")
+                    axis.plot(*zip(*points), style, color=colour, label=f"{way}, {SHOWN[which]}")
         axis.set(title=title, xlabel="tokens", xscale="log", yscale="log")
         lengths = sorted({length for _, _, length in results})
         axis.set_xticks(lengths, [f"{length:,}" for length in lengths], fontsize=8)
         axis.minorticks_off()
-        slopes = ((2, "grows with the square"), (1, "grows with the length"))
         low, high = axis.get_ylim()
-        for power, text in slopes:
-            axis.plot(lengths, [high / 3 * (length / lengths[-1]) ** power for length in lengths], ":", color="grey", linewidth=1)
-            axis.annotate(text, (lengths[-3], high / 3 * (lengths[-3] / lengths[-1]) ** power), fontsize=7, color="grey")
+        for power, end, style in ((2, high, ":"), (1, low * 20, "-.")):
+            guide = [end * (length / lengths[-1]) ** power for length in lengths]
+            axis.plot(lengths, guide, style, color="grey", linewidth=1, label="as the square of the length" if power == 2 else "as the length")
         axis.set_ylim(low, high)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)

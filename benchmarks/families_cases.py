@@ -1,0 +1,76 @@
+"""For families.py: which models are trained, and which part of the page needs which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FAMILIES = ("encoder_decoder", "decoder_only", "recurrent", "language_model", "masked_lm", "markov")
+TRANSLATE, GENERATE = FAMILIES[:3], ("language_model", "markov")  # those that turn a source into a target; those that write from nothing
+RECIPES = {("multi30k", "encoder_decoder"): "multi30k_de_en", ("phrasebook", "encoder_decoder"): "quickstart"}  # others: CORPUS_FAMILY
+MINUTES = {"multi30k": 15.0, "phrasebook": 2.5}
+SEEDS = (1, 2, 3)
+SCORES = ("scaled_dot", "dot", "general", "additive", "cosine", "location")
+SCORED = {  # name in the table -> settings, for encoder_decoder and recurrent
+    **{score: [f"model.attention={score}"] for score in SCORES},
+    "scaled_dot, window 5, predicted": ["model.window=5", "model.window_center=predicted"],
+    "scaled_dot, window 5, monotonic": ["model.window=5", "model.window_center=monotonic"],
+}
+LEARNED = {"scaled_dot, learned positions": ["model.positions=learned"]}  # of encoder_decoder; the recurrent family has none
+TWO_BY_TWO = [(prefix, loss) for prefix in ("bidirectional", "causal") for loss in ("target", "all")]  # the first is the recipe's
+PAIRS = (2_000, 5_000, 29_000)
+ORDERS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model to train and measure. name: of its run folder and results."""
+
+    name: str
+    corpus: str
+    family: str
+    words: tuple[str, ...] = ()
+
+
+def main_case(corpus: str, family: str) -> Case:
+    return Case(f"{corpus}_{family}", corpus, family)
+
+
+def scored_cases() -> dict[tuple[str, str], list[Case]]:
+    """By family and name in the table: a case for each seed."""
+    cases = {}
+    for family, variants in (("encoder_decoder", SCORED | LEARNED), ("recurrent", SCORED)):
+        for title, words in variants.items():
+            name = f"{family}_{title.replace(', ', '_').replace(' ', '_')}"
+            words = ["model.attention=scaled_dot", *words] if not words[0].startswith("model.attention") else words
+            cases[family, title] = [Case(f"{name}_{seed}", "phrasebook", family, (*words, f"training.seed={seed}")) for seed in SEEDS]
+    return cases
+
+
+def two_by_two_case(prefix: str, loss: str) -> Case:
+    if (prefix, loss) == TWO_BY_TWO[0]:
+        return main_case("multi30k", "decoder_only")
+    return Case(f"decoder_only_{prefix}_{loss}", "multi30k", "decoder_only", (f"model.prefix={prefix}", f"model.loss_on={loss}"))
+
+
+def pairs_case(family: str, pairs: int) -> Case:
+    if pairs == PAIRS[-1]:
+        return main_case("multi30k", family)
+    corpus = f"{{kind: hub, path: bentrevett/multi30k, split: train, files: train, source: de, target: en, lines: 1-{pairs}}}"
+    return Case(f"{family}_{pairs}", "multi30k", family, (f"data.train=[{corpus}]",))
+
+
+def markov_case(order: int) -> Case:
+    return Case(f"markov_{order}", "multi30k", "markov", (f"model.order={order}",))
+
+
+PARTS: dict[str, list[Case]] = {
+    "multi30k": [main_case("multi30k", family) for family in FAMILIES],
+    "phrasebook": [main_case("phrasebook", family) for family in FAMILIES],
+    "scores": [case for cases in scored_cases().values() for case in cases],
+    "two_by_two": [two_by_two_case(*choice) for choice in TWO_BY_TWO],
+    "pairs": [pairs_case(family, pairs) for pairs in PAIRS for family in TRANSLATE[:2]],
+    "context": [main_case("multi30k", "decoder_only")],
+    "cache": [main_case("multi30k", family) for family in TRANSLATE[:2]],
+    "markov": [*map(markov_case, ORDERS), main_case("multi30k", "language_model")],
+    "attention": [],
+}
