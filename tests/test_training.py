@@ -196,10 +196,11 @@ def test_accumulation_is_one_large_batch(tmp_path, corpus_folder):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
-def test_a_compiled_model_learns_the_same(tmp_path, corpus_folder):
+@pytest.mark.parametrize("model", [{}, {"family": "decoder_only", "encoder_layers": 0}], ids=["encoder_decoder", "decoder_only"])
+def test_a_compiled_model_learns_the_same(tmp_path, corpus_folder, model):
     for name in (False, True):
         config = tiny_config(tmp_path / str(name), corpus_folder, steps=8, validate_every=8, log_every=1, compile=name)
-        config.model.dropout = 0.0  # a compiled model draws other masks
+        config.model = dataclasses.replace(config.model, dropout=0.0, **model)  # a compiled model draws other masks
         train(config)
     plain, compiled = ([line["loss"] for line in metrics(tmp_path / name) if "loss" in line] for name in ("False", "True"))
     assert len(compiled) == 8 and compiled == pytest.approx(plain, abs=1e-3)
