@@ -168,8 +168,8 @@ def untrained(tmp_path_factory) -> Path:
     return make_untrained(tmp_path_factory.mktemp("untrained"))
 
 
-def make_untrained(folder: Path) -> Path:
-    """A model that has learned nothing: what it writes is noise, but always the same noise."""
+def make_untrained(folder: Path, **model) -> Path:
+    """A model that has learned nothing: what it writes is noise, but always the same noise. model: further settings of it."""
     import torch
 
     from translate.bundle.bundle import Bundle, build_model, write_config, write_model
@@ -179,7 +179,7 @@ def make_untrained(folder: Path) -> Path:
     config = Config(
         data=DataConfig(filters=FilterConfig(max_tokens=24)),
         tokenizer=TokenizerConfig(vocabulary=300),
-        model=ModelConfig(width=16, heads=2, feedforward=32, encoder_layers=1, decoder_layers=1, max_tokens=24),
+        model=ModelConfig(**{"width": 16, "heads": 2, "feedforward": 32, "encoder_layers": 1, "decoder_layers": 1, "max_tokens": 24, **model}),
         training=TrainingConfig(seed=2),
         decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4),
     )

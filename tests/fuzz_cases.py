@@ -17,15 +17,18 @@ Case = Callable[[random.Random], str]
 
 
 def bundle(folder: Path) -> Case:
-    """A sealed bundle with a fault, or two: refused, or the same translations."""
-    from tests.conftest import make_untrained
+    """A sealed bundle of any family, with a fault, or two: refused, or the same translations."""
+    from tests.families import TRANSLATING
     from translate.translation.translator import Translator
 
-    make_untrained(folder)
-    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
-    expected = Translator.load(folder, "cpu", "fp32").translate(LINES)
+    bundles = [files_of(folder, family) for family in TRANSLATING]
+    expectations = []
+    for whole in bundles:
+        put_all(folder, whole)
+        expectations.append(Translator.load(folder, "cpu", "fp32").translate(LINES))
 
     def case(rng: random.Random) -> str:
+        whole, expected = rng.choice(list(zip(bundles, expectations)))
         damage(folder, whole, rng)
         if Translator.load(folder, "cpu", "fp32").translate(LINES) != expected:
             raise AssertionError("loaded, and translates otherwise")
@@ -34,11 +37,24 @@ def bundle(folder: Path) -> Case:
     return case
 
 
-def damage(folder: Path, whole: dict[str, bytes], rng: random.Random) -> None:
+def files_of(folder: Path, family: str) -> dict[str, bytes]:
+    """The files of a small bundle, made in `folder`, which is empty or holds another bundle."""
+    from tests.conftest import make_untrained
+    from tests.families import FAMILIES
+
+    make_untrained(folder, family=family, **FAMILIES[family])
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def put_all(folder: Path, whole: dict[str, bytes]) -> None:
     for name, data in whole.items():
         path = folder / name
         path.unlink(missing_ok=True)
         path.write_bytes(data)
+
+
+def damage(folder: Path, whole: dict[str, bytes], rng: random.Random) -> None:
+    put_all(folder, whole)
     for name in rng.sample(sorted(whole), rng.choice((1, 1, 1, 2))):
         if rng.random() < 0.02:
             (folder / name).unlink()
@@ -61,22 +77,26 @@ def put(path: Path, data: bytes, rng: random.Random, change: Callable[[bytes, ra
 
 
 def hostile(folder: Path) -> Case:
-    """A bundle of format 1, which has no seal, with the tokenizer's SHA-256 made to fit: what an attacker can write. Refused or loaded."""
+    """A bundle of any family in format 1, which has no seal, with the tokenizer's SHA-256 made to fit: what an attacker can write. Refused or
+    loaded."""
     import hashlib
 
     from safetensors.torch import load_file, save_file
 
-    from tests.conftest import make_untrained
+    from tests.families import FAMILIES
     from translate.bundle.bundle import load_bundle
 
-    make_untrained(folder)
-    weights = folder / "model.safetensors"
-    save_file(load_file(weights), weights)
-    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
-    whole["config.yaml"] = whole["config.yaml"].replace(b"format: 3", b"format: 1")
-    digest = hashlib.sha256(whole["spm.model"]).hexdigest().encode()
+    bundles, weights = [], folder / "model.safetensors"
+    for family in FAMILIES:
+        whole = files_of(folder, family)
+        save_file(load_file(weights), weights)
+        whole["model.safetensors"] = weights.read_bytes()
+        whole["config.yaml"] = whole["config.yaml"].replace(b"format: 3", b"format: 1")
+        bundles.append(whole)
 
     def case(rng: random.Random) -> str:
+        whole = rng.choice(bundles)
+        digest = hashlib.sha256(whole["spm.model"]).hexdigest().encode()
         damage(folder, whole, rng)
         tokenizer, config = folder / "spm.model", folder / "config.yaml"
         if tokenizer.is_file() and not tokenizer.is_symlink() and config.is_file() and not config.is_symlink():
@@ -95,15 +115,18 @@ def config(folder: Path) -> Case:
 
     import yaml
 
+    from tests.families import FAMILIES
     from translate.bundle.bundle import ModelFolder
-    from translate.config import Config, CorpusConfig, DataConfig, check, from_dict
+    from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, from_dict
 
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
-    values = {key: value for key, value in dataclasses.asdict(Config(data=data)).items() if key != "run"}
-    sealed = {"format": 2, "version": "0.1.0", "tokenizer_sha256": {"spm.model": "0" * 64}, **values}
-    text = yaml.safe_dump(sealed, sort_keys=False, explicit_end=True).encode()
+    models = [ModelConfig(**{"family": family, **settings}) for family, settings in FAMILIES.items()]
+    settings = [{key: value for key, value in dataclasses.asdict(Config(data=data, model=model)).items() if key != "run"} for model in models]
 
     def case(rng: random.Random) -> str:
+        values = rng.choice(settings)
+        sealed = {"format": 2, "version": "0.1.0", "tokenizer_sha256": {"spm.model": "0" * 64}, **values}
+        text = yaml.safe_dump(sealed, sort_keys=False, explicit_end=True).encode()
         if rng.random() < 0.4:
             changed = values
             for _ in range(rng.choice((1, 1, 2, 4))):

@@ -17,6 +17,7 @@ import pytest
 from translate.cli.completion import complete_word
 
 ROOT = Path(__file__).resolve().parent.parent
+MULTI30K = sorted(f"recipe={path.stem}" for path in (ROOT / "recipes").glob("multi30k*.yaml"))
 
 
 def offered(prefix: str, config_dir: str | None = None) -> list[str]:
@@ -27,7 +28,7 @@ def offered(prefix: str, config_dir: str | None = None) -> list[str]:
     ("prefix", "words"),
     [
         ("rec", ["recipe="]),
-        ("recipe=multi30k_d", ["recipe=multi30k_de_en", "recipe=multi30k_de_en_60"]),
+        ("recipe=multi30k_de_", ["recipe=multi30k_de_en", "recipe=multi30k_de_en_60"]),
         ("recipe=quickstart,tat", ["recipe=quickstart,tatoeba_de_en"]),
         ("model=", ["model=base", "model=big", "model=narrow", "model=small", "model=tiny"]),
         ("model=tiny,sm", ["model=tiny,small"]),
@@ -50,7 +51,7 @@ def test_ones_own_recipes_and_paths(tmp_path, monkeypatch):
     assert {"recipe=mine", "recipe=other"} <= set(offered("recipe=", "my")) and "recipe=mine" not in offered("recipe=")
     assert "model=mini" in offered("model=", "my")
     assert offered("recipe=my/recipe/") == ["recipe=my/recipe/mine.yaml", "recipe=my/recipe/other.yml"]
-    assert offered("recipe=m") == [f"recipe={name}" for name in ("multi30k_de_en", "multi30k_de_en_60", "multi30k_en_de", "my/")]
+    assert offered("recipe=m") == [*MULTI30K, "recipe=my/"]
     assert offered("data.folder=my/r") == ["data.folder=my/recipe/"] and offered("run=nowhere/x") == []
 
 
@@ -124,8 +125,8 @@ def test_an_interactive_shell_completes(shell, rest, environment, tmp_path):
 def test_fish_completes(environment, tmp_path):
     if not shutil.which("fish"):
         pytest.skip("fish is not installed")
-    lines = ["translate train recipe=multi", "translate file --be", "translate ex"]
+    lines = ["translate train recipe=multi30k_de_", "translate file --be", "translate ex"]
     script = "; ".join(["translate completion fish | source", *[f"complete -C '{line}'" for line in lines]])
     done = subprocess.run(["fish", "-c", script], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8")
     words = [line.split("\t")[0] for line in done.stdout.splitlines()]
-    assert words == ["recipe=multi30k_de_en", "recipe=multi30k_de_en_60", "recipe=multi30k_en_de", "--beam", "export"], done.stderr
+    assert words == ["recipe=multi30k_de_en", "recipe=multi30k_de_en_60", "--beam", "export"], done.stderr

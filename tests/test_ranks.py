@@ -36,11 +36,15 @@ except ValueError as error:
 sys.exit(code)"""
 
 
-def config_for(run: Path, folder: Path, **training):
+DECODER_ONLY = {"family": "decoder_only", "encoder_layers": 0, "loss_on": "all"}
+
+
+def config_for(run: Path, folder: Path, model: dict | None = None, **training):
     """Without dropout, whose masks differ from rank to rank. Adam divides a gradient by its own size, so that one which should be 0 (of a bias
     that softmax cancels) moves its weight by its rounding error's sign; a large epsilon keeps such weights still."""
     config = tiny_config(run, folder, **{"steps": 50, "validate_every": 25, **training})
-    config.model.dropout, config.optim.epsilon = 0.0, 1e-4
+    config.model = dataclasses.replace(config.model, dropout=0.0, **(model or {}))
+    config.optim.epsilon = 1e-4
     return config
 
 
@@ -69,8 +73,9 @@ def assert_alike(first: Path, second: Path) -> None:
         torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_two_processes_learn_what_one_does(tmp_path, corpus_folder):
-    settings = {"accumulate": 2, "average": 1}
+@pytest.mark.parametrize("model", [{}, DECODER_ONLY], ids=["encoder_decoder", "decoder_only"])
+def test_two_processes_learn_what_one_does(tmp_path, corpus_folder, model):
+    settings = {"model": model, "accumulate": 2, "average": 1}
     train(config_for(tmp_path / "one", corpus_folder, **settings))
     errors = finished(torchrun(config_for(tmp_path / "two", corpus_folder, **settings), tmp_path))
     assert_alike(tmp_path / "one", tmp_path / "two")

@@ -8,15 +8,23 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from translate.cli.train import GROUPS, compose
 from translate.config import CorpusConfig, check_budget, line_range
+from translate.model.families import new_model
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 CHOICES = sorted((ROOT / "conf").rglob("*/*.yaml"))
 LOCAL = {"phrasebook": 2, "multi30k": 1, "tatoeba": 1, "text": 1, "iwslt14": 1, "wmt14": 1}  # data choice: its test sets
+
+
+BASELINES = {"multi30k": "multi30k_de_en", "phrasebook": "quickstart"}  # encoder-decoders
+FAMILIES = [
+    "decoder_only",
+]
 
 
 def of(*words: str):
@@ -26,10 +34,12 @@ def of(*words: str):
 
 def test_all_are_found():
     """A recipe or choice that this file doesn't see would go unchecked: count them."""
-    assert [path.stem for path in RECIPES] == [
+    others = (
         "iwslt14_de_en", "multi30k_de_en", "multi30k_de_en_60", "multi30k_en_de",
         "quickstart", "tatoeba_de_en", "wmt14_de_en_base", "wmt14_de_en_big",
-    ]  # fmt: skip
+    )  # fmt: skip
+    families = (f"{corpus}_{family}" for corpus in BASELINES for family in FAMILIES)
+    assert [path.stem for path in RECIPES] == sorted([*others, *families])
     assert len(CHOICES) == 23
     assert {path.parent.name for path in CHOICES} == set(GROUPS)
     assert {path.stem for path in CHOICES if path.parent.name == "data"} == set(LOCAL)
@@ -98,6 +108,20 @@ def test_both_directions_of_multi30k_differ_in_nothing_else():
     there, back = of("recipe=multi30k_de_en"), of("recipe=multi30k_en_de")
     assert (there.data.source_language, there.data.target_language) == (back.data.target_language, back.data.source_language) == ("de", "en")
     assert (there.model, there.optim, there.training, there.tokenizer) == (back.model, back.optim, back.training, back.tokenizer)
+
+
+@pytest.mark.parametrize("corpus", BASELINES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_familys_recipe_is_the_encoder_decoders_at_equal_parameters(family, corpus):
+    """The same data, tokenizer, training and search, and as many parameters within 5%."""
+    recipe, baseline = of(f"recipe={corpus}_{family}"), of(f"recipe={BASELINES[corpus]}")
+    assert recipe.model.family == family and baseline.model.family == "encoder_decoder"
+    for section in ("data", "tokenizer", "training", "decoding"):
+        assert getattr(recipe, section) == getattr(baseline, section)
+    pieces = baseline.tokenizer.vocabulary
+    with torch.device("meta"):
+        counts = [sum(map(torch.numel, new_model(config.model, pieces, pieces, True).parameters())) for config in (recipe, baseline)]
+    assert counts[0] == pytest.approx(counts[1], rel=0.05)
 
 
 # Vaswani et al. 2017: Table 3 and sections 5.1, 5.3, 5.4, 6.1

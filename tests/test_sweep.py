@@ -159,4 +159,4 @@ def test_a_sweep_that_can_t_be_meant(words, message):
 
 def test_ranges_and_globs():
     assert [config.training.seed for config in compose(["-m", "recipe=quickstart", "training.seed=range(3,6)"])] == [3, 4, 5]
-    assert len(compose(["-m", "recipe=glob(multi30k_*)"])) == 3
+    assert len(compose(["-m", "recipe=glob(multi30k_??_*)"])) == 3

@@ -102,6 +102,17 @@ def test_the_model_card_names_the_data_sets_of_the_hub():
     assert "datasets" not in model_card("x", load_recipe("multi30k_de_en", "data.folder=here"), report)
 
 
+def test_the_model_card_names_the_family_and_the_settings_that_it_uses(bundle):
+    report = json.loads((bundle / "report.json").read_text())
+    cards = [model_card("x", load_recipe(name, "model.dropout=0.2"), report) for name in ("multi30k_de_en", "multi30k_decoder_only")]
+    sizes = "width 192, heads 4, feedforward 384"
+    assert f"- model: family encoder_decoder, {sizes}, encoder_layers 3, decoder_layers 2, dropout 0.2, norm pre\n" in cards[0]
+    assert f"- model: family decoder_only, {sizes}, decoder_layers 6, dropout 0.2, norm pre\n" in cards[1]
+    assert 'A Transformer ("Attention is all you need") of' in cards[0] and "A decoder-only Transformer" in cards[1]
+    other = model_card("x", load_recipe("multi30k_decoder_only", "model.prefix=causal", "model.loss_on=all"), report)
+    assert "norm pre, prefix causal, loss_on all\n" in other
+
+
 def test_a_finished_run_is_left_alone(bundle, corpus_folder, capsys):
     before = digest(bundle / "model.safetensors"), (bundle / "train.log").read_text()
     assert train(tiny_config(bundle, corpus_folder))
@@ -196,10 +207,11 @@ def test_accumulation_is_one_large_batch(tmp_path, corpus_folder):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
-def test_a_compiled_model_learns_the_same(tmp_path, corpus_folder):
+@pytest.mark.parametrize("model", [{}, {"family": "decoder_only", "encoder_layers": 0}], ids=["encoder_decoder", "decoder_only"])
+def test_a_compiled_model_learns_the_same(tmp_path, corpus_folder, model):
     for name in (False, True):
         config = tiny_config(tmp_path / str(name), corpus_folder, steps=8, validate_every=8, log_every=1, compile=name)
-        config.model.dropout = 0.0  # a compiled model draws other masks
+        config.model = dataclasses.replace(config.model, dropout=0.0, **model)  # a compiled model draws other masks
         train(config)
     plain, compiled = ([line["loss"] for line in metrics(tmp_path / name) if "loss" in line] for name in ("False", "True"))
     assert len(compiled) == 8 and compiled == pytest.approx(plain, abs=1e-3)

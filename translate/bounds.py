@@ -70,10 +70,17 @@ def of_families(setting: T, *families: str) -> T:
     return restricted
 
 
+def used_settings(section: Any) -> dict[str, Any]:
+    """The settings that the `family` of `section` uses, by name."""
+    fields = (field for field in dataclasses.fields(section) if section.family in field.metadata.get(FAMILIES, (section.family,)))
+    return {field.name: getattr(section, field.name) for field in fields}
+
+
 def check_families(section: Any, key: str) -> None:
     """UserError for a setting that the `family` of `section` doesn't use and that isn't at its default, and for a stack without layers."""
+    settings = used_settings(section)
     for field in dataclasses.fields(section):
-        value, used = getattr(section, field.name), section.family in field.metadata.get(FAMILIES, (section.family,))
+        value, used = getattr(section, field.name), field.name in settings
         layers = field.name.endswith("_layers")
         if used and layers and value == 0:
             raise UserError(f"{key}.{field.name} is 0: {key}.family={section.family} needs at least 1")

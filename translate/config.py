@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from translate.bounds import bounded, check_bounds, check_families, choice, of_families, plain
+from translate.bounds import used_settings as used_settings
 from translate.errors import UserError
 from translate.files.paths import expand_path
 from translate.values import build, flatten, short_repr

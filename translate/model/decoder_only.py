@@ -1,10 +1,10 @@
 """Translation by the decoder alone: source and target are one text, read by one stack ("Improving language understanding by generative
 pre-training", Radford et al. 2018, section 3.3: the input as one sequence with a delimiter).
 
-    place      0     1      2      3    4    5    6    7
-    token      Das   Haus   .      EOS  BOS  The  house .       BOS is the delimiter
-    predicts                            The  house .    EOS     `loss_on: target`
-               Haus  .      EOS         The  house .    EOS     `loss_on: all`
+    token      Das   Haus  .     EOS   BOS   The    house  .        BOS is the delimiter
+    position   0     1     2     3     0     1      2      3
+    predicts                           The   house  .      EOS      `loss_on: target`
+               Haus  .     EOS         The   house  .      EOS      `loss_on: all`
 
 `prefix: causal` lets each token see those before it, as in GPT. With `prefix: bidirectional` the tokens of the source see each other from both sides,
 like an encoder's: the prefix LM ("Exploring the limits of transfer learning with a unified text-to-text transformer", Raffel et al. 2020, section
@@ -27,8 +27,9 @@ from translate.tokenizer import BOS, PAD
 class DecoderOnly(Model):
     """A stack of layers over pairs. For search the source is a prefix, whose keys and values are computed once.
 
-    In a batch the padding of the source lies between source and target. It is masked out, and the target's positions go on from the source's own
-    length, so that a pair has the same states in any batch.
+    In a batch the padding of the source lies between source and target, and is masked out. Positions restart in the target, as in Conneau and Lample
+    2019 ("Cross-lingual language model pretraining", section 3.3): a target token finds its place in the source more easily if both have about the
+    same position. docs/experiments.md has the comparison with positions that go on.
     """
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
@@ -44,15 +45,10 @@ class DecoderOnly(Model):
         """The matrices of the feed-forward layers."""
         return config.decoder_layers * config.width * config.feedforward * 2
 
-    @property
-    def places(self) -> int:
-        """Source and target, one after the other."""
-        return 2 * self.config.max_tokens
-
     def features(self, source: Tensor, target: Tensor) -> Tensor:
         """(B, S), (B, T) -> (B, T, D), or with `loss_on: all` (B, S + T, D): see the objective both_sides."""
         S, tokens = source.shape[1], source != PAD
-        states = torch.cat([self.embed_source(source), self.embed_target(target, tokens.sum(1))], dim=1)
+        states = torch.cat([self.embed_source(source), self.embed_target(target)], dim=1)
         states = self.decoder_norm(self.decoder(states, self.mask(tokens, target.shape[1])))
         return states if self.config.loss_on == "all" else states[:, S:]
 
@@ -69,16 +65,15 @@ class DecoderOnly(Model):
         self.check_length(source.shape[1])
         return self.embed(self.source_embedding, source, self.positions[: source.shape[1]])
 
-    def embed_target(self, target: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T), after sources of `lengths` (B,) tokens -> (B, T, D)."""
+    def embed_target(self, target: Tensor) -> Tensor:
         self.check_length(target.shape[1])
-        return self.embed(self.target_embedding, target, self.positions[lengths[:, None] + torch.arange(target.shape[1], device=target.device)])
+        return self.embed(self.target_embedding, target, self.positions[: target.shape[1]])
 
     def encode(self, source: Tensor) -> Prefix:
         """Read the sources (B, S)."""
         tokens = source != PAD
         key_value = self.decoder.read(self.embed_source(source), self.mask(tokens, 0))
-        return Prefix(key_value, padding_mask(tokens), tokens.sum(1), source.new_full((len(source),), BOS))
+        return Prefix(key_value, padding_mask(tokens), torch.zeros_like(source[:, 0]), torch.full_like(source[:, 0], BOS))
 
     def cross_attention(self, target: Tensor, memory: Prefix, layer: int) -> Tensor:
         """Weights of the self-attention in `layer`, from 0, of target tokens on source tokens alone: (B, T) -> (B, H, T, S).
@@ -89,7 +84,7 @@ class DecoderOnly(Model):
         own = causal_mask(T, target.device).expand(B, 1, T, T)
         prefix = own.new_ones((B, 1, 1, S)) if memory.tokens is None else memory.tokens
         mask = torch.cat([prefix.expand(B, 1, T, S), own], dim=-1)
-        states = self.embed_target(target, memory.lengths)
+        states = self.embed_target(target)
         for below, key_value in zip(self.decoder.layers[:layer], memory.key_value):
             states = below(states, mask, False, Appended(key_value))
         return self.decoder.layers[layer].weights(states, memory.key_value[layer, 0], memory.tokens)

@@ -36,7 +36,7 @@ class Model(nn.Module):
         self.embedding_dropout: nn.Module = Dropout(config.dropout)
         self.output_bias = nn.Parameter(torch.empty(target_size)) if config.output_bias else None
         self.register_buffer("positions", None, persistent=False)  # moves with the model, but is not saved
-        self.positions: Tensor  # (places, D), from `fill_positions`
+        self.positions: Tensor  # (max_tokens, D), from `fill_positions`
 
     @staticmethod
     def fewest_parameters(config: ModelConfig) -> int:
@@ -76,11 +76,6 @@ class Model(nn.Module):
         return self.logits(features), state
 
     @property
-    def places(self) -> int:
-        """Number of positions: of the longest sequence that one stack reads."""
-        return self.config.max_tokens
-
-    @property
     def output_weight(self) -> Tensor:
         """(V, D): the embedding matrix itself (section 3.4). With `output_bias` (V, D + 1): the bias is a column more."""
         if self.output_bias is None:
@@ -109,7 +104,7 @@ class Model(nn.Module):
 
     def fill_positions(self) -> None:
         """Compute the sinusoids; for a model built on device "meta", after its weights have been set."""
-        self.positions = sinusoids(self.places, self.config.width)
+        self.positions = sinusoids(self.config.max_tokens, self.config.width)
 
     def initialise(self) -> None:
         """Positions, and random weights: Glorot's uniform for products, each of a joint projection on its own; embeddings so that sqrt(D) times

@@ -101,20 +101,19 @@ class Appended:
 class Prefix:
     """What search goes on from, of B sentences.
 
-    key_value: (L, 2, B, H, S, d). tokens: (B, 1, 1, S), False at padding, None = no padding. lengths: (B,), without padding.
+    key_value: (L, 2, B, H, S, d). tokens: (B, 1, 1, S), False at padding, None = no padding. begin: (B,), the position of the first token after it.
     first: (B,), what the first step reads, whatever search gives it.
     """
 
     key_value: Tensor
     tokens: Optional[Tensor]
-    lengths: Tensor
+    begin: Tensor
     first: Tensor
 
     def select(self, sentences: Tensor) -> Prefix:
         """These sentences, in this order; a sentence may occur several times."""
         tokens = None if self.tokens is None else self.tokens.index_select(0, sentences)
-        key_value, lengths, first = self.key_value.index_select(2, sentences), self.lengths[sentences], self.first[sentences]
-        return Prefix(key_value, tokens, lengths, first)
+        return Prefix(self.key_value.index_select(2, sentences), tokens, self.begin[sentences], self.first[sentences])
 
 
 class PrefixCache(KVCache):
@@ -130,7 +129,7 @@ class PrefixCache(KVCache):
         self.key_value = prefix.key_value.new_empty((L, B, S + CAPACITY, 2, H, d))
         self.key_value[:, :, :S] = prefix.key_value.permute(0, 2, 4, 1, 3, 5)
         self.length = self.prefix = S
-        self.lengths, self.first = prefix.lengths, prefix.first
+        self.begin, self.first = prefix.begin, prefix.first
 
     @property
     def steps(self) -> int:
@@ -144,7 +143,7 @@ class PrefixCache(KVCache):
 
     def next_positions(self, positions: Tensor) -> Tensor:
         """The row of `positions` (length, D) for each sentence's next tokens, (B, 1, D)."""
-        return positions[self.lengths + self.steps][:, None]
+        return positions[self.begin + self.steps][:, None]
 
     def extend(self, R: int) -> list[LayerCache]:
         layers = super().extend(R)
@@ -158,7 +157,7 @@ class PrefixCache(KVCache):
 
     def reorder(self, rows: Tensor, sentences: Tensor) -> PrefixCache:
         if len(sentences) < self.sentences:
-            self.lengths, self.first = self.lengths[sentences], self.first[sentences]
+            self.begin, self.first = self.begin[sentences], self.first[sentences]
         super().reorder(rows, sentences)
         return self
 

@@ -9,11 +9,16 @@ from typing import Any
 
 import yaml
 
-from translate.config import Config, CorpusConfig
+from translate.config import Config, CorpusConfig, ModelConfig, used_settings
 from translate.files.atomic import atomic_text
 
 CARD = "README.md"
 SAMPLES = 3  # translations of each test set
+TITLES = {  # of families
+    "encoder_decoder": 'A Transformer ("Attention is all you need")',
+    "decoder_only": "A decoder-only Transformer (one stack, which reads source and target as one text)",
+}
+SIZES = ("family", "width", "heads", "feedforward", "encoder_layers", "decoder_layers", "dropout", "norm")
 TEXT = """\
 ---
 {metadata}
@@ -21,7 +26,7 @@ TEXT = """\
 
 # {name}: {pair}
 
-A Transformer ("Attention is all you need") of {parameters:,} parameters that translates {pair}, trained with translate-nmt.
+{title} of {parameters:,} parameters that translates {pair}, trained with translate-nmt.
 
     translate file -m FOLDER input.{source} -o output.{target}
 
@@ -35,7 +40,7 @@ FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files o
 
 ## Training
 
-- model: {encoder} + {decoder} layers, {norm}-norm, width {width}, feed-forward {feedforward}, {heads} heads, dropout {dropout:g}
+- model: {model}
 - tokenizer: SentencePiece {kind}, {vocabulary:,} pieces
 - optimizer: Adam, schedule {schedule}, rate {rate:g}, {warmup:,} steps of warm-up, label smoothing {label_smoothing:g}, R-Drop {r_drop:g}
 - {steps:,} steps of up to {batch_tokens:,} target tokens, {target_tokens:,} tokens in all, seed {seed}
@@ -65,13 +70,13 @@ def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
     hub = sorted({corpus.path for corpus in data.train if corpus.kind == "hub" and not (data.folder and corpus.files)})
     metadata = {"language": [source, target], "pipeline_tag": "translation", "library_name": "translate-nmt", **({"datasets": hub} if hub else {})}
     sets = [("training", data.train), ("development", data.validation), *((f"test set {test}", [corpus]) for test, corpus in data.test.items())]
-    counts, model = report["data"], config.model
+    counts = report["data"]
     left_out = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in counts["left_out"].items() if count)
     return TEXT.format(
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip(), name=name, pair=f"{source} to {target}",
         source=source, target=target, corpora="\n".join(f"- {use}: {describe(corpora, data.folder is not None)}" for use, corpora in sets if corpora),
         **{key: counts[key] for key in ("read", "kept", "fingerprint")}, left_out=f" (left out: {left_out})" if left_out else "",
-        encoder=model.encoder_layers, decoder=model.decoder_layers, **{key: value for key, value in vars(model).items() if key != "max_tokens"},
+        title=TITLES.get(config.model.family, f"A model of the family {config.model.family}"), model=describe_model(config.model),
         **{key: getattr(config.tokenizer, key) for key in ("kind", "vocabulary")},
         **{key: getattr(config.optim, key) for key in ("schedule", "rate", "warmup", "label_smoothing", "r_drop")},
         batch_tokens=config.training.batch_tokens * config.training.accumulate, seed=config.training.seed, minutes=report["seconds"] / 60,
@@ -79,6 +84,13 @@ def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
         machine=describe_machine(report["processes"], report["threads"]),
         versions=", ".join(f"{package} {version}" for package, version in report["versions"].items()), scores="\n".join(scores(report)).strip(),
     )  # fmt: skip
+
+
+def describe_model(model: ModelConfig) -> str:
+    """Family and sizes, and what else isn't at its default."""
+    default = ModelConfig()
+    values = {name: value for name, value in used_settings(model).items() if name in SIZES or value != getattr(default, name)}
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def describe_machine(processes: int, threads: int) -> str:
