@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="for every run, such as training.threads=1")
     arguments = parser.parse_args()
     bench = Bench(arguments)
-    tokenizer = bench.run("tokenizer", ["training.steps=1", "training.minutes=0", "data.validation=[]", "data.test={}"])
+    tokenizer = bench.run("tokenizer", ["training.steps=1", "training.minutes=0", "data.validation=[]", f"~data.test.{TEST}"])
     starts = {"random": None, "captions": bench.masked("captions", tokenizer, [arguments.data / "train.de"])}
     if arguments.text:
         starts["captions and text"] = bench.masked("captions-text", tokenizer, [arguments.data / "train.de", arguments.text])
@@ -78,7 +78,7 @@ class Bench:
     def masked(self, name: str, tokenizer: Path, files: list[Path]) -> Path:
         """A masked language model of the lines of `files`, validated on Multi30k's German captions."""
         corpora = ", ".join(f"{{kind: text, source: {file}}}" for file in files)
-        settings = [f"data.train=[{corpora}]", f"data.validation=[{{kind: text, source: {self.arguments.data / 'val.de'}}}]", "data.test={}"]
+        settings = [f"data.train=[{corpora}]", f"data.validation=[{{kind: text, source: {self.arguments.data / 'val.de'}}}]", f"~data.test.{TEST}"]
         settings += [f"tokenizer.path={tokenizer}", f"training.minutes={self.arguments.pretraining}"]
         return self.run(name, settings, recipe="multi30k_masked_lm")
 
