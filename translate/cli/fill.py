@@ -17,9 +17,9 @@ examples:
   translate fill -m runs/multi30k_masked_lm "Der <mask> schläft." --target "The dog <mask>."
   translate fill -m runs/multi30k_masked_lm --json -i lines.de > filled.jsonl
 
-The model is one of model.family=masked_lm. A <mask> stands for one piece of its tokenizer: ▁ is a space, so a piece that begins with it begins a word
-(`translate tokens` shows the pieces of a text). The answer is the text with the likeliest piece in each gap, and a line for each gap: pieces and their
-probabilities.
+The model is one of model.family=masked_lm. A <mask> stands for one piece of its tokenizer: ▁ is a space, so a piece that begins with it begins a
+word (`translate tokens` shows the pieces of a text). The answer is the text with the likeliest piece in each gap, and a line for each gap: pieces and
+their probabilities.
 
 --json prints an object for each text, on a line of its own: source, target (both filled) and gaps, a list for each <mask> of objects with piece and
 probability.

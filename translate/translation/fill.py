@@ -47,7 +47,8 @@ class Filler:
     def fill(self, source: str, target: str = "", top: int = 5) -> Filled:
         """The `top` likeliest pieces for each <mask>, the source's first; each gap is guessed as if the others stayed open.
 
-        source, target: a text of one language is one of the two, the other is "". UserError without a <mask>, for a text that is too long, and for no pieces.
+        source, target: a text of one language is one of the two, the other is "". UserError without a <mask>, for a text that is too long, and for
+        `top` below 1.
         """
         if top < 1:
             raise UserError(f"top is {top}: it must be at least 1")
