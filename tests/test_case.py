@@ -73,7 +73,8 @@ def test_statistics_are_right_where_they_are_complete(lines, most):
         ("DER MANN MIT %NAME% AUF https://example.org/Abc", "Der Mann mit %NAME% auf https://example.org/Abc", "upper"),
         ("Die Frau Und Das Kind Spielen", "Die Frau und das Kind spielen", "title"),
         ("Ein Mann Fährt Auf Der Straße, Danke Ihnen", "Ein Mann fährt auf der Straße, danke Ihnen", "title"),
-        ("Das ist NICHT wichtig.", "Das ist nicht wichtig.", ""), ("NIEMALS war ein HUND da.", "Niemals war ein Hund da.", ""),
+        ("Das ist NICHT wichtig.", "Das ist nicht wichtig.", "emphasis"),
+        ("NIEMALS war ein HUND da.", "Niemals war ein Hund da.", "emphasis"), ("Das WAR die NATO.", "Das war die NATO.", "emphasis"),
     ],
 )  # fmt: skip
 def test_capitals_and_titles(text, normal, style):
@@ -109,8 +110,8 @@ def test_ordinary_text_is_left_alone(model, text):
 
 
 def test_a_word_for_emphasis_that_the_vocabulary_knows():
-    assert plan(WITHOUT, "Das ist WICHTIG für den HUND und die NATO.") == ("Das ist wichtig für den Hund und die NATO.", "")
-    assert plan(WITHOUT, "Er spielt BALL.") == ("Er spielt BALL.", "")  # perhaps a word of the other language, or of a program
+    assert plan(WITHOUT, "Das ist WICHTIG für den HUND und die NATO.") == ("Das ist wichtig für den Hund und die NATO.", "emphasis")
+    assert plan(WITHOUT, "Er arbeitet bei MAN und mit NUMPY.") == ("Er arbeitet bei MAN und mit NUMPY.", "")
 
 
 def test_english():
@@ -155,7 +156,7 @@ def test_places():
 def test_any_text(text):
     for model in (WITH, WITHOUT, CaseModel({}, None, "en")):
         tracked, style = model.plan(Tracked.of(text))
-        assert len(tracked.begins) == len(tracked.ends) == len(tracked.text) and style in ("", "upper", "title", "headline")
+        assert len(tracked.begins) == len(tracked.ends) == len(tracked.text) and style in ("", "upper", "title", "headline", "emphasis")
         assert fold_case(tracked.text) == fold_case(text)
 
 

@@ -25,6 +25,7 @@ LOWER = re.compile(" [a-zß-öø-ÿ]{4}")  # most lines have it, but no title; t
 ANY_LOWER = re.compile(r"(?:^|[\s\"„“(])[a-zß-öø-ÿά-ώа-џ]{4}")
 SHORTEST_SUFFIX, SHORTEST_REST = 4, 2  # letters of a compound's last part, and of what stands before it
 LONG, EMPHASIS = 5, 4  # letters: abbreviations are shorter; a single word for emphasis has at least
+NAMES = {"MAN", "ALS", "BIS"}  # of a company, a disease, a bank
 CACHED = 100_000
 PART = re.compile(rf"-[{UPPER}]")  # E-Mail, but not blau-weiß
 OPENING = " \"„“‚'«»("
@@ -69,8 +70,8 @@ class CaseModel:
     def plan(self, text: Tracked) -> tuple[Tracked, str]:
         """A sentence as the model should get it, and the style that its translation gets back from `restore`.
 
-        Styles: "upper" for a sentence in capitals, "title" where every word begins with one, "headline" where all but the small words do, ""
-        for any other. There a single word in capitals, for emphasis, is given to the model in normal case as well.
+        Styles: "upper" for a sentence in capitals, "title" where every word begins with one, "headline" where all but the small words do,
+        "emphasis" where single words are in capitals, which get them back by `restore_emphasis`; "" for any other.
         """
         line = text.text
         capitals, title = CAPITALS.search(line), not LOWER.search(line) and not ANY_LOWER.search(line)
@@ -82,7 +83,10 @@ class CaseModel:
         if capitals and shouted and 6 * mixed <= len(shouted):
             return self._from_capitals(text, words, shouted)
         text, style = self._from_title(text, words) if title else (text, "")
-        return (text, style) if style or not capitals else (self._from_emphasis(text, shouted), "")
+        if style or not capitals:
+            return text, style
+        plain = self._from_emphasis(text, shouted)
+        return plain, "" if plain is text else "emphasis"
 
     def _from_capitals(self, text: Tracked, words: Sequence[re.Match[str]], shouted: Sequence[re.Match[str]]) -> tuple[Tracked, str]:
         forms = [self.form(match[0]) for match in shouted]
@@ -106,7 +110,7 @@ class CaseModel:
         for match in shouted:
             if text.text[match.end() : match.end() + 1] == "(" or text.text[: match.start()].endswith("="):
                 continue  # a function of a spreadsheet
-            if len(match[0]) >= EMPHASIS and (form := self._emphasised(match[0])):
+            if form := self._emphasised(match[0]):
                 edits.append((match, form if match.start() > begin else form[:1].upper() + form[1:]))
         return _edited(text, edits)
 
@@ -114,15 +118,17 @@ class CaseModel:
         """The normal form of a word for emphasis; "" for what may be an abbreviation, a name or part of a program."""
         form, known = self.form(word)
         key = fold_case(word)
-        if form.islower() and (key in self.function_words or (known and len(word) > EMPHASIS and self.nouns and SURE.search(form))):
-            return form
-        if not (self.nouns and form[0].isupper() and form[1:].islower()):
+        if form.islower() and key in self.function_words:
+            return form if len(word) >= EMPHASIS or (len(word) == EMPHASIS - 1 and word not in NAMES) else ""
+        if len(word) < EMPHASIS or form.isupper():
             return ""
+        if form.islower() and known and len(word) > EMPHASIS and self.nouns and SURE.search(form):
+            return form
         if self.cost is None:
-            return form if key in self.cases else ""
-        usual, upper, lower = map(int, self.cost([form, word, form.lower()]))
-        # a vocabulary with both forms has the lower one perhaps from the other language
-        return form if upper > usual + 1 and (key in self.cases or (known and lower > 1)) else ""
+            return form if self.nouns and form.istitle() and key in self.cases else ""
+        usual, upper = map(int, self.cost([form, word]))
+        sure = (len(word) >= LONG and VOWEL.search(key)) or key in self.cases or (self.nouns and form.istitle() and known)
+        return form if sure and usual < upper else ""
 
     def _from_title(self, text: Tracked, words: Sequence[re.Match[str]]) -> tuple[Tracked, str]:
         line = text.text
@@ -180,7 +186,7 @@ class CaseModel:
     @staticmethod
     def restore(text: str, style: str, kept: Sequence[tuple[int, int]] = ()) -> str:
         """A translation in the style of its source, as found by `plan`. kept: spans whose case stays, in order, such as those of addresses."""
-        if not style:
+        if style in ("", "emphasis"):
             return text
         change = str.upper if style == "upper" else _title if style == "title" else _headline
         parts, position = [], 0

@@ -7,6 +7,7 @@ A model has learned none of it from single sentences. `split_marks` sets aside w
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 BULLETS = "•‣◦⁃∙·▪▫●○■□▶►➢➤✓✔✗✘☐☑✅➔→"
 ORDINAL_NOUNS = (  # "3. Oktober", "19. Jahrhundert": there the number is a word of the sentence
@@ -89,11 +90,11 @@ def _place(wanted: str, had: str) -> tuple[int, int]:
     return place, place
 
 
-def restore_gaps(source: str, output: str) -> str:
+def restore_gaps(source: str, output: str, place: Callable[[int], int] | None = None) -> str:
     """`output` with the white space of `source` between words that is not one plain space: no-break spaces, two spaces.
 
     Its place is known where a neighbour is the same on both sides, such as the number in "10 km", or where both have as many words. Elsewhere
-    the translation keeps its plain space.
+    two spaces and more go where `place` says, which finds the place in the output for one in the source; a no-break space becomes a plain one.
     """
     if "  " not in source and source.isprintable():
         return output
@@ -110,6 +111,8 @@ def restore_gaps(source: str, output: str) -> str:
             between[left] = source[begin:end]
         elif right:
             between[right - 1] = source[begin:end]
+        elif place and end - begin > 1 and (index := output.count(" ", 0, place(begin))) < len(between):
+            between[index] = source[begin:end]
     return "".join([part + gap for part, gap in zip(parts, [*between, ""])])
 
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # what a file is called at its end; words of a language ("in", "me") are left out
@@ -111,6 +113,10 @@ FOLLOWED = (
 HINT = re.compile(rf"[.:;=(\[\-@#{{%$&<\\/`^_>!+\"'„“»«‚‘\u20e3{SIGNS}{SYMBOLS}](?:(?<![.:;=(\[\->!+\"'„“»«‚‘])|{FOLLOWED})")
 
 
+LONGEST_WORD = 100  # letters; what is longer, without a space, is data: no dictionary has such a word
+LONG_WORD = re.compile(rf"[!-~\xa1-\u024f]{{{LONGEST_WORD},}}")
+
+
 class Item(NamedTuple):
     """text[begin:end], to be kept as it is. kind: one of `KINDS`."""
 
@@ -129,6 +135,18 @@ def find_items(text: str) -> list[Item]:
     if not HINT.search(text):
         return []
     return [Item(match.lastgroup or "", *match.span()) for match in ITEM.finditer(text)]
+
+
+def has_long_word(text: str, begin: int = 0, end: int = sys.maxsize) -> bool:
+    return len(text) >= LONGEST_WORD and LONG_WORD.search(text, begin, end) is not None
+
+
+def long_words(text: str, items: Sequence[Item]) -> list[Item]:
+    """What is too long for a word and has no space, outside of the `items`."""
+    if not has_long_word(text):
+        return []
+    ends, begins = [0, *(item.end for item in items)], [*(item.begin for item in items), len(text)]
+    return [Item("code", *match.span()) for begin, end in zip(ends, begins) for match in LONG_WORD.finditer(text, begin, end)]
 
 
 def without_items(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from translate.text.abbreviations import BEFORE_NUMBER, ENGLISH, GERMAN, OTHER, Words
@@ -22,8 +23,10 @@ _EMOJI = "[\u203c-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]"
 # Most texts are one sentence and should cost no time: the first pattern finds the simplest ones, the second one all without a place to divide at.
 _is_plain = re.compile(r"[ \"-\-/->@-~\xa0-\xff]*[.!?]?").fullmatch
 _may_divide = re.compile(rf"[.!?…؟۔।॥{_WIDE}{_BREAKS}].", re.DOTALL).search
-_GAP = re.compile(r"(?:\s|(?<!\S)\|(?!\S))+")  # white space, and bars between spaces
-_BREAK = re.compile(rf"[{_BREAKS}|]| {{4}}")
+_LEADER = r"\.{6,}|\.{4,5}(?=\s*[\dIVXLCivxlc]{1,6}\s*\Z)|(?:\.\s){4,}|_{3,}"  # dots of a table of contents, lines of a form
+_GAP = re.compile(rf"(?:\s|(?<!\S)\|(?!\S)|{_LEADER})+")  # white space, bars between spaces
+_BREAK = re.compile(rf"[{_BREAKS}|._]| {{4}}")
+_LABEL = re.compile(r"[^\w*]*(?P<mark>\*\*|__)[^*_\n]{1,60}(?::(?P=mark)|(?P=mark):)(?P<gap>\s+)(?=\S)")  # **Note:** The door is open.
 # Full stops and the like, closing quotes and brackets, emoji, white space. The look-behinds keep 100,000 dots from being tried one by one.
 _END = re.compile(
     rf"(?P<mark>[.!?…؟۔।॥](?<![.!?…][.!?…])[.!?…]*)(?P<close>{_CLOSE}(?:\s[\"”“](?=\s))?)(?:[ ]?{_EMOJI})*(?P<gap>\s+)"
@@ -71,13 +74,13 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
     """
     code = language if language in _LANGUAGES else re.split("[-_]", language, maxsplit=1)[0].lower()
     unmarked = _UNMARKED.get(code[:2]) if code in _LANGUAGES else None
-    if (_is_plain(text) or _may_divide(text) is None) and "    " not in text and "|" not in text and not (unmarked and unmarked.search(text)):
+    if (_is_plain(text) or _may_divide(text) is None) and not _has_layout(text) and not (unmarked and unmarked.search(text)):
         if text and not text[0].isspace() and not text[-1].isspace():
             return [(0, len(text))]
         span = _strip(text, 0, len(text))
         return [span] if span[0] < span[1] else []
     spans: list[Span] = []
-    for begin, end in cells(text):
+    for begin, end in _after_labels(text, spans):
         if unmarked:
             spans += [part for span in _divide(text, begin, end, _LANGUAGES[code]) for part in _divide_unmarked(text, *span, unmarked)]
         elif package := _sentencex(language):
@@ -88,7 +91,7 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
 
 
 def cells(text: str) -> list[Span]:
-    """The parts of `text` that no sentence crosses: between tabs, line separators, gaps of four spaces, and the bars of a table."""
+    """The parts of `text` that no sentence crosses: between tabs, line separators, gaps of four spaces, the bars of a table and dotted lines."""
     spans, begin = [], 0
     for match in _GAP.finditer(text):
         if match.start() == 0:
@@ -97,6 +100,19 @@ def cells(text: str) -> list[Span]:
             spans.append((begin, match.start()))
             begin = match.end()
     return [*spans, (begin, len(text))] if begin < len(text) else spans
+
+
+def _has_layout(text: str) -> bool:
+    return "    " in text or "|" in text or "**" in text or "__" in text
+
+
+def _after_labels(text: str, spans: list[Span]) -> Iterator[Span]:
+    """The cells of `text`, each without the label that it begins with, which is put among the `spans`."""
+    for begin, end in cells(text):
+        if label := _LABEL.match(text, begin, end):
+            spans.append((begin, label.start("gap")))
+            begin = label.end()
+        yield begin, end
 
 
 def _divide(text: str, begin: int, end: int, words: Words) -> list[Span]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from translate.text.pairs import WORD, find_pairs, in_style
 from translate.text.placeholders import CLOSE
-from translate.text.protected import Item, find_items
+from translate.text.protected import Item, find_items, long_words
 from translate.text.tracked import Tracked
 from translate.translation.stand_ins import MARKS, NUMBERS, StandIn, all_items, stand_ins, with_endings
 
@@ -22,6 +22,9 @@ UNIT = re.compile(r"[%°‰€$£+]+")
 ADDRESS = re.compile(r"[:,;]+(?=\s)")  # @anna: Wo bist du?
 COMPOUND = re.compile(r"-(?=[^\W\d_])")  # <b>-Tag, /boot-Partition
 NAME = re.compile(r"[<\[](/?)([A-Za-z][\w:.-]*)|!?\[()$|(\]\()")  # of a tag; of a Markdown link, which begins with [ and ends with ](address)
+
+
+LETTER = re.compile(r"[^\W\d_]")
 
 
 class Taken(NamedTuple):
@@ -57,7 +60,7 @@ def kept_items(
     items, written = all_items(text.text, source_language, target_language) if numbers else (find_items(text.text), [])
     own = [written[index] if item.kind == NUMBERS else line[slice(*text.span(item.begin, item.end))] for index, item in enumerate(items)]
     items, own = with_endings(text.text, items, own, target_language)
-    pairs = find_pairs(text.text, items, brackets)
+    pairs = find_pairs(text.text, items, brackets) + long_words(text.text, items)
     if not pairs:
         return items, own
     first = WORD.search(text.text)
@@ -71,12 +74,15 @@ def kept_items(
 def ways(line: str, text: Tracked, source_language: str, target_language: str, numbers: bool = False, brackets: bool = False) -> list[Way]:
     """The one or two ways to translate a sentence of `line` without its items; none if it has no items. The better one is the likelier translation.
 
-    numbers, brackets: as of `kept_items`. A way may leave nothing of the text, which then needs no search.
+    numbers, brackets: as of `kept_items`. A way may leave nothing of the text, which then needs no search. A sentence of items alone has only
+    that one.
     """
     found, written = kept_items(line, text, source_language, target_language, numbers, brackets)
     if not found:
         return []
     result = [Way(*take_out(text, found, written))]
+    if not numbers and not LETTER.search(result[0].text.text):
+        return result  # nothing of it is language
     words = stand_ins(text.text, found, source_language, target_language)
     return result + [Way(*take_out(text, found, written, words))] if any(words) else result
 

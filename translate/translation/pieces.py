@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from translate.decoding import Hypothesis
@@ -86,7 +86,15 @@ class Variant:
         """The outputs of the pieces, joined."""
         if len(self.pieces) == 1:
             return self.pieces[0].output(rank)
-        return " ".join(text for piece in self.pieces if (text := piece.output(rank)))
+        return "".join([part for piece, space in self.joined(rank) for part in (space, piece.output(rank))])
+
+    def joined(self, rank: int) -> Iterator[tuple[Piece, str]]:
+        """The pieces, each with the space before its output: none where the source has none, inside a word too long for the model."""
+        end = None
+        for piece in self.pieces:
+            has_text = bool(piece.output(rank))
+            yield piece, " " if has_text and end is not None and piece.begin > end else ""
+            end = piece.begin + len(piece.text) if has_text or end is not None else None
 
     @property
     def likelihood(self) -> float:
@@ -103,6 +111,7 @@ class Sentence:
     passed: str = ""  # why it is not translated
     output: str = ""  # if it is not
     ordinary: bool = False  # it has words alone, and a mark at its end
+    align: bool = False  # places in its translation are found by attention, whatever the variant
     variants: list[Variant] = field(default_factory=list)  # none if it is not; after the search the best one alone
 
     @property

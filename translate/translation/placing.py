@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from translate.text.placeholders import SYMBOL
@@ -74,6 +75,18 @@ class _Tree:
         return 1, 0, 0, index
 
 
+def leaves_stand_ins(output: str, taken: Sequence[Taken]) -> bool:
+    """Whether `output` has more words than there are stand-ins for them, so that one would stay."""
+    counts = Counter(item.stand_in for item in taken if item.stand_in)
+    return any(len(_named(output, stand_in)) > count for stand_in, count in counts.items())
+
+
+def _named(output: str, stand_in: StandIn) -> list[Span]:
+    """Where `output` has one of the known translations of a stand-in."""
+    words = "|".join(map(re.escape, sorted(stand_in.translations, key=len, reverse=True)))
+    return [match.span() for match in re.finditer(rf"(?<![\w.,])(?:{words})(?!\w|[.,]\d)", output, re.IGNORECASE)] if words else []
+
+
 def _stand_in_spans(output: str, links: Sequence[Link], taken: Sequence[Taken]) -> dict[int, Span]:
     """Where the translations of stand-ins are: the words that are known to be, as many as there are stand-ins; else what is linked."""
     found: dict[int, Span] = {}
@@ -83,8 +96,7 @@ def _stand_in_spans(output: str, links: Sequence[Link], taken: Sequence[Taken]) 
             groups.setdefault(item.stand_in, []).append(index)
     named: dict[StandIn, list[Span]] = {}
     for stand_in, indices in groups.items():
-        words = "|".join(map(re.escape, sorted(stand_in.translations, key=len, reverse=True)))
-        named[stand_in] = [match.span() for match in re.finditer(rf"(?<![\w.,])(?:{words})(?!\w|[.,]\d)", output, re.IGNORECASE)] if words else []
+        named[stand_in] = _named(output, stand_in)
         if len(named[stand_in]) == len(indices):
             found |= dict(zip(indices, named[stand_in]))
     outputs: dict[Span, list[Span]] = {}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from translate.profile import Profile
-from translate.text.case import CaseModel
+from translate.text.case import CAPITALS, CaseModel
 from translate.text.fold import Folding
 from translate.text.language import LanguageJudge
 from translate.text.marks import split_marks
@@ -15,7 +15,7 @@ from translate.text.normalize import normalize_tracked
 from translate.text.number_formats import convert_numbers
 from translate.text.pairs import HAS_EMPHASIS
 from translate.text.placeholders import SYMBOLS, mask
-from translate.text.protected import has_items
+from translate.text.protected import has_items, has_long_word
 from translate.text.segments import split_line
 from translate.text.sentences import cells, sentence_spans
 from translate.text.tracked import Span, Tracked
@@ -61,7 +61,7 @@ class Planner:
         return [self._sentence(line, span, judge) for span in spans]
 
     def _sentence(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
-        if is_ordinary(line, *span) and line.find("  ", *span) < 0 and line.find(" - ", *span) < 0:
+        if is_ordinary(line, *span) and line.find("  ", *span) < 0 and line.find(" - ", *span) < 0 and not has_long_word(line, *span):
             return self._ordinary(line, span, judge)
         begin, end = split_marks(line[slice(*span)])
         span = span[0] + begin, span[0] + end
@@ -74,7 +74,7 @@ class Planner:
         variants = self.variants(line, text)
         if not any(map(self.has_language, variants)):
             return Sentence(span, text, passed="no language", output=original)
-        return Sentence(span, text, style, variants=variants)
+        return Sentence(span, text, style, variants=variants, align=style == "emphasis" or "  " in original)
 
     def _ordinary(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
         """The same for a sentence without marks, digits, items and characters that a normaliser changes."""
@@ -82,11 +82,12 @@ class Planner:
         if judge and (why := judge.foreign(original)):
             return Sentence(span, Tracked.of(original), passed=why, output=original)
         text, style = self.case.plan(Tracked.of(original, span[0]))
-        return Sentence(span, text, style, variants=[Variant(text)], ordinary=True)
+        plain = style != "emphasis" and not CAPITALS.search(original)
+        return Sentence(span, text, style, variants=[Variant(text)], ordinary=plain, align=style == "emphasis")
 
     def variants(self, line: str, text: Tracked) -> list[Variant]:
         """The ways to put a sentence of `line` to the model, one for most."""
-        found = has_items(text.text) or HAS_EMPHASIS.search(text.text)
+        found = has_items(text.text) or HAS_EMPHASIS.search(text.text) or has_long_word(text.text)
         items, written = kept_items(line, text, *self.languages, numbers=False) if found else ([], [])
         if not items:
             return [Variant(text)]
@@ -110,27 +111,27 @@ class Planner:
     def make_pieces(self, plans: Sequence[Line], split: str) -> list[Piece]:
         """The pieces of all variants that have none yet. All texts are encoded at once, then those that are too long again, in parts."""
         todo = [
-            (index, variant)
+            (index, sentence.align, variant)
             for index, line in enumerate(plans)
             for sentence in line.sentences
             for variant in sentence.variants
             if not variant.pieces and self.has_language(variant)
         ]
-        encoded = self.tokenizer.encode_source([variant.text.text for _, variant in todo])
+        encoded = self.tokenizer.encode_source([variant.text.text for _, _, variant in todo])
         places = Counter[int]()
         longest = min(self.longest or (UNKNOWN_LONGEST if split == "sentence" else self.max_tokens), self.max_tokens)
         longest_part = max(2, int(PART * longest)) if longest < self.max_tokens else longest
-        for (line, variant), ids in zip(todo, encoded):
+        for (line, align, variant), ids in zip(todo, encoded):
             for begin, text, part in [(0, variant.text, ids)] if len(ids) <= longest else self._parts(variant.text, longest_part):
                 if len(part) > 1:  # the tokenizer may read a text as empty
                     cut = len(part) > self.max_tokens
                     piece = Piece(text, begin, line, places[line], [*part[: self.max_tokens - 1], EOS] if cut else part, cut)
-                    piece.align = bool(variant.taken or variant.kept)
+                    piece.align = bool(align or variant.taken or variant.kept)
                     if variant.kept:
                         piece.required = [number for number in part if number in self.symbols]
                     variant.pieces.append(piece)
                     places[line] += 1
-        return [piece for _, variant in todo for piece in variant.pieces]
+        return [piece for _, _, variant in todo for piece in variant.pieces]
 
     def _parts(self, text: Tracked, longest: int) -> list[tuple[int, Tracked, list[int]]]:
         """A text that is too long, in parts that fit: where each begins, and its ids."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from translate.decoding import FilledOptions, penalty
 from translate.profile import Profile
-from translate.text.case import CaseModel
+from translate.text.case import CAPITALS, CaseModel
 from translate.text.marks import match_end, restore_gaps
 from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
 from translate.text.pairs import HAS_PAIRS, STRAY, loses_pairs
@@ -15,7 +15,9 @@ from translate.text.protected import find_items, without_items
 from translate.text.tracked import Span, changes
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment import Link, align_texts
+from translate.translation.emphasis import emphasise, keep_acronyms
 from translate.translation.findings import missing_units
+from translate.translation.gaps import Gaps
 from translate.translation.items import kept_items
 from translate.translation.parts import Part, make_part, mean_confidence, mean_coverage
 from translate.translation.pieces import Line, Piece, Sentence, Translation, Variant
@@ -100,11 +102,16 @@ class Restorer:
         output = CaseModel.restore(plain, sentence.style) if sentence.style else plain
         if sentence.ordinary:
             return match_end(source, output)
+        if sentence.style == "emphasis":
+            output = emphasise(line.text, variant.text, output, self._links(variant, rank))
+        if sentence.style in ("", "emphasis") and CAPITALS.search(source):
+            output = keep_acronyms(without_items(source), output)
         if not variant.numbers:  # before the items are back, whose digits stay
             output = mend_numbers(without_items(source), output, *self.languages)
         if variant.brackets:
             output = STRAY.sub("", output)  # it got none
         if variant.taken:
+            output = match_end(variant.text.text, output)  # before something stands behind it
             moved = changes(plain, output)
             links = [(one, moved.range(*other)) for one, other in self._links(variant, rank)]
             output = place_items(output, links, variant.taken, variant.text.text)
@@ -114,7 +121,14 @@ class Restorer:
                 output = move_last(variant.text.text, output, [(one, moved.range(*other)) for one, other in self._links(variant, rank)])
             output, lost = unmask(output, variant.kept)
             output = " ".join([output, *(variant.kept[index].text for index in lost)])
-        return with_marks(source, output, [item.text for item in variant.taken] + [item.text for item in variant.kept])
+        items = [item.text for item in variant.taken] + [item.text for item in variant.kept]
+        return with_marks(source, output, items, self._places(sentence, variant, rank, source, output) if sentence.align and "  " in source else None)
+
+    def _places(self, sentence: Sentence, variant: Variant, rank: int, source: str, output: str) -> Callable[[int], int]:
+        """Finds the place in the final `output` for one in the `source`."""
+        moved, start = changes(variant.output(rank), output), sentence.span[0]
+        spans = [(variant.text.span(*one), moved.range(*other)) for one, other in self._links(variant, rank)]
+        return Gaps(source, output, [((begin - start, end - start), other) for (begin, end), other in spans if other[0] < other[1]]).best
 
     def faults(self, line: Line, sentence: Sentence) -> set[str]:
         """What is wrong with the best translation: "symbols" if it has lost one, "numbers" if their values differ, "brackets" if there are others."""
@@ -169,18 +183,19 @@ class Restorer:
     def _links(self, variant: Variant, rank: int) -> Iterator[Link]:
         """Linked words: spans in the text of the variant, and in its output."""
         start = 0
-        for piece in variant.pieces:
+        for piece, space in variant.joined(rank):
+            start += len(space)
             hypothesis, output = piece.hypotheses[piece.rank(rank)], piece.output(rank)
             assert hypothesis.attention is not None, "the search was not asked for attention"
             found = align_texts(self.tokenizer, [piece.text.text], [piece.ids], [output], [hypothesis.ids], [hypothesis.attention])[0]
             for (first, last), (begin, end) in found:
                 yield (first + piece.begin, last + piece.begin), (begin + start, end + start)
-            start += len(output) + bool(output)
+            start += len(output)
 
 
-def with_marks(source: str, output: str, items: Sequence[str]) -> str:
+def with_marks(source: str, output: str, items: Sequence[str], place: Callable[[int], int] | None = None) -> str:
     """`output` with the mark at its end and the wide gaps that `source` has, unless that changes an item: the end of an entity, a space in a tag."""
-    for mend in (match_end, restore_gaps):
+    for mend in (match_end, lambda source, output: restore_gaps(source, output, place)):
         mended = mend(source, output)
         if mended == output or all(mended.count(item) >= output.count(item) for item in set(items)):
             output = mended

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from translate.text.numerals import DIGIT
 from translate.translation.pieces import Line, Sentence, Variant
+from translate.translation.placing import leaves_stand_ins
 from translate.translation.plan import Planner
 from translate.translation.restore import Restorer
 
@@ -30,6 +31,7 @@ class Reviewer:
     def _best(self, line: Line, sentence: Sentence) -> Variant:
         searched = [variant for variant in sentence.variants if variant.pieces] or sentence.variants
         right = [variant for variant in searched if not variant.numbers or self.restorer.keeps_numbers(line, sentence, variant)]
+        right = [variant for variant in right or searched if not leaves_stand_ins(variant.output(0), variant.taken)] or right
         return max(right or searched, key=lambda variant: variant.likelihood)
 
     def _others(self, line: Line, sentence: Sentence) -> list[Variant]:

@@ -107,7 +107,7 @@ def stand_ins(text: str, items: Sequence[Item], source_language: str, target_lan
         elif GENITIVE.search(text, item.begin, item.end) and item.kind == "placeholders" and languages in POSSESSIVE:
             own, others = POSSESSIVE[languages]
             found.append(StandIn(own if WORD.search(text, 0, item.begin) else own.capitalize(), others))
-        elif item.kind in NOUN_KINDS and noun and not touches:
+        elif item.kind in NOUN_KINDS and noun and not touches and noun[0].casefold() not in words:
             found.append(StandIn(noun[0], tuple(word.casefold() for word in noun[1])))
         else:
             found.append(None)
