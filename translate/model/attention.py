@@ -106,15 +106,15 @@ class CrossAttention(nn.Module):
         """Keys and values of the encoder's output: (B, S, D) -> (2, B, H, S, d)."""
         return split_heads(self.key_value(memory), 2, self.heads)
 
-    def forward(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor], weights: Optional[list[Tensor]] = None) -> Tensor:
+    def forward(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor], queries: Optional[list[Tensor]] = None) -> Tensor:
         """states (B, T, D), key_value (2, B, H, S, d) from `project`, mask broadcastable to (B, H, T, S) -> (B, T, D).
 
-        weights: a list to which the weights are appended, (B, H, T, S).
+        queries: a list to which the queries are appended, (B, H, T, d); with the keys they tell the weights.
         """
         query = split_heads(self.query(states), 1, self.heads).squeeze(0)
         key, value = key_value
-        if weights is not None:  # beside torch's kernel, not in its place: so they change no output, not even its rounding
-            weights.append(attention_weights(query, key, mask))
+        if queries is not None:
+            queries.append(query)
         return self.output(merge_heads(attend(query, key, value, mask)))
 
     def weights(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:

@@ -11,17 +11,20 @@ from torch import Tensor
 
 from translate.decoding import Hypothesis
 from translate.model import KVCache
+from translate.model.attention import attention_weights
 from translate.translation.alignment_heads import AlignmentHeads
 
 
 class Recording:
-    """The state of a search, and what the cross-attention that `alignment` names was at each step."""
+    """The state of a search, and what the cross-attention that `alignment` names was asked at each step."""
 
     def __init__(self, cache: KVCache, alignment: AlignmentHeads) -> None:
         self.cache, self.alignment = cache, alignment
-        self.weights = cache.attention.setdefault(alignment.layer, [])  # of each step, of the sentences still open: (N, H, 1, S)
+        self.queries = cache.queries.setdefault(alignment.layer, [])  # of each step, of the sentences still open: (N, H, 1, d)
         self.open = torch.arange(cache.sentences, device=cache.memory.device)  # their places in the batch
         self.rows: list[Tensor] = []  # those of each step
+        self.keys = cache.memory[alignment.layer, 0].clone()  # (B, H, S, d), which the cache moves about
+        self.mask = None if cache.memory_mask is None else cache.memory_mask.clone()
 
     def reorder(self, rows: Tensor, sentences: Tensor) -> Recording:
         """See `State` in decoding/hypothesis.py."""
@@ -30,9 +33,10 @@ class Recording:
 
     def attach(self, found: list[list[Hypothesis]], sources: list[list[int]]) -> list[list[Hypothesis]]:
         """The hypotheses, one of each source, with their attention as `Engine.align` gives it."""
-        steps = torch.arange(len(self.rows)).repeat_interleave(torch.tensor([len(rows) for rows in self.rows]))
-        weights = self.alignment.mean(torch.cat(self.weights))[:, 0].cpu()
-        whole = torch.zeros(len(sources), len(self.rows), weights.shape[1]).index_put_((torch.cat(self.rows).cpu(), steps), weights).numpy()
+        queries, rows = torch.cat(self.queries)[:, :, 0], torch.cat(self.rows)
+        steps = torch.arange(len(self.rows)).repeat_interleave(torch.tensor([len(open_rows) for open_rows in self.rows])).to(rows.device)
+        every = queries.new_zeros(len(sources), len(self.rows), *queries.shape[1:]).index_put_((rows, steps), queries)  # (B, T, H, d)
+        whole = self.alignment.mean(attention_weights(every.transpose(1, 2), self.keys, self.mask)).cpu().numpy()  # (B, T, S)
         results = []
         for (hypothesis,), source, matrix in zip(found, sources, whole, strict=True):
             length = len(hypothesis.ids)

@@ -82,13 +82,12 @@ class TorchEngine:
             if options.sample:
                 found = self._sample(model, memory, limits, options, seeds, required)
             else:
-                state, step = model.start(memory), model.step
+                state = model.start(memory)
                 recording = Recording(state, self.alignment) if align and options.beam == 1 and isinstance(state, KVCache) else None
-                if recording:
-                    state, step = recording, recorded(step)
+                step = recorded(model.step) if recording else model.step
                 search = (options.beam, options.length_penalty, options.n_best)
                 most = torch.tensor(limits, device=self.device)
-                found = beam_search(step, state, most, BOS, EOS, *search, BANNED, no_repeat, required, self.symbols)
+                found = beam_search(step, recording or state, most, BOS, EOS, *search, BANNED, no_repeat, required, self.symbols)
                 if recording:
                     return recording.attach(found, sources)
             return self._with_attention(model, memory, sources, found) if align else found
