@@ -106,10 +106,15 @@ class CrossAttention(nn.Module):
         """Keys and values of the encoder's output: (B, S, D) -> (2, B, H, S, d)."""
         return split_heads(self.key_value(memory), 2, self.heads)
 
-    def forward(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """states (B, T, D), key_value (2, B, H, S, d) from `project`, mask broadcastable to (B, H, T, S) -> (B, T, D)."""
+    def forward(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor], queries: Optional[list[Tensor]] = None) -> Tensor:
+        """states (B, T, D), key_value (2, B, H, S, d) from `project`, mask broadcastable to (B, H, T, S) -> (B, T, D).
+
+        queries: a list to which the queries are appended, (B, H, T, d); with the keys they tell the weights.
+        """
         query = split_heads(self.query(states), 1, self.heads).squeeze(0)
         key, value = key_value
+        if queries is not None:
+            queries.append(query)
         return self.output(merge_heads(attend(query, key, value, mask)))
 
     def weights(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:

@@ -31,12 +31,14 @@ class LayerCache:
 
     key_value: (2, B, H, length, d), the new tokens' places last. mask: (B, 1, R, length) to add to the scores, None = all keys.
     memory: keys and values of the encoder's output, (2, B, H, S, d), and memory_mask (B, 1, 1, S) to add to the scores, None = no padding.
+    queries: a list to which the queries of the cross-attention are appended, (B, H, R, d); None if nobody asks for them.
     """
 
     key_value: Tensor
     mask: Optional[Tensor]
     memory: Tensor
     memory_mask: Optional[Tensor]
+    queries: Optional[list[Tensor]] = None
 
     def append(self, key_value: Tensor) -> Tensor:
         """Store the keys and values of the new tokens, (2, B, H, R, d). Returns those of all tokens, (2, B, H, length, d)."""
@@ -55,6 +57,7 @@ class KVCache:
         ancestors: (N, t) the places of each hypothesis's tokens; None while every hypothesis uses all places, as in greedy search.
         memory: (L, 2, B, H, S, d) keys and values of the encoder's output.
         memory_mask: (B, 1, 1, S) 0, or -inf at padding; None without padding.
+        queries: by layer, lists to which each step appends the queries of its cross-attention, (B, H, R, d).
     """
 
     def __init__(self, memory: Tensor, tokens: Optional[Tensor] = None) -> None:
@@ -65,6 +68,7 @@ class KVCache:
         self.ancestors: Optional[Tensor] = None
         self.memory = memory
         self.memory_mask = None if tokens is None else torch.zeros_like(tokens, dtype=memory.dtype).masked_fill_(~tokens, float("-inf"))
+        self.queries: dict[int, list[Tensor]] = {}
 
     @property
     def sentences(self) -> int:
@@ -87,7 +91,10 @@ class KVCache:
             self.ancestors = torch.cat([self.ancestors, new], dim=1)
             mask = self.key_value.new_full((B * R, self.length), float("-inf")).scatter_(1, self.ancestors, 0.0).view(B, 1, R, -1)
         layers = self.key_value[:, :, : self.length].permute(0, 3, 1, 4, 2, 5)  # (L, 2, B, H, length, d)
-        return [LayerCache(own, mask, memory, self.memory_mask) for own, memory in zip(layers.unbind(0), self.memory.unbind(0))]
+        return [
+            LayerCache(own, mask, memory, self.memory_mask, self.queries.get(layer))
+            for layer, (own, memory) in enumerate(zip(layers.unbind(0), self.memory.unbind(0)))
+        ]
 
     def reorder(self, rows: Tensor, sentences: Tensor) -> KVCache:
         """Keep, repeat or reorder hypotheses, `rows` (N',) of the present ones, and `sentences` (B',) of the present ones, N' = B' * R'.

@@ -125,7 +125,7 @@ class DecoderLayer(nn.Module):
     def step(self, states: Tensor, cache: LayerCache) -> Tensor:
         """The same for the newest token of each hypothesis: (B, R, D) -> (B, R, D)."""
         states = self.attention_residual(states, lambda x: self.attention(x, cache.mask, cache=cache))
-        states = self.cross_residual(states, lambda x: self.cross(x, cache.memory, cache.memory_mask))
+        states = self.cross_residual(states, lambda x: self.cross(x, cache.memory, cache.memory_mask, cache.queries))
         return self.feedforward_residual(states, self.feedforward)
 
 

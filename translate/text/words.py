@@ -21,5 +21,5 @@ _ANY = regex.compile(rf"{_RUN}(?:(?:(?=[-'\u2019])\X|(?<=\d)(?=[.,:])\X(?=\d)){_
 
 def word_spans(text: str) -> list[Span]:
     """Begin and end of each word, in order, in characters of `text`. White space and lone invisible characters belong to none."""
-    pattern = _PLAIN if max(text, default="") < "\u0300" else _ANY
+    pattern = _PLAIN if text.isascii() or max(text) < "\u0300" else _ANY
     return [match.span() for match in pattern.finditer(text)]

@@ -36,12 +36,13 @@ class Restorer:
         The score is that of a single output as long as all pieces together. All alternatives are scored with the lengths of the first ones:
         with its own length, one with a longer piece could score better than the first.
         """
-        if options.n_best == 1 and not options.alignment and len(line.sentences) == 1 and line.sentences[0].ordinary:
+        if options.n_best == 1 and len(line.sentences) == 1 and line.sentences[0].ordinary:
             sentence = line.sentences[0]
             if len(sentence.variants) == 1 and len(sentence.variants[0].pieces) == 1 and sentence.span == (0, len(line.text)):
                 return self._ordinary(line, sentence, options)
         pieces, ranks = line.pieces, range(options.n_best)
-        texts = ["".join(self._parts(line, rank)) for rank in ranks]
+        each = [list(self._parts(line, rank)) for rank in ranks]
+        texts = ["".join(strings) for strings in each]
         scores = [0.0] * options.n_best
         if pieces:
             lengths = [len(piece.best.ids) + piece.best.complete for piece in pieces]
@@ -58,7 +59,7 @@ class Restorer:
             looped=any(piece.looped for piece in pieces),
             split=any(len(sentence.pieces) > 1 for sentence in line.sentences),
             passed=tuple((*sentence.span, sentence.passed) for sentence in line.sentences if sentence.passed),
-            alignment=tuple(self._alignment(line)) if options.alignment else None,
+            alignment=tuple(self._alignment(line, each[0])) if options.alignment else None,
             confidence=mean_confidence(parts),
             coverage=mean_coverage(parts),
             parts=parts,
@@ -70,7 +71,8 @@ class Restorer:
         part, score = self._part(piece, options), piece.ranked[0][1]
         return Translation(
             line.source, text, score, [(text, score)], 1, piece.cut or not piece.best.complete, line.number, (part.span,), part.tokens_in,
-            part.tokens_out, piece.looped, confidence=part.confidence, coverage=part.coverage, parts=(part,),
+            part.tokens_out, piece.looped, alignment=tuple(self._sentence_links(line, sentence, text)) if options.alignment else None,
+            confidence=part.confidence, coverage=part.coverage, parts=(part,),
         )  # fmt: skip
 
     def _part(self, piece: Piece, options: FilledOptions) -> Part:
@@ -151,20 +153,27 @@ class Restorer:
         source, output = map(without_items, (line.text[slice(*sentence.span)], self.restored(line, sentence, variant, 0)))
         return not (any(compare_numbers(source, output, *self.languages)) or missing_units(source, output))
 
-    def _alignment(self, line: Line) -> Iterator[Link]:
-        """The linked words of the best outputs: their spans in the line, and in its translation."""
+    def _alignment(self, line: Line, texts: Sequence[str]) -> Iterator[Link]:
+        """The linked words of the best outputs: their spans in the line, and in its translation. texts: what `_parts` gives."""
         position = 0
-        for index, text in enumerate(self._parts(line, 0)):
+        for index, text in enumerate(texts):
             sentence = line.sentences[index // 2] if index % 2 else None
             if sentence and sentence.variants:
-                variant = sentence.variants[0]
-                final, items = changes(variant.output(0), text), self._item_links(line, sentence, text)
-                kept = {source for source, _ in items}
-                words = [(variant.text.span(*source), final.range(*output)) for source, output in self._links(variant, 0)]
-                for source, (begin, end) in sorted({*items, *(link for link in words if link[0] not in kept)}, key=lambda link: link[1]):
-                    if begin < end:
-                        yield source, (begin + position, end + position)
+                for source, (begin, end) in self._sentence_links(line, sentence, text):
+                    yield source, (begin + position, end + position)
             position += len(text)
+
+    def _sentence_links(self, line: Line, sentence: Sentence, text: str) -> list[Link]:
+        """The same of one sentence, whose translation is `text`: spans in the line, and in `text`."""
+        variant = sentence.variants[0]
+        plain, places = variant.output(0), variant.text
+        words = [(places.span(*source), output) for source, output in self._links(variant, 0)]
+        if text == plain:
+            return words
+        final, items = changes(plain, text), self._item_links(line, sentence, text)
+        kept = {source for source, _ in items}
+        found = {*items, *((source, final.range(*output)) for source, output in words if source not in kept)}
+        return sorted(((source, output) for source, output in found if output[0] < output[1]), key=lambda link: (link[1], link[0]))
 
     def _item_links(self, line: Line, sentence: Sentence, text: str) -> list[Link]:
         """What was not translated: its spans in the line, and in the translation `text` of the sentence."""
@@ -180,17 +189,19 @@ class Restorer:
                 found.append((sentence.text.span(item.begin, item.end), (begin, begin + len(string))))
         return found
 
-    def _links(self, variant: Variant, rank: int) -> Iterator[Link]:
+    def _links(self, variant: Variant, rank: int) -> list[Link]:
         """Linked words: spans in the text of the variant, and in its output."""
-        start = 0
+        linked, start = list[Link](), 0
         for piece, space in variant.joined(rank):
             start += len(space)
             hypothesis, output = piece.hypotheses[piece.rank(rank)], piece.output(rank)
             assert hypothesis.attention is not None, "the search was not asked for attention"
             found = align_texts(self.tokenizer, [piece.text.text], [piece.ids], [output], [hypothesis.ids], [hypothesis.attention])[0]
-            for (first, last), (begin, end) in found:
-                yield (first + piece.begin, last + piece.begin), (begin + start, end + start)
+            if len(variant.pieces) == 1:
+                return found
+            linked += [((one[0] + piece.begin, one[1] + piece.begin), (two[0] + start, two[1] + start)) for one, two in found]
             start += len(output)
+        return linked
 
 
 def with_marks(source: str, output: str, items: Sequence[str], place: Callable[[int], int] | None = None) -> str:

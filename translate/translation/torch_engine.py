@@ -15,10 +15,11 @@ from translate.decoding import FilledOptions, Hypothesis, beam_search, sample
 from translate.device import autocast, keep_freed_memory
 from translate.kernels import for_search
 from translate.kernels.packed import PackedModel
-from translate.model import Model
+from translate.model import KVCache, Model
 from translate.tokenizer import BOS, EOS, PAD, UNK
 from translate.tokenizer.padding import pad
 from translate.translation.alignment_heads import AlignmentHeads
+from translate.translation.recording import Recording, recorded
 from translate.translation.threads import search_threads
 
 BANNED = (PAD, BOS, UNK)
@@ -81,9 +82,14 @@ class TorchEngine:
             if options.sample:
                 found = self._sample(model, memory, limits, options, seeds, required)
             else:
+                state = model.start(memory)
+                recording = Recording(state, self.alignment) if align and options.beam == 1 and isinstance(state, KVCache) else None
+                step = recorded(model.step) if recording else model.step
                 search = (options.beam, options.length_penalty, options.n_best)
                 most = torch.tensor(limits, device=self.device)
-                found = beam_search(model.step, model.start(memory), most, BOS, EOS, *search, BANNED, no_repeat, required, self.symbols)
+                found = beam_search(step, recording or state, most, BOS, EOS, *search, BANNED, no_repeat, required, self.symbols)
+                if recording:
+                    return recording.attach(found, sources)
             return self._with_attention(model, memory, sources, found) if align else found
 
     @torch.no_grad()
