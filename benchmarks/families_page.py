@@ -186,7 +186,7 @@ def pictures(results: Results, folder: Path) -> dict[str, tuple[Path, str]]:
     for family in families.TRANSLATE[:2]:
         points = [(pairs, bleu(results.get(families.pairs_case(family, pairs).name))) for pairs in families.PAIRS]
         lines[family] = [(x, y) for x, y in points if y is not None]
-    if all(map(len, lines.values())):
+    if all(len(points) > 1 for points in lines.values()):
         found["pairs"] = folder / "families_pairs.svg", "BLEU against the number of pairs"
         draw(lines, found["pairs"][0], "pairs", "BLEU", x_log=True)
     if "context" in results:
@@ -202,9 +202,8 @@ def pictures(results: Results, folder: Path) -> dict[str, tuple[Path, str]]:
             for family, rows in results["cache"].items() for way in rows[0] if way != "tokens"
         }  # fmt: skip
         draw(lines, found["cache"][0], "tokens of source and of target", "ms", x_log=True, y_log=True)
-    orders = [
-        (order, test_score(results[case.name], "perplexity")) for order in families.ORDERS if (case := families.markov_case(order)).name in results
-    ]
+    chains = {order: results.get(families.markov_case(order).name) for order in families.ORDERS}
+    orders = [(order, test_score(result, "perplexity")) for order, result in chains.items() if result]
     if known := [(order, value) for order, value in orders if value is not None]:
         found["markov"] = folder / "families_markov.svg", "Perplexity against the order of the Markov chain"
         model = results.get("multi30k_language_model")
