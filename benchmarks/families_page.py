@@ -71,7 +71,7 @@ def speed(result: Results, beam: int) -> float | None:
 
 def main_table(results: Results, corpus: str) -> str:
     cases = {case.family: results[case.name] for case in families.PARTS[corpus] if case.name in results}
-    sets = list(cases.get("encoder_decoder", {}).get("beam_5", {}).get("sets", {}))
+    sets = list(dict.fromkeys(name for result in cases.values() for name in result.get("beam_5", {}).get("sets", {})))
     head = ["family", "parameters", "steps", *(f"BLEU {name}" for name in sets), "chrF++", "perplexity", "training tokens/s",
             "sentences/s, beam 1", "beam 5", "MB in training", "in search"]  # fmt: skip
     most = cases.get("encoder_decoder", {}).get("report", {}).get("parameters")
