@@ -20,7 +20,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +46,25 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="put the tables and pictures into this page")
     arguments = parser.parse_args()
     (arguments.output / "results").mkdir(parents=True, exist_ok=True)
+    failed = []
     for part in arguments.only or PARTS:
-        for case in PARTS[part]:
-            if case.family in arguments.families:
-                kept(case.name, arguments.output, lambda case=case: measure(case, arguments))
+        makers = {case.name: partial(measure, case, arguments) for case in PARTS[part] if case.family in arguments.families}
         if part in ("context", "cache", "attention"):
-            kept(part, arguments.output, lambda part=part: measure_search(part, arguments))
+            makers[part] = partial(measure_search, part, arguments)
+        for name, make in makers.items():
+            try:
+                kept(name, arguments.output, make)
+            except (RuntimeError, ValueError, subprocess.SubprocessError) as error:  # a day's work goes on; UserError is a ValueError
+                failed.append(name)
+                print(f"{name} failed: {error}", file=sys.stderr, flush=True)
     results = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted((arguments.output / "results").glob("*.json"))}
     (arguments.output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     families_page.write(families_page.tables(results), results, arguments.output, arguments.page)
+    if failed:
+        sys.exit(f"failed, and tried again by the same command: {', '.join(failed)}")
 
 
-def kept(name: str, output: Path, make: Any) -> None:
+def kept(name: str, output: Path, make: Callable[[], Any]) -> None:
     """The result of `make`, in a file; nothing if the file is there."""
     path = output / "results" / f"{name}.json"
     if not path.exists():
@@ -138,7 +146,7 @@ def translate(words: Sequence[str], threads: int) -> tuple[str, float]:
             watcher.join()
         if process.returncode:
             errors.seek(0)
-            sys.exit(f"translate {' '.join(words)} failed with exit code {process.returncode}:\n{errors.read()[-2000:]}")
+            raise RuntimeError(f"translate {' '.join(words)} ended with exit code {process.returncode}:\n{errors.read()[-2000:]}")
     return said, peak[0]
 
 

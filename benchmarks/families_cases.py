@@ -7,6 +7,10 @@ from dataclasses import dataclass
 FAMILIES = ("encoder_decoder", "decoder_only", "recurrent", "language_model", "masked_lm", "markov")
 TRANSLATE, GENERATE = FAMILIES[:3], ("language_model", "markov")  # those that turn a source into a target; those that write from nothing
 RECIPES = {("multi30k", "encoder_decoder"): "multi30k_de_en", ("phrasebook", "encoder_decoder"): "quickstart"}  # others: CORPUS_FAMILY
+SIZES = {  # what a recipe needs to have as many parameters as the encoder-decoder's
+    ("multi30k", "masked_lm"): ("model.encoder_layers=6",),
+    ("phrasebook", "masked_lm"): ("model.encoder_layers=5", "model.feedforward=448"),
+}
 MINUTES = {"multi30k": 15.0, "phrasebook": 2.5}
 SEEDS = (1, 2, 3)
 SCORES = ("scaled_dot", "dot", "general", "additive", "cosine", "location")
@@ -32,7 +36,7 @@ class Case:
 
 
 def main_case(corpus: str, family: str) -> Case:
-    return Case(f"{corpus}_{family}", corpus, family)
+    return Case(f"{corpus}_{family}", corpus, family, SIZES.get((corpus, family), ()))
 
 
 def scored_cases() -> dict[tuple[str, str], list[Case]]:

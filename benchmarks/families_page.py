@@ -52,11 +52,15 @@ def bleu(result: Results | None, name: str | None = None, beam: int = 5, metric:
 
 
 def perplexity(result: Results) -> float | None:
-    """As `translate evaluate` prints it, else from the best loss on the development set."""
-    for values in result.get("test", {}).get("sets", {}).values():
-        if "perplexity" in values:
-            return float(values["perplexity"])
-    return math.exp(result["dev_loss"]) if result.get("dev_loss") is not None else None
+    """Of the development set: of the weights that were chosen, else the best of all validations."""
+    loss = result["report"].get("dev_loss", result.get("dev_loss"))
+    return math.exp(loss) if loss is not None else None
+
+
+def test_score(result: Results, metric: str) -> float | None:
+    """On the first test set, of a model that doesn't translate."""
+    sets = result.get("test", {}).get("sets", {})
+    return next((values["scores"].get(metric, {}).get("value") for values in sets.values()), None)
 
 
 def speed(result: Results, beam: int) -> float | None:
@@ -67,7 +71,7 @@ def speed(result: Results, beam: int) -> float | None:
 
 def main_table(results: Results, corpus: str) -> str:
     cases = {case.family: results[case.name] for case in families.PARTS[corpus] if case.name in results}
-    sets = list(cases.get("encoder_decoder", {}).get("beam_5", {}).get("sets", {}))
+    sets = list(dict.fromkeys(name for result in cases.values() for name in result.get("beam_5", {}).get("sets", {})))
     head = ["family", "parameters", "steps", *(f"BLEU {name}" for name in sets), "chrF++", "perplexity", "training tokens/s",
             "sentences/s, beam 1", "beam 5", "MB in training", "in search"]  # fmt: skip
     most = cases.get("encoder_decoder", {}).get("report", {}).get("parameters")
@@ -148,9 +152,10 @@ def markov_table(results: Results) -> str:
     for title, case in cases:
         if result := results.get(case.name):
             report = result["report"]
-            rows.append([title, number(report.get("entries"), ",d"), number(report.get("possible"), ",.2g"), number(perplexity(result), ",.1f")])
+            scores = [number(test_score(result, metric)) for metric in ("perplexity", "word perplexity")]
+            rows.append([title, number(report.get("entries"), ",d"), number(report.get("possible"), ",.2g"), *scores])
             samples += [f"- {title}: {sample}" for sample in result.get("samples", [])[:1]]
-    table = markdown(["", "entries seen", "entries possible", "perplexity"], rows)
+    table = markdown(["", "entries seen", "entries possible", "perplexity per piece", "per word"], rows)
     return "\n".join([table, "", *samples]) if samples else table
 
 
@@ -181,7 +186,7 @@ def pictures(results: Results, folder: Path) -> dict[str, tuple[Path, str]]:
     for family in families.TRANSLATE[:2]:
         points = [(pairs, bleu(results.get(families.pairs_case(family, pairs).name))) for pairs in families.PAIRS]
         lines[family] = [(x, y) for x, y in points if y is not None]
-    if all(map(len, lines.values())):
+    if all(len(points) > 1 for points in lines.values()):
         found["pairs"] = folder / "families_pairs.svg", "BLEU against the number of pairs"
         draw(lines, found["pairs"][0], "pairs", "BLEU", x_log=True)
     if "context" in results:
@@ -197,12 +202,14 @@ def pictures(results: Results, folder: Path) -> dict[str, tuple[Path, str]]:
             for family, rows in results["cache"].items() for way in rows[0] if way != "tokens"
         }  # fmt: skip
         draw(lines, found["cache"][0], "tokens of source and of target", "ms", x_log=True, y_log=True)
-    orders = [(order, perplexity(results[case.name])) for order in families.ORDERS if (case := families.markov_case(order)).name in results]
+    chains = {order: results.get(families.markov_case(order).name) for order in families.ORDERS}
+    orders = [(order, test_score(result, "perplexity")) for order, result in chains.items() if result]
     if known := [(order, value) for order, value in orders if value is not None]:
         found["markov"] = folder / "families_markov.svg", "Perplexity against the order of the Markov chain"
         model = results.get("multi30k_language_model")
-        level = {"language model": [(order, perplexity(model)) for order, _ in known]} if model and perplexity(model) else {}
-        draw({"Markov chain": known, **level}, found["markov"][0], "order", "perplexity")
+        level = test_score(model, "perplexity") if model else None
+        levels = {"language model": [(order, level) for order, _ in known]} if level else {}
+        draw({"Markov chain": known, **levels}, found["markov"][0], "order", "perplexity per piece")
     return found
 
 

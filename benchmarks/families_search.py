@@ -52,7 +52,7 @@ def cropped_search(model: Any, sources: list[list[int]], size: int) -> tuple[lis
             ended = torch.zeros(len(numbers), dtype=torch.bool)
             while not ended.all() and target.shape[1] <= min(2 * length + 20, model.config.max_tokens - 1):
                 shown = max(0, size - target.shape[1])  # source tokens that are still in view
-                logits = model(source[:, max(0, length - shown) :], target[:, -size:])[:, -1]
+                logits = model.logits(model.features(source[:, max(0, length - shown) :], target[:, -size:])[:, -1])
                 logits[:, [PAD, BOS]] = float("-inf")
                 new = logits.argmax(dim=-1).masked_fill(ended, PAD)
                 target, ended = torch.cat([target, new[:, None]], dim=1), ended | (new == EOS)

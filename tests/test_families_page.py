@@ -13,6 +13,7 @@ from translate.config import Config
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import families_cases
+import families_masks
 import families_page
 
 RECIPES = choices("recipe")
@@ -97,3 +98,16 @@ def test_a_page_gets_its_tables_in_their_places(tmp_path):
     families_page.write({"pairs": "| a\\1 |"}, {}, tmp_path, page)
     text = page.read_text(encoding="utf-8")
     assert text == ("before\n\n<!-- table: pairs -->\n| a\\1 |\n<!-- end -->\n\nbetween\n\n<!-- table: cache -->\nleft\n<!-- end -->\n")
+
+
+@pytest.mark.parametrize("title", families_masks.PANELS)
+def test_what_a_state_depends_on(title):
+    """With the source's tokens first, of which each sees all, or those before it; the target's see the source and those before them."""
+    settings, tokens = families_masks.PANELS[title]
+    N, S = len(tokens), len(families_masks.SOURCE)
+    expected = torch.ones(N, N).tril().double()
+    if title in ("encoder_decoder", "decoder_only, bidirectional prefix"):
+        expected[:S, :S] = 1
+    elif title == "masked_lm":
+        expected[:] = 1
+    assert torch.equal(families_masks.seen(settings, tokens), expected)
