@@ -16,6 +16,7 @@ import safetensors.numpy
 import yaml
 
 from tests.conftest import LINES, ROOT, digest
+from tests.families import FAMILIES as MODELS
 from tests.fuzz import KINDS, Worker
 from tests.mutations import LAUGHS
 from translate.bundle.bundle import Bundle, load_bundle, write_model
@@ -228,6 +229,16 @@ def test_huge_shapes_are_told_before_memory_is_taken(sealed, section, key, value
     as_format_1(sealed)  # a manifest would tell first
     put_setting(sealed, section, key, value)
     refusal(sealed)
+
+
+@pytest.mark.parametrize("family", [family for family in MODELS if family != "encoder_decoder"])
+def test_weights_of_another_family_are_told(sealed, family):
+    """In format 1, which has no seal: by their names or their number."""
+    as_format_1(sealed)
+    put_setting(sealed, "model", "family", family)
+    for key, value in MODELS[family].items():
+        put_setting(sealed, "model", key, value)
+    assert "model.safetensors" in refusal(sealed)
 
 
 @pytest.mark.parametrize(

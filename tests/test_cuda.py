@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import sys
+from copy import deepcopy
 
+import numpy
 import pytest
 import torch
 
@@ -13,11 +16,12 @@ from tests.conftest import metrics, tiny_config
 from tests.test_ranks import finished, torchrun
 from translate.bundle.bundle import Bundle, build_model, load_bundle, read_weights
 from translate.cli.main import main
-from translate.config import Config
+from translate.config import Config, DecodingConfig, ModelConfig
 from translate.data.batches import Batch
 from translate.decoding import Options
-from translate.device import release_memory
-from translate.tokenizer import BOS
+from translate.device import autocast, release_memory
+from translate.model.families import new_model
+from translate.tokenizer import BOS, EOS
 from translate.tokenizer.padding import pad
 from translate.training import checkpoints, development, update
 from translate.training.development import DevelopmentSet
@@ -159,6 +163,32 @@ def test_search_finds_what_it_finds_on_a_cpu(device, options, trained, corpus_fo
     expected, got = (list(Translator.load(trained, str(place), "fp32").translate_stream(lines, options)) for place in (CPU, device))
     assert [[text for text, _ in result.alternatives] for result in got] == [[text for text, _ in result.alternatives] for result in expected]
     assert [result.score for result in got] == pytest.approx([result.score for result in expected], rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("prefix", ["bidirectional", "causal"])
+def test_one_stack_computes_what_it_computes_on_a_cpu(device, prefix):
+    """Its states, gradients, outputs and attention; in bf16 nearly so."""
+    torch.manual_seed(4)
+    config = ModelConfig(family="decoder_only", prefix=prefix, width=32, heads=4, feedforward=48, decoder_layers=2, max_tokens=24, dropout=0.0)
+    model = new_model(config, 40, 40, True)
+    sources = [torch.randint(4, 40, (length,)).tolist() + [EOS] for length in (3, 17, 9)]
+    source, target, found = pad(sources), pad([[BOS, *ids[:-1]] for ids in reversed(sources)]), []
+    for place, precision in ((CPU, torch.float32), (device, torch.float32), (device, torch.bfloat16)):
+        copy = deepcopy(model).to(place)
+        with autocast(place, precision):
+            features = copy.features(source.to(place), target.to(place))
+        (features.float() * torch.linspace(-1, 1, 32, device=place)).sum().backward()
+        found.append([features.detach().float().cpu(), *(parameter.grad.cpu() for parameter in copy.parameters())])
+    for expected, same, near in zip(*found):
+        torch.testing.assert_close(same, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+        assert torch.cosine_similarity(near.flatten(), expected.flatten(), dim=0) > 0.99
+    options = Options(beam=3, n_best=2).fill(DecodingConfig())
+    here, there = (
+        TorchEngine.owning(deepcopy(model), place, torch.float32).search(sources, [9] * 3, options, [], 0, True) for place in (CPU, device)
+    )
+    for expected, other in zip(itertools.chain(*here), itertools.chain(*there)):
+        assert other.ids == expected.ids and other.score == pytest.approx(expected.score, abs=1e-3)
+        numpy.testing.assert_allclose(other.attention, expected.attention, atol=1e-3)
 
 
 def test_samples_depend_on_the_seed_alone(device, trained, corpus_folder):

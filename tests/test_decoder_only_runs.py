@@ -6,13 +6,18 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy
 import pytest
+import torch
 import yaml
 
 from tests.conftest import digest, lines_of, metrics, one_line
 from tests.families import train_whole_and_in_parts
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
+from translate.decoding import Options
+from translate.tokenizer import BOS
+from translate.translation.engine import load_engine
 from translate.translation.translator import Translator
 
 SOURCES = ["Der Hund schläft.", "", "Guten Morgen! Wo ist das Buch?", "Ich habe 1.234,50 € gefunden."]
@@ -58,17 +63,37 @@ def test_files_are_translated_as_by_the_api(run, tmp_path, capsys):
     assert outputs[1] == "" and all(output for output, source in zip(outputs, SOURCES) if source)
 
 
-def test_words_are_aligned_whoever_is_in_the_batch(run, tmp_path, capsys):
+@pytest.mark.parametrize("beam", ["1", "4"])
+def test_words_are_aligned_whoever_is_in_the_batch(run, beam, tmp_path, capsys):
     (tmp_path / "source.de").write_text("".join(f"{line}\n" for line in SOURCES), encoding="utf-8")
     for batch in ("1", "1000"):
         words = ["file", "-m", str(run), str(tmp_path / "source.de"), "-o", str(tmp_path / f"out{batch}"), "--device", "cpu", "--precision", "fp32"]
-        assert main([*words, "--batch-tokens", batch, "--alignments", str(tmp_path / f"links{batch}")]) == 0
+        assert main([*words, "--beam", beam, "--batch-tokens", batch, "--alignments", str(tmp_path / f"links{batch}")]) == 0
     alone, together = ([json.loads(line) for line in (tmp_path / f"links{batch}").read_text().splitlines()] for batch in ("1", "1000"))
     assert alone == together and [line["source"] for line in alone] == SOURCES
     for line in alone:
         assert bool(line["alignment"]) == bool(line["source"])
         for text, side in ((line["source"], 0), (line["translation"], 1)):
             assert all(0 <= pair[side][0] < pair[side][1] <= len(text) for pair in line["alignment"])
+
+
+@pytest.mark.parametrize("options", [Options(beam=1), Options(beam=4, n_best=2), Options(sample=True, n_best=3)], ids=repr)
+def test_attention_beside_a_search_is_that_of_given_pairs(run, options):
+    """And the attention of each pair is what the model tells of that pair alone."""
+    engine, tokenizer, config, _ = load_engine(str(run), "cpu", "fp32", "torch", "default")
+    model, heads = load_bundle(run).model, engine.alignment
+    sources = tokenizer.encode_source([source for source in SOURCES if source])
+    filled = options.fill(config.decoding)
+    found = engine.search(sources, [12] * 3, filled, list(range(3 * filled.n_best)), 0, True)
+    for source, hypotheses in zip(sources, found):
+        assert len(hypotheses) == filled.n_best
+        for hypothesis in hypotheses:
+            rows = len(hypothesis.ids) - (not hypothesis.complete)  # a cut one may lack the step after it
+            read = torch.tensor([[BOS, *hypothesis.ids]])
+            weights = model.cross_attention(read, model.encode(torch.tensor([source])), heads.layer)[0, list(heads.heads)].mean(0)
+            expected = weights[heads.shift : heads.shift + len(hypothesis.ids)].detach().numpy()
+            for matrix in (hypothesis.attention, engine.align([source], [hypothesis.ids])[0]):
+                numpy.testing.assert_allclose(matrix[:rows], expected[:rows], atol=1e-4)
 
 
 def test_evaluate_scores_its_translations_again(run, capsys):

@@ -116,25 +116,29 @@ class Prefix:
         return Prefix(self.key_value.index_select(2, sentences), tokens, self.begin[sentences], self.first[sentences])
 
 
-class PrefixCache(KVCache):
-    """The cache of search after a prefix, whose S tokens are the first of every hypothesis and stay at places 0 to S - 1.
+class PrefixCache:
+    """The state of search after a prefix: a key-value cache whose places 0 to S - 1 hold the prefix, which every hypothesis has among its ancestors.
 
-    Every hypothesis has them all among its ancestors; `memory_mask` hides the padding, and there is no other memory.
+    There is no memory besides; the cache's `memory_mask` hides the prefix's padding.
     """
 
     def __init__(self, prefix: Prefix) -> None:
         """Copies the prefix."""
-        super().__init__(prefix.key_value[..., :0, :], prefix.tokens)
         L, _, B, H, S, d = prefix.key_value.shape
-        self.key_value = prefix.key_value.new_empty((L, B, S + CAPACITY, 2, H, d))
-        self.key_value[:, :, :S] = prefix.key_value.permute(0, 2, 4, 1, 3, 5)
-        self.length = self.prefix = S
+        self.cache = KVCache(prefix.key_value[..., :0, :], prefix.tokens)
+        self.cache.key_value = prefix.key_value.new_empty((L, B, S + CAPACITY, 2, H, d))
+        self.cache.key_value[:, :, :S] = prefix.key_value.permute(0, 2, 4, 1, 3, 5)
+        self.cache.length = self.prefix = S
         self.begin, self.first = prefix.begin, prefix.first
+
+    @property
+    def sentences(self) -> int:
+        return self.cache.sentences
 
     @property
     def steps(self) -> int:
         """Number of tokens of each hypothesis after the prefix."""
-        return self.position - self.prefix
+        return self.cache.position - self.prefix
 
     def ids(self, last: Tensor) -> Tensor:
         """The tokens (B, R) that this step reads, from search's (N,)."""
@@ -146,19 +150,21 @@ class PrefixCache(KVCache):
         return positions[self.begin + self.steps][:, None]
 
     def extend(self, R: int) -> list[LayerCache]:
-        layers = super().extend(R)
-        if self.memory_mask is None:
+        """`KVCache.extend`, with the prefix's padding masked out."""
+        layers, padding = self.cache.extend(R), self.cache.memory_mask
+        if padding is None:
             return layers
         mask = layers[0].mask  # a new tensor at each step
         if mask is None:
-            mask = self.memory_mask.new_zeros((self.sentences, 1, 1, self.length))
-        mask[..., : self.prefix] += self.memory_mask
+            mask = padding.new_zeros((self.sentences, 1, 1, self.cache.length))
+        mask[..., : self.prefix] += padding
         return [replace(layer, mask=mask) for layer in layers]
 
     def reorder(self, rows: Tensor, sentences: Tensor) -> PrefixCache:
+        """`KVCache.reorder`. Returns this cache."""
         if len(sentences) < self.sentences:
             self.begin, self.first = self.begin[sentences], self.first[sentences]
-        super().reorder(rows, sentences)
+        self.cache.reorder(rows, sentences)
         return self
 
 
