@@ -237,6 +237,8 @@ def check(config: Config) -> Config:
         raise UserError(
             f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // row:,} fit in 1 GB"
         )
+    if not model.window and model.window_center != ModelConfig.window_center:
+        raise UserError(f"model.window_center ({model.window_center}) has no effect without a window: set model.window, or leave it out")
     if model.loss_on == "all" and not config.tokenizer.joint:
         raise UserError("model.loss_on=all needs tokenizer.joint=true: the output layer has the pieces of the target's tokenizer alone")
     if longest > model.max_tokens:
@@ -245,8 +247,9 @@ def check(config: Config) -> Config:
         raise UserError(f"training.average ({training.average}) needs as many checkpoints: raise training.keep ({training.keep})")
     if model.family == "masked_lm" and not config.tokenizer.joint:
         raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
-    if config.init.encoder is not None and model.family not in ENCODERS:
-        raise UserError(f"init.encoder ({config.init.encoder}) has no effect with model.family={model.family}, which has no encoder: leave it out")
+    if config.init.encoder is not None and (model.family not in ENCODERS or model.family not in TRANSFORMERS):
+        kind = "no Transformer's encoder" if model.family in ENCODERS else "no encoder"
+        raise UserError(f"init.encoder ({config.init.encoder}) has no effect with model.family={model.family}, which has {kind}: leave it out")
     for corpus in (*config.data.train, *config.data.validation, *config.data.test.values()):
         if corpus.lines is not None:
             line_range(corpus.lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, Optional, Protocol, overload
 
 import torch
@@ -23,7 +24,11 @@ def attention_weights(query: Tensor, key: Tensor, mask: Optional[Tensor] = None)
     Returns:
         (B, H, T, S), in fp32 at least; the weights of a query add up to 1.
     """
-    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, T, S)
+    return softmax(query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]), mask)
+
+
+def softmax(scores: Tensor, mask: Optional[Tensor]) -> Tensor:
+    """Scores (B, H, T, S), which it may overwrite, made into weights; mask and result as in `attention_weights`."""
     if mask is not None:
         scores = scores.masked_fill_(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
     S = scores.shape[-1]
@@ -93,11 +98,14 @@ class SelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Queries from the decoder, keys and values from the encoder's output (section 3.2.3, first item)."""
+    """Queries from the decoder, keys and values from the encoder's output (section 3.2.3, first item).
 
-    def __init__(self, width: int, heads: int) -> None:
+    weigh: other weights than those of the scaled dot product, from attention_scores.py.
+    """
+
+    def __init__(self, width: int, heads: int, weigh: Optional[Callable[..., Tensor]] = None) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.weigh = heads, weigh
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
@@ -106,20 +114,30 @@ class CrossAttention(nn.Module):
         """Keys and values of the encoder's output: (B, S, D) -> (2, B, H, S, d)."""
         return split_heads(self.key_value(memory), 2, self.heads)
 
-    def forward(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor], queries: Optional[list[Tensor]] = None) -> Tensor:
-        """states (B, T, D), key_value (2, B, H, S, d) from `project`, mask broadcastable to (B, H, T, S) -> (B, T, D).
+    def forward(
+        self, states: Tensor, key_value: Tensor, mask: Optional[Tensor], position: Optional[int] = None, queries: Optional[list[Tensor]] = None
+    ) -> Tensor:
+        """(B, T, D) -> (B, T, D).
 
-        queries: a list to which the queries are appended, (B, H, T, d); with the keys they tell the weights.
+        Args:
+            states: (B, T, D).
+            key_value: (2, B, H, S, d), from `project`.
+            mask: broadcastable to (B, H, T, S).
+            position: of all queries in the target, from 0, as in search; None: query t is at position t.
+            queries: a list to which the queries are appended, (B, H, T, d); with the keys they tell the weights.
         """
         query = split_heads(self.query(states), 1, self.heads).squeeze(0)
         key, value = key_value
         if queries is not None:
             queries.append(query)
-        return self.output(merge_heads(attend(query, key, value, mask)))
+        if self.weigh is None:
+            return self.output(merge_heads(attend(query, key, value, mask)))
+        return self.output(merge_heads(self.weigh(query, key, mask, position).to(value.dtype) @ value))
 
     def weights(self, states: Tensor, key_value: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """How much each query takes from each source token, (B, H, T, S); arguments as in `forward`."""
-        return attention_weights(split_heads(self.query(states), 1, self.heads).squeeze(0), key_value[0], mask)
+        """How much each query takes from each source token, (B, H, T, S); arguments as in `forward`, query t at position t."""
+        query = split_heads(self.query(states), 1, self.heads).squeeze(0)
+        return attention_weights(query, key_value[0], mask) if self.weigh is None else self.weigh(query, key_value[0], mask)
 
 
 def split_heads(states: Tensor, parts: int, heads: int) -> Tensor:

@@ -7,11 +7,13 @@ from translate.model.decoder_only import DecoderOnly
 from translate.model.language_model import LanguageModel
 from translate.model.masked_lm import MaskedLanguageModel
 from translate.model.model import Model
+from translate.model.recurrent import Recurrent
 from translate.model.transformer import Transformer
 
 FAMILIES: dict[str, type[Model]] = {
     "encoder_decoder": Transformer,
     "decoder_only": DecoderOnly,
+    "recurrent": Recurrent,
     "language_model": LanguageModel,
     "masked_lm": MaskedLanguageModel,
 }

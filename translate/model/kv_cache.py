@@ -31,6 +31,7 @@ class LayerCache:
 
     key_value: (2, B, H, length, d), the new tokens' places last. mask: (B, 1, R, length) to add to the scores, None = all keys.
     memory: keys and values of the encoder's output, (2, B, H, S, d), and memory_mask (B, 1, 1, S) to add to the scores, None = no padding.
+    position: of the new tokens in the target, from 0.
     queries: a list to which the queries of the cross-attention are appended, (B, H, R, d); None if nobody asks for them.
     """
 
@@ -38,6 +39,7 @@ class LayerCache:
     mask: Optional[Tensor]
     memory: Tensor
     memory_mask: Optional[Tensor]
+    position: int
     queries: Optional[list[Tensor]] = None
 
     def append(self, key_value: Tensor) -> Tensor:
@@ -83,8 +85,8 @@ class KVCache:
         """Make room for the next token of R hypotheses of each sentence. Returns what each layer sees."""
         if self.length + R > self.key_value.shape[2]:
             self._compact(R)
+        position, mask = self.position, None
         self.length += R
-        mask = None
         if self.ancestors is not None:
             B, device = self.sentences, self.ancestors.device
             new = torch.arange(self.length - R, self.length, device=device).repeat(B)[:, None]
@@ -92,7 +94,7 @@ class KVCache:
             mask = self.key_value.new_full((B * R, self.length), float("-inf")).scatter_(1, self.ancestors, 0.0).view(B, 1, R, -1)
         layers = self.key_value[:, :, : self.length].permute(0, 3, 1, 4, 2, 5)  # (L, 2, B, H, length, d)
         return [
-            LayerCache(own, mask, memory, self.memory_mask, self.queries.get(layer))
+            LayerCache(own, mask, memory, self.memory_mask, position, self.queries.get(layer))
             for layer, (own, memory) in enumerate(zip(layers.unbind(0), self.memory.unbind(0)))
         ]
 

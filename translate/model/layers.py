@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.attention import CrossAttention, SelfAttention
+from translate.model.attention_scores import weights_of_score
 from translate.model.kv_cache import LayerCache
 
 
@@ -98,7 +99,7 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.attention = SelfAttention(config.width, config.heads)
         self.attention_residual = Residual(config)
-        self.cross = CrossAttention(config.width, config.heads)
+        self.cross = CrossAttention(config.width, config.heads, weights_of_score(config))
         self.cross_residual = Residual(config)
         self.feedforward = FeedForward(config)
         self.feedforward_residual = Residual(config)
@@ -125,7 +126,7 @@ class DecoderLayer(nn.Module):
     def step(self, states: Tensor, cache: LayerCache) -> Tensor:
         """The same for the newest token of each hypothesis: (B, R, D) -> (B, R, D)."""
         states = self.attention_residual(states, lambda x: self.attention(x, cache.mask, cache=cache))
-        states = self.cross_residual(states, lambda x: self.cross(x, cache.memory, cache.memory_mask, cache.queries))
+        states = self.cross_residual(states, lambda x: self.cross(x, cache.memory, cache.memory_mask, cache.position, cache.queries))
         return self.feedforward_residual(states, self.feedforward)
 
 

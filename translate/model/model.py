@@ -35,8 +35,11 @@ class Model(nn.Module):
         self.target_embedding = empty_embedding(target_size, config.width)
         self.embedding_dropout: nn.Module = Dropout(config.dropout)
         self.output_bias = nn.Parameter(torch.empty(target_size)) if config.output_bias else None
-        self.register_buffer("positions", None, persistent=False)  # moves with the model, but is not saved
-        self.positions: Tensor  # (max_tokens, D), from `fill_positions`
+        self.positions: Tensor  # (max_tokens, D), of source and target
+        if config.positions == "learned":
+            self.positions = nn.Parameter(torch.empty(config.max_tokens, config.width))
+        else:
+            self.register_buffer("positions", None, persistent=False)  # moves with the model, but is not saved: see `fill_positions`
 
     @staticmethod
     def fewest_parameters(config: ModelConfig) -> int:
@@ -103,12 +106,14 @@ class Model(nn.Module):
             raise ValueError(f"a sentence of {length:,} tokens is longer than the model's max_tokens ({self.config.max_tokens:,})")
 
     def fill_positions(self) -> None:
-        """Compute the sinusoids; for a model built on device "meta", after its weights have been set."""
-        self.positions = sinusoids(self.config.max_tokens, self.config.width)
+        """Compute the sinusoids; for a model built on device "meta", after its weights have been set. Learned positions are among these."""
+        if self.config.positions == "sinusoidal":
+            self.positions = sinusoids(self.config.max_tokens, self.config.width)
 
     def initialise(self) -> None:
         """Positions, and random weights: Glorot's uniform for products, each of a joint projection on its own; embeddings so that sqrt(D) times
-        them has variance 1. The last call of a constructor; does nothing on device "meta"."""
+        them has variance 1; learned positions of deviation 0.1 (Gehring et al. 2017, "Convolutional sequence to sequence learning", section 3.5).
+        The last call of a constructor; does nothing on device "meta"."""
         if self.target_embedding.weight.is_meta:
             return
         self.fill_positions()
@@ -118,6 +123,11 @@ class Model(nn.Module):
             elif "key_value.weight" in name:  # of several projections, (D, D) each, in one matrix
                 for projection in parameter.split(self.config.width):
                     nn.init.xavier_uniform_(projection)
+            elif name == "positions":
+                nn.init.normal_(parameter, std=0.1)
+            elif parameter.dim() == 3:  # a matrix for each head
+                for matrix in parameter:
+                    nn.init.xavier_uniform_(matrix)
             elif parameter.dim() == 2:
                 nn.init.xavier_uniform_(parameter)
             elif name.endswith("bias"):

@@ -19,7 +19,7 @@ from translate.model import Model
 from translate.tokenizer import SOURCE_FILE, Tokenizer
 
 SAME = ("heads", "norm", "activation", "positions", "scale_embedding")  # settings of an encoder that the shapes of its parameters don't show
-ENCODER = ("encoder.", "encoder_norm.")  # how the names of its parameters begin
+ENCODER = ("encoder.", "encoder_norm.", "positions")  # how the names of its parameters begin
 SHARED, SOURCE = "target_embedding.weight", "source_embedding.weight"  # SOURCE is there if source and target have an embedding each
 
 

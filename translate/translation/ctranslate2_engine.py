@@ -177,6 +177,10 @@ def export(bundle: Bundle, folder: Path, quantization: str | None = None) -> Non
     config, model, tokenizer = bundle.config.model, bundle.model, bundle.tokenizer
     if not isinstance(model, Transformer):
         raise UserError(f"{bundle.folder} is of model.family={config.family}: CTranslate2 runs encoder_decoder only; use engine torch")
+    for name, value in (("attention", "scaled_dot"), ("window", 0), ("positions", "sinusoidal")):
+        if getattr(config, name) != value:
+            has = f"{bundle.folder} has model.{name}={getattr(config, name)}"
+            raise UserError(f"{has}: CTranslate2 runs models with model.{name}={value} only; use engine torch")
     layers = (config.encoder_layers, config.decoder_layers)
     aligned = AlignmentHeads.of(bundle.profile, config)
     settings = {"alignment_layer": aligned.layer, "alignment_heads": len(aligned.heads)}

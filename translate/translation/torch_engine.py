@@ -83,7 +83,7 @@ class TorchEngine:
                 found = self._sample(model, memory, limits, options, seeds, required)
             else:
                 state = model.start(memory)
-                recording = Recording(state, self.alignment) if align and options.beam == 1 and isinstance(state, KVCache) else None
+                recording = Recording(state, self.alignment) if align and options.beam == 1 and self._can_record(state) else None
                 step = recorded(model.step) if recording else model.step
                 search = (options.beam, options.length_penalty, options.n_best)
                 most = torch.tensor(limits, device=self.device)
@@ -100,6 +100,11 @@ class TorchEngine:
         with self._autocast():
             model = self._model(len(sources))
             return self._attention(model, model.encode(pad(sources).to(self.device)), sources, outputs)
+
+    def _can_record(self, state: Any) -> bool:
+        """Whether the queries of a search tell the weights of its cross-attention: other scores than the scaled dot product need more."""
+        settings = self.model.config
+        return isinstance(state, KVCache) and settings.attention == "scaled_dot" and not settings.window
 
     def _model(self, sentences: int) -> Model | PackedModel:
         return self.single if sentences == 1 else self.model
