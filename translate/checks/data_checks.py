@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 from translate.checks.alignment import MIN_LINES, find_shifts
 from translate.checks.finding import Finding
-from translate.checks.overlap import overlaps
+from translate.checks.overlap import overlaps, pairs_or_sentences
 from translate.config import Config, CorpusConfig, DataConfig
 from translate.data.corpora import find_corpus
 from translate.data.corpus import CachedCorpus, Table
 from translate.data.pairs import Pairs
 from translate.data.rows import Pair
+from translate.data.sides import PAIRS, sides_of, unit
 from translate.errors import UserError
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
 from translate.text.language import UNKNOWN, LanguageJudge, language_code, text_language
@@ -42,44 +43,46 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
     cheap: only the first and last block of each corpus, and the first QUICK training pairs for overlaps, so that the time does not grow with
     the corpus.
     """
-    data = config.data
-    training = _read({f"train {n}": c for n, c in enumerate(data.train, 1)}, data)
-    held_out = [*_read({f"validation {n}": c for n, c in enumerate(data.validation, 1)}, data), *_read(data.test, data)]
+    data, sides = config.data, sides_of(config.model)
+    training = _read({f"train {n}": c for n, c in enumerate(data.train, 1)}, data, sides)
+    held_out = [*_read({f"validation {n}": c for n, c in enumerate(data.validation, 1)}, data, sides), *_read(data.test, data, sides)]
     for name, read in (*training, *held_out):
         if isinstance(read, Finding):
             yield read
             continue
         table = read.table
         if not cheap:
-            blank = sum(not (source.strip() and target.strip()) for source, target in Pairs([table]))
+            needs, what = all if sides == PAIRS else any, unit(sides)
+            blank = sum(not needs(map(str.strip, pair)) for pair in Pairs([table]))
             severity = "warning" if blank > len(table) / 100 else "note" if blank else "ok"
-            text = f"{len(table):,} pair{'' if len(table) == 1 else 's'}, {blank:,} blank"
-            yield Finding(severity, name, text, "blank pairs are left out of training" if blank else "")
+            text = f"{len(table):,} {what[:-1] if len(table) == 1 else what}, {blank:,} blank"
+            yield Finding(severity, name, text, f"blank {what} are left out of training" if blank else "")
         if read.skipped_summary:
             yield Finding("warning", name, read.skipped_summary, "look at that line of the file")
         if read.long and name.startswith("train "):
-            text = f"{read.long:,} of {len(table):,} pairs have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer is not trained on"
-            yield Finding("warning", name, f"{text} (the first: pair {read.first_long:,})", "put one sentence on each line")
-        yield from _alignment(name, table, 2 if cheap else BLOCKS)
+            text = f"{read.long:,} of {len(table):,} {unit(sides)} have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer is not trained on"
+            yield Finding("warning", name, f"{text} (the first: line {read.first_long:,})", "put one sentence on each line")
+        if sides == PAIRS:
+            yield from _alignment(name, table, 2 if cheap else BLOCKS)
         yield from _languages(name, table, data)
         if not cheap:
             yield from _foreign(name, table, data)
         yield from _texts(name, table, 2 if cheap else BLOCKS)
-        if name.startswith("train "):
+        if name.startswith("train ") and sides == PAIRS:
             yield from _sentences(name, table, config)
     tables = [read.table for _, read in training if not isinstance(read, Finding)]
     readable = {name: list(Pairs([read.table])) for name, read in held_out if not isinstance(read, Finding)}
     if not cheap:
-        yield from _test_sets(readable, default_tokenizer(data.target_language))
+        yield from _test_sets(readable, default_tokenizer(data.target_language) if sides == PAIRS else None)
     if tables:
         yield from overlaps(readable, tables, QUICK if cheap else sum(map(len, tables)))
 
 
-def _read(corpora: dict[str, CorpusConfig], data: DataConfig) -> list[tuple[str, CachedCorpus | Finding]]:
+def _read(corpora: dict[str, CorpusConfig], data: DataConfig, sides: str) -> list[tuple[str, CachedCorpus | Finding]]:
     results: list[tuple[str, CachedCorpus | Finding]] = []
     for name, corpus in corpora.items():
         try:
-            results.append((name, find_corpus(corpus, data).read()))
+            results.append((name, find_corpus(corpus, data, sides).read()))
         except UserError as error:
             results.append((name, Finding("error", name, str(error))))
     return results
@@ -122,6 +125,8 @@ def _texts(name: str, table: Table, blocks: int) -> Iterator[Finding]:
     step = max(1, len(numbers) // TEXTS)
     numbers = numbers[::step]
     for side, lines in sides.items():
+        if not any(lines):
+            continue
         for warning in text_warnings(f"the {side} side", lines[::step], None if len(numbers) == len(table) else numbers):
             text, closing, hint = warning.partition("): ")
             yield Finding("warning", name, text + closing[:1], hint)
@@ -152,6 +157,8 @@ def _languages(name: str, table: Table, data: DataConfig) -> Iterator[Finding]:
         return
     codes = [language_code(language) for language in languages]
     for side, language, code, lines in zip(("source", "target"), languages, codes, sides):
+        if not any(lines):
+            continue
         found = text_language(lines[:: max(1, len(lines) // LANGUAGE_LINES)], code)
         if found not in (code, UNKNOWN):
             hint = "swap source and target of this corpus" if found in codes else f"set data.{side}_language"
@@ -171,21 +178,22 @@ def _foreign(name: str, table: Table, data: DataConfig) -> Iterator[Finding]:
             yield Finding("warning", name, text, "leave them out: the model learns to copy them")
 
 
-def _test_sets(held_out: dict[str, list[Pair]], tokenize: str) -> Iterator[Finding]:
-    """Sets on which BLEU is always 0, and test sets that share pairs with validation, which inflates their scores."""
+def _test_sets(held_out: dict[str, list[Pair]], tokenize: str | None) -> Iterator[Finding]:
+    """Sets on which BLEU is always 0, and test sets that share pairs with validation, which inflates their scores. tokenize: None if nothing is
+    translated."""
     try:
-        check_tokenizer(tokenize)
+        check_tokenizer(tokenize or "13a")
     except UserError as error:
         yield Finding("error", "scores", str(error))
         return
     validation = {pair for name, pairs in held_out.items() if name.startswith("validation ") for pair in pairs}
     for name, pairs in held_out.items():
-        if pairs and too_short_for_bleu([target for _, target in pairs], tokenize):
+        if pairs and tokenize and too_short_for_bleu([target for _, target in pairs], tokenize):
             hint = "chrF++ decides instead, as with training.metric=chrf" if name.startswith("validation ") else "use chrF++"
             yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", hint)
         shared = 0 if name.startswith("validation ") else sum(pair in validation for pair in pairs)
         if shared:
             yield Finding(
-                "note" if shared * 10 < len(pairs) else "warning", name, f"{shared:,} of {len(pairs):,} pairs are also in validation",
-                "the weights are chosen on them, which inflates the score: test on other pairs",
+                "note" if shared * 10 < len(pairs) else "warning", name, f"{shared:,} of {len(pairs):,} {pairs_or_sentences(pairs)} are also in validation",
+                f"the weights are chosen on them, which inflates the score: test on other {pairs_or_sentences(pairs)}",
             )  # fmt: skip

@@ -32,8 +32,12 @@ def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: in
         targets.mark(target_texts, near_targets)
         both.mark(zip(source_texts, target_texts), zip(near_sources, near_targets))
     size = sum(map(len, tables))
-    where = "training" if limit >= size else f"the first {limit:,} of {size:,} training pairs"
+    texts = all(pairs_or_sentences(pairs) == "sentences" for pairs in held_out.values())
+    where = "training" if limit >= size else f"the first {limit:,} of {size:,} training {'sentences' if texts else 'pairs'}"
     for name, pairs in held_out.items():
+        if pairs_or_sentences(pairs) == "sentences":
+            yield _of_texts(name, [target for _, target in pairs], targets, where)
+            continue
         lines = [sources.lines([source for source, _ in pairs]), targets.lines([target for _, target in pairs]), both.lines(pairs)]
         exact, near = [numbers for numbers, _ in lines], [numbers for _, numbers in lines]
         text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {where}{_where(exact)}"
@@ -43,6 +47,23 @@ def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: in
             yield Finding("warning", name, text, "remove them from the training data")
         else:
             yield Finding("note" if any(exact) or any(near) else "ok", name, text)
+
+
+def _of_texts(name: str, texts: list[str], seen: _Seen[str], where: str) -> Finding:
+    """The finding for a set of one language."""
+    exact, near = seen.lines(texts)
+    text = f"{len(exact):,} of {len(texts):,} sentences are also in {where}"
+    if near:
+        text += f"; ignoring white space, case, quotes and end marks, {len(near):,} more"
+    if first := exact or near:
+        listed = ", ".join(map(str, first[:EXAMPLES])) + (", ..." if len(first) > EXAMPLES else "")
+        return Finding("warning", name, f"{text} (line {listed})", "remove them from the training data")
+    return Finding("ok", name, text)
+
+
+def pairs_or_sentences(pairs: Sequence[Pair]) -> str:
+    """What a set consists of: in text of one language, all sources are empty."""
+    return "pairs" if any(source for source, _ in pairs) else "sentences"
 
 
 def near_key(text: str) -> str:

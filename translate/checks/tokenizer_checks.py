@@ -12,6 +12,7 @@ from translate.checks.finding import EXAMPLES, Finding
 from translate.config import Config
 from translate.data.pairs import load_pairs
 from translate.data.prepare import Prepared
+from translate.data.sides import PAIRS, TARGET, unit
 from translate.errors import UserError
 from translate.tokenizer import UNK, Tokenizer
 
@@ -19,20 +20,20 @@ BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
 RARE = 10  # with fewer occurrences, a piece is hardly learnt
 
 
-def check_tokenized(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Iterator[Finding]:
-    """Findings about `prepared`, the tokenised sample of a corpus of `size` pairs."""
-    yield _filters(prepared, size)
-    yield _lengths(prepared, config)
+def check_tokenized(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, sides: str = PAIRS) -> Iterator[Finding]:
+    """Findings about `prepared`, the tokenised sample of a corpus of `size` pairs. sides: what the model reads (data/sides.py)."""
+    yield _filters(prepared, size, sides)
+    yield _lengths(prepared, config, sides)
     yield _pieces(prepared, tokenizer, config, size)
     yield from _characters(prepared, tokenizer, size)
-    yield from _unknown(tokenizer, config)
+    yield from _unknown(tokenizer, config, sides)
 
 
-def _filters(prepared: Prepared, size: int) -> Finding:
+def _filters(prepared: Prepared, size: int, sides: str) -> Finding:
     left_out = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in prepared.counts.items())
     share = 1 - prepared.kept / prepared.read
-    text = f"{prepared.kept:,} of {prepared.read:,} pairs kept{_of(prepared, size)}; left out: {left_out}"
-    hint = "check these pairs, or relax data.filters" if share > 0.2 else ""
+    text = f"{prepared.kept:,} of {prepared.read:,} {unit(sides)} kept{_of(prepared, size)}; left out: {left_out}"
+    hint = f"check these {unit(sides)}, or relax data.filters" if share > 0.2 else ""
     return Finding("warning" if share > 0.2 else "note" if share else "ok", "filters", text, hint)
 
 
@@ -40,10 +41,11 @@ def _of(prepared: Prepared, size: int) -> str:
     return "" if prepared.read == size else f" in a sample of {prepared.read:,} of {size:,}"
 
 
-def _lengths(prepared: Prepared, config: Config) -> Finding:
+def _lengths(prepared: Prepared, config: Config, sides: str) -> Finding:
     lengths = numpy.concatenate([prepared.source_lengths, prepared.target_lengths])
+    lengths = lengths if sides == PAIRS else lengths[lengths > 1]  # without sides that aren't there
     quantiles = [int(numpy.quantile(lengths, share, method="higher")) for share in (0.5, 0.9, 0.99, 1)]
-    text = "tokens per side: half have at most {}, 90% {}, 99% {}, the longest {}".format(*quantiles)
+    text = f"tokens per {'sentence' if sides == TARGET else 'side'}: half have at most {quantiles[0]}, 90% {quantiles[1]}, 99% {quantiles[2]}, the longest {quantiles[3]}"
     text += f"; the filter's limit is {config.data.filters.max_tokens}, the model's {config.model.max_tokens}"
     lost = prepared.counts["over_long"] / prepared.read
     if lost > 0.02:
@@ -92,20 +94,23 @@ def _listed(characters: list[str]) -> str:
     return " ".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in characters[:EXAMPLES])
 
 
-def _unknown(tokenizer: Tokenizer, config: Config) -> Iterator[Finding]:
-    """Characters of the held-out sources that the tokenizer has never seen: they are encoded as bytes."""
+def _unknown(tokenizer: Tokenizer, config: Config, sides: str) -> Iterator[Finding]:
+    """Characters of the held-out sources, or texts, that the tokenizer has never seen: they are encoded as bytes."""
+    side, encode, pieces = "source", tokenizer.encode_source, tokenizer.source_pieces()
+    if sides == TARGET:
+        side, encode, pieces = "text", tokenizer.encode_target, tokenizer.target_pieces()
     held_out = {"validation": config.data.validation, **{name: [corpus] for name, corpus in config.data.test.items()}}
     for name, corpora in held_out.items():
         try:
-            sources = [source for source, _ in load_pairs(corpora, config.data)]
+            texts = [target if sides == TARGET else source for source, target in load_pairs(corpora, config.data, sides)]
         except UserError:  # data_checks.py reports it
             continue
-        if not sources:
+        if not texts:
             continue
-        unseen = {index for index, piece in enumerate(tokenizer.source_pieces()) if index == UNK or BYTE.fullmatch(piece)}
-        ids = [number for line in tokenizer.encode_source(sources) for number in line]
+        unseen = {index for index, piece in enumerate(pieces) if index == UNK or BYTE.fullmatch(piece)}
+        ids = [number for line in encode(texts) for number in line]
         share = sum(number in unseen for number in ids) / len(ids)
-        text = f"{share:.2%} of the source's tokens are bytes of characters that are not in training"
+        text = f"{share:.2%} of the {side}'s tokens are bytes of characters that are not in training"
         if share > 0.01:
             yield Finding("warning", name, text, "add such text to the training data, or normalise it")
         else:

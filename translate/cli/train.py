@@ -107,8 +107,10 @@ def show_results(config: Config, report: dict[str, Any]) -> None:
     from translate.evaluation.report import format_samples, format_table
 
     if tests := {name: report["test"][name] for name in config.data.test}:
-        print(f"{format_table(tests)}\n\n{format_samples(tests)}\n")
-    if config.data.source_language == "de":
+        print(*filter(None, (format_table(tests), format_samples(tests))), sep="\n\n", end="\n\n")
+    if (command := report.get("command", "file")) != "file":
+        print(f"next: translate {command} -m {config.run}")
+    elif config.data.source_language == "de":
         print(f"next: echo 'Guten Morgen.' | translate file -m {config.run}")
     else:
         print(f"next: translate file -m {config.run} input.{config.data.source_language} -o output.{config.data.target_language}")

@@ -5,5 +5,5 @@ pairs.py reads them back; prepare.py filters and tokenises them for training; ba
 
 In: corpora, as named in a recipe.
 Out: padded batches of ids.
-May import: config, device, errors, files, phrasebook, profile, text, tokenizer, values.
+May import: config, device, errors, files, model, phrasebook, profile, text, tokenizer, values.
 """

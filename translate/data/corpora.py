@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +22,38 @@ from translate.data.delimited import csv_rows, tsv_rows
 from translate.data.jsonpairs import json_rows
 from translate.data.locate import locate
 from translate.data.rows import Pair, Skipped
+from translate.data.sides import PAIRS, TARGET
 from translate.data.tables import hub_corpus, parquet_corpus, saved_corpus
 from translate.data.xmlpairs import sgm_pairs, tmx_pairs, wmt_pairs
 from translate.errors import UserError
 from translate.files.digest import COMPRESSED, file_key
+from translate.text.lines import read_lines
 
 
-def load_corpus(corpus: CorpusConfig, data: DataConfig) -> datasets.Dataset:
-    """All pairs of `corpus` in order, unfiltered: string columns source and target, memory-mapped.
+def load_corpus(corpus: CorpusConfig, data: DataConfig, sides: str = PAIRS) -> datasets.Dataset:
+    """All pairs of `corpus` in order, unfiltered: string columns source and target, memory-mapped. sides: which of them are read (sides.py).
 
     UserError for missing or misaligned files, invalid UTF-8, a missing column or split, a hub that can't be reached, or no pairs at all.
     """
-    return find_corpus(corpus, data).read().table
+    return find_corpus(corpus, data, sides).read().table
 
 
-def find_corpus(corpus: CorpusConfig, data: DataConfig) -> Corpus:
+def find_corpus(corpus: CorpusConfig, data: DataConfig, sides: str = PAIRS) -> Corpus:
     """The corpus and its cache key. Files are hashed but not parsed. UserError as `load_corpus`."""
-    whole = _find_whole(corpus, data, cache_folder(data))
+    whole = _find_whole(corpus, data, cache_folder(data), sides)
+    if sides == TARGET and not _is_one_text(corpus):
+        whole = _only_target(whole)
     return whole if corpus.lines is None else _only_lines(whole, corpus.lines)
+
+
+def _is_one_text(corpus: CorpusConfig) -> bool:
+    """Whether it is text of one language, a pair whose source is empty."""
+    return corpus.kind == "text" and not corpus.source
+
+
+def _only_target(whole: Corpus) -> Corpus:
+    """The target side of pairs."""
+    return replace(whole, key=digest("target", whole.key), pairs=lambda skipped: (("", target) for _, target in whole.pairs(skipped)))
 
 
 def _only_lines(whole: Corpus, lines: str) -> Corpus:
@@ -51,12 +66,12 @@ def _only_lines(whole: Corpus, lines: str) -> Corpus:
             if first <= number and (last is None or number <= last):
                 yield pair
         if number < (last or first):
-            raise UserError(f"{whole.name} has only {number:,} pairs: lines {lines} do not exist")
+            raise UserError(f"{whole.name} has only {number:,} {whole.unit}: lines {lines} do not exist")
 
-    return Corpus(f"{whole.name}, lines {lines}", digest("lines", whole.key, first, last), pairs, whole.cache, whole.sparse)
+    return replace(whole, name=f"{whole.name}, lines {lines}", key=digest("lines", whole.key, first, last), pairs=pairs)
 
 
-def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path) -> Corpus:
+def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path, sides: str) -> Corpus:
     kind, languages = corpus.kind, (data.source_language, data.target_language)
 
     def of_files(files: list[str], pairs: Callable[[Skipped], Iterable[Pair]], *settings: Any) -> Corpus:
@@ -73,9 +88,15 @@ def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path) -> Corpus:
         return saved_corpus(corpus, languages, cache)
     if kind == "parquet":
         return parquet_corpus(corpus, languages, cache)
+    if _is_one_text(corpus) and sides != PAIRS:
+        if not corpus.target:
+            raise UserError("a corpus of kind text needs `target`, a file; with `source` it is the translation of that file, line by line")
+        file = locate(corpus.target, kind)
+        return replace(of_files([file], lambda skipped: (("", line) for line in read_lines(file)), TARGET), unit="sentences")
     if kind == "text" or (kind == "wmt" and not corpus.path):
         if not corpus.source or not corpus.target:
-            raise UserError(f"a corpus of kind {kind} needs `source` and `target`: two files with the same sentences in the same order")
+            more = " (text of one language is for model.family=language_model, markov and masked_lm)" if corpus.target and kind == "text" else ""
+            raise UserError(f"a corpus of kind {kind} needs `source` and `target`: two files with the same sentences in the same order{more}")
         files = [locate(corpus.source, kind), locate(corpus.target, kind)]
         return of_files(files, lambda skipped: sgm_pairs(*files) if kind == "wmt" else aligned_lines(*files))
     if not corpus.path:

@@ -43,6 +43,7 @@ class Corpus:
     pairs: Callable[[Skipped], Iterable[Pair]]
     cache: Path
     sparse: bool = False  # rows often lack a language
+    unit: str = "pairs"  # what it consists of, for messages
 
     def read(self) -> CachedCorpus:
         """Load it from the cache, filling the cache from its files first if needed. UserError for anything wrong with them."""

@@ -10,16 +10,23 @@ import numpy
 
 from translate.config import FilterConfig
 from translate.data.pairs import Pairs
+from translate.data.sides import PAIRS
 from translate.tokenizer import Tokenizer
 
+COMPARING = ("identical", "length_ratio")  # those that compare the two sides
 FILTERS = ("blank", "identical", "duplicate", "over_long", "length_ratio")  # in this order; a pair is counted under the first that drops it
 
 
-def filter_texts(sources: list[str], targets: list[str], first: Sequence[bool], filters: FilterConfig, counts: dict[str, int]) -> list[int]:
-    """Indices of the pairs to keep, from their normalised texts. first: whether each pair is the first with its texts."""
-    kept = []
+def filter_texts(
+    sources: list[str], targets: list[str], first: Sequence[bool], filters: FilterConfig, counts: dict[str, int], sides: str = PAIRS
+) -> list[int]:
+    """Indices of the pairs to keep, from their normalised texts. first: whether each pair is the first with its texts.
+
+    sides: whether a pair needs both of them (sides.py). What compares two sides doesn't concern a pair that has one.
+    """
+    kept, needs = [], all if sides == PAIRS else any
     for index, (source, target, new) in enumerate(zip(sources, targets, first)):
-        if not source or not target:
+        if not needs((source, target)):
             counts["blank"] += 1
         elif filters.identical and source == target:
             counts["identical"] += 1
@@ -34,7 +41,8 @@ def filter_lengths(lengths: numpy.ndarray, filters: FilterConfig, counts: dict[s
     """Rows to keep. lengths: (2, N) ids of each side."""
     over_long, ratio = _over_long(lengths, filters), _unequal(lengths, filters)
     counts["over_long"] += int(over_long.sum())
-    counts["length_ratio"] += int((ratio & ~over_long).sum())
+    if "length_ratio" in counts:
+        counts["length_ratio"] += int((ratio & ~over_long).sum())
     return numpy.flatnonzero(~(over_long | ratio))
 
 
@@ -52,7 +60,7 @@ def _over_long(lengths: numpy.ndarray, filters: FilterConfig) -> numpy.ndarray:
 def _unequal(lengths: numpy.ndarray, filters: FilterConfig) -> numpy.ndarray:
     shorter, longer = lengths.min(axis=0), lengths.max(axis=0)
     unequal: numpy.ndarray = (longer > filters.max_ratio * shorter) & (longer >= filters.min_ratio_tokens) & (filters.max_ratio > 0)
-    return unequal
+    return unequal & (shorter > 1)  # 1: the end mark alone, of a side that isn't there
 
 
 class Duplicates:

@@ -11,6 +11,7 @@ import numpy
 from translate.config import CorpusConfig, DataConfig
 from translate.data.corpora import load_corpus
 from translate.data.rows import ROWS, Pair
+from translate.data.sides import PAIRS
 
 
 class Pairs:
@@ -33,14 +34,14 @@ class Pairs:
                 yield corpus, batch["source"].to_pylist(), batch["target"].to_pylist()
 
 
-def training_texts(data: DataConfig) -> Pairs:
+def training_texts(data: DataConfig, sides: str = PAIRS) -> Pairs:
     """The training corpora, for the tokenizer. UserError as `load_corpus`."""
-    return Pairs([load_corpus(corpus, data) for corpus in data.train])
+    return Pairs([load_corpus(corpus, data, sides) for corpus in data.train])
 
 
-def load_pairs(corpora: Sequence[CorpusConfig], data: DataConfig) -> list[Pair]:
+def load_pairs(corpora: Sequence[CorpusConfig], data: DataConfig, sides: str = PAIRS) -> list[Pair]:
     """(source, target) texts for validation and test, in memory, blank lines included. UserError as `load_corpus`."""
-    return list(Pairs([load_corpus(corpus, data) for corpus in corpora]))
+    return list(Pairs([load_corpus(corpus, data, sides) for corpus in corpora]))
 
 
 def save_sample(pairs: Pairs, limit: int, folder: Path) -> CorpusConfig:

@@ -19,10 +19,11 @@ from translate.config import DataConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.corpora import find_corpus
 from translate.data.corpus import TEXTS, CachedCorpus
-from translate.data.filters import FILTERS, Duplicates, filter_lengths, filter_texts
+from translate.data.filters import COMPARING, FILTERS, Duplicates, filter_lengths, filter_texts
 from translate.data.join import join_pairs
 from translate.data.pairs import Pairs
 from translate.data.placeholders import VERSION, Placeholders
+from translate.data.sides import PAIRS, TARGET, unit
 from translate.device import advise_random_access
 from translate.errors import UserError
 from translate.text.placeholders import SYMBOLS
@@ -72,27 +73,27 @@ class Prepared:
         return [self._batches[number].column(column)[index].as_py() for number, index in zip(numbers.tolist(), indices.tolist())]
 
 
-def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] | None = None) -> Prepared:
+def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] | None = None, sides: str = PAIRS) -> Prepared:
     """The training corpora, filtered and tokenised; from the cache if an earlier run had the same corpora, tokenizer and filters.
 
-    log: called with progress and the number of pairs each filter dropped; prints to stderr by default.
+    log: called with progress and the number of pairs each filter dropped; prints to stderr by default. sides: what the model reads (sides.py).
     UserError as `load_corpus`, and if no pair is left.
     """
     log = log or (lambda line: print(line, file=sys.stderr, flush=True))
-    located = [find_corpus(corpus, data) for corpus in data.train]
+    located = [find_corpus(corpus, data, sides) for corpus in data.train]
     names = [corpus.name for corpus in located]
     corpora = [corpus.read() for corpus in located]
     if data.placeholders and not _teaches_placeholders(data, tokenizer):
         log(f"data.placeholders ({data.placeholders:g}) has no effect: the tokenizer has no pieces {SYMBOLS[0]} to {SYMBOLS[-1]}")
-    fingerprint = _fingerprint(corpora, tokenizer, data)
+    fingerprint = _fingerprint(corpora, tokenizer, data, sides)
     tokenised_now = False
 
     def build(folder: Path) -> dict[str, Any]:
         nonlocal tokenised_now
         tokenised_now = True
         pairs = Pairs([corpus.table for corpus in corpora])
-        log(f"tokenising {len(pairs):,} pairs of {'; '.join(names)}")
-        return _build(folder, pairs, tokenizer, data)
+        log(f"tokenising {len(pairs):,} {unit(sides)} of {'; '.join(names)}")
+        return _build(folder, pairs, tokenizer, data, sides)
 
     folder, facts = cached(cache_folder(data), "tokenised", fingerprint, build)
     kept, joined, skipped = facts["kept"], facts.get("joined", 0), sum(corpus.skipped for corpus in corpora)
@@ -101,9 +102,9 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
         if corpus.skipped_summary:
             log(f"{name}: {corpus.skipped_summary}")
     reused = "" if tokenised_now else ", tokenised by an earlier run"
-    log(f"{kept:,} of {facts['read'] + skipped:,} pairs kept{reused}; left out: {_listed(counts)}")
+    log(f"{kept:,} of {facts['read'] + skipped:,} {unit(sides)} kept{reused}; left out: {_listed(counts)}")
     if joined:
-        log(f"{joined:,} of {facts['examples']:,} training examples are two to four pairs joined")
+        log(f"{joined:,} of {facts['examples']:,} training examples are two to four {unit(sides)} joined")
     examples = facts.get("examples", kept)
     return Prepared(
         dataset=datasets.Dataset.from_file(str(folder / "pairs.arrow")),
@@ -115,14 +116,15 @@ def prepare(data: DataConfig, tokenizer: Tokenizer, log: Callable[[str], None] |
     )  # fmt: skip
 
 
-def fingerprint_of(data: DataConfig, tokenizer: Tokenizer) -> str:
+def fingerprint_of(data: DataConfig, tokenizer: Tokenizer, sides: str = PAIRS) -> str:
     """The fingerprint that `prepare` would give the training set. UserError as `load_corpus`."""
-    return _fingerprint([find_corpus(corpus, data).read() for corpus in data.train], tokenizer, data)
+    return _fingerprint([find_corpus(corpus, data, sides).read() for corpus in data.train], tokenizer, data, sides)
 
 
-def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: DataConfig) -> str:
+def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: DataConfig, sides: str) -> str:
     languages = (data.source_language, data.target_language)
     changes: list[Any] = [["join", data.join]] if data.join else []
+    changes += [["sides", sides]] if sides != PAIRS else []
     changes += [["placeholders", VERSION, data.placeholders, *languages]] if _teaches_placeholders(data, tokenizer) else []
     changes += [["normalization", tokenizer.normalization]] if tokenizer.normalization == "nfc" else []
     return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *changes)
@@ -141,9 +143,9 @@ def _corpus_type(corpora: int) -> numpy.dtype:
     return numpy.dtype(numpy.min_scalar_type(corpora))
 
 
-def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -> dict[str, Any]:
+def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig, sides: str) -> dict[str, Any]:
     """Write pairs.arrow, source_lengths, target_lengths and corpus_of to `folder`; return the numbers of pairs."""
-    filters, counts = data.filters, dict.fromkeys(FILTERS, 0)
+    filters, counts = data.filters, dict.fromkeys([name for name in FILTERS if sides != TARGET or name not in COMPARING], 0)
     threads = (data.workers or os.cpu_count() or 1) if len(pairs) >= SMALL else 1
     duplicates = Duplicates(pairs, tokenizer, folder / "hashes") if filters.duplicates else None
     languages = (data.source_language, data.target_language)
@@ -166,7 +168,7 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
         for corpus, sources, targets in pairs.batches():
             normalized = tokenizer.normalized_source(sources), tokenizer.normalized_target(targets)
             first = duplicates.first(*normalized) if duplicates else [True] * len(sources)
-            indices = filter_texts(*normalized, first, filters, counts)
+            indices = filter_texts(*normalized, first, filters, counts, sides)
             sources, targets = [sources[index] for index in indices], [targets[index] for index in indices]
             if placeholders:
                 sources, targets = placeholders.apply(sources, targets)
@@ -191,7 +193,7 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig) -
             corpus_of.write(numpy.full(lengths.shape[1], corpus, dtype=_corpus_type(len(pairs.tables))).tobytes())
         if not kept:
             dropped = _listed({name: count for name, count in counts.items() if count})
-            raise UserError(f"no pair is left of {len(pairs):,}: {dropped}; check the corpus, or relax data.filters")
+            raise UserError(f"no {unit(sides)[:-1]} is left of {len(pairs):,}: {dropped}; check the corpus, or relax data.filters")
         writer.finalize()
     if duplicates:
         os.unlink(folder / "hashes")

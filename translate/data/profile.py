@@ -12,6 +12,7 @@ import numpy
 from translate.config import DataConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.prepare import Prepared
+from translate.data.sides import PAIRS, TARGET
 from translate.profile import LEAST_DEVIATION, LengthRatio, Profile, read_profile
 from translate.text.case import case_statistics
 from translate.text.language import language_code, text_language
@@ -24,17 +25,20 @@ SAMPLE = 1000  # pairs that tell the languages
 MOST_LINES, MOST_CASES = 1_000_000, 30_000  # that tell the usual forms of words; of those forms
 
 
-def text_profile(data: DataConfig, prepared: Prepared) -> Profile:
+def text_profile(data: DataConfig, prepared: Prepared, sides: str = PAIRS) -> Profile:
     """The profile of a training set; from the cache if an earlier run had the same one."""
 
     def build(folder: Path) -> dict[str, Any]:
+        if sides == TARGET:
+            return dataclasses.asdict(Profile(target_language=languages(data, prepared)[1]))
         longest = int(numpy.quantile(prepared.source_lengths, LONGEST, method="higher"))
         lengths = length_ratio(prepared.source_lengths - 1, prepared.target_lengths - 1)
         source, target = languages(data, prepared)
         cases = case_statistics(training_sources(prepared), MOST_CASES)
         return dataclasses.asdict(Profile(longest, cases, lengths=lengths, source_language=source, target_language=target))
 
-    folder, values = cached(cache_folder(data), "profile", digest(VERSION, prepared.fingerprint, data.source_language, data.target_language), build)
+    key = digest(VERSION, prepared.fingerprint, data.source_language, data.target_language)
+    folder, values = cached(cache_folder(data), "profile", key, build)
     return read_profile(values, str(folder))
 
 

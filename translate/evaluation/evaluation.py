@@ -39,12 +39,17 @@ def evaluate_tests(translator: Translator, config: Config, options: Options = Op
 
     UserError, before translating anything, if the recipe has no test set, or one is missing or empty.
     """
+    return evaluate(translator, config, recipe_sets(config), options, ScoringOptions(bootstrap=resamples(bootstrap)))
+
+
+def resamples(bootstrap: int = BOOTSTRAP) -> int:
+    """`bootstrap`, or 0 with a message if the seed in the environment is unusable: a finished training still gets its scores."""
     try:
         seed()
     except UserError as error:
         log_to_stderr(f"the scores have no intervals: {error}")
-        bootstrap = 0
-    return evaluate(translator, config, recipe_sets(config), options, ScoringOptions(bootstrap=bootstrap))
+        return 0
+    return bootstrap
 
 
 def evaluate(

@@ -50,9 +50,9 @@ def _value(score: Mapping[str, Any] | None) -> str:
 
 
 def format_samples(tests: Mapping[str, Mapping[str, Any]], count: int = 3) -> str:
-    """A few translations, each with its source and reference."""
+    """A few translations, each with its source and reference; nothing for models that don't translate."""
     return "\n\n".join(
-        f"source       {sample['source']}\nreference    {sample['reference']}\ntranslation  {sample['translation']}"
+        "\n".join(f"{key:<12} {sample[key]}" for key in ("source", "reference", "translation"))
         for test in tests.values()
         for sample in test["samples"][:count]
     )

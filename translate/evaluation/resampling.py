@@ -38,8 +38,12 @@ def seed() -> tuple[int | None, str]:
 def bootstrap_values(metrics: Sequence[Metric], systems: Tables, samples: int) -> list[list[Values]]:
     """[system][metric]: values on `samples` bootstrap resamples of the lines, the same resamples for all."""
     columns = numpy.hstack([numpy.hstack(system) for system in systems])
-    sums = numpy.concatenate([counts @ columns for counts in _draws(len(columns), samples)]).astype("float32")  # as in sacreBLEU
-    return _values(metrics, systems, sums)
+    return _values(metrics, systems, resampled_sums(columns, samples).astype("float32"))  # as in sacreBLEU
+
+
+def resampled_sums(columns: numpy.ndarray, samples: int) -> numpy.ndarray:
+    """The sums of the columns on each bootstrap resample of the lines: (lines, k) -> (samples, k)."""
+    return numpy.concatenate([counts @ columns for counts in _draws(len(columns), samples)])
 
 
 def _draws(lines: int, samples: int) -> Iterator[numpy.ndarray]:

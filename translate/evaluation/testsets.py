@@ -16,6 +16,7 @@ from sacrebleu.dataset import DATASETS
 
 from translate.config import Config, CorpusConfig
 from translate.data.pairs import load_pairs
+from translate.data.sides import sides_of
 from translate.errors import UserError
 from translate.files.digest import COMPRESSED
 from translate.files.paths import expand_path
@@ -43,7 +44,7 @@ def recipe_sets(config: Config, folder: str | None = None) -> dict[str, Sentence
         data = dataclasses.replace(data, folder=folder, test={name: _in_folder(name, corpus, folder) for name, corpus in data.test.items()})
     sets = {}
     for name, corpus in data.test.items():
-        pairs = load_pairs([corpus], data)
+        pairs = load_pairs([corpus], data, sides_of(config.model))
         if not pairs:
             raise UserError(f"data.test.{name} has no sentence pairs")
         sources, references = map(list, zip(*pairs))
@@ -58,7 +59,7 @@ def development_pairs(config: Config, folder: str | None = None) -> list[tuple[s
         _check_folder(folder)
         corpora = [_in_folder("data.validation", corpus, folder) for corpus in data.validation]
         data = dataclasses.replace(data, folder=folder, validation=corpora)
-    if not (pairs := load_pairs(data.validation, data)):
+    if not (pairs := load_pairs(data.validation, data, sides_of(config.model))):
         raise UserError("the recipe has no development set (data.validation), which measures confidence")
     return pairs
 
@@ -78,7 +79,7 @@ def _in_folder(name: str, corpus: CorpusConfig, folder: str) -> CorpusConfig:
         return dataclasses.replace(corpus, path=os.path.join(folder, os.path.basename(corpus.path.rstrip("/"))))
     if corpus.kind == "phrasebook":
         return corpus
-    source, target = (os.path.join(folder, os.path.basename(path)) for path in (corpus.source, corpus.target))
+    source, target = (os.path.join(folder, os.path.basename(path)) if path else "" for path in (corpus.source, corpus.target))
     return dataclasses.replace(corpus, source=source, target=target)
 
 
@@ -88,7 +89,7 @@ def origin(corpus: CorpusConfig, folder: str | None = None) -> str:
         return _absolute(os.path.join(folder, corpus.files)) + ".*" if folder and corpus.files else f"{corpus.path} on the Hugging Face hub"
     if corpus.kind == "phrasebook":
         return "the built-in phrasebook"
-    return _absolute(corpus.path) if corpus.path else f"{_absolute(corpus.source)}, {_absolute(corpus.target)}"
+    return ", ".join(_absolute(path) for path in ([corpus.path] if corpus.path else filter(None, (corpus.source, corpus.target))))
 
 
 def check_files(config: Config) -> None:
@@ -98,7 +99,7 @@ def check_files(config: Config) -> None:
         if corpus.kind in ("hub", "phrasebook"):
             paths = [local] if local else []
         else:
-            paths = [corpus.path] if corpus.path else [corpus.source, corpus.target]
+            paths = [corpus.path] if corpus.path else [path for path in (corpus.source, corpus.target) if path]
         for path in paths:
             if not any(os.path.exists(expand_path(path) + suffix) for suffix in ("", *COMPRESSED)):
                 relative = "" if os.path.isabs(expand_path(path)) else ", relative to the folder where training was started"

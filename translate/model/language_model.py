@@ -25,6 +25,7 @@ class LanguageModel(Model):
 
     translates: ClassVar[bool] = False
     objective = "next_token"
+    command: ClassVar[str] = "generate"
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
         super().__init__(config, source_size, target_size, tied)

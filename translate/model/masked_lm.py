@@ -30,6 +30,7 @@ class MaskedLanguageModel(Model):
 
     translates: ClassVar[bool] = False
     objective: str = "masked"
+    command: ClassVar[str] = "fill"
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
         super().__init__(config, source_size, target_size, tied)

@@ -5,6 +5,7 @@ validation.py measures the model in training on it, selection.py the average of 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,25 +15,27 @@ from pathlib import Path
 import torch
 
 from translate.config import CorpusConfig
-from translate.data.objectives import OBJECTIVES
-from translate.device import autocast, is_out_of_memory, release_memory
+from translate.evaluation.perplexity import likelihoods
 from translate.evaluation.scoring import score
 from translate.files.digest import COMPRESSED
 from translate.model import Model
-from translate.tokenizer import PAD, Tokenizer
-from translate.training.loss import loss_sum
-from translate.translation.batching import length_batches
+from translate.tokenizer import Tokenizer
 from translate.translation.translator import Translator
 
 CLEAR_BLEU = 10.0  # from here on a model has certainly learnt something
 OWN_MARGIN = 5.0  # chrF++ points by which translations that depend on their sources fit their own references better than others'
 COMPARED = 300  # sentences, at most
+NONE = -1.0  # the score of what is not measured
 SIMILAR_CHRF = 40.0  # from here on the references may be too similar for the comparison
 
 
 @dataclass(frozen=True)
 class Result:
-    """Result of a validation. bleu, chrf (chrF++): 0 to 100; loss: nats per target token; learnt: the translations depend on their sources."""
+    """Result of a validation.
+
+    bleu, chrf (chrF++): 0 to 100, or NONE for a model that doesn't translate. loss: nats per predicted token. learnt: the translations depend on their
+    sources; without translations, the loss is below that of guessing.
+    """
 
     bleu: float
     chrf: float
@@ -48,7 +51,17 @@ class Result:
         scores = (self.bleu, self.chrf) if metric == "bleu" else (self.chrf,)
         return (float(self.learnt), *(round(value, 2) if self.learnt else 0.0 for value in scores), loss)
 
+    @property
+    def translated(self) -> bool:
+        return self.bleu > NONE
+
+    @property
+    def perplexity(self) -> float:
+        return math.exp(min(self.loss, 700.0))
+
     def __str__(self) -> str:
+        if not self.translated:
+            return f"loss {self.loss:.3f}, perplexity {self.perplexity:.2f}"
         return f"BLEU {self.bleu:.2f}, chrF++ {self.chrf:.2f}, loss {self.loss:.3f}"
 
 
@@ -81,31 +94,12 @@ class DevelopmentSet:
         sources, targets = self.tokenizer.encode_source(self.sources), self.tokenizer.encode_target(self.references)
         return [ids[: self.max_tokens] for ids in sources], [ids[: self.max_tokens] for ids in targets]
 
-    @torch.no_grad()
     def loss(self, model: Model, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
         """Mean negative log-likelihood of the references' tokens, in nats, without dropout and label smoothing.
 
-        In batches of `batch_tokens`, padding included; smaller ones if memory runs out.
+        In batches of `batch_tokens`, padding included.
         """
-        try:
-            return self._loss(model, device, precision, batch_tokens)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or batch_tokens < self.max_tokens:  # a single sentence is too much
-                raise
-        release_memory()
-        return self.loss(model, device, precision, batch_tokens // 2)
-
-    def _loss(self, model: Model, device: torch.device, precision: torch.dtype, batch_tokens: int) -> float:
-        sources, targets = self.ids
-        total, labelled, objective = 0.0, 0, OBJECTIVES[model.objective]
-        model.eval()
-        for indices in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
-            tensors = objective([sources[index] for index in indices], [targets[index] for index in indices], (indices[0],))
-            source, target, labels = (tensor.to(device) for tensor in tensors)
-            with autocast(device, precision):
-                total += float(loss_sum(model.features(source, target), model.output_weight, labels, 0.0)[1])
-            labelled += int((labels != PAD).sum())
-        return total / labelled
+        return likelihoods(model, *self.ids, device, precision, batch_tokens).mean
 
     def translate(self, translator: Translator) -> list[str]:
         return translator.translate(self.sources, beam=self.beam)
@@ -113,6 +107,11 @@ class DevelopmentSet:
     def result(self, outputs: list[str], loss: float) -> Result:
         bleu, chrf = (metric.value for metric in score(outputs, [self.references], metrics=("bleu", "chrf"), tokenize=self.tokenize))
         return Result(bleu, chrf, loss, has_learnt(outputs, self.references, bleu))
+
+    def write_texts(self, path: Path, step: int, texts: Sequence[str]) -> None:
+        """Append texts that the model has made up."""
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"# step {step}\n" + "".join(f"sample       {text}\n" for text in texts) + "\n")
 
     def write_samples(self, path: Path, step: int, outputs: list[str]) -> None:
         """Append ten sentences, the same each time, spread over the set."""
@@ -134,7 +133,7 @@ def set_name(corpora: Sequence[CorpusConfig]) -> str:
     names = []
     for corpus in corpora:
         pair = not (corpus.files or corpus.path)
-        file = os.path.basename(corpus.source if pair else corpus.files or corpus.path)
+        file = os.path.basename((corpus.source or corpus.target) if pair else corpus.files or corpus.path)
         for ending in COMPRESSED:
             file = file.removesuffix(ending)
         if pair:

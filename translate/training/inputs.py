@@ -9,10 +9,11 @@ from pathlib import Path
 from translate.bundle.bundle import CONFIG, ModelFolder, write_config
 from translate.checks.data_checks import check_data
 from translate.checks.finding import Finding
-from translate.config import Config, DataConfig
+from translate.config import Config
 from translate.data.pairs import load_pairs, training_texts
 from translate.data.placeholders import with_symbols
 from translate.data.prepare import Prepared, prepare
+from translate.data.sides import sides_of
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.init import check_init
@@ -26,7 +27,7 @@ def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tup
     """
     resumed = (folder / CONFIG).exists()
     errors = cheap_checks(config, log)
-    validation = load_held_out(config.data)
+    validation = load_held_out(config)
     for error in errors if resumed else errors[1:]:
         log(error.line())
     if errors and not resumed:
@@ -34,14 +35,15 @@ def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tup
     tokenizer = open_tokenizer(folder, config, log)
     if not resumed:
         check_init(config, tokenizer)
-    return tokenizer, prepare(config.data, tokenizer, log), validation
+    return tokenizer, prepare(config.data, tokenizer, log, sides_of(config.model)), validation
 
 
-def load_held_out(data: DataConfig) -> list[tuple[str, str]]:
+def load_held_out(config: Config) -> list[tuple[str, str]]:
     """The development pairs. UserError if they or a test set cannot be read."""
+    data, sides = config.data, sides_of(config.model)
     for corpus in data.test.values():
-        load_pairs([corpus], data)
-    return load_pairs(data.validation, data)
+        load_pairs([corpus], data, sides)
+    return load_pairs(data.validation, data, sides)
 
 
 def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> Tokenizer:
@@ -49,7 +51,7 @@ def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> 
     if (folder / CONFIG).exists():
         return ModelFolder(folder).tokenizer
     began = time.perf_counter()
-    tokenizer = train_tokenizer(lambda: training_texts(config.data), with_symbols(config.tokenizer, config.data), folder)
+    tokenizer = train_tokenizer(lambda: training_texts(config.data, sides_of(config.model)), with_symbols(config.tokenizer, config.data), folder)
     write_config(folder, config, tokenizer)
     origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
     log(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")

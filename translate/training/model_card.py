@@ -10,13 +10,19 @@ from typing import Any
 import yaml
 
 from translate.config import Config, CorpusConfig, ModelConfig, used_settings
+from translate.data.sides import TARGET, sides_of, unit
 from translate.files.atomic import atomic_text
+from translate.model.families import FAMILIES
 
 CARD = "README.md"
 SAMPLES = 3  # translations of each test set
 TITLES = {  # of families
     "encoder_decoder": 'A Transformer ("Attention is all you need")',
     "decoder_only": "A decoder-only Transformer (one stack, which reads source and target as one text)",
+    "recurrent": "A recurrent model with attention",
+    "language_model": "A language model (one Transformer stack)",
+    "masked_lm": "A masked language model (a Transformer encoder)",
+    "markov": "A Markov chain (n-gram counts over pieces)",
 }
 SIZES = ("family", "width", "heads", "feedforward", "encoder_layers", "decoder_layers", "dropout", "norm")
 TEXT = """\
@@ -24,11 +30,11 @@ TEXT = """\
 {metadata}
 ---
 
-# {name}: {pair}
+# {name}: {title}
 
-{title} of {parameters:,} parameters that translates {pair}, trained with translate-nmt.
+{family} of {parameters:,} parameters that {does}, trained with translate-nmt.
 
-    translate file -m FOLDER input.{source} -o output.{target}
+    translate {use}
 
 FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files of a run are not needed.
 
@@ -36,7 +42,7 @@ FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files o
 
 {corpora}
 
-{read:,} pairs were read and {kept:,} kept{left_out}. SHA-256 of the training data: `{fingerprint}`.
+{read:,} {unit} were read and {kept:,} kept{left_out}. SHA-256 of the training data: `{fingerprint}`.
 
 ## Training
 
@@ -54,9 +60,19 @@ FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files o
 
 ## Limits
 
-The model is made for sentences like those it was trained on. On other text it may be fluent and wrong, and it repeats errors and biases of its
-data. Check its translations before you rely on them.
+{limits}
 """
+TRANSLATES = """\
+The model is made for sentences like those it was trained on. On other text it may be fluent and wrong, and it repeats errors and biases of its
+data. Check its translations before you rely on them."""
+MAKES_UP = """\
+The model knows sentences like those it was trained on, and repeats errors and biases of its data. What it makes up is fluent at best: it
+knows no facts."""
+USES = {  # by the command: title, what the model does, how to call it, and its limits
+    "file": ("{pair}", "translates {pair}", "file -m FOLDER input.{source} -o output.{target}", TRANSLATES),
+    "generate": ("text in {target}", "predicts text in {target}", "generate -m FOLDER", MAKES_UP),
+    "fill": ("gaps in {source} and {target}", "fills gaps in {source} and {target}", 'fill -m FOLDER "A <mask> ."', MAKES_UP),
+}
 
 
 def write_model_card(folder: Path, config: Config, report: dict[str, Any]) -> None:
@@ -68,15 +84,19 @@ def write_model_card(folder: Path, config: Config, report: dict[str, Any]) -> No
 def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
     data, (source, target) = config.data, (config.data.source_language, config.data.target_language)
     hub = sorted({corpus.path for corpus in data.train if corpus.kind == "hub" and not (data.folder and corpus.files)})
-    metadata = {"language": [source, target], "pipeline_tag": "translation", "library_name": "translate-nmt", **({"datasets": hub} if hub else {})}
+    command, sides = FAMILIES[config.model.family].command, sides_of(config.model)
+    languages, tag = [source, target] if sides != TARGET else [target], {"file": "translation", "generate": "text-generation", "fill": "fill-mask"}
+    metadata = {"language": languages, "pipeline_tag": tag[command], "library_name": "translate-nmt", **({"datasets": hub} if hub else {})}
+    words = {"pair": f"{source} to {target}", "source": source, "target": target}
+    title, does, use, limits = (text.format(**words) for text in USES[command])
     sets = [("training", data.train), ("development", data.validation), *((f"test set {test}", [corpus]) for test, corpus in data.test.items())]
     counts = report["data"]
     left_out = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in counts["left_out"].items() if count)
     return TEXT.format(
-        metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip(), name=name, pair=f"{source} to {target}",
-        source=source, target=target, corpora="\n".join(f"- {use}: {describe(corpora, data.folder is not None)}" for use, corpora in sets if corpora),
+        metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip(), name=name, unit=unit(sides),
+        title=title, family=TITLES[config.model.family], model=describe_model(config.model), does=does, use=use, limits=limits,
+        corpora="\n".join(f"- {use}: {describe(corpora, data.folder is not None)}" for use, corpora in sets if corpora),
         **{key: counts[key] for key in ("read", "kept", "fingerprint")}, left_out=f" (left out: {left_out})" if left_out else "",
-        title=TITLES.get(config.model.family, f"A model of the family {config.model.family}"), model=describe_model(config.model),
         **{key: getattr(config.tokenizer, key) for key in ("kind", "vocabulary")},
         **{key: getattr(config.optim, key) for key in ("schedule", "rate", "warmup", "label_smoothing", "r_drop")},
         batch_tokens=config.training.batch_tokens * config.training.accumulate, seed=config.training.seed, minutes=report["seconds"] / 60,
@@ -104,7 +124,7 @@ def describe(corpora: Sequence[CorpusConfig], local: bool) -> str:
     texts = []
     for corpus in corpora:
         kind = "text" if local and corpus.files else corpus.kind
-        name = corpus.path if kind == "hub" else os.path.basename(corpus.files or corpus.path or corpus.source)
+        name = corpus.path if kind == "hub" else os.path.basename(corpus.files or corpus.path or corpus.source or corpus.target)
         parts = [f"{kind} {name}".strip(), *([corpus.split] if kind in ("hub", "saved", "phrasebook") else [])]
         parts += [] if corpus.lines is None else [f"lines {corpus.lines}"]
         texts.append(", ".join([*parts, *([f"weight {corpus.weight:g}"] if corpus.weight != 1 else [])]))
@@ -114,15 +134,21 @@ def describe(corpora: Sequence[CorpusConfig], local: bool) -> str:
 def scores(report: dict[str, Any]) -> Iterator[str]:
     """Markdown: the scores of the development set; of each test set scores with signatures, and some translations."""
     if report.get("learnt") is False:
-        yield "**The model has learnt nothing:** its translations of the development set hardly depend on their sources.\n"
+        reason = "its translations of the development set hardly depend on their sources" if "dev_bleu" in report else "its loss is that of guessing"
+        yield f"**The model has learnt nothing:** {reason}.\n"
     if chosen := report.get("chosen_on"):
-        yield f"Development set {chosen['set']}, {chosen['sentences']:,} of {chosen['of']:,} lines, beam {chosen['beam']}; it chose the weights:\n"
-        yield f"- BLEU {report['dev_bleu']:.2f}\n- chrF++ {report['dev_chrf']:.2f}\n"
+        beam = f", beam {chosen['beam']}" if "beam" in chosen else ""
+        yield f"Development set {chosen['set']}, {chosen['sentences']:,} of {chosen['of']:,} lines{beam}; it chose the weights:\n"
+        if "dev_bleu" in report:
+            yield f"- BLEU {report['dev_bleu']:.2f}\n- chrF++ {report['dev_chrf']:.2f}\n"
+        else:
+            yield f"- loss {report['dev_loss']:.3f}, perplexity {report['dev_perplexity']:.2f}\n"
     for name, test in report.get("test", {}).items():
-        beam, alpha = test["decoding"]["beam"], test["decoding"]["length_penalty"]
-        yield f"Test set {name}, {test['sentences']:,} sentences, beam {beam}, length penalty {alpha:g}:\n"
+        decoding = test.get("decoding")  # none without translations
+        search = f", beam {decoding['beam']}, length penalty {decoding['length_penalty']:g}" if decoding else ""
+        yield f"Test set {name}, {test['sentences']:,} sentences{search}:\n"
         for metric, score in test["scores"].items():
             interval = f" [{score['low']:.2f}, {score['high']:.2f}]" if "low" in score else ""
             yield f"- {metric} {score['value']:.2f}{interval} (`{score['signature']}`)"
         samples = ["\n".join(f"{key:<12} {sample[key]}" for key in ("source", "reference", "translation")) for sample in test["samples"][:SAMPLES]]
-        yield "\n```text\n" + "\n\n".join(samples) + "\n```\n"
+        yield "\n```text\n" + "\n\n".join(samples) + "\n```\n" if samples else ""

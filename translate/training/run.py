@@ -20,10 +20,13 @@ from translate.config import Config, check_budget, from_dict
 from translate.data.batches import Batch, BatchStream
 from translate.data.prepare import Prepared
 from translate.data.profile import text_profile
+from translate.data.sides import sides_of, unit
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
-from translate.evaluation.evaluation import evaluate_tests
+from translate.evaluation.evaluation import evaluate_tests, resamples
+from translate.evaluation.perplexity import evaluate_perplexity
 from translate.evaluation.report import REPORT, read_report, write_report
+from translate.evaluation.testsets import recipe_sets
 from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.alignment_choice import choose_alignment
@@ -64,7 +67,7 @@ def train(config: Config) -> dict[str, Any]:
         limit_kernel_cache()
         log = stack.enter_context(RunLog(folder, config.training.tensorboard, silent=not ranks.first))
         tokenizer, data, development = ranks.after_first(lambda: open_inputs(folder, config, log.info))
-        model, profile = build_model(config, tokenizer), text_profile(config.data, data)
+        model, profile = build_model(config, tokenizer), text_profile(config.data, data, sides_of(config.model))
         if Checkpoints(folder, 1).peek() is None:  # a save has all weights
             initialise(model, config, tokenizer, log.info)
         model.to(device)
@@ -211,7 +214,7 @@ class Run:
         patience = f", or {settings.patience} validations without a better one" if settings.patience else ""
         precision, threads = str(self.precision).removeprefix("torch."), torch.get_num_threads()
         self.log.info(
-            f"training {sum(parameter.numel() for parameter in self.model.parameters()):,} parameters on {self.data.kept:,} pairs, "
+            f"training {sum(parameter.numel() for parameter in self.model.parameters()):,} parameters on {self.data.kept:,} {unit(sides_of(self.config.model))}, "
             f"up to {settings.batch_tokens * settings.accumulate:,} target tokens a step, for {' or '.join(limits)}{patience}"
         )
         self.log.info(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
@@ -246,20 +249,28 @@ class Run:
         chosen = choose_weights(self.validation, self.progress)
         self.progress.seconds = self.seconds  # without the length penalty and the tests
         learnt = chosen.get("learnt", False)
-        for choose in (choose_length_penalty, choose_alignment, calibrate_run):
+        for choose in (choose_length_penalty, choose_alignment, calibrate_run) if self.model.translates else ():
             chosen = {**chosen, **choose(self.validation, learnt)}
         self.log.info(f"the model is in {folder}: its weights are {chosen['weights']}")
-        tests = evaluate_tests(self.validation.translator(), self.bundle.config) if self.config.data.test else {}
+        tests = self.evaluate() if self.config.data.test else {}
         (folder / REPORT).unlink(missing_ok=True)  # it may be about other weights
         write_report(folder, self.report(chosen), tests)
         report = read_report(folder)
         write_model_card(folder, self.bundle.config, report)
         return report
 
+    def evaluate(self) -> dict[str, Any]:
+        """The scores of the test sets."""
+        if self.model.translates:
+            return evaluate_tests(self.validation.translator(), self.bundle.config)
+        sets = recipe_sets(self.bundle.config)
+        return evaluate_perplexity(self.model, self.bundle.tokenizer, sets, self.device, bootstrap=resamples())
+
     def report(self, chosen: dict[str, Any]) -> dict[str, Any]:
         progress = self.progress
         return {
             **chosen,
+            "command": self.model.command,
             "steps": progress.step,
             "epochs": progress.epoch,
             "target_tokens": progress.tokens,

@@ -20,6 +20,7 @@ from translate.bundle.seal import parse_json
 from translate.bundle.weights import read_metadata, read_weights, write_weights
 from translate.config import Config, TrainingConfig, differences, first_difference
 from translate.data.prepare import fingerprint_of
+from translate.data.sides import sides_of
 from translate.errors import UserError
 from translate.evaluation.report import read_report
 from translate.files.atomic import remove_unfinished
@@ -123,7 +124,7 @@ class _ExistingRun:
         moved = old.data.train != config.data.train or old.data.folder != config.data.folder
         if not fingerprint or (self.report and not moved):
             return ""
-        if (now := fingerprint_of(config.data, ModelFolder(self.folder).tokenizer)) != fingerprint:
+        if (now := fingerprint_of(config.data, ModelFolder(self.folder).tokenizer, sides_of(config.model))) != fingerprint:
             return (
                 f"the training data changed since {self.folder} was started: its fingerprint is {now}, it was {fingerprint}; "
                 f"to continue that run, restore the data; otherwise {otherwise}"
@@ -142,7 +143,7 @@ class _ExistingRun:
         """Write changed settings to the folder."""
         if new := differences(self.old, self.new):
             if any(key.startswith("data.") for key, _, _ in new):
-                load_held_out(self.config.data)  # UserError if it can't be read: then change nothing
+                load_held_out(self.config)  # UserError if it can't be read: then change nothing
             changes = [f"{key} is {after!r}, was {before!r}" for key, before, after in new[:SHOWN]]
             more = [f"{len(new) - SHOWN} more"] if len(new) > SHOWN else []
             print(f"settings of {self.folder} that changed: {'; '.join([*changes, *more])}", file=sys.stderr)

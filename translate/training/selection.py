@@ -47,15 +47,20 @@ def choose_weights(validation: Validation, progress: Progress) -> dict[str, Any]
     validation.log.info(f"chosen on the development set ({development}) by {by}: the weights {chosen}")
     if not best.learnt:
         validation.log.info(_nothing_learnt(validation, best))
-    return {
-        "weights": chosen, "dev_bleu": best.bleu, "dev_chrf": best.chrf, "dev_loss": best.loss, "learnt": best.learnt,
-        "chosen_on": {
-            "set": development.name, "sentences": len(development), "of": development.total, "metric": metric, "beam": development.beam
-        },
-    }  # fmt: skip
+    size = {"set": development.name, "sentences": len(development), "of": development.total, "metric": metric}
+    if not best.translated:
+        return {"weights": chosen, "dev_loss": best.loss, "dev_perplexity": best.perplexity, "learnt": best.learnt, "chosen_on": size}
+    scores = {"dev_bleu": best.bleu, "dev_chrf": best.chrf, "dev_loss": best.loss}
+    return {"weights": chosen, **scores, "learnt": best.learnt, "chosen_on": {**size, "beam": development.beam}}
 
 
 def _nothing_learnt(validation: Validation, best: Result) -> str:
+    if not best.translated:
+        guessing = math.log(validation.bundle.tokenizer.target_size)
+        return (
+            f"THE MODEL HAS LEARNT NOTHING: its loss ({best.loss:.3f}) is that of guessing among all pieces ({guessing:.3f}); train for longer, look at the "
+            "data with `translate check`, or try another optim.rate"
+        )
     outputs = validation.development.translate(validation.translator())
     blank, distinct = sum(not output.strip() for output in outputs), len(set(outputs))
     if 2 * blank > len(outputs):

@@ -28,6 +28,7 @@ from translate.data.batches import Batch, BatchStream
 from translate.data.pairs import load_pairs, save_sample, training_texts
 from translate.data.placeholders import with_symbols
 from translate.data.prepare import Prepared, prepare
+from translate.data.sides import sides_of
 from translate.decoding import Options
 from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
@@ -70,17 +71,18 @@ def check_all(config: Config) -> Iterator[Finding]:
 
 def check_model(config: Config) -> Iterator[Finding]:
     """Yield the findings about tokenizer and model; the corpora must be readable. UserError for a device that does not exist."""
-    texts = training_texts(config.data)
+    sides = sides_of(config.model)
+    texts = training_texts(config.data, sides)
     with tempfile.TemporaryDirectory(prefix="translate-") as temporary:
         corpus = save_sample(texts, PAIRS, Path(temporary) / "sample")
         data = dataclasses.replace(config.data, train=[corpus], folder=None, cache=f"{temporary}/cache")
         try:
-            tokenizer = train_tokenizer(training_texts(data), with_symbols(config.tokenizer, config.data), temporary)
+            tokenizer = train_tokenizer(training_texts(data, sides), with_symbols(config.tokenizer, config.data), temporary)
         except UserError as error:
             yield Finding("error", "tokenizer", str(error))
             return
         try:
-            prepared = prepare(data, tokenizer, lambda _: None)
+            prepared = prepare(data, tokenizer, lambda _: None, sides)
         except UserError as error:
             yield Finding("error", "filters", str(error))
             return
@@ -90,7 +92,7 @@ def check_model(config: Config) -> Iterator[Finding]:
         except UserError as error:
             yield Finding("error", "init", str(error))
             return
-        yield from check_tokenized(prepared, tokenizer, config, len(texts))
+        yield from check_tokenized(prepared, tokenizer, config, len(texts), sides)
         if config.decoding.length_penalty is not None:
             text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}, so it is not tuned on the development set"
             yield Finding("note", "length penalty", text)
@@ -141,19 +143,18 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Model, device: tor
     """
     settings = config.training
     try:
-        pairs = load_pairs(config.data.validation, config.data)
+        pairs = load_pairs(config.data.validation, config.data, sides_of(config.model))
     except UserError:  # reported by the data checks
         return
     if not pairs:
         return
-    engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(settings.precision, device))
-    options = Options(beam=settings.validate_beam).fill(config.decoding)
-    beam, batch_tokens = settings.validate_beam, config.decoding.batch_tokens or default_batch_tokens(device.type)
-    sample = DevelopmentSet(spread(pairs, settings.validate_sentences), "", SEARCHED, beam, tokenizer, config.model.max_tokens, "none")
-    sources, targets = sample.ids
+    chosen, beam = spread(pairs, settings.validate_sentences), settings.validate_beam
+    sample = DevelopmentSet(chosen, "", SEARCHED, beam, tokenizer, config.model.max_tokens, "none")
     began = time.perf_counter()
-    for indices in length_batches(list(map(len, sources)), batch_tokens, beam):
-        engine.search([sources[index] for index in indices], [len(targets[index]) for index in indices], options, [])
+    if model.translates:
+        _search(config, sample, model, device)
+    else:
+        sample.loss(model, device, choose_precision(settings.precision, device), settings.batch_tokens)
     seconds = (time.perf_counter() - began) * sample.total / len(sample)
     share = seconds / (seconds + step * settings.validate_every)
     text = f"about {_duration(seconds)} every {settings.validate_every:,} steps, on {sample.total:,} sentences: {share:.0%} of the time"
@@ -161,6 +162,14 @@ def _validations(config: Config, tokenizer: Tokenizer, model: Model, device: tor
         yield share, Finding("warning", "validations", text, fewer_validations(share, settings.validate_every))
     else:
         yield share, Finding("ok", "validations", text)
+
+
+def _search(config: Config, sample: DevelopmentSet, model: Model, device: torch.device) -> None:
+    engine = TorchEngine.owning(copy.deepcopy(model), device, choose_search_precision(config.training.precision, device))
+    options = Options(beam=sample.beam).fill(config.decoding)
+    sources, targets = sample.ids
+    for indices in length_batches(list(map(len, sources)), config.decoding.batch_tokens or default_batch_tokens(device.type), sample.beam):
+        engine.search([sources[index] for index in indices], [len(targets[index]) for index in indices], options, [])
 
 
 def _first_loss(updater: Updater, batch: Batch, tokenizer: Tokenizer) -> Finding:

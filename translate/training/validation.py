@@ -20,13 +20,15 @@ from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too
 from translate.model import Model
 from translate.text.placeholders import SYMBOLS
 from translate.training.checkpoints import Checkpoints, Progress
-from translate.training.development import DevelopmentSet, Result, set_name
+from translate.training.development import NONE, DevelopmentSet, Result, set_name
 from translate.training.runlog import SAMPLES, RunLog
 from translate.translation.alignment_heads import AlignmentHeads
+from translate.translation.generation import TOKENS, Generator, samples
 from translate.translation.torch_engine import TorchEngine
 from translate.translation.translator import Translator
 
 TOO_MUCH = 0.5  # share of the time above which validations cause a warning
+TEXTS = 10  # made up at each validation, by a model that generates
 USUAL = 0.1  # the share that the warning's hint aims for
 
 
@@ -59,30 +61,48 @@ class Validation:
         """pairs: the whole development set, which may be empty; data: fingerprint of the training data."""
         self.bundle, self.data, self.device, self.precision, self.checkpoints, self.log = bundle, data, device, precision, checkpoints, log
         config = bundle.config
-        self.pairs, self.settings, self.metric = pairs, config.training, config.training.metric
+        self.pairs, self.settings = pairs, config.training
+        self.translates = bundle.model.translates
+        self.metric = config.training.metric if self.translates else "loss"
         tokenize = default_tokenizer(config.data.target_language)
-        check_tokenizer(tokenize)
+        if self.translates:
+            check_tokenizer(tokenize)
         name, most = set_name(config.data.validation), self.settings.validate_sentences
         self.development = DevelopmentSet(pairs, name, most, self.settings.validate_beam, bundle.tokenizer, config.model.max_tokens, tokenize)
-        self.without_bleu = len(self.development) > 0 and too_short_for_bleu(self.development.references, tokenize)
-        if self.without_bleu and self.metric == "bleu":
+        self.without_bleu = self.metric == "bleu" and len(self.development) > 0 and too_short_for_bleu(self.development.references, tokenize)
+        if self.without_bleu:
             self.metric = "chrf"
         self.ended = 0.0  # time of the last validation of this start
 
-    def translator(self, model: Model | None = None) -> Translator:
-        """A translator with the current weights or with another model, the same that users will have."""
+    def engine(self, model: Model | None = None) -> TorchEngine:
+        """The engine that users will have, with the current weights or with another model."""
         model, precision = copy.deepcopy(model or self.bundle.model), choose_search_precision(self.settings.precision, self.device)
-        config = self.bundle.config
         symbols = self.bundle.tokenizer.symbol_ids(SYMBOLS) or ()
-        engine = TorchEngine.owning(model, self.device, precision, alignment=AlignmentHeads.of(self.bundle.profile, config.model), symbols=symbols)
+        alignment = AlignmentHeads.of(self.bundle.profile, self.bundle.config.model)
+        return TorchEngine.owning(model, self.device, precision, alignment=alignment, symbols=symbols)
+
+    def translator(self, model: Model | None = None) -> Translator:
+        """A translator with the current weights or with another model."""
+        config, profile = self.bundle.config, self.bundle.profile
         languages = config.data.source_language, config.data.target_language
-        return Translator(engine, self.bundle.tokenizer, config.decoding, profile=self.bundle.profile, languages=languages)
+        return Translator(self.engine(model), self.bundle.tokenizer, config.decoding, profile=profile, languages=languages)
 
     def measure(self, model: Model | None = None) -> tuple[list[str], Result]:
-        """Translations of the development set by the current weights or by another model, and their scores."""
+        """Translations of the development set by the current weights or by another model, and their scores; none by one that doesn't translate."""
         loss = self.development.loss(model or self.bundle.model, self.device, self.precision, self.settings.batch_tokens)
+        if not self.translates:
+            return [], Result(NONE, NONE, loss, loss < math.log(self.bundle.tokenizer.target_size))
         outputs = self.development.translate(self.translator(model))
         return outputs, self.development.result(outputs, loss)
+
+    def write_samples(self, step: int, outputs: list[str]) -> None:
+        """Append some of the translations to the run's samples, or texts that the model makes up."""
+        path = self.bundle.folder / SAMPLES
+        if self.translates:
+            self.development.write_samples(path, step, outputs)
+        elif self.bundle.model.command == "generate":
+            made_up = Generator(self.engine(), self.bundle.tokenizer).generate([""], TOKENS, samples(TEXTS))[0]
+            self.development.write_texts(path, step, [text.text for text in made_up])
 
     def validate(self, progress: Progress) -> Result | None:
         """Measure the current weights with the real decoder, keep them, and write them as the model if they are the best so far.
@@ -91,10 +111,10 @@ class Validation:
         """
         began, result = time.perf_counter(), None
         if len(self.development):
-            if self.without_bleu and self.settings.metric == "bleu" and not progress.validated:
+            if self.without_bleu and not progress.validated:
                 self.log.info(f"BLEU is 0 on this set ({self.development}): no line has four tokens; chrF++ decides, as with training.metric=chrf")
             outputs, result = self.measure()
-            self.development.write_samples(self.bundle.folder / SAMPLES, progress.step, outputs)
+            self.write_samples(progress.step, outputs)
             best = update_best(progress, result, self.metric)
         else:
             best, progress.best_step = True, progress.step
@@ -110,7 +130,7 @@ class Validation:
         before, progress.development = progress.development, now
         if not before or before == now or not progress.best_step:
             return progress
-        old, result = best_result(progress), Result(-1.0, -1.0, math.inf, True)
+        old, result = best_result(progress), Result(NONE, NONE, math.inf, True)
         if len(self.development):
             model = copy.deepcopy(self.bundle.model)
             load_weights(model, self.checkpoints.weights(progress.best_step), "the best checkpoint")
@@ -134,17 +154,18 @@ class Validation:
         if result is None:
             self.log.info(f"step {step:,}: saved; there is no development set")
             return
-        self.log.record(
-            step, bleu=result.bleu, chrf=result.chrf, dev_loss=result.loss, best_bleu=progress.best_bleu, best_step=progress.best_step,
-            validation_seconds=seconds, seconds=progress.seconds,
-        )  # fmt: skip
+        scores = (
+            {"bleu": result.bleu, "chrf": result.chrf, "best_bleu": progress.best_bleu} if result.translated else {"best_loss": progress.best_loss}
+        )
+        times = {"validation_seconds": seconds, "seconds": progress.seconds}
+        self.log.record(step, dev_loss=result.loss, **scores, best_step=progress.best_step, **times)
         self.log.info(f"step {step:,}: {result} on the development set, best {self.best(progress)} at step {progress.best_step:,}")
         now = time.perf_counter()
         share = seconds / (now - self.ended) if self.ended else 0.0
         self.ended = now
         if share > TOO_MUCH and step % every == 0:  # the last validation may come sooner
-            times = f"{seconds:.1f} s every {every:,} steps, on {self.development}"
-            self.log.once("validations", f"validations take {share:.0%} of the time ({times}): {fewer_validations(share, every)}")
+            how = f"{seconds:.1f} s every {every:,} steps, on {self.development}"
+            self.log.once("validations", f"validations take {share:.0%} of the time ({how}): {fewer_validations(share, every)}")
 
 
 def fewer_validations(share: float, every: int) -> str:
