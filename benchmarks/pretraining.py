@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--pretraining", type=float, default=15.0, metavar="MINUTES", help="of each masked language model (default: %(default)s)")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="numbers of pairs (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="of the translation models (default: %(default)s)")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the table into this page, between its marks")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="for every run, such as training.threads=1")
     arguments = parser.parse_args()
     bench = Bench(arguments)
@@ -54,6 +56,11 @@ def main() -> None:
                 rows.setdefault((size, name), []).append(json.loads((folder / "report.json").read_text(encoding="utf-8")))
                 (arguments.output / "table.md").write_text(table(rows), encoding="utf-8")
     print(table(rows), end="")
+    if arguments.page:
+        text = arguments.page.read_text(encoding="utf-8")
+        block = f"<!-- table: pretraining -->\n{table(rows)}<!-- end -->"
+        text = re.sub(r"<!-- table: pretraining -->\n.*?<!-- end -->", lambda _: block, text, flags=re.DOTALL)
+        arguments.page.write_text(text, encoding="utf-8")
 
 
 class Bench:
