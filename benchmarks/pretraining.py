@@ -1,11 +1,11 @@
 """What an encoder that a masked language model has trained is worth to a translation model, by the number of pairs.
 
     python benchmarks/pretraining.py --data DIR --text tatoeba/train.de --output pretraining
-    python benchmarks/pretraining.py --data DIR --minutes 3 --pretraining 3 --sizes 2000    # a first look
+    python benchmarks/pretraining.py --data DIR --unit steps --budget 700 --pretraining 1500    # on a machine that does other work too
 
 DIR holds Multi30k: train.de, train.en, val.*, test_2016_flickr.*. For the first N of its 29,000 pairs, the recipe multi30k_de_en trains for the same
 minutes from random weights, and with the encoder of a masked language model that has read the German side of all 29,000 captions, or that and --text.
-The minutes of the masked language model count: one more run from random weights has them too.
+The time of the masked language model counts: one more run from random weights has it too.
 
 All have one tokenizer, that of the 29,000 pairs. Every run is a `translate train` command that goes on where it was stopped, so the whole can be
 stopped and started again. The table is written to OUTPUT/table.md after each run.
@@ -14,8 +14,10 @@ stopped and started again. The table is written to OUTPUT/table.md after each ru
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -31,10 +33,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of Multi30k")
     parser.add_argument("--text", type=Path, metavar="FILE", help="further German text, one sentence a line")
     parser.add_argument("--output", type=Path, default=Path("pretraining"), help="folder of the runs and the table (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of each translation model (default: %(default)s)")
-    parser.add_argument("--pretraining", type=float, default=15.0, metavar="MINUTES", help="of each masked language model (default: %(default)s)")
+    parser.add_argument("--unit", choices=("minutes", "steps"), default="minutes", help="of the two budgets (default: %(default)s)")
+    parser.add_argument("--budget", type=float, default=15, help="of each translation model (default: %(default)s)")
+    parser.add_argument("--pretraining", type=float, default=15, help="of each masked language model (default: %(default)s)")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="numbers of pairs (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="of the translation models (default: %(default)s)")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the table into this page, between its marks")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="for every run, such as training.threads=1")
     arguments = parser.parse_args()
     bench = Bench(arguments)
@@ -43,17 +47,22 @@ def main() -> None:
     if arguments.text:
         starts["captions and text"] = bench.masked("captions-text", tokenizer, [arguments.data / "train.de", arguments.text])
     rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for size in arguments.sizes:
-        for seed in arguments.seeds:
-            plans = [(name, encoder, arguments.minutes) for name, encoder in starts.items()]
-            plans.insert(1, (f"random, {arguments.minutes + arguments.pretraining:g} minutes", None, arguments.minutes + arguments.pretraining))
-            for name, encoder, minutes in plans:
-                settings = [f"data.train.0.lines=1-{size}", f"tokenizer.path={tokenizer}", f"training.minutes={minutes}", f"training.seed={seed}"]
-                settings += [f"init.encoder={encoder}"] if encoder else []
-                folder = bench.run(f"{size}-{name.replace(', ', '-').replace(' ', '-')}-{seed}", settings)
-                rows.setdefault((size, name), []).append(json.loads((folder / "report.json").read_text(encoding="utf-8")))
-                (arguments.output / "table.md").write_text(table(rows), encoding="utf-8")
+    plans = [(name, encoder, arguments.budget) for name, encoder in starts.items()]
+    longer = arguments.budget + arguments.pretraining
+    plans.append((f"random, {longer:,g} {arguments.unit}", None, longer))
+    for name, encoder, budget in plans:
+        for size, seed in itertools.product(arguments.sizes, arguments.seeds):
+            settings = [f"data.train.0.lines=1-{size}", f"tokenizer.path={tokenizer}", f"training.seed={seed}", *bench.limit(budget)]
+            settings += [f"init.encoder={encoder}"] if encoder else []
+            folder = bench.run(f"{size}-{re.sub('[^a-z0-9]+', '-', name)}-{seed}", settings)
+            rows.setdefault((size, name), []).append(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+            (arguments.output / "table.md").write_text(table(rows), encoding="utf-8")
     print(table(rows), end="")
+    if arguments.page:
+        text = arguments.page.read_text(encoding="utf-8")
+        block = f"<!-- table: pretraining -->\n{table(rows)}<!-- end -->"
+        text = re.sub(r"<!-- table: pretraining -->\n.*?<!-- end -->", lambda _: block, text, flags=re.DOTALL)
+        arguments.page.write_text(text, encoding="utf-8")
 
 
 class Bench:
@@ -64,10 +73,8 @@ class Bench:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, name: str, settings: list[str], recipe: str = "multi30k_de_en") -> Path:
-        """Train, or go on, or find it done; returns the run folder."""
-        folder = self.folder / name
-        if (folder / "report.json").exists():
-            return folder
+        """Train, or go on, or find it done (`translate train` does all three); returns the run folder."""
+        folder: Path = self.folder / name
         command = [sys.executable, "-m", "translate", "train", f"recipe={recipe}", f"run={folder}", f"data.folder={self.arguments.data}"]
         command += [f"data.cache={self.folder / 'cache'}", *settings, *self.arguments.settings]
         print(shlex.join(command), file=sys.stderr, flush=True)
@@ -75,11 +82,16 @@ class Bench:
             subprocess.run(command, check=True, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         return folder
 
+    def limit(self, budget: float) -> list[str]:
+        if self.arguments.unit == "steps":
+            return ["training.minutes=0", f"training.steps={int(budget)}"]
+        return [f"training.minutes={budget}"]
+
     def masked(self, name: str, tokenizer: Path, files: list[Path]) -> Path:
         """A masked language model of the lines of `files`, validated on Multi30k's German captions."""
         corpora = ", ".join(f"{{kind: text, source: {file}}}" for file in files)
         settings = [f"data.train=[{corpora}]", f"data.validation=[{{kind: text, source: {self.arguments.data / 'val.de'}}}]", f"~data.test.{TEST}"]
-        settings += [f"tokenizer.path={tokenizer}", f"training.minutes={self.arguments.pretraining}"]
+        settings += [f"tokenizer.path={tokenizer}", *self.limit(self.arguments.pretraining)]
         return self.run(name, settings, recipe="multi30k_masked_lm")
 
 
@@ -87,7 +99,7 @@ def table(rows: dict[tuple[int, str], list[dict[str, Any]]]) -> str:
     """A row for each number of pairs, a column for each start: BLEU on the test set, the mean over the seeds, and chrF++."""
     names = list(dict.fromkeys(name for _, name in rows))
     lines = [f"| pairs | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
-    for size in dict.fromkeys(size for size, _ in rows):
+    for size in sorted({size for size, _ in rows}):
         cells = [cell(rows[size, name]) if (size, name) in rows else "" for name in names]
         lines.append(f"| {size:,} | {' | '.join(cells)} |")
     scores = next(iter(rows.values()))[0]["test"][TEST]["scores"]

@@ -13,6 +13,7 @@ FAMILIES: dict[str, dict[str, Any]] = {  # of each, what else is in a bundle of 
     "encoder_decoder": {},
     "decoder_only": {"encoder_layers": 0},
     "language_model": {"encoder_layers": 0},
+    "masked_lm": {"decoder_layers": 0},
 }
 TRANSLATING = ("encoder_decoder", "decoder_only")
 

@@ -37,6 +37,23 @@ def bundle(folder: Path) -> Case:
     return case
 
 
+def gaps(folder: Path) -> Case:
+    """A sealed bundle of a masked language model, with a fault, or two: refused, or the same guesses."""
+    from translate.translation.fill import fill
+
+    whole = files_of(folder, "masked_lm")
+    texts = ("Der <mask> schläft.", "<mask> 漢<mask>!")
+    expected = [fill(folder, text, target=text) for text in texts]
+
+    def case(rng: random.Random) -> str:
+        damage(folder, whole, rng)
+        if [fill(folder, text, target=text) for text in texts] != expected:
+            raise AssertionError("loaded, and guesses otherwise")
+        return "same output"
+
+    return case
+
+
 def files_of(folder: Path, family: str) -> dict[str, bytes]:
     """The files of a small bundle, made in `folder`, which is empty or holds another bundle."""
     from tests.conftest import make_untrained
@@ -117,11 +134,12 @@ def config(folder: Path) -> Case:
 
     from tests.families import FAMILIES
     from translate.bundle.bundle import ModelFolder
-    from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, from_dict
+    from translate.config import Config, CorpusConfig, DataConfig, InitConfig, ModelConfig, check, from_dict
 
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
     models = [ModelConfig(**{"family": family, **settings}) for family, settings in FAMILIES.items()]
-    settings = [{key: value for key, value in dataclasses.asdict(Config(data=data, model=model)).items() if key != "run"} for model in models]
+    configs = [Config(data=data, model=model, init=InitConfig(encoder=encoder)) for model in models for encoder in (None, "runs/x")]
+    settings = [{key: value for key, value in dataclasses.asdict(each).items() if key != "run"} for each in configs]
 
     def case(rng: random.Random) -> str:
         values = rng.choice(settings)

@@ -84,6 +84,12 @@ def test_with_a_tokenizer_for_each_language_the_source_embedding_alone_is_taken(
     assert not torch.equal(ours["target_embedding.weight"], theirs["target_embedding.weight"])
 
 
+def test_the_encoder_of_a_translation_model_will_do(bundle, tmp_path, corpus_folder, no_steps):
+    ours, theirs = begin(started(tmp_path / "run", corpus_folder, bundle)), read_weights(bundle / "model.safetensors")
+    assert {name for name in ours if torch.equal(ours[name], theirs[name])} >= {"target_embedding.weight", "encoder.0.feedforward.inner.weight"}
+    assert not torch.equal(ours["decoder.0.feedforward.inner.weight"], theirs["decoder.0.feedforward.inner.weight"])
+
+
 def test_the_other_run_is_read_once_and_a_killed_run_ends_with_the_weights_that_it_would_have_had(masked, tmp_path, corpus_folder):
     """It resumes after kill -9 with the other run gone."""
     copy, settings = shutil.copytree(masked, tmp_path / "copy"), {"steps": 90, "log_every": 1, "validate_every": 30}

@@ -38,7 +38,7 @@ def test_all_are_found():
         "iwslt14_de_en", "multi30k_de_en", "multi30k_de_en_60", "multi30k_en_de",
         "quickstart", "tatoeba_de_en", "wmt14_de_en_base", "wmt14_de_en_big",
     )  # fmt: skip
-    families = (f"{corpus}_{family}" for corpus in BASELINES for family in FAMILIES)
+    families = (f"{corpus}_{family}" for corpus in BASELINES for family in [*FAMILIES, "masked_lm"])
     assert [path.stem for path in RECIPES] == sorted([*others, *families])
     assert len(CHOICES) == 23
     assert {path.parent.name for path in CHOICES} == set(GROUPS)
@@ -122,6 +122,15 @@ def test_a_familys_recipe_is_the_encoder_decoders_at_equal_parameters(family, co
     with torch.device("meta"):
         counts = [sum(map(torch.numel, new_model(config.model, pieces, pieces, True).parameters())) for config in (recipe, baseline)]
     assert counts[0] == pytest.approx(counts[1], rel=0.05)
+
+
+@pytest.mark.parametrize("corpus", BASELINES)
+def test_the_masked_language_models_recipe_can_start_the_encoder_decoders(corpus):
+    """The same data, tokenizer and encoder."""
+    recipe, baseline = of(f"recipe={corpus}_masked_lm"), of(f"recipe={BASELINES[corpus]}")
+    assert (recipe.data, recipe.tokenizer) == (baseline.data, baseline.tokenizer)
+    model = dataclasses.replace(recipe.model, dropout=baseline.model.dropout, family="encoder_decoder", decoder_layers=baseline.model.decoder_layers)
+    assert model == baseline.model and recipe.model.family == "masked_lm"
 
 
 # Vaswani et al. 2017: Table 3 and sections 5.1, 5.3, 5.4, 6.1

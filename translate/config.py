@@ -139,7 +139,7 @@ class ModelConfig:
 class InitConfig:
     """Weights of other runs that a new run starts from. They are read once: its first save has them, so it resumes without the other run."""
 
-    encoder: Optional[str] = None  # run folder of a masked_lm with the same tokenizer: encoder and source embedding
+    encoder: Optional[str] = None  # run folder, such as a masked_lm's, with the same tokenizer: encoder and source embedding
 
 
 @dataclass
