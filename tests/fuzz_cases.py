@@ -128,18 +128,18 @@ def hostile(folder: Path) -> Case:
 
 def config(folder: Path) -> Case:
     """Settings as plain values, and as the text of config.yaml: refused, or settings that pass every check."""
-    import dataclasses
 
     import yaml
 
     from tests.families import FAMILIES
     from translate.bundle.bundle import ModelFolder
     from translate.config import Config, CorpusConfig, DataConfig, InitConfig, ModelConfig, check, from_dict
+    from translate.values import to_values
 
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
     models = [ModelConfig(**{"family": family, **settings}) for family, settings in FAMILIES.items()]
     configs = [Config(data=data, model=model, init=InitConfig(encoder=encoder)) for model in models for encoder in (None, "runs/x")]
-    settings = [{key: value for key, value in dataclasses.asdict(each).items() if key != "run"} for each in configs]
+    settings = [{key: value for key, value in to_values(each).items() if key != "run"} for each in configs]
 
     def case(rng: random.Random) -> str:
         values = rng.choice(settings)

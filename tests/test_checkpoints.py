@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import random
@@ -18,12 +17,13 @@ import torch
 from tests.conftest import ROOT, digest, metrics, tiny_config
 from translate.bundle.weights import read_weights
 from translate.training.run import train
+from translate.values import to_values
 
 
 def start(config, tmp_path, first: str = "") -> subprocess.Popen:
     """The run as a process of its own, so that it can be sent a signal; it executes `first` before it trains."""
     file = tmp_path / "config.json"
-    file.write_text(json.dumps(dataclasses.asdict(config)))
+    file.write_text(json.dumps(to_values(config)))
     program = """
 import json, sys
 from translate.config import from_dict

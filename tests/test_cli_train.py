@@ -19,6 +19,7 @@ from translate.cli.main import main
 from translate.config import Config, OptimConfig, from_dict
 from translate.errors import UserError
 from translate.training.stopping import Stopped
+from translate.values import to_values
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
@@ -68,7 +69,7 @@ def test_a_recipe_reaches_training_as_plain_dataclasses(trained):
     assert type(config) is Config and config.run == "runs/quickstart"
     assert [corpus.kind for corpus in config.data.train] == ["phrasebook"]
     assert set(config.data.test) == {"test", "test_unseen"}
-    yaml.safe_dump(dataclasses.asdict(config))  # raises where an OmegaConf container is left
+    yaml.safe_dump(to_values(config))  # raises where an OmegaConf container is left
 
 
 def test_command_line_over_recipe_over_group_over_dataclass(trained, my):

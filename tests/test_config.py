@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 
@@ -14,10 +13,10 @@ from hypothesis import strategies as st
 from translate.bounds import bounds_of
 from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, check_budget, first_difference, from_dict
 from translate.errors import UserError
-from translate.values import flatten, unknown_key
+from translate.values import flatten, to_values, unknown_key
 
 # where they are not left open
-DEFAULTS = {**flatten(dataclasses.asdict(Config())), "decoding.length_penalty": 1.0, "decoding.batch_tokens": 4096}
+DEFAULTS = {**flatten(to_values(Config())), "decoding.length_penalty": 1.0, "decoding.batch_tokens": 4096}
 BOUNDS = {key: bounds_of(Config, key) for key in DEFAULTS}
 CHOICES = {key: bounds.choices for key, bounds in BOUNDS.items() if bounds.choices}
 LEAST, MOST, ABOVE, BELOW = (
@@ -28,7 +27,7 @@ LIMITS = {**LEAST, **ABOVE}
 
 def changed(**keys: object) -> Config:
     """The defaults with keys such as `model__width=3`."""
-    values = dataclasses.asdict(Config())
+    values = to_values(Config())
     for key, value in keys.items():
         section, *path = key.split("__")
         at = values
@@ -218,7 +217,7 @@ def test_a_round_trip_through_yaml_changes_nothing(train, test, symbols, rate, f
     config = Config(run="runs/x")
     config.data.train, config.data.test, config.data.folder = train, test, folder
     config.tokenizer.symbols, config.optim.rate = symbols, rate
-    text = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(to_values(config), sort_keys=False, allow_unicode=True)
     assert from_dict(yaml.safe_load(text)) == config
     assert first_difference(config, from_dict(yaml.safe_load(text))) is None
 

@@ -174,7 +174,7 @@ def test_two_files_of_one_name(mine):
         (["recipe=[quickstart,tatoeba_de_en]"], "give one recipe, recipe=NAME"),
         (["recipe="], "recipe= is unknown"),
         (["recipe=init"], "recipe=init is unknown: choose one of"),
-        (["recipe=quickstart", "init=3"], "unknown key init: known are run, resume"),
+        (["recipe=quickstart", "quxx=3"], "unknown key quxx: known are run, resume"),
         (["recipe=quickstart", "model=tniy"], "model=tniy is unknown: did you mean tiny?"),
         (["recipe=quickstart", "traning.steps=3"], "unknown key traning: did you mean training?"),
         (["recipe=quickstart", "data=text", "data.folder=null"], "data.folder is null: set data.folder=VALUE"),

@@ -22,6 +22,7 @@ from translate.device import choose_device
 from translate.tokenizer import PAD
 from translate.training.ranks import Ranks, join_ranks
 from translate.training.run import train
+from translate.values import to_values
 
 PROGRAM = """
 import json, os, sys
@@ -50,7 +51,7 @@ def config_for(run: Path, folder: Path, model: dict | None = None, **training):
 
 def torchrun(config, folder: Path, processes: int = 2, first: str = "") -> subprocess.Popen:
     """The run as `torchrun` starts it; every process executes `first` before it trains."""
-    (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
+    (folder / "config.json").write_text(json.dumps(to_values(config)))
     (folder / "program.py").write_text(first + PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import json
 import os
@@ -21,6 +20,7 @@ from translate.bundle.weights import read_metadata
 from translate.training import checkpoints, update
 from translate.training.run import train
 from translate.training.stopping import Stopped
+from translate.values import to_values
 
 SETTINGS = {"steps": 30, "validate_every": 30, "log_every": 5}
 
@@ -196,7 +196,7 @@ def test_saves_by_the_clock_keep_to_their_share(tmp_path):
 def test_a_terminal_that_is_closed(tmp_path, corpus_folder):
     """It sends SIGHUP, and whatever is written to it from then on fails."""
     run, config = tmp_path / "run", tmp_path / "config.json"
-    config.write_text(json.dumps(dataclasses.asdict(tiny_config(run, corpus_folder, steps=4000, validate_every=4000, log_every=5))))
+    config.write_text(json.dumps(to_values(tiny_config(run, corpus_folder, steps=4000, validate_every=4000, log_every=5))))
     program = "import json, sys; from translate.cli.train import train_one; from translate.config import from_dict\n"
     program += "sys.exit(train_one(from_dict(json.load(open(sys.argv[1])))))"
     ours, theirs = os.openpty()

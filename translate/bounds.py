@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import typing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from translate.errors import UserError
-from translate.values import short_repr
+from translate.values import hints_of, key_of, short_repr
 
 T = TypeVar("T")
 BOUNDS, FAMILIES = "bounds", "families"  # keys of a field's metadata
@@ -92,10 +91,10 @@ def check_families(section: Any, key: str) -> None:
 def bounds_of(section: Any, key: str) -> Bounds:
     """The bounds of a dataclass's field, such as "beam" or, nested, "decoding.beam"; no bounds if the key does not exist."""
     name, _, rest = key.partition(".")
-    field = next((field for field in dataclasses.fields(section) if field.name == name), None)
+    field = next((field for field in dataclasses.fields(section) if key_of(field.name) == name), None)
     if field is None:
         return Bounds()
-    kind = typing.get_type_hints(section)[name]
+    kind = hints_of(section)[name]
     if rest:
         return bounds_of(kind, rest) if dataclasses.is_dataclass(kind) else Bounds()
     return _bounds(field)
@@ -111,7 +110,7 @@ def check_bounds(value: Any, key: str = "", bounds: Bounds = Bounds()) -> None:
     """Check every field of the dataclass `value`, recursively, also in lists and mappings. UserError names the first that is out of bounds."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
-            check_bounds(getattr(value, field.name), f"{key}.{field.name}" if key else field.name, _bounds(field))
+            check_bounds(getattr(value, field.name), f"{key}.{key_of(field.name)}" if key else key_of(field.name), _bounds(field))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             check_bounds(item, f"{key}[{index}]")

@@ -6,7 +6,6 @@ combinations.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
@@ -15,9 +14,10 @@ from translate.bounds import bounded, check_bounds, check_families, choice, of_f
 from translate.bounds import used_settings as used_settings
 from translate.errors import UserError
 from translate.files.paths import expand_path
-from translate.values import build, flatten, short_repr
+from translate.values import build, flatten, short_repr, to_values
 
 TRANSFORMERS = ("encoder_decoder", "decoder_only", "language_model", "masked_lm")
+FREEZE = ("encoder", "decoder", "embeddings")
 ENCODERS = ("encoder_decoder", "recurrent", "masked_lm")
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 
@@ -139,7 +139,12 @@ class ModelConfig:
 class InitConfig:
     """Weights of other runs that a new run starts from. They are read once: its first save has them, so it resumes without the other run."""
 
-    encoder: Optional[str] = None  # run folder, such as a masked_lm's, with the same tokenizer: encoder and source embedding
+    from_: Optional[str] = None  # run folder: all weights, and the tokenizer
+    # with `from`; new: trained on the data, as the section `tokenizer` says. Pieces that both know keep their embedding.
+    tokenizer: str = choice("same", "new")
+    encoder: Optional[str] = None  # run folder, such as of a masked_lm, with the same tokenizer: encoder and source embedding
+    decoder: Optional[str] = None  # run folder, such as of a language_model, with the same tokenizer: decoder and target embedding
+    freeze: List[str] = field(default_factory=list)  # parts that training leaves as they are: encoder, decoder, embeddings
 
 
 @dataclass
@@ -247,13 +252,33 @@ def check(config: Config) -> Config:
         raise UserError(f"training.average ({training.average}) needs as many checkpoints: raise training.keep ({training.keep})")
     if model.family == "masked_lm" and not config.tokenizer.joint:
         raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
-    if config.init.encoder is not None and (model.family not in ENCODERS or model.family not in TRANSFORMERS):
-        kind = "no Transformer's encoder" if model.family in ENCODERS else "no encoder"
-        raise UserError(f"init.encoder ({config.init.encoder}) has no effect with model.family={model.family}, which has {kind}: leave it out")
+    check_init_settings(config)
     for corpus in (*config.data.train, *config.data.validation, *config.data.test.values()):
         if corpus.lines is not None:
             line_range(corpus.lines)
     return config
+
+
+def check_init_settings(config: Config) -> None:
+    """UserError for settings of `init` without effect."""
+    init, family = config.init, config.model.family
+    stacks = {"encoder": ("encoder_decoder", "masked_lm"), "decoder": ("encoder_decoder", "decoder_only", "language_model")}
+    for name, families in stacks.items():
+        path = getattr(init, name)
+        if path is not None and family not in families:
+            kind = f"no Transformer's {name}" if family == "recurrent" else f"no {name}"
+            raise UserError(f"init.{name} ({path}) has no effect with model.family={family}, which has {kind}: leave it out")
+        if path is not None and init.from_ is not None:
+            raise UserError(f"init.from ({init.from_}) has all weights, so init.{name} ({path}) can't be given too: leave one out")
+    if init.tokenizer == "new" and init.from_ is None:
+        raise UserError("init.tokenizer=new has no effect without init.from: leave it out")
+    for part in init.freeze:
+        if part not in FREEZE or init.freeze.count(part) > 1:
+            raise UserError(f"init.freeze has {short_repr(part)}: it lists, each once, {', '.join(FREEZE)}")
+    if init.freeze and init.from_ is None and init.encoder is None and init.decoder is None:
+        raise UserError(f"init.freeze ({', '.join(init.freeze)}) would keep random weights: give init.from, init.encoder or init.decoder")
+    if set(init.freeze) == set(FREEZE):
+        raise UserError(f"init.freeze has {', '.join(init.freeze)}: nothing would be left to train")
 
 
 def check_budget(config: Config) -> Config:
@@ -279,7 +304,12 @@ def from_dict(values: Any) -> Config:
     """A Config from plain values, with `~` expanded in the paths of data and tokenizer. UserError for an unknown key or a wrong type."""
     config = build(values, Config)
     data = config.data
-    paths: list[tuple[Any, str]] = [(data, "folder"), (data, "cache"), (config.tokenizer, "path"), (config.init, "encoder")]
+    paths: list[tuple[Any, str]] = [
+        (data, "folder"),
+        (data, "cache"),
+        (config.tokenizer, "path"),
+        *((config.init, name) for name in ("from_", "encoder", "decoder")),
+    ]
     for corpus in (*data.train, *data.validation, *data.test.values()):
         names = ("path", "source", "target") if corpus.kind in ("text", "wmt") else ("path",)  # for other kinds, source and target are columns
         paths += [(corpus, name) for name in names]
@@ -291,7 +321,7 @@ def from_dict(values: Any) -> Config:
 
 def differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
     """(key, old value, new value) of all settings that differ; None for a missing one."""
-    a, b = flatten(dataclasses.asdict(old)), flatten(dataclasses.asdict(new))
+    a, b = flatten(to_values(old)), flatten(to_values(new))
     return [(key, a.get(key), b.get(key)) for key in dict.fromkeys([*b, *a]) if a.get(key) != b.get(key)]
 
 

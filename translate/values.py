@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import keyword
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -15,15 +16,33 @@ CUTOFF = 0.7  # difflib's ratio: `knid` is close to `kind` (0.75), `init` to not
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", list: "a list", dict: "a mapping"}
 
 
+def key_of(name: str) -> str:
+    """The key of a dataclass's field: `from_` has the key `from`, a word that Python reserves."""
+    return name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name
+
+
+def hints_of(kind: Any) -> dict[str, Any]:
+    """The type of each key of a dataclass."""
+    return {key_of(name): hint for name, hint in typing.get_type_hints(kind).items()}
+
+
+def to_values(instance: Any) -> dict[str, Any]:
+    """A dataclass as plain values, by its keys: what `build` reads."""
+    values: dict[str, Any] = dataclasses.asdict(instance, dict_factory=lambda items: {key_of(name): value for name, value in items})
+    return values
+
+
 def build(values: Any, kind: type[T], at: str = "") -> T:
     """A dataclass `kind` from plain values, as read from YAML. UserError for an unknown key or a wrong type."""
     if not isinstance(values, dict):
         raise UserError(f"{at or 'the configuration'} must be a mapping, not {short_repr(values)}")
-    hints = typing.get_type_hints(kind)
+    hints = hints_of(kind)
     for key in values:
         if key not in hints:
             raise UserError(unknown_key(at, str(key), hints, inner_keys(hints)))
-    return kind(**{key: _convert(value, hints[key], f"{at}.{key}" if at else key) for key, value in values.items()})
+    return kind(
+        **{f"{key}_" if keyword.iskeyword(key) else key: _convert(value, hints[key], f"{at}.{key}" if at else key) for key, value in values.items()}
+    )
 
 
 def unknown_key(at: str, key: str, known: Iterable[str], inner: Iterable[str] = ()) -> str:
@@ -45,7 +64,7 @@ def unknown_key(at: str, key: str, known: Iterable[str], inner: Iterable[str] = 
 
 def inner_keys(hints: Mapping[str, Any]) -> list[str]:
     """`training.minutes` and so on: the keys of the dataclasses among a section's fields, at any depth."""
-    sections = {name: typing.get_type_hints(hint) for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    sections = {name: hints_of(hint) for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
     return [f"{name}.{key}" for name, own in sections.items() for key in (*own, *inner_keys(own))]
 
 
@@ -112,7 +131,7 @@ def find_error(values: Any, hint: Any, at: str = "", known: Sequence[str] = ()) 
     if origin is dict or dataclasses.is_dataclass(hint):
         if not isinstance(values, dict):
             return at, f"{at} must be a mapping of settings, not {short_repr(values)}"
-        hints = dict.fromkeys(values, arguments[1]) if origin is dict else typing.get_type_hints(hint)
+        hints = dict.fromkeys(values, arguments[1]) if origin is dict else hints_of(hint)
         for key, value in values.items():
             if key not in hints:
                 return f"{at}.{key}" if at else key, unknown_key(at, str(key), [*hints, *known], inner_keys(hints))

@@ -42,7 +42,7 @@ from translate.model import Model
 from translate.model.families import FAMILIES, new_model
 from translate.profile import Profile, read_profile
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
-from translate.values import flatten, short_repr
+from translate.values import flatten, short_repr, to_values
 
 CONFIG, WEIGHTS = "config.yaml", "model.safetensors"
 EXPORTED, MANIFEST = "model.bin", "manifest.json"  # of a model for CTranslate2
@@ -199,7 +199,7 @@ class ModelFolder:
             raise UserError(f"{path} was written with another tokenizer than {CONFIG} names: the files are from different models")
         if not isinstance(manifest.get("data_fingerprint"), str) or not isinstance(manifest.get("settings"), dict) or not manifest["settings"]:
             raise UserError(f"the manifest of {path} is damaged, or was not written by this toolkit")
-        values = flatten(dataclasses.asdict(self.config))
+        values = flatten(to_values(self.config))
         for key, value in flatten(manifest["settings"]).items():  # newer settings are not in it
             if key not in values or values[key] != value:
                 raise UserError(
@@ -231,7 +231,7 @@ def _check_format(number: Any, version: Any, origin: str | Path) -> None:
 
 def write_config(folder: Path, config: Config, tokenizer: Tokenizer) -> None:
     """Write config.yaml: settings, format, package version and the tokenizer's SHA-256, but not the folder itself."""
-    values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **dataclasses.asdict(config)}
+    values = {"format": FORMAT, "version": package_version(), "tokenizer_sha256": tokenizer.digests(), **to_values(config)}
     for name in ("run", "resume", "verify_resume"):  # not properties of the model
         del values[name]
     with atomic_text(folder / CONFIG) as file:

@@ -6,7 +6,6 @@ argcomplete provides the shell code. The shell runs `translate` at each TAB, so 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from translate.bounds import bounds_of
 from translate.compose.recipe_files import GROUPS, SUFFIXES, choices
 from translate.config import Config
-from translate.values import flatten
+from translate.values import flatten, to_values
 
 HELP = "Print the code that makes tab completion work in bash, zsh or fish."
 SHELLS = ("bash", "zsh", "fish")
@@ -24,7 +23,7 @@ examples:
   translate completion zsh >> ~/.zshrc                                           below the line with compinit
   translate completion fish > ~/.config/fish/completions/translate.fish
 """
-PATHS = ("run", "data.folder", "data.cache", "tokenizer.path", "init.encoder")  # settings whose value is a path
+PATHS = ("run", "data.folder", "data.cache", "tokenizer.path", "init.from", "init.encoder", "init.decoder")  # settings whose value is a path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +48,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 def complete_word(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """Completions of an argument of `train` or `check`: KEY= first, KEY=VALUE after the `=`. argcomplete passes the parameters by name."""
     user_folder = Path(parsed_args.config_dir).expanduser() if getattr(parsed_args, "config_dir", None) else None
-    defaults: dict[str, Any] = flatten(dataclasses.asdict(Config()))
+    defaults: dict[str, Any] = flatten(to_values(Config()))
     key, equals, value = prefix.partition("=")
     if not equals:
         keys = [key for key in defaults if not key.startswith(("data.train", "data.validation", "data.test"))]

@@ -5,14 +5,13 @@ All configurations of a sweep are composed and checked before the first run star
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from translate.cli.train_options import add_arguments, split
 from translate.compose.recipe_files import GROUPS, choices, shipped
 from translate.config import Config
-from translate.values import flatten
+from translate.values import flatten, to_values
 
 if TYPE_CHECKING:
     from translate.compose.compose import Job
@@ -119,7 +118,7 @@ def show_results(config: Config, report: dict[str, Any]) -> None:
 def describe() -> str:
     """The text of `translate train --help`."""
     recipes = {path.stem: first_comment(path) for path in sorted(shipped("recipes").glob("*.yaml"))}
-    defaults = flatten(dataclasses.asdict(Config(run="runs/RECIPE")))
+    defaults = flatten(to_values(Config(run="runs/RECIPE")))
     lines = [USAGE, "recipes:"]
     lines += [f"  {name:<20} {text}" for name, text in recipes.items()]
     lines += ["", "groups and their choices (GROUP=CHOICE):"]

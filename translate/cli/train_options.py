@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import typing
 
 from translate.cli.parser import reject_repeat
 from translate.config import Config
 from translate.errors import UserError
-from translate.values import inner_keys, suggestion
+from translate.values import hints_of, inner_keys, suggestion
 
 OPTIONS = {"--config-dir": "DIR", "--multirun": None, "--cfg": "job", "--package": "KEY", "--resolve": None, "--info": "defaults-tree"}
 SHORT = {"-m": "--multirun", "-c": "--cfg", "-p": "--package", "-i": "--info", "-cd": "--config-dir"}
@@ -62,7 +61,7 @@ def split(argv: list[str]) -> tuple[dict[str, str], list[str]]:
 
 def hint_for(option: str, value: str) -> str:
     """What to write in place of an unknown option: a setting is KEY=VALUE, without dashes."""
-    name, hints = option.lstrip("-").replace("-", "_"), typing.get_type_hints(Config)
+    name, hints = option.lstrip("-").replace("-", "_"), hints_of(Config)
     keys = [key for key in ("recipe", *hints, *inner_keys(hints)) if name in (key, key.rpartition(".")[2])]
     if keys:
         return "write " + " or ".join(f"{key}={value or 'VALUE'}" for key in keys)

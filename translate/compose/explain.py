@@ -11,7 +11,7 @@ from typing import Any
 from translate.compose.recipe_files import GROUPS
 from translate.compose.recipe_reader import RecipeFile
 from translate.config import Config
-from translate.values import describe_type, inner_keys, short_repr, unknown_key
+from translate.values import describe_type, hints_of, inner_keys, short_repr, unknown_key
 
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}  # OmegaConf's names of types
 
@@ -67,7 +67,7 @@ def unknown(cause: Any) -> str:
         return f"unknown key {cause.full_key or key}"
     if not at and kind is not Config:  # an item of a list
         at = str(kind.__name__).removesuffix("Config").lower()
-    hints = typing.get_type_hints(kind)
+    hints = hints_of(kind)
     return unknown_key(at, key, [*hints, "recipe"] if kind is Config else hints, inner_keys(hints))
 
 
@@ -94,7 +94,7 @@ def about(cause: Any) -> str:
         return f"{key} refers to {reference[0]}, {why}" if reference else f"{key} has a reference ${{...}} that can't be resolved"
     if isinstance(cause, ValidationError) and dataclasses.is_dataclass(cause.object_type) and cause.key is not None and cause.value is not None:
         value = cause.value._content if isinstance(cause.value, ListConfig) else cause.value
-        kind = typing.get_type_hints(cause.object_type).get(str(cause.key), object)
+        kind = hints_of(cause.object_type).get(str(cause.key), object)
         hint = "; start each item with `-`" if typing.get_origin(kind) is list and isinstance(value, dict) else ""
         return f"{key} is {short_repr(plain(value))}: it must be {describe_type(kind)}{hint}"
     return f"{key + ': ' if key else ''}{message}"

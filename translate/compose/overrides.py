@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from translate.compose.recipe_files import GROUPS, SUFFIXES, choices, find
 from translate.compose.recipe_reader import HYDRA, TARGET
 from translate.config import Config
 from translate.errors import UserError
-from translate.values import find_error
+from translate.values import find_error, hints_of
 
 MOST_RUNS = 1000  # of a sweep
 TEST_SETS = re.compile(r"data\.test(\.(?P<name>[^.]+)(\.(?P<field>\w+))?)?$")
@@ -121,7 +120,7 @@ def value_error(key: str, value: Any, user_folder: Path | None) -> str | None:
     parts = key.split(".")
     if (
         key in (*GROUPS, "recipe")
-        or (user_folder and (user_folder / key).is_dir() and key not in typing.get_type_hints(Config))
+        or (user_folder and (user_folder / key).is_dir() and key not in hints_of(Config))
         or any(part.isdecimal() or not part.isidentifier() for part in parts)
     ):
         return None

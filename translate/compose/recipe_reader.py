@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ import yaml
 from translate.compose.recipe_files import GROUPS
 from translate.config import Config
 from translate.errors import UserError
-from translate.values import find_error, short_repr
+from translate.values import find_error, hints_of, short_repr
 
 MAX_VALUES = 100_000  # of a file; aliases of aliases can make any number from a few lines
 MAX_BYTES = 1_000_000
@@ -114,7 +113,7 @@ def read(path: Path, group: str, name: str) -> RecipeFile:
         raise UserError(f"{file.location('defaults')}: defaults must be a list, a line `- ...` for each file, not {short_repr(entries)}")
     for number, entry in enumerate(entries):
         _read_default(file, entry, number, entries)
-    root = Config if file.package == "_global_" else typing.get_type_hints(Config).get(group) if file.package is None else None
+    root = Config if file.package == "_global_" else hints_of(Config).get(group) if file.package is None else None
     if root and (problem := find_error(file.values, root, "" if root is Config else group)):
         key, message = problem
         section, _, rest = key.partition(".")

@@ -21,6 +21,7 @@ from translate.compose.recipe_files import GROUPS, SUFFIXES, choices, find, fold
 from translate.compose.recipe_reader import RecipeFile, read
 from translate.config import Config
 from translate.errors import UserError
+from translate.values import key_of
 
 LOCK = threading.Lock()
 Files = Mapping[tuple[str, str], RecipeFile]  # by group and name
@@ -65,7 +66,7 @@ def loaded(run: Sequence[Any], command_line: CommandLine) -> Iterator[tuple[Any,
         store = ConfigStore.instance()  # has Hydra's own entries by now
         original, store.repo = store.repo, copy.deepcopy(store.repo)
         try:
-            store.store(name="schema", node=Config)
+            store.store(name="schema", node=schema())
             for (group, name), file in files.items():
                 try:
                     node = OmegaConf.create(file.values)
@@ -76,6 +77,19 @@ def loaded(run: Sequence[Any], command_line: CommandLine) -> Iterator[tuple[Any,
             yield GlobalHydra.instance().config_loader(), [override.input_line for override in run if not adds_test_set(override)], files
         finally:
             store.repo = original
+
+
+def schema() -> Any:
+    """Config as OmegaConf's typed nodes, by the keys of its fields: those of InitConfig's `from_` is `from`."""
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.structured(Config)
+    for section in config.values():
+        content = section._content if OmegaConf.is_dict(section) else {}
+        for name in [name for name in content if key_of(name) != name]:
+            node = content[key_of(name)] = content.pop(name)
+            node._set_key(key_of(name))
+    return config
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from translate.data.prepare import Prepared, prepare
 from translate.data.sides import sides_of
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer, train_tokenizer
-from translate.training.init import check_init
+from translate.training.init import check_init, tokenizer_settings
 from translate.training.optim import check_schedule
 
 
@@ -51,9 +51,10 @@ def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> 
     if (folder / CONFIG).exists():
         return ModelFolder(folder).tokenizer
     began = time.perf_counter()
-    tokenizer = train_tokenizer(lambda: training_texts(config.data, sides_of(config.model)), with_symbols(config.tokenizer, config.data), folder)
+    settings = with_symbols(tokenizer_settings(config), config.data)
+    tokenizer = train_tokenizer(lambda: training_texts(config.data, sides_of(config.model)), settings, folder)
     write_config(folder, config, tokenizer)
-    origin = f"copied from {config.tokenizer.path}" if config.tokenizer.path else f"trained in {time.perf_counter() - began:.1f} s"
+    origin = f"copied from {settings.path}" if settings.path else f"trained in {time.perf_counter() - began:.1f} s"
     log(f"tokenizer: {tokenizer.target_size:,} pieces, {origin}")
     return tokenizer
 

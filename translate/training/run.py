@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import time
 from collections.abc import Sequence
@@ -43,6 +42,7 @@ from translate.training.selection import choose_length_penalty, choose_weights
 from translate.training.stopping import Stop, Stopped, catch_signals
 from translate.training.update import Update, Updater
 from translate.training.validation import Validation
+from translate.values import to_values
 
 MAX_SKIPPED = 20  # steps in a row with a non-finite gradient, before the run goes back
 EXPLODED = 1.5  # times the lowest loss, plus 1 nat: a loss does not rise that far while the model learns
@@ -56,7 +56,7 @@ def train(config: Config) -> dict[str, Any]:
     run: its report has one more key, `finished_before`. Under torchrun the first process gets the report, the others {}. Works in any thread; in
     the main thread a signal raises Stopped, after a save. UserError for settings or data that can't be used.
     """
-    config = check_budget(from_dict(dataclasses.asdict(config)))
+    config = check_budget(from_dict(to_values(config)))
     folder, device = Path(expand_path(config.run)), choose_device(config.training.device)
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))

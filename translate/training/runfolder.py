@@ -30,6 +30,7 @@ from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.inputs import load_held_out
 from translate.training.runlog import SAMPLES
+from translate.values import to_values
 
 # Settings that the weights of the steps so far don't depend on: where and for how long to train, what is logged, measured and kept.
 MAY_CHANGE = (
@@ -203,7 +204,7 @@ def _manifest(folder: Path, config: Config) -> dict[str, str] | None:
     metadata = read_metadata(path)
     if "manifest" not in metadata:
         return None
-    manifest, values = parse_json(metadata["manifest"], f"the manifest of {path}"), dataclasses.asdict(config)
+    manifest, values = parse_json(metadata["manifest"], f"the manifest of {path}"), to_values(config)
     known = [name for name in manifest.get("settings", {}) if name in values]
     settings = {name: {key: value for key, value in values[name].items() if value is not None} for name in known}
     if all(settings[name].get(key) == value for name in settings for key, value in manifest["settings"][name].items()):

@@ -35,7 +35,7 @@ from translate.errors import UserError
 from translate.model import Model
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.development import DevelopmentSet, spread
-from translate.training.init import check_init
+from translate.training.init import check_init, tokenizer_settings
 from translate.training.loss import loss_sum
 from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
@@ -77,7 +77,8 @@ def check_model(config: Config) -> Iterator[Finding]:
         corpus = save_sample(texts, PAIRS, Path(temporary) / "sample")
         data = dataclasses.replace(config.data, train=[corpus], folder=None, cache=f"{temporary}/cache")
         try:
-            tokenizer = train_tokenizer(training_texts(data, sides), with_symbols(config.tokenizer, config.data), temporary)
+            settings = with_symbols(tokenizer_settings(config), config.data)
+            tokenizer = train_tokenizer(training_texts(data, sides), settings, temporary)
         except UserError as error:
             yield Finding("error", "tokenizer", str(error))
             return
@@ -87,7 +88,7 @@ def check_model(config: Config) -> Iterator[Finding]:
             yield Finding("error", "filters", str(error))
             return
         try:
-            if config.tokenizer.path:  # else the tokenizer of the whole corpus may be another one
+            if tokenizer_settings(config).path:  # else the tokenizer of the whole corpus may be another one
                 check_init(config, tokenizer)
         except UserError as error:
             yield Finding("error", "init", str(error))

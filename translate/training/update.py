@@ -21,6 +21,7 @@ from translate.kernels import for_training
 from translate.model import Model
 from translate.model.layers import set_dropout_generator
 from translate.training.checkpoints import EMA
+from translate.training.init import freeze
 from translate.training.loss import loss_sum
 from translate.training.optim import make_optimizer
 from translate.training.ranks import Ranks
@@ -52,6 +53,7 @@ class Updater:
 
     def __init__(self, model: Model, config: Config, device: torch.device, precision: torch.dtype, ranks: Ranks) -> None:
         self.model, self.config, self.device, self.precision, self.ranks = model, config, device, precision, ranks
+        freeze(model, config.init.freeze)
         self.optimizer = make_optimizer(model, config.optim)
         if not config.training.compile:  # torch.compile makes its own kernels
             for_training(model, device)

@@ -28,6 +28,7 @@ from translate.device import choose_device
 from translate.errors import UserError
 from translate.training.run import train
 from translate.training.stopping import Stopped
+from translate.values import to_values
 
 STEPS = 60  # of both runs; the recipe's schedule is scaled to them
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # on Windows, SIGTERM kills
@@ -72,7 +73,7 @@ def _print(message: str) -> None:
 
 def _start(config: Config) -> subprocess.Popen[bytes]:
     path = Path(config.run).with_suffix(".json")
-    path.write_text(json.dumps(dataclasses.asdict(config)), encoding="utf-8")
+    path.write_text(json.dumps(to_values(config)), encoding="utf-8")
     package = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])}
     environment.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU need it
