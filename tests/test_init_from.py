@@ -155,9 +155,9 @@ def test_a_setting_without_effect_is_refused(values, message):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"width": 48}, r"has another kind of model: add model.width=\d+ \(now 48\)"),
-        ({"heads": 1}, r"add model.heads=\d+ \(now 1\)"),
-        ({"norm": "post"}, r"add model.norm=pre \(now post\)"),
+        ({"width": 48}, r"has model.width=\d+, this run 48: set model.width=\d+"),
+        ({"heads": 1}, r"has model.heads=\d+, this run 1: set"),
+        ({"norm": "post"}, r"has model.norm=pre, this run post: set model.norm=pre"),
     ],
 )
 def test_what_does_not_fit_is_told_with_both_values(whole, tmp_path, corpus_folder, change, message):

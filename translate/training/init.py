@@ -82,16 +82,12 @@ def check_init(config: Config, tokenizer: Tokenizer) -> None:
             raise UserError(f"{start.name} was trained with another tokenizer, so its ids mean other pieces: add tokenizer.path={start.folder.path}")
         theirs = start.folder.config.model
         names = SAME if start.key != "from" else [field.name for field in dataclasses.fields(ModelConfig) if field.name not in OWN]
-        if words := _differences(theirs, config.model, names):
-            raise UserError(f"{start.name} has another kind of model: add {' '.join(words)}")
+        if different := [name for name in names if getattr(theirs, name) != getattr(config.model, name)]:
+            has, needs = ([_word(getattr(model, name)) for name in different] for model in (theirs, config.model))
+            words = [f"model.{name}={value}" for name, value in zip(different, has)]
+            raise UserError(f"{start.name} has {' and '.join(words)}, this run {' and '.join(needs)}: set {' '.join(words)}")
         if new and start.folder.tokenizer.joint != tokenizer.joint:
             raise UserError(f"{start.name} has tokenizer.joint={_word(not tokenizer.joint)}, this run not: set it so, too")
-
-
-def _differences(theirs: ModelConfig, ours: ModelConfig, names: Iterator[str] | tuple[str, ...] | list[str]) -> list[str]:
-    """The settings of `theirs` that `ours` has otherwise, as words for the command line."""
-    values = ((name, getattr(theirs, name), getattr(ours, name)) for name in names)
-    return [f"model.{name}={_word(has)} (now {_word(needs)})" for name, has, needs in values if has != needs]
 
 
 def _word(value: object) -> str:
