@@ -12,7 +12,7 @@ from translate.text.protected import find_items
 from translate.text.tracked import Tracked
 from translate.text.words import word_spans
 from translate.translation.items import take_out, ways
-from translate.translation.placing import move_last, place_items
+from translate.translation.placing import leaves_stand_ins, move_last, place_items
 from translate.translation.restore import with_marks
 from translate.translation.stand_ins import all_items
 
@@ -77,6 +77,38 @@ def test_where_an_item_goes(source, output, pairs, placed):
     assert place_items(output, link(rest.text, output, pairs) if pairs else [], taken, rest.text) == placed
 
 
+def test_a_genitive_is_written_as_in_the_target_language():
+    out, fill = ways("Das ist {name}s Haus.", Tracked.of("Das ist {name}s Haus."), "de", "en")
+    assert (out.text.text, fill.text.text) == ("Das ist Haus.", "Das ist sein Haus.")
+    assert place_items("This is his house.", [], fill.taken, fill.text.text) == "This is {name}'s house."
+    back = ways("{name}'s house", Tracked.of("{name}'s house"), "en", "de")[1]
+    assert (back.text.text, place_items("Sein Haus", [], back.taken, back.text.text)) == ("His house", "{name}s Haus")
+
+
+@pytest.mark.parametrize("text", ["https://example.org", "{a} - {b}", '"a" -> "b"', "**{name}**", "x" * 150, "Haus,Maus," * 20])
+def test_a_sentence_of_items_alone_has_no_way_with_words(text):
+    (way,) = ways(text, Tracked.of(text), "de", "en")
+    assert not any(map(str.isalpha, way.text.text)) and place_items("", [], way.taken, way.text.text) == text
+
+
+def test_a_stand_in_that_would_stay_is_noticed():
+    (_, fill) = ways("Öffne {datei} bitte", Tracked.of("Öffne {datei} bitte"), "de", "en")
+    assert not leaves_stand_ins("Open the house please", fill.taken)
+    assert leaves_stand_ins("Open the house house please", fill.taken) and not leaves_stand_ins("Open it", fill.taken)
+
+
+@pytest.mark.parametrize(
+    "text, kept",
+    [
+        ("Die /etc/hosts-Datei ist da.", ["/etc/hosts-"]),
+        ("Eine %s-Datei und `a`-Taste", ["%s-", "`a`-"]),
+        ("Drücken Sie <Strg>+<C>.", ["<Strg>+<C>"]),
+    ],
+)
+def test_what_goes_with_an_item(text, kept):
+    assert [item.text for item in ways(text, Tracked.of(text), "de", "en")[0].taken] == kept
+
+
 @pytest.mark.parametrize(
     "source, without, filled, output, placed",
     [
@@ -130,6 +162,7 @@ def test_symbols_that_the_search_had_no_place_for(source, output, pairs, moved):
 @pytest.mark.parametrize(
     "text, items, written",
     [
+        ("UTF-8, ISO-8859-1, 10k und 3D", ["UTF-8", "ISO-8859", "1", "10k", "3D"], ["UTF-8", "ISO-8859", "1", "10k", "3D"]),
         ("Am 3. Oktober um 18:30 Uhr", ["3.", "18:30"], ["3.", "18:30"]),
         ("12.345 km/h und 3,5 %", ["12.345 km/h", "3,5 %"], ["12,345 km/h", "3.5 %"]),
         ("A4-Blatt, MP3 und {0}5", ["A4", "MP3", "{0}", "5"], ["A4", "MP3", "{0}", "5"]),

@@ -93,6 +93,14 @@ def test_restore_gaps(source, output, expected):
     assert restore_gaps(source, output) == expected
 
 
+def test_wide_gaps_go_where_links_say():
+    source, output = "Ein  Hund schläft   auf\xa0Gras.", "On grass a dog is sleeping."
+    places = {source.index("  "): 10, source.index("   "): len("On grass a dog is sleeping")}
+    assert restore_gaps(source, output, places.__getitem__) == "On grass a  dog is sleeping."
+    places[source.index("   ")] = len("On")
+    assert restore_gaps(source, output, places.__getitem__) == "On   grass a  dog is sleeping."
+
+
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, TEXTS)
 def test_gaps_only_change_white_space(source, output):

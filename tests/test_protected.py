@@ -19,10 +19,11 @@ SAMPLES = {
         "-v", "=SIN(PI()/2)", "=A1+B2", '=WENN(A1>0;"ja";"nein")*2',
         "SUMME(A1:B5)", 'print("hallo")', "f(x, 2)", "os.path.join(a_b)", "GROFF_NO_SGR=1", "LANG=de_DE.UTF-8", 'name="ein Wort"', "Strg+C",
         "Ctrl+Alt+Del", "->", "=>", "<-", ">=", "==", '"a"', "„b“", "'x'",
+        "[^1]", "$a^2 + b^2 = c^2$", "H~2~O", "E=mc^2^", "\\alpha", "\\begin{align*}", "2024-09-18T10:17:13+02:00", "{ return 0; }", "(a == b)",
     ],
     "placeholders": [
         "{0}", "{name}", "{{name}}", "{{ user.name }}", "{0:.2f}", "${x}", "#{x}", "%{count}", "%s", "%d", "%1$s", "%(x)d", "%(name)s", "%-5.2f",
-        "%@", "%1", ":name", ":user_id", ":smile:", "%NAME%", "@NAME@", "$name", "$HOME/bin/x", "%TEMP%\\a-b",
+        "%@", "%1", ":name", ":user_id", ":smile:", "%NAME%", "@NAME@", "$name", "$cf['a']['b']", "$HOME/bin/x", "%TEMP%\\a-b",
         "{% if x %}", "{n, plural, one {# Tag} other {# Tage}}",
     ],
     "tags": [
@@ -65,7 +66,7 @@ def test_every_kind_has_samples():
         "3-5 Tage", "27/11/2026", "1.2.3", "192.168.0.1", "ja/nein", "Preis: 5€", "€ £ ¥ ‰ ½ ²", "a.m. p.m. U.S.A.", "8:05:10",
         "Haupt- und Nebenfach", "a+b", "1+1=2", "x = 5", "Jede(r), Kind(er) und Anlage(n)", "Anhang(3)",
         "O'Neill's 'n Eis",
-        "- a", "Max Müller-X", "Größe -5", "Plan B", 'Er sagt "ja".', "5'6\"",
+        "5 $ oder 10 $", "$5-$10", "a ~ b", "- a", "Max Müller-X", "Größe -5", "Plan B", 'Er sagt "ja".', "5'6\"",
     ],
 )  # fmt: skip
 def test_language_is_no_item(text):

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from translate.text.protected import Item
 from translate.text.tracked import Span
 
-EMPHASIS = "*_~"
-MARK = re.compile(r"(?<!\*)\*{1,3}(?!\*)|(?<!_)_{1,3}(?!_)|(?<!~)~~(?!~)|[()\[\]{}\"“”„‟«»‹›‚‘’']")
-HAS_EMPHASIS = re.compile(r"[*_]|~~")
+EMPHASIS = "*_~="
+MARK = re.compile(r"(?<!\*)\*{1,3}(?!\*)|(?<!_)_{1,3}(?!_)|(?<!~)~~(?!~)|(?<!=)==(?!=)|[()\[\]{}\"“”„‟«»‹›‚‘’']")
+HAS_EMPHASIS = re.compile(r"[*_]|~~|==")
 HAS_PAIRS = re.compile(r"[(\[{\"“”„«»‹›‚‘'’)\]}]| [-–—]+ ")
 CLOSED_BY = {
     "(": ")", "[": "]", "{": "}", "„": "“”\"", "“": "”",
@@ -104,7 +104,7 @@ def _match(text: str, places: Sequence[Span]) -> tuple[list[tuple[Span, Span]], 
             closers = kind if mark[0] in EMPHASIS else CLOSED_BY[mark]
             waiting.append(((begin, end), closers, opens))
             _add(awaited, closers, 1)
-        elif opens or closes:
+        elif (opens or closes) and not (mark in "\"'" and before.isdecimal()):  # of 5'6"
             left.append((begin, end))
     return pairs, left + [opening for opening, _, _ in waiting]
 

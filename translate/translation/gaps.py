@@ -15,6 +15,7 @@ from translate.translation.alignment import Link
 
 ENDS = ".!?…:;\"'“”’»«)]"
 NEXT = 1.1  # what follows an item tells its place a little better than what precedes: a number or a name stands before its noun
+WHOLE = re.compile(rf"{SYMBOL.pattern}|&#?\w+;")
 FAR = 100  # words; what is farther away tells nothing
 BEGIN = 0.5  # and what doesn't begin the source hardly ever begins the translation
 
@@ -90,17 +91,20 @@ class Gaps:
         costs += 1e-4 * distances
         return costs
 
-    def around(self, begin: int, end: int) -> Span:
-        """The gaps before and after the words that stand between two places of the source.
+    def around(self, begin: int, end: int, among: Span | None = None) -> Span:
+        """The gaps before and after the words that stand between two places of the source. among: from the first to the last, as for `best`.
 
         Of all stretches of the output the one that has the most words linked with those, less the ones that are linked with others only: what
-        went astray alone moves no end. Stretches of two pairs overlap only where one is within the other.
+        went astray alone moves no end. Stretches of two pairs overlap only where one is within the other. Where nothing is linked, as many words
+        as in the source, but none beyond a comma.
         """
         low, high = bisect.bisect_left(self.source_begins, begin), bisect.bisect_right(self.source_ends, end)
         inside = self.inside_words[slice(*numpy.searchsorted(self.inside_ranks, (low, high)))]
-        if not len(inside) or (low <= self.letters[0] and high > self.letters[1]):
+        if low <= self.letters[0] and high > self.letters[1]:
             first, last = self.best(begin), self.best(end)
             return min(first, last), last
+        if not len(inside):
+            return self._unlinked(begin, high - low, among)
         begin, end = int(inside.min()), int(inside.max()) + 1
         scores = -self.linked[begin:end]
         scores[inside - begin] = 1
@@ -110,10 +114,24 @@ class Gaps:
         start = int(numpy.flatnonzero(sums[:stop] == least[stop])[-1])
         return self.gaps[begin + start], self.gaps[begin + stop]
 
+    def _unlinked(self, begin: int, count: int, among: Span | None) -> Span:
+        """The gaps around `count` words where those are likeliest that begin at a place of the source and are linked with none."""
+        low, high = (bisect.bisect_left(self.gaps, among[0]), bisect.bisect_right(self.gaps, among[1]) - 1) if among else (0, len(self.gaps) - 1)
+        first = last = bisect.bisect_left(self.gaps, self.best(begin, among))
+        while last < high and last - first < count and self._is_word(last):
+            last += 1
+        while first > low and last - first < count and self._is_word(first - 1):
+            first -= 1
+        return self.gaps[first], self.gaps[last]
+
+    def _is_word(self, number: int) -> bool:
+        """Whether it is a word, and no mark, that stands behind gap `number`."""
+        return self.output[self.gaps[number] : self.gaps[number + 1]].strip()[:1].isalnum()
+
 
 def _words(text: str) -> list[Span]:
-    """Words and marks, a symbol as one."""
-    symbols = [match.span() for match in SYMBOL.finditer(text)]
+    """Words and marks, a symbol or an entity as one."""
+    symbols = [match.span() for match in WHOLE.finditer(text)]
     if not symbols:
         return word_spans(text)
     inside = {place for begin, end in symbols for place in range(begin, end)}

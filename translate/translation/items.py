@@ -120,7 +120,8 @@ def take_out(
             last += 1
         new = " " if before.isalnum() and after.isalnum() else ""
         touches = before.isalnum() if role == "opening" else before not in ("", " ")
-        close = (kinds[0] in CLOSE and touches, (kinds[1] in CLOSE or put[-1] == "-") and after not in ("", " "))
+        touches_after = after.isalnum() if role == "closing" else after not in ("", " ")
+        close = (kinds[0] in CLOSE and touches, touches_after and (kinds[1] in CLOSE or put[-1] == "-"))
         opening = numbers[openings[group[0]]] if role == "closing" else -1
         place = first - removed + len(new)
         taken.append(Taken(put, place, kinds[0] if len(group) == 1 else "", *close, None, before, after, role, opening, joined))

@@ -51,12 +51,24 @@ class _Tree:
                 parent = self.parents[self.openings[index]]
                 continue
             self.parents[index] = parent
+            around = (self.places[parent], self.places[self.closings[parent]]) if parent >= 0 else None
             if index in self.closings:
                 closing, parent = self.closings[index], index
-                self.places[index], self.places[closing] = gaps.around(item.place, taken[closing].place)
+                self.places[index], self.places[closing] = gaps.around(item.place, taken[closing].place, around)
             elif index not in replaced:
-                around = (self.places[parent], self.places[self.closings[parent]]) if parent >= 0 else None
                 self.places[index] = gaps.best(item.place, around)
+        self._untangle()
+
+    def _untangle(self) -> None:
+        """Let a pair that begins within another one end with it at the latest, as where one was only guessed."""
+        ends: list[int] = []
+        for opening in sorted(self.closings, key=lambda index: (self.places[index], -self.places[self.closings[index]])):
+            closing = self.closings[opening]
+            while ends and ends[-1] <= self.places[opening]:
+                ends.pop()
+            if ends:
+                self.places[closing] = min(self.places[closing], ends[-1])
+            ends.append(self.places[closing])
 
     def order(self, index: int) -> tuple[int, int, int, int]:
         """Where an item belongs among those at its place, so that each pair keeps what it holds: first what ends here, last what begins here."""

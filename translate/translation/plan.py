@@ -15,7 +15,7 @@ from translate.text.normalize import normalize_tracked
 from translate.text.number_formats import convert_numbers
 from translate.text.pairs import HAS_EMPHASIS
 from translate.text.placeholders import SYMBOLS, mask
-from translate.text.protected import has_items, has_long_word
+from translate.text.protected import find_items, has_items, has_long_word
 from translate.text.segments import split_line
 from translate.text.sentences import cells, sentence_spans
 from translate.text.tracked import Span, Tracked
@@ -23,6 +23,7 @@ from translate.tokenizer import EOS, ONE_LINE, Tokenizer
 from translate.translation.foreign import find_judge, pass_short_ones
 from translate.translation.items import kept_items, ways
 from translate.translation.pieces import Line, Piece, Sentence, Variant, find_spans
+from translate.translation.stand_ins import MEASURES
 
 # Words, commas, spaces, a mark at the end: nothing in it needs any care. Most lines are of this kind, and should cost no time.
 is_ordinary = re.compile(r"(?=[A-Za-zÄÖÜäöüß])[A-Za-zÄÖÜäöüß ,-]*[a-zäöüß][.!?]?").fullmatch
@@ -58,6 +59,8 @@ class Planner:
 
     def _sentences(self, line: str, split: str, judge: LanguageJudge | None) -> list[Sentence]:
         spans = sentence_spans(line, self.languages[0]) if split == "sentence" else cells(line)
+        if len(spans) > 1 and has_items(line):
+            spans = _keep_whole(line, spans)
         return [self._sentence(line, span, judge) for span in spans]
 
     def _sentence(self, line: str, span: Span, judge: LanguageJudge | None) -> Sentence:
@@ -66,8 +69,9 @@ class Planner:
         begin, end = split_marks(line[slice(*span)])
         span = span[0] + begin, span[0] + end
         original = line[slice(*span)]
-        if not LETTER.search(original):
-            return Sentence(span, Tracked.of(original), passed="no letters", output=convert_numbers(original, *self.languages))
+        if not LETTER.search(original) or MEASURES.fullmatch(original):
+            why = "no language" if LETTER.search(original) else "no letters"
+            return Sentence(span, Tracked.of(original), passed=why, output=convert_numbers(original, *self.languages))
         if judge and (why := judge.foreign(original)):
             return Sentence(span, Tracked.of(original), passed=why, output=original)
         text, style = self.case.plan(self.folding.fold(normalize_tracked(Tracked.of(original, span[0]))))
@@ -142,3 +146,17 @@ class Planner:
         parts = split_line(text.text, fits, self.languages[0])
         spans = find_spans(text.text, parts)
         return [(begin, text[begin:end], ids) for (begin, end), ids in zip(spans, self.tokenizer.encode_source(parts))]
+
+
+def _keep_whole(line: str, spans: Sequence[Span]) -> list[Span]:
+    """The `spans` of sentences, those as one that an item holds together: a comment, a command, an attribute of several sentences."""
+    items, whole, following = [item for item in find_items(line) if " " in line[item.begin : item.end]], [spans[0]], 0
+    for begin, end in spans[1:]:
+        last = whole[-1][1]
+        while following < len(items) and items[following].end <= last:
+            following += 1
+        if following < len(items) and items[following].begin < last and begin < items[following].end:
+            whole[-1] = whole[-1][0], end
+        else:
+            whole.append((begin, end))
+    return whole

@@ -34,9 +34,13 @@ UNIT = re.compile(  # as short in every language; its number goes nowhere withou
     r"[ \u00a0\u202f]?(?:[%‰€$£¥]|°(?: ?[CF]\b)?|(?:km/h|m/s|[kcmµ]?m[²³23]?|[kmµ]?g|[mchk]?l|[kMG]?Wh?|[kMGT]i?B|[kMG]?Hz|k?cal|kJ|mAh|dB"
     r"|EUR|USD)(?![\w/]))"
 )
+MEASURES = re.compile(  # 100 GB, 3 x 5 cm: the same in every language
+    rf"(?=.{{1,40}}\Z)[^\w.,:/×–-]*(?:\d[\d.,:/×–-]*(?:{UNIT.pattern}|[kMGT]i?B|[A-Za-z])?(?!\w)(?: x (?=\d))?[^\w.,:/×–-]*)+(?<!x )\Z"
+)
 ROMAN_NUMBER = re.compile(ROMAN)
 PHONE = re.compile(r"(?<![\w.,+])(?:\+|00)[1-9]\d{0,2}(?:[ /-]?\(?\d{1,7}\)?){2,6}(?!\d)|(?<![\w.,])0\d{2,5}[ /-]\d{3,}(?:[ -]\d{2,}){0,4}(?!\w)")
 GOES_ON = re.compile(r"-?[^\W_]")
+PREFIX = re.compile(r"(?:(?<![\w-])(?:[A-Z]{2,}|utf|iso)-|[A-Za-z]+)\Z")
 SUFFIX = re.compile(r"[A-Za-z](?!\w)")  # 10k, 3D
 ORDINAL = re.compile(r"\.(?=\s+\w)")
 
@@ -60,8 +64,8 @@ def all_items(text: str, source_language: str, target_language: str) -> tuple[li
             found.append((Item(NUMBERS, *match.span()), match[0]))
             inside[slice(*match.span())] = bytes([1]) * len(match[0])
     for (begin, end), written in written_numbers(text, source_language, target_language):
-        while begin and text[begin - 1].isalpha() and text[begin - 1].isascii():  # A4, MP3
-            begin, written = begin - 1, text[begin - 1] + written
+        if prefix := PREFIX.search(text, max(0, begin - 20), begin):  # A4, MP3, UTF-8
+            begin, written = prefix.start(), prefix[0] + written
         if text[begin - 1 : begin] in ("+", "-", "\u2212") and (begin == 1 or text[begin - 2] in " (\u00a0"):  # +49, -5
             begin, written = begin - 1, text[begin - 1] + written
         if not any(inside[begin:end]):
