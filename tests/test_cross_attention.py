@@ -130,6 +130,10 @@ def test_beside_a_search_as_for_given_pairs(run, name, beam, limit):
             expected = reference.align([source], [hypothesis.ids])[0]
             rows = slice(None) if hypothesis.complete or not reference.alignment.shift else slice(-1)  # a cut one may lack the step after it
             numpy.testing.assert_allclose(hypothesis.attention[rows], expected[rows], atol=1e-4)
+    for source, limit, [best, *_] in zip(sources, limits, found):
+        [[alone, *_]] = engine.search([source], [limit], options, [], 0, True)
+        assert alone.ids == best.ids
+        numpy.testing.assert_allclose(alone.attention, best.attention, atol=1e-5)
 
 
 def test_both_engines_read_the_heads_of_the_profile(run):

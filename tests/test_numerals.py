@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from translate.text.number_formats import convert_numbers, find_numbers, read_number, write_number
 from translate.text.number_words import number_words, word_value
-from translate.text.numerals import Comparison, compare_numbers, mend_numbers
+from translate.text.numerals import Comparison, compare_numbers, mend_numbers, put_right
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,20 @@ def test_comparison_by_the_rules_of_two_languages(source, output, missing, extra
 )  # fmt: skip
 def test_a_number_that_was_only_copied_is_rewritten(source, output, mended):
     assert mend_numbers(source, output, "de", "en") == mended
+
+
+@pytest.mark.parametrize(
+    "source, output, mended",
+    [
+        ("Nummer 1102", "number 112", "number 1102"), ("3 Hunde, 55 Katzen", "three dogs, 5 cats", "three dogs, 55 cats"),
+        ("1,5 km", "15 km", "1.5 km"), ("1.234,56 €", "€ 1.234", "€ 1,234.56"), ("12.345", "112.345 people", "12,345 people"),
+        ("34 und 27", "4 and 7", "4 and 7"), ("34 und 27", "34 and 2", "34 and 27"), ("Nummer 10", "number", "number"),
+        ("5 und 10", "5 and 5", "5 and 5"), ("2007", "the 500s", "the 500s"), ("am 3.10.", "on 3.11.", "on 3.11."), ("Haus", "house 7", "house 7"),
+        ("zwei von 30", "2 of 3", "2 of 30"), ("18:30 Uhr", "at 8", "at 8"), ("30", "3:45", "3:45"),
+    ],
+)  # fmt: skip
+def test_the_only_wrong_number_is_put_right(source, output, mended):
+    assert put_right(source, output, "de", "en") == mended
 
 
 @pytest.mark.parametrize(

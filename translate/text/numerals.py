@@ -20,6 +20,7 @@ DATE = r"(?<![\d.,/-])\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{2,4}(?![\d/-]|[.,
 DAY = r"(?<![\d.,])\d{1,2}\.\d{1,2}\.(?!\d)"  # 3.10., without a year
 TOKEN = re.compile(f"(?P<roman>{ROMAN})|(?P<date>{DATE})|(?P<day>{DAY})|(?P<number>{NUMBER.pattern})")
 SPACED = re.compile(r"(?<![\d.,])(?<!\d )\d{1,3}(?: \d{3})+(?![\d]| \d|[.,]\d{3}\b)")  # 132 000, which could be two numbers too
+PLAIN = re.compile(r"\d+(?:[.,]\d+)*")
 DIGIT = re.compile(r"[\dIVX](?:(?<![IVX])|[IVX])")
 
 Value = Decimal | int | tuple[object, ...]  # tuples: dates, times and anything without a numeric value
@@ -74,6 +75,18 @@ def mend_numbers(source: str, output: str, source_language: str, target_language
         if written != lost:
             output = re.sub(rf"(?<![\d.,]){re.escape(lost)}(?!\d|[.,]\d)", written, output, count=1)
     return output
+
+
+def put_right(source: str, output: str, source_language: str, target_language: str) -> str:
+    """`output` with the only number that it has got wrong written as it should be: 112 for 1102. Where several are wrong, nobody knows which is which."""
+    missing, extra = compare_numbers(source, output, source_language, target_language)
+    if len(missing) != 1 or len(extra) != 1 or not all(PLAIN.fullmatch(number) for number in (*missing, *extra)):
+        return output
+    places = [match.span() for match in re.finditer(rf"(?<![\w.,:]){re.escape(extra[0])}(?!\w|[.,:]\d)", output)]
+    if len(places) != 1:
+        return output
+    begin, end = places[0]
+    return output[:begin] + convert_numbers(missing[0], source_language, target_language) + output[end:]
 
 
 def _spelling(match: re.Match[str], language: str) -> tuple[object, ...]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from itertools import repeat
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy
 import torch
@@ -30,8 +30,6 @@ from translate.profile import Profile
 from translate.tokenizer import BOS, EOS, PAD, SPECIAL, Tokenizer
 from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.threads import search_threads
-
-Found: TypeAlias = "tuple[list[str], float, list[list[float]] | None]"  # pieces, including the end mark; score; attention, if asked for
 
 PATIENCE = 2
 BANNED = [[SPECIAL[PAD]], [SPECIAL[BOS]]]
@@ -91,14 +89,14 @@ class CTranslate2Engine:
             raise UserError("engine ctranslate2 does not sample: choose engine torch")
         results = self._search(sources, max(limits), options, no_repeat, align)
         # a batch has a single limit: sentences that exceed their own are searched again, grouped by limit
-        too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces, _, _ in results[index])]
+        too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces in results[index].hypotheses)]
         for limit in {limits[index] for index in too_long}:
             indices = [index for index in too_long if limits[index] == limit]
             for index, result in zip(indices, self._search([sources[index] for index in indices], limit, options, no_repeat, align)):
                 results[index] = result
-        first = self._first_rows(sources) if align and options.beam > 1 and self.alignment.shift == 0 else [None] * len(sources)
-        hypotheses = [[self._hypothesis(*values, row, options.length_penalty) for values in result] for result, row in zip(results, first)]
-        return [sorted(group, key=lambda hypothesis: (not hypothesis.complete, -hypothesis.score))[: options.n_best] for group in hypotheses]
+        wrong = align and options.beam > 1 and len(sources) > 1 and self.alignment.shift == 0
+        first = self._first_rows(sources) if wrong else [None] * len(sources)
+        return [self._best(result, row, options, align) for result, row in zip(results, first)]
 
     def align(self, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
         """See `engine.Engine`: CTranslate2's own attention, of the layer and heads that the export wrote into the model.
@@ -121,9 +119,9 @@ class CTranslate2Engine:
     def _tokens(self, sources: list[list[int]]) -> list[list[str]]:
         return [[self.pieces[number] for number in ids] for ids in sources]
 
-    def _search(self, sources: list[list[int]], limit: int, options: FilledOptions, no_repeat: int, align: bool) -> list[list[Found]]:
-        """The finished hypotheses of each source."""
-        results = self.translator.translate_batch(
+    def _search(self, sources: list[list[int]], limit: int, options: FilledOptions, no_repeat: int, align: bool) -> list[Any]:
+        """CTranslate2's results for each source: finished hypotheses as pieces, end mark included, with scores, and attention if asked for."""
+        results: list[Any] = self.translator.translate_batch(
             self._tokens(sources),
             beam_size=options.beam,
             patience=PATIENCE,
@@ -138,7 +136,7 @@ class CTranslate2Engine:
             suppress_sequences=BANNED,
             return_attention=align,
         )
-        return [list(zip(result.hypotheses, result.scores, result.attention or repeat(None))) for result in results]
+        return results
 
     def _first_rows(self, sources: list[list[int]]) -> list[list[float]]:
         """The attention of the first step, the same for all hypotheses of a source. Beam search returns that of other sources (CTranslate2 4.8)."""
@@ -147,18 +145,22 @@ class CTranslate2Engine:
         )
         return [result.attention[0][0] for result in results]
 
-    def _hypothesis(
-        self, pieces: list[str], score: float, attention: list[list[float]] | None, first: list[float] | None, alpha: float
-    ) -> Hypothesis:
-        """`score` is the log-probability over length ** alpha. first: instead of the first row of the attention."""
+    def _best(self, result: Any, first: list[float] | None, options: FilledOptions, align: bool) -> list[Hypothesis]:
+        """The best hypotheses of one source. first: instead of the first row of their attention."""
+        found = [self._hypothesis(pieces, score, options.length_penalty) for pieces, score in zip(result.hypotheses, result.scores)]
+        best = sorted(range(len(found)), key=lambda index: (not found[index].complete, -found[index].score))[: options.n_best]
+        if not align:
+            return [found[index] for index in best]
+        attention = result.attention  # each time it is asked for, it is made into lists of lists: many, so no other source's are kept meanwhile
+        rows = [attention[index] if first is None else [first, *attention[index][1:]] for index in best]
+        return [replace(found[index], attention=self._rows(own, len(found[index].ids))) for index, own in zip(best, rows)]
+
+    def _hypothesis(self, pieces: list[str], score: float, alpha: float) -> Hypothesis:
+        """`score` is the log-probability over length ** alpha."""
         log_probability = score * len(pieces) ** alpha
         ids = [self.ids[piece] for piece in pieces]
         complete = ids[-1:] == [EOS]
-        known = ids[:-1] if complete else ids
-        if attention is not None and first is not None:
-            attention = [first, *attention[1:]]
-        matrix = None if attention is None else self._rows(attention, len(known))
-        return Hypothesis(known, log_probability / penalty(len(ids), alpha), log_probability, complete, matrix)
+        return Hypothesis(ids[:-1] if complete else ids, log_probability / penalty(len(ids), alpha), log_probability, complete)
 
     def _rows(self, attention: list[list[float]], length: int) -> numpy.ndarray:
         return self.alignment.rows(numpy.array(attention, dtype=numpy.float32), length)

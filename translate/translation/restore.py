@@ -8,7 +8,7 @@ from translate.decoding import FilledOptions, penalty
 from translate.profile import Profile
 from translate.text.case import CAPITALS, CaseModel
 from translate.text.marks import match_end, restore_gaps
-from translate.text.numerals import DIGIT, compare_numbers, mend_numbers
+from translate.text.numerals import DIGIT, compare_numbers, mend_numbers, put_right
 from translate.text.pairs import HAS_PAIRS, STRAY, loses_pairs
 from translate.text.placeholders import SYMBOL, unmask
 from translate.text.protected import find_items, without_items
@@ -109,7 +109,8 @@ class Restorer:
         if sentence.style in ("", "emphasis") and CAPITALS.search(source):
             output = keep_acronyms(without_items(source), output)
         if not variant.numbers:  # before the items are back, whose digits stay
-            output = mend_numbers(without_items(source), output, *self.languages)
+            words = without_items(source)
+            output = put_right(words, mend_numbers(words, output, *self.languages), *self.languages)
         if variant.brackets:
             output = STRAY.sub("", output)  # it got none
         if variant.taken:
