@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of each training and search (default: %(default)s)")
     parser.add_argument("--page", type=Path, help="put the tables and pictures into this page")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of `finally`
     (arguments.output / "results").mkdir(parents=True, exist_ok=True)
     failed = []
     for part in arguments.only or PARTS:
@@ -142,6 +144,9 @@ def translate(words: Sequence[str], threads: int) -> tuple[str, float]:
         try:
             said, _ = process.communicate()
         finally:
+            if process.poll() is None:  # this program is being stopped: a training saves what it has
+                process.terminate()
+                process.wait()
             ended.set()
             watcher.join()
         if process.returncode:
