@@ -1,7 +1,7 @@
 """Trains and measures the families of models on equal terms: every number of docs/families.md.
 
     pip install matplotlib
-    python benchmarks/families.py --data DIR --output families --page docs/families.md
+    python benchmarks/families.py --data DIR --text tatoeba/train.de --output families --page docs/families.md
     python benchmarks/families.py --data DIR --output try --minutes 0.2                       to see that all of it runs
 
 DIR has Multi30k: train.de, train.en, val.*, test_2016_flickr.*. Runs `translate` as a user would. What OUTPUT has already is not made again, and a
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import families_page
 import families_search
-from families_cases import FAMILIES, GENERATE, MINUTES, PARTS, RECIPES, SEEDS, TRANSLATE, Case
+from families_cases import FAMILIES, GENERATE, MINUTES, OWN_RESULTS, PARTS, RECIPES, SEEDS, TRANSLATE, Case
 from growth import memory
 
 BEAMS = (1, 5)
@@ -38,6 +39,7 @@ SAMPLE = ["--tokens", "30"]
 def main() -> None:
     parser = argparse.ArgumentParser(description="The families of models on equal terms.")
     parser.add_argument("--data", type=Path, required=True, help="folder of Multi30k")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="further German text for the masked language model, such as Tatoeba's")
     parser.add_argument("--output", type=Path, required=True, help="folder of runs and results")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES, metavar="FAMILY", help="only the models of these")
@@ -45,12 +47,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of each training and search (default: %(default)s)")
     parser.add_argument("--page", type=Path, help="put the tables and pictures into this page")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of `finally`
     (arguments.output / "results").mkdir(parents=True, exist_ok=True)
     failed = []
     for part in arguments.only or PARTS:
         makers = {case.name: partial(measure, case, arguments) for case in PARTS[part] if case.family in arguments.families}
-        if part in ("context", "cache", "attention"):
-            makers[part] = partial(measure_search, part, arguments)
+        if part in OWN_RESULTS:
+            makers[part] = partial(measure_part, part, arguments)
         for name, make in makers.items():
             try:
                 kept(name, arguments.output, make)
@@ -110,18 +113,27 @@ def without_samples(sets: dict[str, Any]) -> dict[str, Any]:
     return {name: {key: value for key, value in values.items() if key != "samples"} for name, values in sets.items()}
 
 
-def measure_search(part: str, arguments: argparse.Namespace) -> Any:
+def measure_part(part: str, arguments: argparse.Namespace) -> Any:
+    """The results of a part of `OWN_RESULTS`."""
     runs = {family: arguments.output / "runs" / f"multi30k_{family}" for family in TRANSLATE[:2]}
     if part == "context":
         return families_search.context(runs["decoder_only"], arguments.data, arguments.threads)
     if part == "cache":
         return {family: families_search.cache(run, arguments.data) for family, run in runs.items()}
-    found = arguments.output / "attention_cost.json"
-    seconds = "0.1" if arguments.minutes else "2"
-    longest = ["--longest", "512"] if arguments.minutes else []
-    script = str(Path(__file__).with_name("attention_cost.py"))
-    subprocess.run([sys.executable, script, "--seconds", seconds, *longest, "--json", str(found)], check=True, stdout=subprocess.DEVNULL)
-    return json.loads(found.read_text(encoding="utf-8"))
+    if part == "attention":
+        words = ["--seconds", "0.1", "--longest", "512"] if arguments.minutes else []
+        benchmark("attention_cost", "--json", arguments.output / "attention_cost.json", *words)
+        return json.loads((arguments.output / "attention_cost.json").read_text(encoding="utf-8"))
+    minutes = arguments.minutes or MINUTES["multi30k"]
+    words = ["--text", arguments.text] if arguments.text else []
+    words += ["--budget", minutes, "--pretraining", minutes, "--data", arguments.data, "--output", arguments.output / "pretraining"]
+    benchmark("pretraining", *words, f"training.threads={arguments.threads}")
+    return (arguments.output / "pretraining" / "table.md").read_text(encoding="utf-8").strip()
+
+
+def benchmark(name: str, *words: Any) -> None:
+    """Run another program of this folder."""
+    subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py")), *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
 def translate(words: Sequence[str], threads: int) -> tuple[str, float]:
@@ -142,6 +154,9 @@ def translate(words: Sequence[str], threads: int) -> tuple[str, float]:
         try:
             said, _ = process.communicate()
         finally:
+            if process.poll() is None:  # this program is being stopped: a training saves what it has
+                process.terminate()
+                process.wait()
             ended.set()
             watcher.join()
         if process.returncode:

@@ -28,6 +28,7 @@ def tables(results: Results) -> dict[str, str]:
         "context": context_table(results),
         "pairs": pairs_table(results),
         "cache": cache_table(results),
+        "pretraining": results.get("pretraining", ""),
         "markov": markov_table(results),
         "attention": attention_cost.table(by_case(results["attention"])) if "attention" in results else "",
     }
