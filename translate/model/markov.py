@@ -1,5 +1,5 @@
-"""A Markov chain over pieces: Shannon 1948, "A mathematical theory of communication", section 3; Kneser and Ney 1995, "Improved backing-off for m-gram
-language modeling"; Chen and Goodman 1998, "An empirical study of smoothing techniques for language modeling".
+"""A Markov chain over pieces: Shannon 1948, "A mathematical theory of communication", section 3; Kneser and Ney 1995, "Improved backing-off for
+m-gram language modeling"; Chen and Goodman 1998, "An empirical study of smoothing techniques for language modeling".
 
 The state is the last n - 1 tokens, and all that the model knows is a table of what follows them. It has no gradient: it learns by counting, and
 ngrams.py has the mathematics. Search, sampling and perplexity go through the same methods as a neural language model's; the `features` of a place

@@ -5,8 +5,8 @@ Interpolated modified Kneser-Ney (Chen and Goodman, section 3). For a history h,
 
     p(w | h) = max(a(h w) - D(a(h w)), 0) / sum over x of a(h x) + backoff(h) * p(w | h'),    at last + backoff() / V,
 
-where a is the count at the highest order and, below it, the number of different tokens before the n-gram; what begins a sentence has nothing before it
-and keeps its count. Each order has three discounts D: for 1, 2, and 3 or more.
+where a is the count at the highest order and, below it, the number of different tokens before the n-gram; what begins a sentence has nothing before
+it and keeps its count. Each order has three discounts D: for 1, 2, and 3 or more.
 
 A table is a trie. Level 1 has a node for each of the V pieces, in order. An n-gram is a child of its first n - 1 tokens, and a level is the ascending
 list of `parent * V + token`: a node's number is its place there, and the children of one node lie together.
