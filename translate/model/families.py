@@ -5,6 +5,7 @@ from __future__ import annotations
 from translate.config import ModelConfig
 from translate.model.decoder_only import DecoderOnly
 from translate.model.language_model import LanguageModel
+from translate.model.markov import Markov
 from translate.model.masked_lm import MaskedLanguageModel
 from translate.model.model import Model
 from translate.model.recurrent import Recurrent
@@ -16,6 +17,7 @@ FAMILIES: dict[str, type[Model]] = {
     "recurrent": Recurrent,
     "language_model": LanguageModel,
     "masked_lm": MaskedLanguageModel,
+    "markov": Markov,
 }
 
 

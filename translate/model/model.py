@@ -22,12 +22,14 @@ class Model(nn.Module):
 
     Attributes:
         translates: whether it turns a source into a target. One that doesn't is validated and evaluated by its loss alone.
+        learns_by_counting: whether it has no gradient, and learns from all sentences at once by `learn`.
         objective: what its batches hold, a name in data/objectives.py.
         command: what uses it on the command line: file, which translates; generate, for one with `start` and `step` that doesn't translate; or fill.
     """
 
     translates: ClassVar[bool] = True
     command: ClassVar[str] = "file"
+    learns_by_counting: ClassVar[bool] = False
     objective: str = "translation"
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
