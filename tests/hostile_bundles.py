@@ -87,6 +87,16 @@ def newer_format(folder):
     (folder / CONFIG).write_text(text)
 
 
+def another_family(folder):
+    change_config(folder, ("family: encoder_decoder", "family: decoder_only"), ("encoder_layers: 1", "encoder_layers: 0"))
+
+
+def another_family_without_a_seal(folder):
+    another_family(folder)
+    change_config(folder, ("format: 3\n", "format: 1\n"))
+    no_manifest(folder)
+
+
 def manifest_of_another_model(folder):
     manifest = json.loads(header(folder)["__metadata__"]["manifest"])
     manifest["tokenizer_sha256"] = {TOKENIZER: "0" * 64}
@@ -157,6 +167,14 @@ def export_of_a_deep_vocabulary(folder):
     put_listed(folder, "shared_vocabulary.json", b"[" * 100_000)
 
 
+def change_config(folder: Path, *changes: tuple[str, str]) -> None:
+    text = (folder / CONFIG).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / CONFIG).write_text(text)
+
+
 def header(folder: Path) -> dict:
     data = (folder / WEIGHTS).read_bytes()
     return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -202,6 +220,7 @@ MADE = {  # function -> a part of the message
     manifest_of_another_model: "different models", link_to_the_passwords: "outside its folder", link_to_other_weights: "outside its folder",
     link_to_an_endless_device: "outside its folder", link_to_itself: "model.safetensors", pipe_as_weights: "not a file", pipe_as_config: "not a file",
     pipe_as_tokenizer: "not a file", newer_format: "format 99", folder_as_weights: "not a file",
+    another_family: "was written with model.family 'encoder_decoder'", another_family_without_a_seal: "model.safetensors",
 }  # fmt: skip
 
 EXPORTS = {

@@ -120,10 +120,11 @@ lengths = st.lists(st.integers(1, 7), min_size=1, max_size=4)
     prefix=st.sampled_from(PREFIXES),
     norm=st.sampled_from(NORMS),
     tied=st.booleans(),
+    positions=st.sampled_from(["sinusoidal", "learned"]),
 )
-def test_steps_of_branching_beams_equal_forward(lengths, changes, prefix, norm, tied):
+def test_steps_of_branching_beams_equal_forward(lengths, changes, prefix, norm, tied, positions):
     """R hypotheses a sentence, reordered at random, some sentences leaving and others changing places: each row as its own history alone."""
-    model, generator = made(prefix, norm, tied), torch.Generator().manual_seed(len(changes))
+    model, generator = made(prefix, norm, tied, positions=positions), torch.Generator().manual_seed(len(changes))
     sources = [torch.randint(4, 23, (length,), generator=generator).tolist() for length in lengths]
     state, last = model.start(model.encode(pad(sources))), torch.full((len(sources),), BOS)
     histories = [(source, [BOS]) for source in sources]
