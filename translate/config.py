@@ -112,7 +112,7 @@ class ModelConfig:
     width: int = bounded(256, least=1, most=1 << 20)  # d_model
     heads: int = bounded(4, least=1, most=1 << 16)
     feedforward: int = of_families(bounded(1024, least=1, most=1 << 24), *TRANSFORMERS)  # d_ff
-    encoder_layers: int = of_families(bounded(3, least=0, most=1000), *ENCODERS)
+    encoder_layers: int = of_families(bounded(3, least=0, most=1000), *ENCODERS, "recurrent")
     decoder_layers: int = of_families(bounded(3, least=0, most=1000), "encoder_decoder", "decoder_only", "recurrent", "language_model")
     dropout: float = bounded(0.1, least=0, most=0.9)  # on each sublayer's output and on the embeddings (section 5.4)
     norm: str = of_families(choice("pre", "post"), *TRANSFORMERS)  # post: the paper's
@@ -237,11 +237,8 @@ def check(config: Config) -> Config:
         raise UserError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
     if model.shared_pieces and config.tokenizer.joint:
         raise UserError("model.shared_pieces has no effect with one tokenizer for both languages: leave it out, or set tokenizer.joint=false")
-    row = model.width * (2 if model.family == "decoder_only" else 1)  # source and target in one sequence
-    if model.max_tokens * row > POSITIONS:
-        raise UserError(
-            f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {POSITIONS // row:,} fit in 1 GB"
-        )
+    if model.max_tokens * model.width > POSITIONS:
+        raise UserError(f"model.max_tokens is {short_repr(model.max_tokens)}: at most {POSITIONS // model.width:,} of width {model.width} fit in 1 GB")
     if not model.window and model.window_center != ModelConfig.window_center:
         raise UserError(f"model.window_center ({model.window_center}) has no effect without a window: set model.window, or leave it out")
     if model.loss_on == "all" and not config.tokenizer.joint:
