@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translate.bounds import bounds_of
-from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, check_budget, first_difference, from_dict
+from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, check_budget, from_dict
 from translate.errors import UserError
-from translate.values import flatten, unknown_key
+from translate.values import first_difference, flatten, unknown_key
 
 # where they are not left open
 DEFAULTS = {**flatten(dataclasses.asdict(Config())), "decoding.length_penalty": 1.0, "decoding.batch_tokens": 4096}
