@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translate.bounds import bounds_of
-from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, check_budget, first_difference, from_dict
+from translate.config import Config, CorpusConfig, DataConfig, ModelConfig, check, check_budget, from_dict
 from translate.errors import UserError
-from translate.values import flatten, to_values, unknown_key
+from translate.values import first_difference, flatten, to_values, unknown_key
 
 # where they are not left open
 DEFAULTS = {**flatten(to_values(Config())), "decoding.length_penalty": 1.0, "decoding.batch_tokens": 4096}

@@ -69,23 +69,23 @@ def of_families(setting: T, *families: str) -> T:
     return restricted
 
 
-def used_settings(section: Any) -> dict[str, Any]:
-    """The settings that the `family` of `section` uses, by name."""
-    fields = (field for field in dataclasses.fields(section) if section.family in field.metadata.get(FAMILIES, (section.family,)))
+def used_settings(section: Any, family: str) -> dict[str, Any]:
+    """The settings of `section` that models of `family` use, by name."""
+    fields = (field for field in dataclasses.fields(section) if family in field.metadata.get(FAMILIES, (family,)))
     return {field.name: getattr(section, field.name) for field in fields}
 
 
-def check_families(section: Any, key: str) -> None:
-    """UserError for a setting that the `family` of `section` doesn't use and that isn't at its default, and for a stack without layers."""
-    settings = used_settings(section)
+def check_families(section: Any, key: str, family: str) -> None:
+    """UserError for a setting of `section` that models of `family` don't use and that isn't at its default, and for a stack without layers."""
+    settings = used_settings(section, family)
     for field in dataclasses.fields(section):
         value, used = getattr(section, field.name), field.name in settings
         layers = field.name.endswith("_layers")
         if used and layers and value == 0:
-            raise UserError(f"{key}.{field.name} is 0: {key}.family={section.family} needs at least 1")
+            raise UserError(f"{key}.{field.name} is 0: model.family={family} needs at least 1")
         if not used and value != field.default and not (layers and value == 0):
             out = f"set {key}.{field.name}=0" if layers else "leave it out"
-            raise UserError(f"{key}.{field.name} ({short_repr(value)}) has no effect with {key}.family={section.family}: {out}")
+            raise UserError(f"{key}.{field.name} ({short_repr(value)}) has no effect with model.family={family}: {out}")
 
 
 def bounds_of(section: Any, key: str) -> Bounds:

@@ -7,17 +7,18 @@ combinations.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Optional
 
 from translate.bounds import bounded, check_bounds, check_families, choice, of_families, plain
 from translate.bounds import used_settings as used_settings
+from translate.corpus_config import OF_PAIRS, TRANSLATING
 from translate.corpus_config import CorpusConfig as CorpusConfig
 from translate.corpus_config import DataConfig as DataConfig
 from translate.corpus_config import FilterConfig as FilterConfig
 from translate.corpus_config import line_range as line_range
 from translate.errors import UserError
 from translate.files.paths import expand_path
-from translate.values import build, flatten, short_repr, to_values
+from translate.values import build, short_repr
 
 TRANSFORMERS = ("encoder_decoder", "decoder_only", "language_model", "masked_lm")
 FREEZE = ("encoder", "decoder", "embeddings")
@@ -117,8 +118,8 @@ class TrainingConfig:
     accumulate: int = bounded(1, least=1, most=10**6)  # batches per step: the gradient is that of one batch `accumulate` times as large
     validate_every: int = bounded(1000, least=1, most=10**12)  # steps
     validate_sentences: int = bounded(0, least=0)  # of the development set, spread evenly over it; 0 = all
-    validate_beam: int = bounded(1, least=1, most=1000)
-    # chooses the best checkpoint, on the development set; chrf: chrF++
+    validate_beam: int = of_families(bounded(1, least=1, most=1000), *TRANSLATING)
+    # chooses the best checkpoint, on the development set; chrf: chrF++; models that don't translate go by loss
     metric: str = choice("bleu", "chrf", "loss")
     patience: int = bounded(0, least=0, most=10**9)  # validations without improvement before the run ends; 0 = no limit
     average: int = bounded(5, least=1, most=1000)  # checkpoints averaged at the end, if that is better on the development set
@@ -137,16 +138,18 @@ class TrainingConfig:
 
 @dataclass
 class DecodingConfig:
-    beam: int = bounded(5, least=1, most=1000)
+    """How translations are searched for; models that don't translate have no use for any of it."""
+
+    beam: int = of_families(bounded(5, least=1, most=1000), *TRANSLATING)
     # alpha of Wu et al. 2016, equation 14; null = the best of several on the development set, chosen after the weights
-    length_penalty: Optional[float] = bounded(None, least=0, most=3.0)
+    length_penalty: Optional[float] = of_families(bounded(None, least=0, most=3.0), *TRANSLATING)
     # what the model gets as one source: line is for models trained on paragraphs
-    split: str = choice("sentence", "line")
+    split: str = of_families(choice("sentence", "line"), *TRANSLATING)
     # an output may have max_ratio x source tokens + max_extra tokens
-    max_ratio: float = bounded(2.0, least=0, most=1000.0)
-    max_extra: int = bounded(20, least=1, most=10**6)
+    max_ratio: float = of_families(bounded(2.0, least=0, most=1000.0), *TRANSLATING)
+    max_extra: int = of_families(bounded(20, least=1, most=10**6), *TRANSLATING)
     # source tokens per batch, padding included, each counted `beam` times; null = 4,096 on a CPU, 32,768 on a GPU
-    batch_tokens: Optional[int] = bounded(None, least=1, most=10**8)
+    batch_tokens: Optional[int] = of_families(bounded(None, least=1, most=10**8), *TRANSLATING)
 
 
 @dataclass
@@ -170,7 +173,10 @@ def check(config: Config) -> Config:
     if not config.run.strip():
         raise UserError("run is empty: name a folder, such as run=runs/first")
     check_bounds(config)
-    check_families(config.model, "model")
+    data, family = config.data, config.model.family
+    check_families(config.model, "model", family)
+    for section, key in ((config.training, "training"), (config.decoding, "decoding"), (data, "data"), (data.filters, "data.filters")):
+        check_families(section, key, family)
     model, longest, training = config.model, config.data.filters.max_tokens, config.training
     if model.width % model.heads:
         raise UserError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")
@@ -190,6 +196,10 @@ def check(config: Config) -> Config:
         raise UserError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): there is no position beyond")
     if training.average > training.keep:
         raise UserError(f"training.average ({training.average}) needs as many checkpoints: raise training.keep ({training.keep})")
+    if family not in TRANSLATING and training.metric == "chrf":
+        raise UserError(f"training.metric (chrf) scores translations, and model.family={family} makes none: leave it out, the loss decides")
+    if family not in OF_PAIRS and not config.tokenizer.joint and not config.tokenizer.path:
+        raise UserError(f"tokenizer.joint is false: model.family={family} reads text of one language, with one tokenizer; leave it out")
     if model.family == "masked_lm" and not config.tokenizer.joint:
         raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
     check_init_settings(config)
@@ -248,17 +258,3 @@ def from_dict(values: Any) -> Config:
         if path := getattr(section, name):
             setattr(section, name, expand_path(path))
     return config
-
-
-def differences(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
-    """(key, old value, new value) of all settings that differ; None for a missing one."""
-    a, b = flatten(to_values(old)), flatten(to_values(new))
-    return [(key, a.get(key), b.get(key)) for key in dict.fromkeys([*b, *a]) if a.get(key) != b.get(key)]
-
-
-def first_difference(old: Config, new: Config, ignore: Sequence[str] = ()) -> Optional[str]:
-    """The first difference, with both values, except in the keys of `ignore` and below them; None if there is none."""
-    for key, before, now in differences(old, new):
-        if not any(key == name or key.startswith(f"{name}.") for name in ignore):
-            return f"{key} is {now!r} now and was {before!r}"
-    return None

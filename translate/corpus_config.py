@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional
 
-from translate.bounds import bounded, choice
+from translate.bounds import bounded, choice, of_families, plain
 from translate.errors import UserError
 from translate.values import short_repr
+
+TRANSLATING = ("encoder_decoder", "decoder_only", "recurrent")  # families of models
+OF_PAIRS = (*TRANSLATING, "masked_lm")  # those that read two sides
 
 
 @dataclass
@@ -16,7 +19,7 @@ class CorpusConfig:
     """A source of aligned sentence pairs. Which fields are used depends on `kind`:
 
     ====================  ==========================================================================================
-    ``text``              `source`, `target`: two files of the same number of lines
+    ``text``              `source`, `target`: two files of the same number of lines; for models of one language `target` alone
     ``tsv``               `path`: one file; `source`, `target`: column number from 1; cells have no quotes
     ``csv``               `path`: one file; `source`, `target`: column, by its name in the first row or, without such a row, by number
     ``jsonl``             `path`: one file, one object per line or all in an array; `source`, `target`: key, `translation.de` for a nested one
@@ -50,9 +53,10 @@ class FilterConfig:
     """Which training pairs are left out, besides those with a blank side; each rule is counted in the log and in report.json."""
 
     max_tokens: int = bounded(256, least=1)  # on either side, end mark included; at most model.max_tokens
-    max_ratio: float = bounded(3.0, least=0, most=1e6)  # of the longer side to the shorter, in tokens; 0 = no limit
-    min_ratio_tokens: int = bounded(12, least=0, most=10**6)  # max_ratio applies if the longer side has at least this many tokens
-    identical: bool = True  # drop pairs whose two sides are the same text
+    max_ratio: float = of_families(bounded(3.0, least=0, most=1e6), *OF_PAIRS)  # of the longer side to the shorter, in tokens; 0 = no limit
+    # max_ratio applies if the longer side has at least this many tokens
+    min_ratio_tokens: int = of_families(bounded(12, least=0, most=10**6), *OF_PAIRS)
+    identical: bool = of_families(plain(True), *OF_PAIRS)  # drop pairs of the same text
     duplicates: bool = True  # drop repetitions of a pair; white space and Unicode forms are ignored, as in the tokenizer
 
 
@@ -68,7 +72,7 @@ class DataConfig:
     # share of the training examples made of two to four consecutive pairs, joined with a space, instead of one; every pair is in one example
     join: float = bounded(0.0, least=0, most=1.0)
     # share of the training pairs that get placeholder symbols at the same places of both sides, to teach that they are kept; 0 = no symbols
-    placeholders: float = bounded(0.0, least=0, most=1.0)
+    placeholders: float = of_families(bounded(0.0, least=0, most=1.0), *OF_PAIRS)
     workers: int = bounded(0, least=0, most=4096)  # threads that tokenise; 0 = one per core
     cache: Optional[str] = None  # folder of the tokenised corpora; null = ~/.cache/translate-nmt
 

@@ -168,3 +168,17 @@ def flatten(values: Any, at: str = "") -> dict[str, Any]:
         items = values.items() if isinstance(values, dict) else enumerate(values)
         return {k: v for key, value in items for k, v in flatten(value, f"{at}.{key}" if at else str(key)).items()}
     return {at: values}
+
+
+def differences(old: Any, new: Any) -> list[tuple[str, Any, Any]]:
+    """(key, old value, new value) of all settings that differ between two configurations; None for a missing one."""
+    a, b = flatten(to_values(old)), flatten(to_values(new))
+    return [(key, a.get(key), b.get(key)) for key in dict.fromkeys([*b, *a]) if a.get(key) != b.get(key)]
+
+
+def first_difference(old: Any, new: Any, ignore: Sequence[str] = ()) -> str | None:
+    """The first difference, with both values, except in the keys of `ignore` and below them; None if there is none."""
+    for key, before, now in differences(old, new):
+        if not any(key == name or key.startswith(f"{name}.") for name in ignore):
+            return f"{key} is {now!r} now and was {before!r}"
+    return None

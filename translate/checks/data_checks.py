@@ -60,8 +60,9 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
         if read.skipped_summary:
             yield Finding("warning", name, read.skipped_summary, "look at that line of the file")
         if read.long and name.startswith("train "):
-            text = f"{read.long:,} of {len(table):,} {unit(sides)} have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer is not trained on"
-            yield Finding("warning", name, f"{text} (the first: line {read.first_long:,})", "put one sentence on each line")
+            longer = f"have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer is not trained on"
+            text = f"{read.long:,} of {len(table):,} {unit(sides)} {longer} (the first: line {read.first_long:,})"
+            yield Finding("warning", name, text, "put one sentence on each line")
         if sides == PAIRS:
             yield from _alignment(name, table, 2 if cheap else BLOCKS)
         yield from _languages(name, table, data)
@@ -193,7 +194,6 @@ def _test_sets(held_out: dict[str, list[Pair]], tokenize: str | None) -> Iterato
             yield Finding("warning", name, "BLEU is 0 on this set: no line has four tokens", hint)
         shared = 0 if name.startswith("validation ") else sum(pair in validation for pair in pairs)
         if shared:
-            yield Finding(
-                "note" if shared * 10 < len(pairs) else "warning", name, f"{shared:,} of {len(pairs):,} {pairs_or_sentences(pairs)} are also in validation",
-                f"the weights are chosen on them, which inflates the score: test on other {pairs_or_sentences(pairs)}",
-            )  # fmt: skip
+            what, severity = pairs_or_sentences(pairs), "note" if shared * 10 < len(pairs) else "warning"
+            hint = f"the weights are chosen on them, which inflates the score: test on other {what}"
+            yield Finding(severity, name, f"{shared:,} of {len(pairs):,} {what} are also in validation", hint)

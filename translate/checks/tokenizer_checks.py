@@ -45,7 +45,9 @@ def _lengths(prepared: Prepared, config: Config, sides: str) -> Finding:
     lengths = numpy.concatenate([prepared.source_lengths, prepared.target_lengths])
     lengths = lengths if sides == PAIRS else lengths[lengths > 1]  # without sides that aren't there
     quantiles = [int(numpy.quantile(lengths, share, method="higher")) for share in (0.5, 0.9, 0.99, 1)]
-    text = f"tokens per {'sentence' if sides == TARGET else 'side'}: half have at most {quantiles[0]}, 90% {quantiles[1]}, 99% {quantiles[2]}, the longest {quantiles[3]}"
+    half, most, nearly_all, longest = quantiles
+    each = "sentence" if sides == TARGET else "side"
+    text = f"tokens per {each}: half have at most {half}, 90% {most}, 99% {nearly_all}, the longest {longest}"
     text += f"; the filter's limit is {config.data.filters.max_tokens}, the model's {config.model.max_tokens}"
     lost = prepared.counts["over_long"] / prepared.read
     if lost > 0.02:

@@ -60,7 +60,8 @@ def _over_long(lengths: numpy.ndarray, filters: FilterConfig) -> numpy.ndarray:
 def _unequal(lengths: numpy.ndarray, filters: FilterConfig) -> numpy.ndarray:
     shorter, longer = lengths.min(axis=0), lengths.max(axis=0)
     unequal: numpy.ndarray = (longer > filters.max_ratio * shorter) & (longer >= filters.min_ratio_tokens) & (filters.max_ratio > 0)
-    return unequal & (shorter > 1)  # 1: the end mark alone, of a side that isn't there
+    unequal &= shorter > 1  # 1: the end mark alone, of a side that isn't there
+    return unequal
 
 
 class Duplicates:

@@ -102,7 +102,8 @@ def evaluate_perplexity(
 
 
 def _evaluate(
-    model: Model, tokenizer: Tokenizer, name: str, sentences: Sentences, device: torch.device, precision: torch.dtype, batch_tokens: int, bootstrap: int
+    model: Model, tokenizer: Tokenizer, name: str, sentences: Sentences, device: torch.device, precision: torch.dtype, batch_tokens: int,
+    bootstrap: int,
 ) -> dict[str, Any]:  # fmt: skip
     began = time.perf_counter()
     pairs = [pair for pair in zip(sentences.sources, sentences.references[0]) if any(map(str.strip, pair))]

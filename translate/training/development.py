@@ -33,8 +33,8 @@ SIMILAR_CHRF = 40.0  # from here on the references may be too similar for the co
 class Result:
     """Result of a validation.
 
-    bleu, chrf (chrF++): 0 to 100, or NONE for a model that doesn't translate. loss: nats per predicted token. learnt: the translations depend on their
-    sources; without translations, the loss is below that of guessing.
+    bleu, chrf (chrF++): 0 to 100, or NONE for a model that doesn't translate. loss: nats per predicted token. learnt: the translations depend on
+    their sources; without translations, the loss is below that of guessing.
     """
 
     bleu: float

@@ -109,7 +109,7 @@ def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
 def describe_model(model: ModelConfig) -> str:
     """Family and sizes, and what else isn't at its default."""
     default = ModelConfig()
-    values = {name: value for name, value in used_settings(model).items() if name in SIZES or value != getattr(default, name)}
+    values = {name: value for name, value in used_settings(model, model.family).items() if name in SIZES or value != getattr(default, name)}
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 

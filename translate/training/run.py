@@ -213,8 +213,9 @@ class Run:
         limits += [f"{settings.steps:,} steps"] if settings.steps else []
         patience = f", or {settings.patience} validations without a better one" if settings.patience else ""
         precision, threads = str(self.precision).removeprefix("torch."), torch.get_num_threads()
+        parameters, what = sum(parameter.numel() for parameter in self.model.parameters()), unit(sides_of(self.config.model))
         self.log.info(
-            f"training {sum(parameter.numel() for parameter in self.model.parameters()):,} parameters on {self.data.kept:,} {unit(sides_of(self.config.model))}, "
+            f"training {parameters:,} parameters on {self.data.kept:,} {what}, "
             f"up to {settings.batch_tokens * settings.accumulate:,} target tokens a step, for {' or '.join(limits)}{patience}"
         )
         self.log.info(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")

@@ -18,7 +18,7 @@ from typing import Any
 from translate.bundle.bundle import CONFIG, WEIGHTS, ModelFolder, write_config
 from translate.bundle.seal import parse_json
 from translate.bundle.weights import read_metadata, read_weights, write_weights
-from translate.config import Config, TrainingConfig, differences, first_difference
+from translate.config import Config, TrainingConfig
 from translate.data.prepare import fingerprint_of
 from translate.data.sides import sides_of
 from translate.errors import UserError
@@ -30,7 +30,7 @@ from translate.training import budget
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.inputs import load_held_out
 from translate.training.runlog import SAMPLES
-from translate.values import to_values
+from translate.values import differences, first_difference, to_values
 
 # Settings that the weights of the steps so far don't depend on: where and for how long to train, what is logged, measured and kept.
 MAY_CHANGE = (

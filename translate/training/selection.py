@@ -58,8 +58,8 @@ def _nothing_learnt(validation: Validation, best: Result) -> str:
     if not best.translated:
         guessing = math.log(validation.bundle.tokenizer.target_size)
         return (
-            f"THE MODEL HAS LEARNT NOTHING: its loss ({best.loss:.3f}) is that of guessing among all pieces ({guessing:.3f}); train for longer, look at the "
-            "data with `translate check`, or try another optim.rate"
+            f"THE MODEL HAS LEARNT NOTHING: its loss ({best.loss:.3f}) is that of guessing among all pieces ({guessing:.3f}); train for longer, look "
+            "at the data with `translate check`, or try another optim.rate"
         )
     outputs = validation.development.translate(validation.translator())
     blank, distinct = sum(not output.strip() for output in outputs), len(set(outputs))

@@ -69,8 +69,8 @@ class Validation:
             check_tokenizer(tokenize)
         name, most = set_name(config.data.validation), self.settings.validate_sentences
         self.development = DevelopmentSet(pairs, name, most, self.settings.validate_beam, bundle.tokenizer, config.model.max_tokens, tokenize)
-        self.without_bleu = self.metric == "bleu" and len(self.development) > 0 and too_short_for_bleu(self.development.references, tokenize)
-        if self.without_bleu:
+        self.without_bleu = self.translates and len(self.development) > 0 and too_short_for_bleu(self.development.references, tokenize)
+        if self.without_bleu and self.metric == "bleu":
             self.metric = "chrf"
         self.ended = 0.0  # time of the last validation of this start
 
@@ -111,7 +111,7 @@ class Validation:
         """
         began, result = time.perf_counter(), None
         if len(self.development):
-            if self.without_bleu and not progress.validated:
+            if self.without_bleu and self.settings.metric == "bleu" and not progress.validated:
                 self.log.info(f"BLEU is 0 on this set ({self.development}): no line has four tokens; chrF++ decides, as with training.metric=chrf")
             outputs, result = self.measure()
             self.write_samples(progress.step, outputs)

@@ -46,8 +46,8 @@ class Generator:
     def generate(self, prompts: Sequence[str], tokens: int, options: FilledOptions, first: int = 0) -> list[list[Generated]]:
         """`options.n_best` texts for each of P prompts, which may be "".
 
-        tokens: after the prompt, end mark included, at most; the model's max_tokens limits it too. first: number of the first prompt in the whole input,
-        from 0. A text depends on its prompt, that number and the seed, not on the other prompts. UserError for a prompt that is too long.
+        tokens: after the prompt, end mark included, at most; the model's max_tokens limits it too. first: number of the first prompt in the whole
+        input, from 0. A text depends on its prompt, that number and the seed, not on the other prompts. UserError for a prompt that is too long.
         """
         ids = [line[:-1] for line in self.tokenizer.encode_target(list(prompts))]  # without the end mark
         most = self.engine.max_tokens - 1
