@@ -81,8 +81,9 @@ def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
     """Train a model and measure it: parameters, steps, perplexity, speed and memory, scores at each beam, samples."""
     run = arguments.output / "runs" / case.name
     recipe = RECIPES.get((case.corpus, case.family), f"{case.corpus}_{case.family}")
-    minutes = arguments.minutes or MINUTES[case.corpus]
-    words = [f"recipe={recipe}", f"run='{run}'", f"training.minutes={minutes}", "training.min_steps=0", f"training.threads={arguments.threads}"]
+    words = [f"recipe={recipe}", f"run='{run}'", f"training.threads={arguments.threads}"]
+    if case.family != "markov":  # which counts once
+        words += [f"training.minutes={arguments.minutes or MINUTES[case.corpus]}", "training.min_steps=0"]
     if case.corpus == "multi30k":
         words.append(f"data.folder='{arguments.data}'")
     _, training_mb = translate(["train", *words, *case.words], arguments.threads)

@@ -152,9 +152,9 @@ def markov_table(results: Results) -> str:
     cases = [*((f"order {order}", families.markov_case(order)) for order in families.ORDERS), ("language model", families.PARTS["markov"][-1])]
     for title, case in cases:
         if result := results.get(case.name):
-            report = result["report"]
+            counts = result["report"].get("ngrams", [{}])[-1]  # of the highest order
             scores = [number(test_score(result, metric)) for metric in ("perplexity", "word perplexity")]
-            rows.append([title, number(report.get("entries"), ",d"), number(report.get("possible"), ",.2g"), *scores])
+            rows.append([title, number(counts.get("seen"), ",d"), number(counts.get("possible"), ",.2g"), *scores])
             samples += [f"- {title}: {sample}" for sample in result.get("samples", [])[:1]]
     table = markdown(["", "entries seen", "entries possible", "perplexity per piece", "per word"], rows)
     return "\n".join([table, "", *samples]) if samples else table
