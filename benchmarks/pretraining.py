@@ -50,8 +50,8 @@ def main() -> None:
     plans = [(name, encoder, arguments.budget) for name, encoder in starts.items()]
     longer = arguments.budget + arguments.pretraining
     plans.append((f"random, {longer:,g} {arguments.unit}", None, longer))
-    for name, encoder, budget in plans:
-        for size, seed in itertools.product(arguments.sizes, arguments.seeds):
+    for size, (name, encoder, budget) in itertools.product(arguments.sizes, plans):
+        for seed in arguments.seeds:
             settings = [f"data.train.0.lines=1-{size}", f"tokenizer.path={tokenizer}", f"training.seed={seed}", *bench.limit(budget)]
             settings += [f"init.encoder={encoder}"] if encoder else []
             folder = bench.run(f"{size}-{re.sub('[^a-z0-9]+', '-', name)}-{seed}", settings)

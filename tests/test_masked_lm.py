@@ -152,3 +152,30 @@ def test_a_tokenizer_for_each_language_is_refused():
 
     with pytest.raises(UserError, match="tokenizer.joint is false: model.family=masked_lm"):
         check(Config(model=ModelConfig(family="masked_lm"), tokenizer=TokenizerConfig(joint=False)))
+
+
+def test_text_of_either_language_and_pairs_are_read_together(tmp_path, corpus_folder):
+    """From files to batches: a source alone is the first segment, a target alone the second."""
+    from tests.conftest import tiny_config
+    from translate.config import CorpusConfig
+    from translate.data.batches import BatchStream
+    from translate.data.pairs import training_texts
+    from translate.data.prepare import prepare
+    from translate.data.sides import sides_of
+    from translate.tokenizer import train_tokenizer
+
+    config = tiny_config(tmp_path / "run", corpus_folder)
+    config.model.family = "masked_lm"
+    german, english = (str(corpus_folder / f"train.{language}") for language in ("de", "en"))
+    sides = sides_of(config.model)
+    shapes = {}
+    for name, corpus in {"source": {"source": german}, "target": {"target": english}, "pairs": {"source": german, "target": english}}.items():
+        config.data.train = [CorpusConfig(**corpus)]
+        tokenizer = train_tokenizer(lambda: training_texts(config.data, sides), config.tokenizer, tmp_path / name)
+        prepared = prepare(config.data, tokenizer, print, sides)
+        assert prepared.kept >= 1499  # one English sentence is there twice
+        with BatchStream(prepared, tokenizer, 400, 1, objective="masked") as stream:
+            batches = [batch for batch, _ in zip(stream.batches_from(), range(20))]
+        assert all(batch.tokens == (batch.labels != PAD).sum() > 0 for batch in batches)
+        shapes[name] = {(batch.source.shape[1] > 0, batch.target.shape[1] > 0) for batch in batches}
+    assert shapes == {"source": {(True, False)}, "target": {(False, True)}, "pairs": {(True, True), (True, False), (False, True)}}

@@ -36,7 +36,8 @@ def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: in
     where = "training" if limit >= size else f"the first {limit:,} of {size:,} training {'sentences' if texts else 'pairs'}"
     for name, pairs in held_out.items():
         if pairs_or_sentences(pairs) == "sentences":
-            yield _of_texts(name, [target for _, target in pairs], targets, where)
+            side = 0 if any(source for source, _ in pairs) else 1
+            yield _of_texts(name, [pair[side] for pair in pairs], (sources, targets)[side], where)
             continue
         lines = [sources.lines([source for source, _ in pairs]), targets.lines([target for _, target in pairs]), both.lines(pairs)]
         exact, near = [numbers for numbers, _ in lines], [numbers for _, numbers in lines]
@@ -62,8 +63,8 @@ def _of_texts(name: str, texts: list[str], seen: _Seen[str], where: str) -> Find
 
 
 def pairs_or_sentences(pairs: Sequence[Pair]) -> str:
-    """What a set consists of: in text of one language, all sources are empty."""
-    return "pairs" if any(source for source, _ in pairs) else "sentences"
+    """What a set consists of: in text of one language, one side is always empty."""
+    return "pairs" if any(source and target for source, target in pairs) else "sentences"
 
 
 def near_key(text: str) -> str:

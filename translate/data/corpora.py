@@ -22,7 +22,7 @@ from translate.data.delimited import csv_rows, tsv_rows
 from translate.data.jsonpairs import json_rows
 from translate.data.locate import locate
 from translate.data.rows import Pair, Skipped
-from translate.data.sides import PAIRS, TARGET
+from translate.data.sides import EITHER, PAIRS, TARGET
 from translate.data.tables import hub_corpus, parquet_corpus, saved_corpus
 from translate.data.xmlpairs import sgm_pairs, tmx_pairs, wmt_pairs
 from translate.errors import UserError
@@ -41,14 +41,14 @@ def load_corpus(corpus: CorpusConfig, data: DataConfig, sides: str = PAIRS) -> d
 def find_corpus(corpus: CorpusConfig, data: DataConfig, sides: str = PAIRS) -> Corpus:
     """The corpus and its cache key. Files are hashed but not parsed. UserError as `load_corpus`."""
     whole = _find_whole(corpus, data, cache_folder(data), sides)
-    if sides == TARGET and not _is_one_text(corpus):
+    if sides == TARGET and not _is_one_text(corpus, sides):
         whole = _only_target(whole)
     return whole if corpus.lines is None else _only_lines(whole, corpus.lines)
 
 
-def _is_one_text(corpus: CorpusConfig) -> bool:
-    """Whether it is text of one language, a pair whose source is empty."""
-    return corpus.kind == "text" and not corpus.source
+def _is_one_text(corpus: CorpusConfig, sides: str) -> bool:
+    """Whether it is text of one language, a pair with an empty side: the source, or, for a model that reads either side, the target."""
+    return corpus.kind == "text" and sides != PAIRS and (not corpus.source or (sides == EITHER and not corpus.target))
 
 
 def _only_target(whole: Corpus) -> Corpus:
@@ -88,9 +88,12 @@ def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path, sides: str)
         return saved_corpus(corpus, languages, cache)
     if kind == "parquet":
         return parquet_corpus(corpus, languages, cache)
-    if _is_one_text(corpus) and sides != PAIRS:
-        if not corpus.target:
+    if _is_one_text(corpus, sides):
+        if not corpus.target and not corpus.source:
             raise UserError("a corpus of kind text needs `target`, a file; with `source` it is the translation of that file, line by line")
+        if corpus.source:
+            text = locate(corpus.source, kind)
+            return replace(of_files([text], lambda skipped: ((line, "") for line in read_lines(text)), "source"), unit="sentences")
         file = locate(corpus.target, kind)
         return replace(of_files([file], lambda skipped: (("", line) for line in read_lines(file)), TARGET), unit="sentences")
     if kind == "text" or (kind == "wmt" and not corpus.path):

@@ -1,6 +1,7 @@
 """Which sides of its corpora a model reads: both, the target alone, or whichever are there.
 
-A text of one language is kept as a pair whose source is empty, in corpora, training sets and held-out sets alike.
+A text of one language is kept as a pair with an empty side, in corpora, training sets and held-out sets alike: the source is empty, or, for models
+that read either side, the target may be.
 """
 
 from __future__ import annotations
