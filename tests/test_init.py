@@ -13,7 +13,7 @@ import torch
 from tests.conftest import copy_of_shared, digest, tiny_config
 from tests.test_checkpoints import start, wait_for_step
 from translate.bundle.weights import read_weights
-from translate.config import Config, InitConfig, ModelConfig, check, from_dict
+from translate.config import Config, DecodingConfig, InitConfig, ModelConfig, check, from_dict
 from translate.errors import UserError
 from translate.training.run import train
 
@@ -23,6 +23,7 @@ ENCODER = ("encoder.", "encoder_norm.")
 def masked_config(run: Path, folder: Path, **training) -> Config:
     config = tiny_config(run, folder, **training)
     config.model.family, config.model.decoder_layers = "masked_lm", 0
+    config.decoding = DecodingConfig()
     config.data.validation, config.data.test = [], {}
     return config
 

@@ -13,7 +13,7 @@ from tests.test_init import begin, no_steps
 from translate.bundle.bundle import load_bundle
 from translate.bundle.weights import read_weights
 from translate.cli.train import compose
-from translate.config import check, from_dict
+from translate.config import DecodingConfig, check, from_dict
 from translate.errors import UserError
 from translate.tokenizer import Tokenizer
 from translate.training.new_pieces import mapped, parts_of
@@ -86,6 +86,7 @@ def test_a_decoder_starts_from_that_of_another_run(whole, tmp_path, corpus_folde
 def test_a_language_model_starts_a_decoder_without_its_cross_attention(tmp_path, corpus_folder, monkeypatch):
     language = tiny_config(tmp_path / "language", corpus_folder, steps=4, validate_every=4)
     language.model.family, language.model.encoder_layers = "language_model", 0
+    language.decoding = DecodingConfig()
     language.data.validation, language.data.test = [], {}
     train(language)
     monkeypatch.setattr("translate.training.run.Run.used", lambda run: (_ for _ in ()).throw(KeyboardInterrupt))
