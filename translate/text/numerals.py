@@ -78,7 +78,7 @@ def mend_numbers(source: str, output: str, source_language: str, target_language
 
 
 def put_right(source: str, output: str, source_language: str, target_language: str) -> str:
-    """`output` with the only number that it has got wrong written as it should be: 112 for 1102. Where several are wrong, nobody knows which is which."""
+    """`output` with the only number that it has got wrong written as it should be, 1102 in place of 112. Of several, who knows which is which?"""
     missing, extra = compare_numbers(source, output, source_language, target_language)
     if len(missing) != 1 or len(extra) != 1 or not all(PLAIN.fullmatch(number) for number in (*missing, *extra)):
         return output

@@ -28,7 +28,7 @@ from translate.translation.restore import Restorer
 from translate.translation.review import Reviewer
 from translate.translation.search_options import SearchOptions, check_effects, one_of, to_options
 from translate.translation.search_pool import SearchPool
-from translate.translation.windows import WINDOW_LINES, texts, windows
+from translate.translation.windows import FIRST_WINDOW, WINDOW_LINES, texts, windows
 from translate.values import short_repr
 
 if TYPE_CHECKING:
@@ -161,7 +161,9 @@ class Translator:
         chosen = to_options(options)
         check_effects(chosen, scores)
         inputs = list(texts([lines] if isinstance(lines, str) else lines))
-        translations = list(_with_progress(self.translate_stream(inputs, chosen), len(inputs), progress))
+        # with nobody to show them to, the first ones need not come early
+        ahead = windows(inputs, WINDOW_LINES, smallest=FIRST_WINDOW if progress else WINDOW_LINES)
+        translations = list(_with_progress(self._translate_windows(ahead, chosen.fill(self.decoding)), len(inputs), progress))
         results: list[Translation] | list[str] = translations if scores else [translation.text for translation in translations]
         return results[0] if isinstance(lines, str) else results
 
@@ -185,9 +187,10 @@ class Translator:
             UserError: for an element that is not text, after the results of the lines before it; for a bad option, at once.
             TypeError: for an unknown option.
         """
-        filled = one_of(options, keywords).fill(self.decoding)
-        ahead = windows(lines, window, done)
-        return (result for first, window_lines in ahead for result in self.translate_window(window_lines, first, filled))
+        return self._translate_windows(windows(lines, window, done), one_of(options, keywords).fill(self.decoding))
+
+    def _translate_windows(self, ahead: Iterable[tuple[int, list[str]]], options: FilledOptions) -> Iterator[Translation]:
+        return (result for first, lines in ahead for result in self.translate_window(lines, first, options))
 
     def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
         """Translate `lines` together. first: number of the first one in the whole input, from 0."""

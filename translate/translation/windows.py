@@ -11,7 +11,8 @@ from translate.values import short_repr
 
 WINDOW_LINES = 2048  # read ahead
 WINDOW_CHARACTERS = 1_000_000  # a window of long lines ends here
-FIRST_WINDOW = 128  # lines, for early output; each window is twice as large as the one before
+FIRST_WINDOW = 128  # lines, for early output
+GROWTH = 4  # each window is so many times as large as the one before: what few lines of each are searched for again costs it a small batch
 
 
 def texts(lines: Iterable[str], first: int = 0, name: str = "lines") -> Iterator[str]:
@@ -47,18 +48,20 @@ def _quoted(value: Any) -> str:
     return " ".join(short_repr(value).split())  # the repr of arrays and tables has several lines
 
 
-def windows(lines: Iterable[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
+def windows(lines: Iterable[str], window: int, done: int = 0, smallest: int = FIRST_WINDOW) -> Iterator[tuple[int, list[str]]]:
     """The number of the first line (from 0) and the lines of each window, except windows within the first `done` lines.
+
+    They grow from `smallest` to `window` lines.
 
     UserError as from `texts`. If raised while reading lines, also by the caller's iterator, it comes after the lines before it.
     """
     if not isinstance(window, Integral) or isinstance(window, bool) or window < 1:
         raise UserError(f"window is {_quoted(window)}: it must be a whole number, at least 1")
-    return _windows(texts(lines), window, done)
+    return _windows(texts(lines), window, done, min(window, smallest))
 
 
-def _windows(lines: Iterator[str], window: int, done: int) -> Iterator[tuple[int, list[str]]]:
-    first, size = 0, min(window, FIRST_WINDOW)
+def _windows(lines: Iterator[str], window: int, done: int, size: int) -> Iterator[tuple[int, list[str]]]:
+    first = 0
     input_error: UserError | None = None
     while input_error is None:
         ahead: list[str] = []
@@ -74,6 +77,6 @@ def _windows(lines: Iterator[str], window: int, done: int) -> Iterator[tuple[int
         if first + len(ahead) > done:
             yield first, ahead
         first += len(ahead)
-        size = min(window, 2 * size)
+        size = min(window, GROWTH * size)
     if input_error is not None:
         raise input_error
