@@ -129,7 +129,7 @@ def spoil(weights: dict, name: str) -> None:
         "fewer nodes": {"keys_2": weights["keys_2"][:-1], "discounted_2": weights["discounted_2"][:-1]},
         "not a number": {"backoff_2": weights["backoff_2"] * math.nan},
         "more than 1": {"unigram": weights["unigram"] + 1},
-        "another order": {"keys_4": keys},
+        "another order": {"keys_4": keys.clone()},
         "another vocabulary": {"unigram": weights["unigram"][:-1]},
     }
     weights.update({table: values.contiguous() for table, values in faults[name].items()})
