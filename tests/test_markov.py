@@ -28,7 +28,7 @@ def ids_of(text: str) -> list[int]:
 
 def chain(texts: list[list[int]], size: int, **settings):
     model = new_model(ModelConfig(family="markov", **settings), size, size, True)
-    model.learn([numpy.array(ids) for ids in texts])
+    model.learn(numpy.array([token for ids in texts for token in ids]), numpy.array(list(map(len, texts))))
     return model
 
 

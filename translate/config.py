@@ -22,6 +22,7 @@ from translate.values import build, short_repr
 
 TRANSFORMERS = ("encoder_decoder", "decoder_only", "language_model", "masked_lm")
 FREEZE = ("encoder", "decoder", "embeddings")
+NEURAL = (*TRANSFORMERS, "recurrent")
 ENCODERS = ("encoder_decoder", "recurrent", "masked_lm")
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
 
@@ -51,12 +52,12 @@ class ModelConfig:
     """
 
     family: str = choice("encoder_decoder", "decoder_only", "recurrent", "language_model", "masked_lm", "markov")
-    width: int = bounded(256, least=1, most=1 << 20)  # d_model
-    heads: int = bounded(4, least=1, most=1 << 16)
+    width: int = of_families(bounded(256, least=1, most=1 << 20), *NEURAL)  # d_model
+    heads: int = of_families(bounded(4, least=1, most=1 << 16), *NEURAL)
     feedforward: int = of_families(bounded(1024, least=1, most=1 << 24), *TRANSFORMERS)  # d_ff
     encoder_layers: int = of_families(bounded(3, least=0, most=1000), *ENCODERS, "recurrent")
     decoder_layers: int = of_families(bounded(3, least=0, most=1000), "encoder_decoder", "decoder_only", "recurrent", "language_model")
-    dropout: float = bounded(0.1, least=0, most=0.9)  # on each sublayer's output and on the embeddings (section 5.4)
+    dropout: float = of_families(bounded(0.1, least=0, most=0.9), *NEURAL)  # on each sublayer's output and on the embeddings (section 5.4)
     norm: str = of_families(choice("pre", "post"), *TRANSFORMERS)  # post: the paper's
     max_tokens: int = bounded(256, least=2)  # longest source or target, end mark included
     activation: str = of_families(choice("relu", "silu", "gelu"), *TRANSFORMERS)  # of the feed-forward layers; relu: the paper's
@@ -236,9 +237,24 @@ def check_budget(config: Config) -> Config:
     check(config)
     if not config.data.train:
         raise UserError("data.train is empty: choose a corpus (data=phrasebook, data=multi30k, ...) or list one in your recipe")
+    if config.model.family == "markov":
+        check_once(config)
     if not config.training.steps and not config.training.minutes:
         raise UserError("training.steps and training.minutes are both 0: set one, or the run never ends")
     return config
+
+
+def check_once(config: Config) -> None:
+    """UserError for what has no effect on a model that counts all of its data in one step."""
+    if config.training.steps != 1 or config.training.minutes:
+        raise UserError(
+            f"model.family=markov counts all of its data in one step, but training.steps is {config.training.steps:,} and training.minutes "
+            f"{config.training.minutes:g}: choose training=once, which sets training.steps=1, and leave them out"
+        )
+    settings = [("weight of a corpus", corpus.weight, 1.0) for corpus in config.data.train]
+    for key, value, without in (*settings, ("tokenizer.sampling", config.tokenizer.sampling, 0.0), ("training.ema", config.training.ema, 0.0)):
+        if value != without:
+            raise UserError(f"{key} ({value:g}) has no effect with model.family=markov, which counts each sentence once: leave it out")
 
 
 def from_dict(values: Any) -> Config:

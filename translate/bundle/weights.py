@@ -38,12 +38,17 @@ def assign_weights(model: Model, weights: dict[str, Tensor], origin: str | Path)
     Module.to_empty does it too, but imports sympy: most of a second at every start.
     """
     _check_shapes(model, weights, origin)
+    types = {name: parameter.dtype for name, parameter in model.named_parameters()}
     for name, tensor in weights.items():
         module, _, leaf = name.rpartition(".")
-        setattr(model.get_submodule(module), leaf, torch.nn.Parameter(tensor.to(torch.float32, copy=True), requires_grad=False))
+        setattr(model.get_submodule(module), leaf, torch.nn.Parameter(tensor.to(types[name], copy=True), requires_grad=False))
 
 
 def _check_shapes(model: Model, weights: dict[str, Tensor], origin: Any) -> None:
+    try:
+        model.allocate(weights)
+    except ValueError as error:
+        raise UserError(f"{origin} does not fit the model in the configuration: {error}") from None
     parameters = dict(model.named_parameters())
     for name in [*parameters, *weights]:
         old, new = parameters.get(name), weights.get(name)

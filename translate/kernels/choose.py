@@ -37,6 +37,8 @@ def for_training(model: Model, device: torch.device) -> None:
 def for_search(model: Model, device: torch.device, precision: torch.dtype) -> Model | PackedModel:
     """`model`, prepared for search in `precision`; it can no longer be trained or saved."""
     model.eval()
+    if model.learns_by_counting:  # a table, without products
+        return model
     if device.type == "cpu":
         packed = pack(model, precision, use_kernels())
         if use_kernels():

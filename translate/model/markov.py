@@ -9,7 +9,7 @@ are its history, and `logits` looks it up.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.model import Model
-from translate.model.ngrams import Tables, estimate
+from translate.model.ngrams import estimate
 from translate.tokenizer import BOS, PAD
 
 LEAST = torch.finfo(torch.float32).tiny  # stands for a probability of 0, so that perplexity remains a number
@@ -43,11 +43,13 @@ class Markov(Model):
     translates: ClassVar[bool] = False
     learns_by_counting: ClassVar[bool] = True
     objective = "next_token"
+    command: ClassVar[str] = "generate"
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
         nn.Module.__init__(self)
         self.config, self.size = config, target_size
         self.unigram = _table(torch.zeros(target_size))
+        self.pieces = _table(torch.zeros(0, dtype=torch.int64))  # that occur
         for k in range(2, config.order + 1):
             self._set(k, torch.zeros(0, dtype=torch.int64), torch.zeros(0), torch.zeros(target_size if k == 2 else 0))
 
@@ -55,15 +57,29 @@ class Markov(Model):
     def fewest_parameters(config: ModelConfig) -> int:
         return 0
 
-    def learn(self, texts: list[numpy.ndarray]) -> Tables:
-        """Count: ids of each sentence, EOS at its end."""
-        lengths = numpy.array([len(ids) + 1 for ids in texts])
-        tokens = numpy.concatenate([part for ids in texts for part in ([BOS], ids)])
-        tables = estimate(tokens, lengths, self.config.order, self.size, (PAD, BOS), self.config.smoothing)
-        self.unigram = _table(torch.from_numpy(tables.unigram))
+    def learn(self, tokens: numpy.ndarray, lengths: numpy.ndarray) -> None:
+        """Count the n-grams of all sentences. tokens: their ids, one sentence after the other, EOS at the end of each; lengths: of the sentences."""
+        tokens = numpy.insert(tokens.astype(numpy.int64), lengths.cumsum() - lengths, BOS)
+        tables = estimate(tokens, lengths + 1, self.config.order, self.size, (PAD, BOS), self.config.smoothing)
+        self.unigram, self.pieces = (_table(torch.from_numpy(table).to(self.unigram.device)) for table in (tables.unigram, tables.pieces))
         for k, level in enumerate(tables.levels, 2):
-            self._set(k, *map(torch.from_numpy, (level.keys, level.discounted, level.backoff)))
-        return tables
+            self._set(k, *(torch.from_numpy(table).to(self.unigram.device) for table in (level.keys, level.discounted, level.backoff)))
+
+    def allocate(self, weights: dict[str, Tensor]) -> None:
+        """See `Model.allocate`. A search looks up where to look next: that it stays within the tables is checked here, once."""
+        nodes, nothing = 1, torch.empty(0, 0)  # nodes of the level before
+        for k in range(1, self.config.order + 1):
+            names = [f"keys_{k}", f"discounted_{k}", f"backoff_{k}"] if k > 1 else ["pieces", "unigram"]
+            tables = [weights.get(name, nothing) for name in names]
+            check_level(names, tables, [len(tables[0]), nodes] if k > 1 else [self.size], nodes * self.size)
+            for name, table in zip(names, tables):
+                setattr(self, name, _table(torch.empty(table.shape, dtype=getattr(self, name).dtype, device=self.unigram.device)))
+            nodes = len(tables[0]) if k > 1 else self.size
+
+    def facts(self) -> dict[str, Any]:
+        """Of each order: how many n-grams the text has, and how many are possible."""
+        tables = [self.pieces, *(self._level(k)[0] for k in range(2, self.config.order + 1))]
+        return {"ngrams": [{"order": k, "seen": len(table), "possible": self.size**k} for k, table in enumerate(tables, 1)]}
 
     def _set(self, k: int, keys: Tensor, discounted: Tensor, backoff: Tensor) -> None:
         for name, tensor in (("keys", keys), ("discounted", discounted), ("backoff", backoff)):
@@ -133,3 +149,14 @@ class Markov(Model):
 
 def _table(values: Tensor) -> nn.Parameter:
     return nn.Parameter(values, requires_grad=False)
+
+
+def check_level(names: list[str], tables: list[Tensor], lengths: list[int], limit: int) -> None:
+    """ValueError unless the first table ascends from 0 to less than `limit`, and the others hold shares and have these lengths."""
+    keys, *shares = tables
+    if keys.dtype != torch.int64 or any(table.dim() != 1 for table in tables) or [len(table) for table in shares] != lengths:
+        raise ValueError(f"{names[0]} must be a list of int64, and {', '.join(names[1:])} lists of {', '.join(map(str, lengths))} numbers")
+    if len(keys) and not (0 <= keys[0] and keys[-1] < limit and bool((keys[1:] > keys[:-1]).all())):
+        raise ValueError(f"{names[0]} must ascend from 0 to less than {limit}")
+    if not all(bool(((table >= 0) & (table <= 1)).all()) for table in shares):
+        raise ValueError(f"{', '.join(names[1:])} must hold numbers from 0 to 1")

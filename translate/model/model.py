@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
+import numpy
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +50,20 @@ class Model(nn.Module):
     def fewest_parameters(config: ModelConfig) -> int:
         """A lower bound that is computed without building the model, to refuse settings that don't fit a bundle's weights."""
         raise NotImplementedError
+
+    def learn(self, tokens: numpy.ndarray, lengths: numpy.ndarray) -> None:
+        """Of a model that learns by counting: learn from all sentences, their ids one after the other."""
+        raise NotImplementedError
+
+    def allocate(self, weights: dict[str, Tensor]) -> None:
+        """Make room for `weights`, before they are loaded, where sizes depend on the training data and not on the configuration alone.
+
+        ValueError, saying what is wrong, for values that the model couldn't be used with.
+        """
+
+    def facts(self) -> dict[str, Any]:
+        """What report.json tells of it besides the number of parameters."""
+        return {}
 
     def features(self, source: Tensor, target: Tensor) -> Tensor:
         """The states that `logits` turns into scores, one for each label of a batch: (B, S), (B, T) -> (B, T, D)."""

@@ -32,16 +32,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Tables:
-    """unigram (V,): p without a history. levels: of orders 2, 3 and so on. pieces: how many occur."""
+    """unigram (V,): p without a history. pieces: ids of those that occur. levels: of orders 2, 3 and so on."""
 
     unigram: numpy.ndarray
+    pieces: numpy.ndarray
     levels: list[Level]
-    pieces: int
-
-    @property
-    def entries(self) -> list[int]:
-        """How many n-grams of each order occur."""
-        return [self.pieces, *(len(level.keys) for level in self.levels)]
 
 
 @dataclass
@@ -81,7 +76,7 @@ def estimate(tokens: numpy.ndarray, lengths: numpy.ndarray, order: int, size: in
     (_, first, rest), *others = levels
     unigram = first + rest[0] * predicted / predicted.sum()
     kept = [Level(keys, discounted.astype("float32"), backoff.astype("float32")) for keys, discounted, backoff in others]
-    return Tables(unigram.astype("float32"), kept, int(((grams[0].counts > 0) & (predicted > 0)).sum()))
+    return Tables(unigram.astype("float32"), numpy.flatnonzero((grams[0].counts > 0) & (predicted > 0)), kept)
 
 
 def _count(tokens: numpy.ndarray, lengths: numpy.ndarray, order: int, size: int, begin: int) -> list[_Grams]:

@@ -15,6 +15,7 @@ from translate.data.placeholders import with_symbols
 from translate.data.prepare import Prepared, prepare
 from translate.data.sides import sides_of
 from translate.errors import UserError
+from translate.model.families import FAMILIES
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.init import check_init, tokenizer_settings
 from translate.training.optim import check_schedule
@@ -62,7 +63,8 @@ def open_tokenizer(folder: Path, config: Config, log: Callable[[str], None]) -> 
 def cheap_checks(config: Config, log: Callable[[str], None]) -> list[Finding]:
     """Check the schedule and the data, log the warnings and return the errors."""
     errors = []
-    schedule = [check_schedule(config, config.training.steps)] if config.training.steps else []
+    by_gradient = not FAMILIES[config.model.family].learns_by_counting
+    schedule = [check_schedule(config, config.training.steps)] if config.training.steps and by_gradient else []
     for finding in (*schedule, *check_data(config, cheap=True)):
         if finding.severity == "warning":
             log(finding.line())

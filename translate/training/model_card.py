@@ -48,8 +48,7 @@ FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files o
 
 - model: {model}
 - tokenizer: SentencePiece {kind}, {vocabulary:,} pieces
-- optimizer: Adam, schedule {schedule}, rate {rate:g}, {warmup:,} steps of warm-up, label smoothing {label_smoothing:g}, R-Drop {r_drop:g}
-- {steps:,} steps of up to {batch_tokens:,} target tokens, {target_tokens:,} tokens in all, seed {seed}
+{how}
 - weights {weights}
 - {minutes:.1f} minutes on {device} in {precision}: {machine}
 - {versions}
@@ -62,6 +61,10 @@ FOLDER holds config.yaml, the tokenizer and model.safetensors; the other files o
 
 {limits}
 """
+BY_STEPS = """\
+- optimizer: Adam, schedule {schedule}, rate {rate:g}, {warmup:,} steps of warm-up, label smoothing {label_smoothing:g}, R-Drop {r_drop:g}
+- {steps:,} steps of up to {batch_tokens:,} target tokens, {target_tokens:,} tokens in all, seed {seed}"""
+BY_COUNTING = "- {target_tokens:,} tokens counted"
 TRANSLATES = """\
 The model is made for sentences like those it was trained on. On other text it may be fluent and wrong, and it repeats errors and biases of its
 data. Check its translations before you rely on them."""
@@ -92,15 +95,18 @@ def model_card(name: str, config: Config, report: dict[str, Any]) -> str:
     sets = [("training", data.train), ("development", data.validation), *((f"test set {test}", [corpus]) for test, corpus in data.test.items())]
     counts = report["data"]
     left_out = ", ".join(f"{count:,} {rule.replace('_', ' ')}" for rule, count in counts["left_out"].items() if count)
+    how = (BY_COUNTING if FAMILIES[config.model.family].learns_by_counting else BY_STEPS).format(
+        **{key: getattr(config.optim, key) for key in ("schedule", "rate", "warmup", "label_smoothing", "r_drop")},
+        batch_tokens=config.training.batch_tokens * config.training.accumulate, seed=config.training.seed,
+        **{key: report[key] for key in ("steps", "target_tokens")},
+    )  # fmt: skip
     return TEXT.format(
         metadata=yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).strip(), name=name, unit=unit(sides),
         title=title, family=TITLES[config.model.family], model=describe_model(config.model), does=does, use=use, limits=limits,
         corpora="\n".join(f"- {use}: {describe(corpora, data.folder is not None)}" for use, corpora in sets if corpora),
         **{key: counts[key] for key in ("read", "kept", "fingerprint")}, left_out=f" (left out: {left_out})" if left_out else "",
         **{key: getattr(config.tokenizer, key) for key in ("kind", "vocabulary")},
-        **{key: getattr(config.optim, key) for key in ("schedule", "rate", "warmup", "label_smoothing", "r_drop")},
-        batch_tokens=config.training.batch_tokens * config.training.accumulate, seed=config.training.seed, minutes=report["seconds"] / 60,
-        **{key: report[key] for key in ("parameters", "steps", "target_tokens", "weights", "device", "precision")},
+        how=how, minutes=report["seconds"] / 60, **{key: report[key] for key in ("parameters", "weights", "device", "precision")},
         machine=describe_machine(report["processes"], report["threads"]),
         versions=", ".join(f"{package} {version}" for package, version in report["versions"].items()), scores="\n".join(scores(report)).strip(),
     )  # fmt: skip

@@ -31,6 +31,7 @@ from translate.training import budget
 from translate.training.alignment_choice import choose_alignment
 from translate.training.calibration import calibrate_run
 from translate.training.checkpoints import Checkpoints, Progress
+from translate.training.counting import Counter
 from translate.training.init import initialise
 from translate.training.inputs import open_inputs
 from translate.training.model_card import write_model_card
@@ -84,8 +85,10 @@ class Run:
     ) -> None:
         self.bundle, self.data, self.device, self.ranks, self.log = bundle, data, device, ranks, log
         self.config, self.settings, self.model = bundle.config, bundle.config.training, bundle.model
-        self.precision = choose_precision(self.settings.precision, device)
-        self.updater = Updater(self.model, self.config, device, self.precision, ranks)
+        self.precision = torch.float32 if self.model.learns_by_counting else choose_precision(self.settings.precision, device)
+        self.updater: Updater | Counter = (
+            Counter(self.model, data) if self.model.learns_by_counting else Updater(self.model, self.config, device, self.precision, ranks)
+        )
         self.checkpoints = Checkpoints(bundle.folder, self.settings.keep)
         self.validation = Validation(bundle, development, data.fingerprint, device, self.precision, self.checkpoints, log)
         self.stream = BatchStream(
@@ -213,11 +216,7 @@ class Run:
         limits += [f"{settings.steps:,} steps"] if settings.steps else []
         patience = f", or {settings.patience} validations without a better one" if settings.patience else ""
         precision, threads = str(self.precision).removeprefix("torch."), torch.get_num_threads()
-        parameters, what = sum(parameter.numel() for parameter in self.model.parameters()), unit(sides_of(self.config.model))
-        self.log.info(
-            f"training {parameters:,} parameters on {self.data.kept:,} {what}, "
-            f"up to {settings.batch_tokens * settings.accumulate:,} target tokens a step, for {' or '.join(limits)}{patience}"
-        )
+        self.log.info(self.updater.plan(f"{self.data.kept:,} {unit(sides_of(self.config.model))}", f"{' or '.join(limits)}{patience}"))
         self.log.info(f"on {self.device} in {precision}, {threads} thread{'s' if threads > 1 else ''}{processes}")
 
     def apply_limits(self) -> None:
@@ -278,6 +277,7 @@ class Run:
             "seconds": round(progress.seconds, 1),
             "skipped_steps": progress.skipped,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            **self.model.facts(),
             "precision": str(self.precision).removeprefix("torch."),
             "device": self.device.type,
             "threads": torch.get_num_threads(),

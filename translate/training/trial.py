@@ -33,7 +33,9 @@ from translate.decoding import Options
 from translate.device import autocast, choose_device, choose_precision, choose_search_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
 from translate.model import Model
+from translate.model.families import FAMILIES
 from translate.tokenizer import Tokenizer, train_tokenizer
+from translate.training.counting import Counter
 from translate.training.development import DevelopmentSet, spread
 from translate.training.init import check_init, tokenizer_settings
 from translate.training.loss import loss_sum
@@ -63,7 +65,7 @@ def check_all(config: Config) -> Iterator[Finding]:
     for finding in check_data(config):
         yield finding
         readable = readable and not (finding.severity == "error" and finding.name.startswith("train "))
-    if config.training.steps:
+    if config.training.steps and not FAMILIES[config.model.family].learns_by_counting:
         yield check_schedule(config, config.training.steps)
     if readable:
         yield from check_model(config)
@@ -97,7 +99,19 @@ def check_model(config: Config) -> Iterator[Finding]:
         if config.decoding.length_penalty is not None:
             text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}, so it is not tuned on the development set"
             yield Finding("note", "length penalty", text)
+        if FAMILIES[config.model.family].learns_by_counting:
+            yield from _counting(prepared, tokenizer, config, len(texts))
+            return
         yield from _training(prepared, tokenizer, config, len(texts), Path(temporary))
+
+
+def _counting(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Iterator[Finding]:
+    """Time and disk space of a model that learns by counting, for all `size` sentences, from those of the sample."""
+    counter, share, began = Counter(build_model(config, tokenizer), prepared), prepared.read / size, time.perf_counter()
+    counter.update([], 0, 0.0, lambda _: None)
+    yield Finding("ok", "time", f"about {_duration((time.perf_counter() - began) / share)} of counting on this machine")
+    written = sum(parameter.nbytes for parameter in counter.model.parameters()) * 3 / share  # the model and two saves
+    yield Finding("ok", "disk", f"about {written / 1e9:.2f} GB for the run folder, less if more of the text repeats itself")
 
 
 def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, folder: Path) -> Iterator[Finding]:

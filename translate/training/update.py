@@ -62,6 +62,12 @@ class Updater:
         self.parallel = ranks.parallel(Features(model))
         self.forward = compiled(self.parallel) if config.training.compile else self.parallel
 
+    def plan(self, texts: str, limits: str) -> str:
+        """What will be done, for the log. texts: what there is to learn from; limits: for how long."""
+        parameters, training = sum(parameter.numel() for parameter in self.model.parameters()), self.config.training
+        most = f"up to {training.batch_tokens * training.accumulate:,} target tokens a step"
+        return f"training {parameters:,} parameters on {texts}, {most}, for {limits}"
+
     def update(self, batches: list[Batch], step: int, rate: float, log: Callable[[str], None]) -> Update:
         """Do step number `step` (from 0). The loss is the mean over all target tokens of the batches, of all ranks."""
         self.model.train()

@@ -26,6 +26,7 @@ from translate.bundle.weights import read_weights
 from translate.config import Config, from_dict
 from translate.device import choose_device
 from translate.errors import UserError
+from translate.model.families import FAMILIES
 from translate.training.run import train
 from translate.training.stopping import Stopped
 from translate.values import to_values
@@ -46,6 +47,8 @@ def verify_resume(config: Config) -> int:
 
     UserError if a run fails, with its last line of output.
     """
+    if FAMILIES[config.model.family].learns_by_counting:
+        raise UserError(f"verify_resume has no effect with model.family={config.model.family}, which learns in one step: leave it out")
     training = dataclasses.replace(config.training, steps=STEPS, minutes=0.0, patience=0, validate_every=STEPS // 4, log_every=1, tensorboard=False)
     training.validate_sentences = min(training.validate_sentences or SENTENCES, SENTENCES)
     short = dataclasses.replace(config, training=training, data=dataclasses.replace(config.data, test={}), verify_resume=False)
