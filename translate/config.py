@@ -185,10 +185,8 @@ def check(config: Config) -> Config:
         raise UserError(f"model.width ({model.width}) must be even: sinusoidal positions come in pairs of sine and cosine")
     if model.shared_pieces and config.tokenizer.joint:
         raise UserError("model.shared_pieces has no effect with one tokenizer for both languages: leave it out, or set tokenizer.joint=false")
-    if model.max_tokens * model.width > POSITIONS:
-        raise UserError(
-            f"model.max_tokens is {short_repr(model.max_tokens)}: at most {POSITIONS // model.width:,} of width {model.width} fit in 1 GB"
-        )
+    if model.max_tokens > (most := POSITIONS // model.width):
+        raise UserError(f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {most:,} fit in 1 GB")
     if not model.window and model.window_center != ModelConfig.window_center:
         raise UserError(f"model.window_center ({model.window_center}) has no effect without a window: set model.window, or leave it out")
     if model.loss_on == "all" and not config.tokenizer.joint:
