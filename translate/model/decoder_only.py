@@ -29,7 +29,7 @@ class DecoderOnly(Model):
 
     In a batch the padding of the source lies between source and target, and is masked out. Positions restart in the target, as in Conneau and Lample
     2019 ("Cross-lingual language model pretraining", section 3.3): a target token finds its place in the source more easily if both have about the
-    same position. docs/experiments.md has the comparison with positions that go on.
+    same position, so the first steps learn more. docs/experiments.md has the comparison with positions that go on.
     """
 
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
