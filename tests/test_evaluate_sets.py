@@ -75,7 +75,7 @@ def test_unsuitable_test_sets_are_reported(run, echo, tmp_path, capsys):
 
 
 MISTAKES = {
-    "one file": (["--test", "a.de"], "--test takes SOURCE and REFERENCE, but got only a.de"),
+    "one file": (["--test", "a.de"], "test has only a.de: it takes a source and one or more references"),
     "another length": (["--test", "own.de", "short.en"], "own.de has 6 lines, short.en 1: source and reference must be line-aligned"),
     "no such file": (["--test", "own.de", "none.en"], "none.en"),
     "empty": (["--test", "empty", "empty"], "empty is empty"),

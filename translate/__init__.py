@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from translate.errors import UserError as UserError
     from translate.model import Transformer as Transformer
     from translate.translation.fill import fill as fill
+    from translate.translation.generation import generate as generate
     from translate.translation.pieces import Translation as Translation
     from translate.translation.translator import Translator as Translator
 
@@ -34,6 +35,7 @@ _MODULES = {
     "UserError": "translate.errors",
     "evaluate": "translate.api",
     "fill": "translate.translation.fill",
+    "generate": "translate.translation.generation",
     "load_recipe": "translate.compose.compose",
     "score": "translate.api",
     "tokens": "translate.api",
@@ -50,6 +52,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "fill",
+    "generate",
     "load_recipe",
     "score",
     "tokens",

@@ -74,7 +74,7 @@ def evaluate(
     Args:
         model: run folder, or a copy of its bundle files.
         data: folder with the files of the recipe's test sets, if they are not where the recipe says.
-        test: source file and one or more reference files, instead of the recipe's test sets.
+        test: source file and one or more reference files, instead of the recipe's test sets; for a model of one language one file.
         testset: names of sacreBLEU's test sets, such as wmt14, instead of the recipe's.
         metrics: any of bleu, chrf, ter; default: all.
         tokenize: BLEU's tokenizer; default: that of the target language.
@@ -86,7 +86,8 @@ def evaluate(
 
     Returns:
         For each test set, by name: "scores" (by metric: "value", the 95% interval "low" to "high", sacreBLEU's "signature"), "sentences", "seconds",
-        "samples", the decoding settings and, if the model is calibrated, "confidence" ("ece": the expected calibration error).
+        "samples", the decoding settings and, if the model is calibrated, "confidence" ("ece": the expected calibration error). The scores of a model
+        that doesn't translate are "perplexity" (per piece), "word perplexity" and "bits/character"; its set has "nats", "pieces", "words", "characters".
 
     Raises:
         UserError: for a folder that is not a model, test sets that can't be read, and a setting that is unknown or has no effect.
@@ -96,12 +97,14 @@ def evaluate(
     from translate.evaluation.evaluation import ScoringOptions, log_to_stderr
     from translate.evaluation.evaluation import evaluate as evaluate_sets
     from translate.evaluation.metrics import check_tokenizer, default_tokenizer
-    from translate.evaluation.report import REPORT, read_report, write_report
+    from translate.evaluation.perplexity import evaluate_model
+    from translate.evaluation.report import read_report, save_results
     from translate.evaluation.resampling import seed
     from translate.evaluation.score_warnings import set_warnings
     from translate.evaluation.scoring import check_settings
     from translate.evaluation.testsets import chosen_sets, development_pairs
     from translate.files.paths import expand_path
+    from translate.model.families import FAMILIES
     from translate.training.calibration import calibrate_bundle
     from translate.training.development import set_name
     from translate.translation.translator import Translator
@@ -113,10 +116,25 @@ def evaluate(
     for name, values in (("test", test), ("testset", testset)):
         if isinstance(values, str):
             raise UserError(f"{name} is one string, {values!r}: give a list of {'files' if name == 'test' else 'names'}")
-    if len(test) == 1:
-        raise UserError(f"test has only {test[0]}: it takes a source and one or more references")
     folder, test = model_folder(expand_path(model)), [expand_path(path) for path in test]
     config = ModelFolder(folder).config
+    if not FAMILIES[config.model.family].translates:
+        given = {
+            "metrics": metrics,
+            "tokenize": tokenize,
+            "lowercase": lowercase,
+            "beam": beam,
+            "length_penalty": length_penalty,
+            "calibrate": calibrate,
+        }
+        for name, value in given.items():
+            if value not in (None, False):
+                raise UserError(
+                    f"{name} has no effect: {folder} (model.family={config.model.family}) doesn't translate, and is measured by perplexity"
+                )
+        return evaluate_model(folder, data, test, testset, device, precision, batch_tokens)
+    if len(test) == 1:
+        raise UserError(f"test has only {test[0]}: it takes a source and one or more references")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's cache, not that of the bundle's author
     options = Options(beam=beam, length_penalty=length_penalty, batch_tokens=batch_tokens)
     options.fill(config.decoding)  # check the options before the model is loaded
@@ -135,14 +153,8 @@ def evaluate(
         if calibrate:
             log_to_stderr(calibrate_bundle(load_bundle(folder), translator, development, set_name(config.data.validation)))
         results = evaluate_sets(translator, config, sets, options, scoring)
-    if not results:
-        return results
-    try:
-        write_report(folder, {}, results)
-    except (UserError, OSError) as error:  # for example a read-only folder
-        log_to_stderr(f"warning: the scores are not saved: {error}")
-    else:
-        log_to_stderr(f"written to {folder / REPORT}")
+    if results:
+        save_results(folder, results, log_to_stderr)
     return results
 
 

@@ -80,6 +80,16 @@ def load_bundle(folder: str | os.PathLike[str], device: torch.device | None = No
     return ModelFolder(model_folder(expand_path(folder))).load(device)
 
 
+def check_command(config: Config, command: str, folder: str | os.PathLike[str]) -> None:
+    """UserError if the model of a run folder is not for `translate COMMAND`: its family says what it is for."""
+    family = config.model.family
+    if (own := FAMILIES[family].command) != command:
+        does = {"file": "translates", "generate": "makes up text", "fill": "fills gaps"}
+        raise UserError(
+            f"{folder} is a model that {does[own]} (model.family={family}), not one that {does[command]}: use `translate {own} -m {folder}`"
+        )
+
+
 def model_folder(path: str | os.PathLike[str]) -> Path:
     """The run folder: `path` itself, or the folder of `path` if that is a file of the bundle."""
     folder = Path(path)

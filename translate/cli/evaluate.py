@@ -7,7 +7,6 @@ import json
 
 from translate.cli.paths import user_path
 from translate.cli.score import add_scoring, check_effects, metric_names
-from translate.errors import UserError
 
 HELP = "Translate and score test sets: those of a run's recipe, or others."
 EPILOG = """\
@@ -17,10 +16,14 @@ examples:
   translate evaluate -m runs/multi30k_de_en --beam 1 --device cpu
   translate evaluate -m runs/multi30k_de_en --data my/multi30k           the recipe's test sets, from the files in that folder
   translate evaluate -m runs/multi30k_de_en --test news.de news.en       files of your own
+  translate evaluate -m runs/multi30k_language_model --test news.en      perplexity of a text
   translate evaluate -m runs/multi30k_de_en --testset wmt14 --metrics bleu,chrf
 
 Prints a table of BLEU, chrF++ and TER with 95% bootstrap intervals, sacreBLEU's signatures and a few translations, and saves them in
 report.json of the run folder. Without --data, --test and --testset, the recipe's test sets are read from the paths in the recipe.
+
+A model that doesn't translate is measured by its perplexity: per token of its own tokenizer, and, comparable between tokenizers, per word and in
+bits per character. Ends of lines count as one token, word and character each.
 
 If the model's confidence is calibrated, as training does at its end, its expected calibration error on each test set is printed too. --calibrate
 does it for the model of an older version, with the development set of its recipe.
@@ -36,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sets = parser.add_argument_group("test sets (default: the recipe's; --test and --testset replace them)")
     sets.add_argument("--data", type=user_path, metavar="FOLDER", help="read the files of the recipe's test sets from this folder")
     sets.add_argument(
-        "--test", nargs="+", type=user_path, metavar="FILE", help="SOURCE REFERENCE: two line-aligned files; more references may follow"
+        "--test",
+        nargs="+",
+        type=user_path,
+        metavar="FILE",
+        help="SOURCE REFERENCE: line-aligned files, references may follow; TEXT for a model of one language",
     )
     sets.add_argument("--testset", nargs="+", metavar="NAME", help="sacreBLEU's test sets, such as wmt14, in the model's languages")
     parser.add_argument(
@@ -59,8 +66,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     metrics = metric_names(arguments.metrics)
     check_effects(arguments, metrics)
-    if arguments.test and len(arguments.test) < 2:
-        raise UserError(f"--test takes SOURCE and REFERENCE, but got only {arguments.test[0]}")
     results = evaluate(
         arguments.model,
         data=arguments.data,
@@ -82,5 +87,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps({"model": str(model_folder(arguments.model)), "test": results}, ensure_ascii=False, indent=2))
     else:
-        print(f"{format_table(results)}\n\n{format_samples(results)}")
+        print(*filter(None, (format_table(results), format_samples(results))), sep="\n\n")
     return 0

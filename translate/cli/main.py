@@ -21,7 +21,20 @@ from translate.cli.parser import Parser, nearest
 from translate.cli.signals import Stopped, stopping
 from translate.errors import UserError
 
-COMMANDS = ("check", "train", "file", "score", "evaluate", "tokens", "fill", "average", "import", "export", "completion")  # in the order of use
+COMMANDS = (
+    "check",
+    "train",
+    "file",
+    "score",
+    "evaluate",
+    "tokens",
+    "generate",
+    "fill",
+    "average",
+    "import",
+    "export",
+    "completion",
+)  # in the order of use
 MISTAKE = 2  # the exit code argparse uses too
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 MESSAGE_LENGTH = 2000  # characters

@@ -2,5 +2,5 @@
 
 In: translations and references.
 Out: scores, report.json.
-May import: config, data, decoding, device, errors, files, model, text, tokenizer, translation.
+May import: bundle, config, data, decoding, device, errors, files, model, text, tokenizer, translation.
 """

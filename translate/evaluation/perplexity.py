@@ -12,7 +12,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -20,11 +21,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from translate.bundle.bundle import ModelFolder, load_bundle
+from translate.config import DecodingConfig
 from translate.data.objectives import OBJECTIVES
-from translate.device import autocast, is_out_of_memory, release_memory
+from translate.data.sides import TARGET, sides_of
+from translate.decoding import Options
+from translate.device import autocast, choose_device, choose_precision, is_out_of_memory, release_memory
 from translate.errors import UserError
+from translate.evaluation.evaluation import BOOTSTRAP, log_to_stderr
+from translate.evaluation.report import read_report, save_results
 from translate.evaluation.resampling import interval, resampled_sums, seed
-from translate.evaluation.testsets import Sentences
+from translate.evaluation.testsets import Sentences, chosen_sets
 from translate.model import Model
 from translate.tokenizer import PAD, SOURCE_FILE, TARGET_FILE, Tokenizer
 from translate.translation.batching import length_batches
@@ -85,6 +92,30 @@ def label_nats(model: Model, source: Tensor, target: Tensor, labels: Tensor) -> 
     parts = zip(features.split(ROWS), labels[real].split(ROWS))
     result[real] = torch.cat([cross_entropy(model.logits(part).float(), wanted, reduction="none") for part, wanted in parts])
     return result
+
+
+def evaluate_model(
+    folder: Path, data: str | None, test: Sequence[str], testset: Sequence[str], device: str, precision: str, batch_tokens: int | None
+) -> dict[str, dict[str, Any]]:
+    """`translate evaluate` for a model that doesn't translate; see api.py. In fp32, unless `precision` is another one."""
+    chosen = choose_device(device)
+    if precision == "fp16":
+        raise UserError("precision fp16 is for search: a likelihood is computed in fp32 (auto) or bf16")
+    products = torch.float32 if precision == "auto" else choose_precision(precision, chosen)
+    Options(batch_tokens=batch_tokens).fill(DecodingConfig())  # checks it
+    seed()
+    read_report(folder)  # fail now if it is damaged, not after the work
+    config = ModelFolder(folder).config
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's cache, not that of the bundle's author
+    if len(test) > 1 and sides_of(config.model) == TARGET:
+        raise UserError(f"test has {len(test)} files, but {folder} (model.family={config.model.family}) reads text of one language: give one file")
+    sets = chosen_sets(config, data, test, testset, log_to_stderr)
+    bundle = load_bundle(folder, chosen)
+    for name, sentences in sets.items():
+        log_to_stderr(f"test set {name}: {len(sentences.sources):,} sentences of {sentences.origin}")
+    results = evaluate_perplexity(bundle.model, bundle.tokenizer, sets, chosen, products, batch_tokens, BOOTSTRAP)
+    save_results(folder, results, log_to_stderr)
+    return results
 
 
 def evaluate_perplexity(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,16 @@ def write_report(folder: str | Path, values: Mapping[str, Any], tests: Mapping[s
     with atomic_text(Path(folder) / REPORT) as file:
         json.dump({**report, **values, **versions, "test": {**report.get("test", {}), **tests}}, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def save_results(folder: str | Path, tests: Mapping[str, Any], log: Callable[[str], None]) -> None:
+    """Write the results of `evaluate` into the folder's report.json; if that fails, only say so."""
+    try:
+        write_report(folder, {}, tests)
+    except (UserError, OSError) as error:  # for example a read-only folder
+        log(f"warning: the scores are not saved: {error}")
+    else:
+        log(f"written to {Path(folder) / REPORT}")
 
 
 def read_report(folder: str | Path) -> dict[str, Any]:

@@ -109,6 +109,22 @@ def check_files(config: Config) -> None:
                 )
 
 
+def text_set(path: str) -> tuple[str, Sentences]:
+    """The name and content of a file of one language. UserError if it is empty."""
+    lines = list(read_lines(path))
+    if not lines:
+        raise UserError(f"{path} is empty: there is nothing to evaluate on")
+    return _file_name(path), Sentences([""] * len(lines), [lines], _absolute(path))
+
+
+def _file_name(path: str) -> str:
+    """Without folders and compression."""
+    name = os.path.basename(path)
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    return name
+
+
 def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
     """The name and content of a test set in files. UserError unless they are line-aligned."""
     texts = list(read_lines(source))
@@ -118,10 +134,7 @@ def file_set(source: str, references: list[str]) -> tuple[str, Sentences]:
     for path, lines in zip(references, lists):
         if len(lines) != len(texts):
             raise UserError(f"{source} has {len(texts):,} lines, {path} {len(lines):,}: source and reference must be line-aligned")
-    name = os.path.basename(source)
-    for ending in COMPRESSED:
-        name = name.removesuffix(ending)
-    return name, Sentences(texts, lists, ", ".join(map(_absolute, [source, *references])))
+    return _file_name(source), Sentences(texts, lists, ", ".join(map(_absolute, [source, *references])))
 
 
 def published_set(name: str, config: Config, log: Callable[[str], None]) -> Sentences:
@@ -169,7 +182,7 @@ def chosen_sets(config: Config, data: str | None, test: Sequence[str], testset: 
             if data or "data.folder" not in str(error):
                 raise
             raise UserError(f"{error}; with `translate evaluate`, use --data FOLDER") from None
-    others = [file_set(test[0], list(test[1:]))] if test else []
+    others = [file_set(test[0], list(test[1:])) if len(test) > 1 else text_set(test[0])] if test else []
     others += [(name, published_set(name, config, log)) for name in testset]
     for name, sentences in others:
         if name in sets:

@@ -23,7 +23,7 @@ from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.development import NONE, DevelopmentSet, Result, set_name
 from translate.training.runlog import SAMPLES, RunLog
 from translate.translation.alignment_heads import AlignmentHeads
-from translate.translation.generation import TOKENS, Generator, samples
+from translate.translation.generation import TOKENS, Generator, drawing
 from translate.translation.torch_engine import TorchEngine
 from translate.translation.translator import Translator
 
@@ -101,7 +101,7 @@ class Validation:
         if self.translates:
             self.development.write_samples(path, step, outputs)
         elif self.bundle.model.command == "generate":
-            made_up = Generator(self.engine(), self.bundle.tokenizer).generate([""], TOKENS, samples(TEXTS))[0]
+            made_up = Generator(self.engine(), self.bundle.tokenizer).generate([""], TOKENS, drawing(TEXTS))[0]
             self.development.write_texts(path, step, [text.text for text in made_up])
 
     def validate(self, progress: Progress) -> Result | None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy
 
-from translate.bundle.bundle import ModelFolder, model_folder
+from translate.bundle.bundle import ModelFolder, check_command, model_folder
 from translate.config import Config
 from translate.decoding import FilledOptions, Hypothesis
 from translate.device import choose_device, choose_search_precision
@@ -77,6 +77,7 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
         raise UserError(f"compute type {compute_type} is for engine ctranslate2: choose it, or use precision with engine torch")
     chosen = choose_device(device)
     model = ModelFolder(model_folder(folder))
+    check_command(model.config, "file", folder)
     if engine == "ctranslate2":
         return load_ctranslate2(model, chosen, compute_type)
     products, single = choose_search_precision(precision, chosen), choose_search_precision(precision, chosen, single=True)
