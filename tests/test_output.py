@@ -47,6 +47,7 @@ CASES = [  # source, translation, how it came about, status, what the report say
     ("Guten Morgen.", "", {}, "suspect", {"empty": True}),
     ("a", "a " * 20, {}, "suspect", {"odd_length": [[0, 1]]}),
     (DOG, "The dog is in bed", {"profile": KNOWN, "score": -1.9}, "suspect", {"low_score": [[0, len(DOG)]]}),
+    (DOG, "The dog is in bed", {"score": -1.3}, "suspect", {"low_score": [[0, len(DOG)]]}),  # a guess, whatever the model
     (DOG, "Dog", {"profile": KNOWN}, "suspect", {"odd_length": [[0, len(DOG)]]}),  # not by the rule for unknown models
     (DOG, "The dog is in bed", {"profile": KNOWN, "score": -1.1}, "translated", {}),
 ]
@@ -130,3 +131,11 @@ def test_a_line_with_one_sentence_of_low_confidence_is_marked(capsys):
     ]  # fmt: skip
     _, records = written([line], min_confidence=0.2)
     assert records[0]["low_confidence"] == [] and records[0]["status"] == "translated"
+
+
+@pytest.mark.parametrize("calibrated, reported, told", [(True, True, False), (False, True, True), (False, False, False)])
+def test_a_report_without_confidence_says_so(capsys, calibrated, reported, told):
+    written(RESULTS[:1], reported, calibrated=calibrated)
+    assert ("never measured" in capsys.readouterr().err) == told
+    written(RESULTS[2:4], reported, calibrated=calibrated)  # which the model did not see
+    assert "never measured" not in capsys.readouterr().err

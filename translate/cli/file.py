@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             # flush each line: the reader of a pipe gets it immediately, and a killed job loses none
             before = resumable[-1].kept() if arguments.resume and report else ()
             flush = arguments.resume or not arguments.output
-            write(results, output, report, flush, arguments.min_confidence or 0.0, before, translator.languages, alignments)
+            write(results, output, report, flush, arguments.min_confidence or 0.0, before, translator.languages, alignments, translator.calibrated)
         except BrokenPipeError:
             print("translate: the reader of the output has closed it: the rest is not translated", file=sys.stderr)
             raise

@@ -15,6 +15,10 @@ from translate.translation.doubts import Doubts, doubts, low_confidence, status_
 if TYPE_CHECKING:
     from translate.translation.pieces import Translation
 
+NOT_CALIBRATED = (
+    "this model was never measured on its development set: the report has no confidence, and notices few bad translations; "
+    "measure it with `translate evaluate --calibrate`"
+)
 SHOWN = 10  # lines named in a message
 SPANS = ("odd_length", "low_score", "uncovered", "low_confidence")  # kinds of doubts that name parts of the source
 REASONS = (*SPANS, "new_numbers", "empty")
@@ -22,13 +26,14 @@ REASONS = (*SPANS, "new_numbers", "empty")
 
 def write(
     results: Iterable[tuple[Translation, str]], output: TextIO, report: TextIO | None, flush: bool, min_confidence: float = 0.0,
-    before: Iterable[str] = (), languages: tuple[str, str] = ("", ""), alignments: TextIO | None = None,
+    before: Iterable[str] = (), languages: tuple[str, str] = ("", ""), alignments: TextIO | None = None, calibrated: bool = True,
 ) -> None:  # fmt: skip
     """Write the text of each result to `output`, what is known of it to `report` and its linked words to `alignments`, then a summary to stderr.
 
     flush: after each line. min_confidence, languages: see `doubts`. before: lines that an earlier start wrote to `report`; they are counted too.
+    calibrated: whether the model's confidence is known.
     """
-    summary = Summary(min_confidence, report is not None)
+    summary = Summary(min_confidence, report is not None, calibrated)
     for line in before:
         summary.add(json.loads(line))
     for result, text in results:
@@ -70,17 +75,19 @@ class Named:
 class Summary:
     """Counts the lines that the user should know about."""
 
-    def __init__(self, min_confidence: float, reported: bool) -> None:
-        """reported: there is a report, in which the lines that are counted can be found."""
-        self.min_confidence, self.reported = min_confidence, reported
+    def __init__(self, min_confidence: float, reported: bool, calibrated: bool) -> None:
+        """reported: there is a report, in which the lines that are counted can be found. calibrated: whether the model's confidence is known."""
+        self.min_confidence, self.reported, self.calibrated = min_confidence, reported, calibrated
         self.split, self.cut, self.looped, self.passed, self.suspect, self.unsure = (Named() for _ in range(6))
         self.pieces = 0
+        self.seen = False  # whether the model saw any line
         self.reasons, self.passed_as, self.statuses = Counter[str](), Counter[str](), Counter[str]()
 
     def add(self, values: Mapping[str, Any]) -> None:
         """values: a line of the report."""
         number, status = values["line"], values["status"]
         self.statuses[status] += 1
+        self.seen = self.seen or bool(values["pieces"])
         named = {"split": self.split, "cut": self.cut, "looped": self.looped, "passed": self.passed, "low_confidence": self.unsure}
         for name, lines in named.items():
             if values[name]:
@@ -105,6 +112,8 @@ class Summary:
             yield f"suspect: {self.suspect}: {_counts(self.reasons)}{'' if self.reported else '; --report FILE has details'}"
         if self.unsure.count:
             yield f"confidence below {self.min_confidence:g}, of all or a part: {self.unsure}"
+        if self.reported and self.seen and not self.calibrated:
+            yield NOT_CALIBRATED
         if self.reported:
             yield f"report: {self.statuses.total():,} lines: {_counts(self.statuses)}"
 

@@ -13,7 +13,8 @@ from translate.text.tracked import Span
 from translate.translation.coverage import coverage, uncovered
 from translate.translation.findings import is_odd_length
 
-LEAST_COVERAGE, LEAST_STRETCH = 0.4, 0.1  # of a model whose development set was not measured
+# Of a model whose development set was not measured. The score: 0.29 per token, in the best translation that was found, is a guess.
+LEAST_COVERAGE, LEAST_STRETCH, LEAST_SCORE = 0.4, 0.1, -1.25
 
 
 class Part(NamedTuple):
@@ -26,7 +27,7 @@ class Part(NamedTuple):
     log_probability: float  # of the translation, with its end mark
     confidence: Optional[float]  # expected chrF++ / 100; None if the model is not calibrated
     odd_length: bool  # by the lengths of the training pairs
-    low_score: bool  # far below the scores of the development set
+    low_score: bool  # far below the scores of the development set; where these aren't known, below that of a guess
     coverage: Optional[float] = None  # share of the source that attention covers; None if it was not asked for
     stretch: Optional[float] = None  # the same of the tokens in a row that are covered least, see coverage.py
     uncovered: tuple[Span, ...] = ()  # what it hardly covers, in the line
@@ -47,7 +48,7 @@ def make_part(
     if calibration.sentences and searched:
         confidence = calibration.confidence(score) if whole and output.complete else 0.0
     odd = is_odd_length(source_tokens, tokens, profile.lengths)
-    low = bool(calibration.sentences) and score < calibration.least_score
+    low = score < calibration.least_score if calibration.sentences else searched and score < LEAST_SCORE
     part = Part(span, text, source_tokens, tokens, output.log_probability, confidence, odd, low)
     if weights is None:
         return part
