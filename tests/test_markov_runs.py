@@ -65,8 +65,8 @@ def training_ids(bundle, corpus_folder):
 def test_killed_and_started_again_gives_the_same_bytes(place, run, tmp_path, corpus_folder):
     """By SIGKILL: no handler runs, and what is on disk is all that is left."""
     config = config_of(tmp_path / "run", corpus_folder)
-    kill = f"import os, signal; from unittest.mock import patch; patch('translate.{place}', lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)).start()"
-    process = start(config, tmp_path, kill)
+    killed = f"patch('translate.{place}', lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)).start()"
+    process = start(config, tmp_path, f"import os, signal; from unittest.mock import patch; {killed}")
     assert process.wait(100) == -signal.SIGKILL, process.stderr.read().decode()
     assert not (tmp_path / "run" / "report.json").exists()
     train(config)
