@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import digest, one_line, tiny_config
+from tests.test_checkpoints import start
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
 from translate.config import ModelConfig, check_budget
 from translate.errors import UserError
 from translate.evaluation.report import read_report
 from translate.tokenizer import BOS
-from translate.training import counting, validation
 from translate.training.run import train
 
 
@@ -58,35 +58,16 @@ def training_ids(bundle, corpus_folder):
 
 
 @pytest.mark.parametrize(
-    "place", [(counting, "target_tokens"), (validation.Validation, "validate"), ("run", "finish")], ids=["begin", "counted", "end"]
+    "place",
+    ["training.counting.target_tokens", "training.validation.Validation.validate", "training.run.Run.finish"],
+    ids=["before counting", "after it", "at the end"],
 )
 def test_killed_and_started_again_gives_the_same_bytes(place, run, tmp_path, corpus_folder):
-    """Killed as by SIGKILL: no handler runs, and what is on disk is all that is left."""
-    import os
-    import signal
-    import subprocess
-    import sys
-
-    from tests.conftest import ROOT
-
-    owner, name = place
-    module = "translate.training.run" if owner == "run" else (owner.__name__ if hasattr(owner, "__file__") else owner.__module__)
-    holder = "module.Run" if owner == "run" else ("module" if hasattr(owner, "__file__") else f"module.{owner.__name__}")
-    path = tmp_path / "config.json"
-    import dataclasses
-
+    """By SIGKILL: no handler runs, and what is on disk is all that is left."""
     config = config_of(tmp_path / "run", corpus_folder)
-    path.write_text(json.dumps(dataclasses.asdict(config)))
-    program = f"""
-import importlib, json, os, signal, sys
-from translate.config import from_dict
-from translate.training.run import train
-module = importlib.import_module({module!r})
-{holder}.{name} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-train(from_dict(json.load(open(sys.argv[1]))))"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", program, str(path)], env=environment, stderr=subprocess.PIPE, timeout=100)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    killed = f"patch('translate.{place}', lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)).start()"
+    process = start(config, tmp_path, f"import os, signal; from unittest.mock import patch; {killed}")
+    assert process.wait(100) == -signal.SIGKILL, process.stderr.read().decode()
     assert not (tmp_path / "run" / "report.json").exists()
     train(config)
     assert digest(tmp_path / "run" / "model.safetensors") == digest(run / "model.safetensors")

@@ -58,6 +58,11 @@ class FilterConfig:
     min_ratio_tokens: int = of_families(bounded(12, least=0, most=10**6), *OF_PAIRS)
     identical: bool = of_families(plain(True), *OF_PAIRS)  # drop pairs of the same text
     duplicates: bool = True  # drop repetitions of a pair; white space and Unicode forms are ignored, as in the tokenizer
+    # text like what will be translated, a sentence a line: of the pairs that pass the other filters, only the most like it are kept (Moore and Lewis
+    # 2010); null = all
+    domain: Optional[str] = of_families(plain(None), *TRANSLATING, "language_model", "markov")
+    domain_share: float = of_families(bounded(0.2, above=0, most=1.0), *TRANSLATING, "language_model", "markov")  # of the pairs, kept
+    domain_side: str = of_families(choice("source", "target"), *TRANSLATING)  # the language of the text; models of one language have no choice
 
 
 @dataclass

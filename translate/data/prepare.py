@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ import numpy
 import pyarrow
 from datasets.arrow_writer import ArrowWriter
 
-from translate.config import DataConfig
+from translate.config import DataConfig, FilterConfig
 from translate.data.cache import cache_folder, cached, digest
 from translate.data.corpora import find_corpus
 from translate.data.corpus import TEXTS, CachedCorpus
+from translate.data.domain import Batch, key_of, most_alike, sample_of
 from translate.data.filters import COMPARING, FILTERS, Duplicates, filter_lengths, filter_texts
 from translate.data.join import join_pairs
 from translate.data.pairs import Pairs
@@ -127,7 +128,9 @@ def _fingerprint(corpora: Sequence[CachedCorpus], tokenizer: Tokenizer, data: Da
     changes += [["sides", sides]] if sides != PAIRS else []
     changes += [["placeholders", VERSION, data.placeholders, *languages]] if _teaches_placeholders(data, tokenizer) else []
     changes += [["normalization", tokenizer.normalization]] if tokenizer.normalization == "nfc" else []
-    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), dataclasses.asdict(data.filters), *changes)
+    changes += [key_of(data.filters)] if data.filters.domain else []
+    filters = {name: value for name, value in dataclasses.asdict(data.filters).items() if not name.startswith("domain")}
+    return digest([corpus.sha256 for corpus in corpora], tokenizer.digests(), filters, *changes)
 
 
 def _teaches_placeholders(data: DataConfig, tokenizer: Tokenizer) -> bool:
@@ -141,6 +144,34 @@ def _listed(counts: dict[str, int]) -> str:
 def _corpus_type(corpora: int) -> numpy.dtype:
     """The dtype of `Prepared.corpus_of`."""
     return numpy.dtype(numpy.min_scalar_type(corpora))
+
+
+def lengths_of(source_ids: list[list[int]], target_ids: list[list[int]]) -> numpy.ndarray:
+    """(2, N) ids of each side."""
+    return numpy.array([list(map(len, source_ids)), list(map(len, target_ids))], dtype=numpy.int32)
+
+
+def in_domain(
+    batches: Iterator[Batch], tokenizer: Tokenizer, filters: FilterConfig, sides: str, folder: Path, counts: dict[str, int]
+) -> Iterator[Batch]:
+    """The pairs that are most like the text of data.filters.domain; counts the others."""
+    if sides == TARGET:
+        filters = dataclasses.replace(filters, domain_side="target")
+    is_source, texts, before = filters.domain_side == "source", sample_of(filters), 0
+
+    def counted() -> Iterator[Batch]:
+        nonlocal before
+        for corpus, columns in batches:
+            before += len(columns[0])
+            yield corpus, columns
+
+    sample = (tokenizer.encode_source if is_source else tokenizer.encode_target)(texts)
+    size, after = tokenizer.source_size if is_source else tokenizer.target_size, 0
+    for corpus, columns in most_alike(counted(), sample, size, tuple(tokenizer.symbol_ids(SYMBOLS) or ()), filters, folder):
+        after += len(columns[0])
+        if columns[0]:
+            yield corpus, columns
+    counts["domain"] = before - after
 
 
 def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig, sides: str) -> dict[str, Any]:
@@ -159,12 +190,8 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig, s
     def encode(sources: list[str], targets: list[str]) -> tuple[list[list[int]], list[list[int]]]:
         return tokenizer.encode_source(sources, threads=threads), tokenizer.encode_target(targets, threads=threads)
 
-    with (
-        ArrowWriter(path=str(folder / "pairs.arrow"), features=features) as writer,
-        open(folder / "source_lengths", "wb") as source_lengths,
-        open(folder / "target_lengths", "wb") as target_lengths,
-        open(folder / "corpus_of", "wb") as corpus_of,
-    ):
+    def passing() -> Iterator[Batch]:
+        """The pairs that pass all other filters."""
         for corpus, sources, targets in pairs.batches():
             normalized = tokenizer.normalized_source(sources), tokenizer.normalized_target(targets)
             first = duplicates.first(*normalized) if duplicates else [True] * len(sources)
@@ -173,18 +200,22 @@ def _build(folder: Path, pairs: Pairs, tokenizer: Tokenizer, data: DataConfig, s
             if placeholders:
                 sources, targets = placeholders.apply(sources, targets)
             source_ids, target_ids = encode(sources, targets)
-            lengths = numpy.array([list(map(len, source_ids)), list(map(len, target_ids))], dtype=numpy.int32)
-            rows = filter_lengths(lengths, filters, counts)
-            if not len(rows):
-                continue
-            kept += len(rows)
-            columns = [[side[row] for row in rows] for side in (sources, targets, source_ids, target_ids)]
+            rows = filter_lengths(lengths_of(source_ids, target_ids), filters, counts)
+            if len(rows):
+                yield corpus, [[side[row] for row in rows] for side in (sources, targets, source_ids, target_ids)]
+
+    with (
+        ArrowWriter(path=str(folder / "pairs.arrow"), features=features) as writer,
+        open(folder / "source_lengths", "wb") as source_lengths,
+        open(folder / "target_lengths", "wb") as target_lengths,
+        open(folder / "corpus_of", "wb") as corpus_of,
+    ):
+        for corpus, columns in in_domain(passing(), tokenizer, filters, sides, folder, counts) if filters.domain else passing():
+            kept += len(columns[0])
             if data.join:
                 columns, more = join_pairs(columns, data.join, filters, encode, corpus, kept)
                 joined += more
-                lengths = numpy.array([list(map(len, columns[2])), list(map(len, columns[3]))], dtype=numpy.int32)
-            else:
-                lengths = lengths[:, rows]
+            lengths = lengths_of(*columns[2:])
             examples += lengths.shape[1]
             arrays = [pyarrow.array(column, kind) for column, kind in zip(columns, (pyarrow.string(), pyarrow.string(), arrow_ids, arrow_ids))]
             writer.write_table(pyarrow.table(arrays, names=list(features)))

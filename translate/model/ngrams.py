@@ -79,6 +79,28 @@ def estimate(tokens: numpy.ndarray, lengths: numpy.ndarray, order: int, size: in
     return Tables(unigram.astype("float32"), numpy.flatnonzero((grams[0].counts > 0) & (predicted > 0)), kept)
 
 
+def log_probabilities(tables: Tables, tokens: numpy.ndarray, lengths: numpy.ndarray, size: int) -> numpy.ndarray:
+    """Of each token after those before it, 0 for the begin marks; arguments as in `estimate`."""
+    tokens = tokens.astype(numpy.int64)
+    begins = lengths.cumsum() - lengths
+    result = tables.unigram[tokens].astype(numpy.float64)
+    nodes = tokens
+    for level in tables.levels:
+        history = numpy.roll(nodes, 1)  # of each place: the node of the tokens before it
+        history[begins] = -1
+        keys = numpy.where(history < 0, -1, history * size + tokens)
+        places = numpy.searchsorted(level.keys, keys)
+        there = places < len(level.keys)
+        there[there] = level.keys[places[there]] == keys[there]
+        seen = history >= 0
+        result[seen] *= level.backoff[history[seen]]
+        result[there] += level.discounted[places[there]]
+        nodes = numpy.where(there, places, -1)
+    result[begins] = 1.0
+    logarithms: numpy.ndarray = numpy.log(numpy.maximum(result, numpy.finfo(numpy.float32).tiny))
+    return logarithms
+
+
 def _count(tokens: numpy.ndarray, lengths: numpy.ndarray, order: int, size: int, begin: int) -> list[_Grams]:
     """The n-grams of orders 1 to `order` within sentences."""
     everything = numpy.arange(size)

@@ -24,7 +24,7 @@ TITLES = {  # of families
     "masked_lm": "A masked language model (a Transformer encoder)",
     "markov": "A Markov chain (n-gram counts over pieces)",
 }
-SIZES = ("family", "width", "heads", "feedforward", "encoder_layers", "decoder_layers", "dropout", "norm")
+SIZES = ("family", "width", "heads", "feedforward", "encoder_layers", "decoder_layers", "dropout", "norm", "order", "smoothing")
 TEXT = """\
 ---
 {metadata}
