@@ -11,8 +11,9 @@ import pytest
 import torch
 import yaml
 
+from translate.bounds import bounds_of
 from translate.cli.train import GROUPS, compose
-from translate.config import CorpusConfig, check_budget, line_range
+from translate.config import Config, CorpusConfig, check_budget, line_range
 from translate.model.families import new_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,8 @@ def test_all_are_found():
         "iwslt14_de_en", "multi30k_de_en", "multi30k_de_en_60", "multi30k_en_de",
         "quickstart", "tatoeba_de_en", "wmt14_de_en_base", "wmt14_de_en_big",
     )  # fmt: skip
-    families = (f"{corpus}_{family}" for corpus in BASELINES for family in [*FAMILIES, "masked_lm"])
+    _, *relatives = bounds_of(Config, "model.family").choices
+    families = (f"{corpus}_{family}" for corpus in BASELINES for family in relatives)
     assert [path.stem for path in RECIPES] == sorted([*others, *families])
     assert len(CHOICES) == 23
     assert {path.parent.name for path in CHOICES} == set(GROUPS)
@@ -111,7 +113,7 @@ def test_both_directions_of_multi30k_differ_in_nothing_else():
 
 
 @pytest.mark.parametrize("corpus", BASELINES)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "language_model"])
 def test_a_familys_recipe_is_the_encoder_decoders_at_equal_parameters(family, corpus):
     """The same data, tokenizer, training and search, and as many parameters within 5%."""
     recipe, baseline = of(f"recipe={corpus}_{family}"), of(f"recipe={BASELINES[corpus]}")
