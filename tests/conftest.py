@@ -174,14 +174,16 @@ def make_untrained(folder: Path, **model) -> Path:
 
     from translate.bundle.bundle import Bundle, build_model, write_config, write_model
     from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig, TrainingConfig
+    from translate.model.families import FAMILIES
     from translate.tokenizer import train_tokenizer
 
+    settings = ModelConfig(**{"width": 16, "heads": 2, "feedforward": 32, "encoder_layers": 1, "decoder_layers": 1, "max_tokens": 24, **model})
     config = Config(
         data=DataConfig(filters=FilterConfig(max_tokens=24)),
         tokenizer=TokenizerConfig(vocabulary=300),
-        model=ModelConfig(**{"width": 16, "heads": 2, "feedforward": 32, "encoder_layers": 1, "decoder_layers": 1, "max_tokens": 24, **model}),
+        model=settings,
         training=TrainingConfig(seed=2),
-        decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4),
+        decoding=DecodingConfig(beam=2, max_ratio=1.0, max_extra=4) if FAMILIES[settings.family].translates else DecodingConfig(),
     )
     tokenizer = train_tokenizer([(line, line) for line in LINES if line.strip()], config.tokenizer, folder)
     model = build_model(config, tokenizer)

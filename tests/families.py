@@ -12,10 +12,11 @@ from translate.training.run import train
 FAMILIES: dict[str, dict[str, Any]] = {  # of each, what else is in a bundle of it
     "encoder_decoder": {},
     "decoder_only": {"encoder_layers": 0},
+    "recurrent": {"feedforward": 1024, "cell": "lstm", "decoder_layers": 2, "attention": "additive", "window": 4},
     "language_model": {"encoder_layers": 0},
     "masked_lm": {"decoder_layers": 0},
 }
-TRANSLATING = ("encoder_decoder", "decoder_only")
+TRANSLATING = ("encoder_decoder", "decoder_only", "recurrent")
 
 
 def config_of(run: Path, corpus_folder: Path, settings: dict[str, Any], **training):

@@ -25,6 +25,7 @@ LOCAL = {"phrasebook": 2, "multi30k": 1, "tatoeba": 1, "text": 1, "iwslt14": 1, 
 BASELINES = {"multi30k": "multi30k_de_en", "phrasebook": "quickstart"}  # encoder-decoders
 FAMILIES = [
     "decoder_only",
+    "recurrent",
 ]
 
 

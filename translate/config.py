@@ -188,7 +188,7 @@ def check(config: Config) -> Config:
     if model.max_tokens > (most := POSITIONS // model.width):
         raise UserError(f"model.max_tokens is {short_repr(model.max_tokens)}: with model.width {model.width} at most {most:,} fit in 1 GB")
     if not model.window and model.window_center != ModelConfig.window_center:
-        raise UserError(f"model.window_center ({model.window_center}) has no effect without a window: set model.window, or leave it out")
+        raise UserError(f"model.window_center ({model.window_center!r}) has no effect without a window: set model.window, or leave it out")
     if model.loss_on == "all" and not config.tokenizer.joint:
         raise UserError("model.loss_on=all needs tokenizer.joint=true: the output layer has the pieces of the target's tokenizer alone")
     if longest > model.max_tokens:
