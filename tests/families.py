@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.conftest import tiny_config
 from tests.test_checkpoints import start, wait_for_step
+from translate.config import DecodingConfig
 from translate.training.run import train
 
 FAMILIES: dict[str, dict[str, Any]] = {  # of each, what else is in a bundle of it
@@ -25,6 +26,8 @@ def config_of(run: Path, corpus_folder: Path, settings: dict[str, Any], **traini
     for key, value in settings.items():
         setattr(config.model, key, value)
     config.tokenizer.sampling = 0.1
+    if config.model.family not in TRANSLATING:
+        config.decoding = DecodingConfig()  # it has no use for a beam
     return config
 
 

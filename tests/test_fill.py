@@ -12,6 +12,7 @@ import translate
 from tests.conftest import copy_of_shared, tiny_config
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
+from translate.config import DecodingConfig
 from translate.errors import UserError
 from translate.tokenizer import BOS
 from translate.translation.fill import gapped
@@ -34,6 +35,7 @@ def train_masked(run: Path) -> None:
     config.data.validation, config.data.test, config.data.filters.duplicates = [], {}, False
     config.tokenizer.vocabulary = 388
     config.model.family, config.model.decoder_layers, config.optim.rate, config.optim.label_smoothing = "masked_lm", 0, 0.01, 0.0
+    config.decoding = DecodingConfig()
     train(config)
 
 

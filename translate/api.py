@@ -68,6 +68,8 @@ def evaluate(
     precision: str = "auto",
     fork: bool = False,
     calibrate: bool = False,
+    fuse: str | None = None,
+    fuse_weight: float | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Translate and score test sets, as `translate evaluate` does; the scores also go into report.json of the model's folder.
 
@@ -83,11 +85,12 @@ def evaluate(
         device, precision, fork: see `Translator.load`.
         calibrate: first measure confidence on the recipe's development set, and write it into the model, as training does at its end. Without
             test sets, only this.
+        fuse, fuse_weight: see `Translator.load`.
 
     Returns:
         For each test set, by name: "scores" (by metric: "value", the 95% interval "low" to "high", sacreBLEU's "signature"), "sentences", "seconds",
         "samples", the decoding settings and, if the model is calibrated, "confidence" ("ece": the expected calibration error). The scores of a model
-        that doesn't translate are "perplexity" (per piece), "word perplexity" and "bits/character"; its set has "nats", "pieces", "words", "characters".
+        that doesn't translate are "perplexity" (per piece), "word perplexity" and "bits/character"; it has no decoding settings.
 
     Raises:
         UserError: for a folder that is not a model, test sets that can't be read, and a setting that is unknown or has no effect.
@@ -107,6 +110,7 @@ def evaluate(
     from translate.model.families import FAMILIES
     from translate.training.calibration import calibrate_bundle
     from translate.training.development import set_name
+    from translate.translation.fusion import check_fusion
     from translate.translation.translator import Translator
 
     scoring = ScoringOptions(metrics, tokenize, lowercase, BOOTSTRAP)
@@ -119,25 +123,21 @@ def evaluate(
     folder, test = model_folder(expand_path(model)), [expand_path(path) for path in test]
     config = ModelFolder(folder).config
     if not FAMILIES[config.model.family].translates:
-        given = {
-            "metrics": metrics,
-            "tokenize": tokenize,
-            "lowercase": lowercase,
-            "beam": beam,
-            "length_penalty": length_penalty,
-            "calibrate": calibrate,
-        }
-        for name, value in given.items():
+        scores = {"metrics": metrics, "tokenize": tokenize, "lowercase": lowercase}
+        search = {"beam": beam, "length_penalty": length_penalty, "calibrate": calibrate, "fuse": fuse, "fuse_weight": fuse_weight}
+        for name, value in {**scores, **search}.items():
             if value not in (None, False):
-                raise UserError(
-                    f"{name} has no effect: {folder} (model.family={config.model.family}) doesn't translate, and is measured by perplexity"
-                )
+                family = f"model.family={config.model.family}"
+                raise UserError(f"{name} has no effect: {folder} ({family}) doesn't translate, and is measured by perplexity")
         return evaluate_model(folder, data, test, testset, device, precision, batch_tokens)
     if len(test) == 1:
         raise UserError(f"test has only {test[0]}: it takes a source and one or more references")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's cache, not that of the bundle's author
     options = Options(beam=beam, length_penalty=length_penalty, batch_tokens=batch_tokens)
     options.fill(config.decoding)  # check the options before the model is loaded
+    check_fusion(fuse, fuse_weight)
+    if calibrate and fuse is not None:
+        raise UserError("calibrate has no effect with fuse: confidence is that of the model alone; leave one of them out")
     seed()  # checks SACREBLEU_SEED
     if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out if its tokenizer can't be used
         check_tokenizer(tokenize or default_tokenizer(config.data.target_language))
@@ -149,10 +149,13 @@ def evaluate(
         by = scoring.tokenize or default_tokenizer(config.data.target_language)
         for warning in set_warnings(name, sentences.sources, sentences.references, by, metrics):
             log_to_stderr(f"warning: {warning}")
-    with Translator.load(folder, device, precision, fork=fork) as translator:
+    with Translator.load(folder, device, precision, fork=fork, fuse=fuse, fuse_weight=fuse_weight) as translator:
         if calibrate:
             log_to_stderr(calibrate_bundle(load_bundle(folder), translator, development, set_name(config.data.validation)))
         results = evaluate_sets(translator, config, sets, options, scoring)
+    if fuse is not None:
+        for result in results.values():
+            result["decoding"] |= {"fuse": os.path.basename(os.path.abspath(fuse)), "fuse_weight": fuse_weight}
     if results:
         save_results(folder, results, log_to_stderr)
     return results

@@ -174,10 +174,7 @@ def check(config: Config) -> Config:
     if not config.run.strip():
         raise UserError("run is empty: name a folder, such as run=runs/first")
     check_bounds(config)
-    data, family = config.data, config.model.family
-    check_families(config.model, "model", family)
-    for section, key in ((config.training, "training"), (config.decoding, "decoding"), (data, "data"), (data.filters, "data.filters")):
-        check_families(section, key, family)
+    check_families(config.model, "model", config.model.family)
     model, longest, training = config.model, config.data.filters.max_tokens, config.training
     if model.width % model.heads:
         raise UserError(f"model.width ({model.width}) must be a multiple of model.heads ({model.heads})")
@@ -195,10 +192,6 @@ def check(config: Config) -> Config:
         raise UserError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): there is no position beyond")
     if training.average > training.keep:
         raise UserError(f"training.average ({training.average}) needs as many checkpoints: raise training.keep ({training.keep})")
-    if family not in TRANSLATING and training.metric == "chrf":
-        raise UserError(f"training.metric (chrf) scores translations, and model.family={family} makes none: leave it out, the loss decides")
-    if family not in OF_PAIRS and not config.tokenizer.joint and not config.tokenizer.path:
-        raise UserError(f"tokenizer.joint is false: model.family={family} reads text of one language, with one tokenizer; leave it out")
     if model.family == "masked_lm" and not config.tokenizer.joint:
         raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
     check_init_settings(config)
@@ -231,8 +224,15 @@ def check_init_settings(config: Config) -> None:
 
 
 def check_budget(config: Config) -> Config:
-    """`check`, plus what training needs: a corpus and a limit."""
+    """`check`, plus what training needs: a corpus and a limit, and no setting that the family of models has no use for."""
     check(config)
+    data, family = config.data, config.model.family
+    for section, key in ((config.training, "training"), (config.decoding, "decoding"), (data, "data"), (data.filters, "data.filters")):
+        check_families(section, key, family)
+    if family not in TRANSLATING and config.training.metric == "chrf":
+        raise UserError(f"training.metric (chrf) scores translations, and model.family={family} makes none: leave it out, the loss decides")
+    if family not in OF_PAIRS and not config.tokenizer.joint and not config.tokenizer.path:
+        raise UserError(f"tokenizer.joint is false: model.family={family} reads text of one language, with one tokenizer; leave it out")
     if not config.data.train:
         raise UserError("data.train is empty: choose a corpus (data=phrasebook, data=multi30k, ...) or list one in your recipe")
     if config.model.family == "markov":

@@ -85,9 +85,8 @@ def check_command(config: Config, command: str, folder: str | os.PathLike[str]) 
     family = config.model.family
     if (own := FAMILIES[family].command) != command:
         does = {"file": "translates", "generate": "makes up text", "fill": "fills gaps"}
-        raise UserError(
-            f"{folder} is a model that {does[own]} (model.family={family}), not one that {does[command]}: use `translate {own} -m {folder}`"
-        )
+        what = f"{folder} is a model that {does[own]} (model.family={family}), not one that {does[command]}"
+        raise UserError(f"{what}: use `translate {own} -m {folder}`")
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:

@@ -91,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
     search.add_argument("--n-best", type=int, metavar="N", help="alternatives of each line, at most --beam; with --sample, N samples")
+    add_fusion(search)
     drawing = parser.add_argument_group("sampling")
     drawing.add_argument("--sample", action="store_true", help="draw translations at random instead of searching for the best")
     drawing.add_argument("--temperature", type=float, metavar="T", help="below 1: closer to the most likely (default: 1)")
@@ -109,6 +110,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument(
         "--compute-type", metavar="TYPE", help="for --engine ctranslate2: int8, float32, ... (default: that of the exported weights)"
     )
+
+
+def add_fusion(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--fuse", type=user_path, metavar="RUN", help="a language model with the same tokenizer, which scores each token too")
+    group.add_argument("--fuse-weight", type=float, metavar="W", help="of the language model's log-probabilities, such as 0.1")
 
 
 DEFAULTS = {
@@ -151,6 +157,9 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
             "with --beam 1 when no score is shown: leave it out",
         ),
         ("--min-confidence", arguments.sample and "min_confidence" in given, "with --sample: confidence is that of a search; leave it out"),
+        ("--min-confidence", bool(arguments.fuse) and "min_confidence" in given, "with --fuse: confidence is that of the model alone; leave it out"),
+        ("--fuse", bool(arguments.fuse) and other, "with --engine ctranslate2, which searches with one model: leave it out"),
+        ("--fuse", bool(arguments.fuse) and bool(arguments.workers), "with --workers: leave one of them out"),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
         ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),

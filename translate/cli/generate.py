@@ -20,8 +20,8 @@ examples:
   translate generate -m runs/multi30k_language_model --top-k 1                    always the most likely token
   translate generate -m runs/multi30k_language_model -i beginnings.en --json > texts.jsonl
 
-The model is one that doesn't translate: model.family=language_model or markov. Each text is one sentence: it begins with the prompt, and ends with the
-end mark or after --tokens. The same seed gives the same texts, whatever else is generated with them.
+The model is one that doesn't translate: model.family=language_model or markov. Each text is one sentence: it begins with the prompt, and ends with
+the end mark or after --tokens. The same seed gives the same texts, whatever else is generated with them.
 
 --json prints an object for each text, on a line of its own: prompt, text (with the prompt), log_probability (natural logarithm, of the tokens after
 the prompt), tokens (after the prompt, end mark included), complete (false: cut off).

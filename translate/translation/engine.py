@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy
@@ -12,11 +13,12 @@ from translate.config import Config
 from translate.decoding import FilledOptions, Hypothesis
 from translate.device import choose_device, choose_search_precision
 from translate.errors import UserError
-from translate.profile import Profile
+from translate.profile import Calibration, Profile
 from translate.text.placeholders import SYMBOLS
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.ctranslate2_engine import load_ctranslate2
+from translate.translation.fusion import check_fusion, load_fusion
 from translate.translation.threads import run_in_new_thread
 from translate.translation.torch_engine import TorchEngine
 
@@ -63,12 +65,19 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, Config, Profile]:
+def load_engine(
+    folder: str, device: str, precision: str, engine: str, compute_type: str, fuse: str | None = None, fuse_weight: float | None = None
+) -> tuple[Engine, Tokenizer, Config, Profile]:
     """The named engine with the model in `folder`, its tokenizer, settings and profile. See `Translator.load`."""
-    return run_in_new_thread(lambda: _load(folder, device, precision, engine, compute_type))
+    return run_in_new_thread(lambda: _load(folder, device, precision, engine, compute_type, fuse, fuse_weight))
 
 
-def _load(folder: str, device: str, precision: str, engine: str, compute_type: str) -> tuple[Engine, Tokenizer, Config, Profile]:
+def _load(
+    folder: str, device: str, precision: str, engine: str, compute_type: str, fuse: str | None, fuse_weight: float | None
+) -> tuple[Engine, Tokenizer, Config, Profile]:
+    check_fusion(fuse, fuse_weight)
+    if fuse and engine == "ctranslate2":
+        raise UserError(f"fuse ({fuse}) is for engine torch: CTranslate2 searches with one model")
     if engine not in ("torch", "ctranslate2"):
         raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
     if engine == "ctranslate2" and precision != "auto":
@@ -84,4 +93,8 @@ def _load(folder: str, device: str, precision: str, engine: str, compute_type: s
     bundle = model.load(chosen)
     alignment = AlignmentHeads.of(bundle.profile, bundle.config.model)
     symbols = bundle.tokenizer.symbol_ids(SYMBOLS) or ()
-    return TorchEngine.owning(bundle.model, chosen, products, single, alignment, symbols), bundle.tokenizer, bundle.config, bundle.profile
+    running, profile = TorchEngine.owning(bundle.model, chosen, products, single, alignment, symbols), bundle.profile
+    if fuse is not None and fuse_weight is not None:
+        running.fusion = load_fusion(fuse, fuse_weight, model, precision, chosen)
+        profile = replace(profile, calibration=Calibration())  # it was measured without
+    return running, bundle.tokenizer, bundle.config, profile

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import torch
 
-from translate.decoding import FilledOptions, Hypothesis, beam_search, sample
+from translate.decoding import FilledOptions, Hypothesis, Step, beam_search, sample
 from translate.device import autocast, keep_freed_memory
 from translate.kernels import for_search
 from translate.kernels.packed import PackedModel
@@ -19,6 +19,7 @@ from translate.model import KVCache, Model
 from translate.tokenizer import BOS, EOS, PAD, UNK
 from translate.tokenizer.padding import pad
 from translate.translation.alignment_heads import AlignmentHeads
+from translate.translation.fusion import Fusion
 from translate.translation.recording import Recording, recorded
 from translate.translation.threads import search_threads
 
@@ -43,6 +44,7 @@ class TorchEngine:
         self.model, self.single, self.device, self.precision = model, single or model, device, precision
         self.alignment = alignment or AlignmentHeads.default(model.config)
         self.symbols = symbols
+        self.fusion: Fusion | None = None  # a language model that scores translations too
         self.max_tokens = model.config.max_tokens
         self.at_once = search_threads(device)
         self.forkable = device.type == "cpu"
@@ -82,9 +84,9 @@ class TorchEngine:
             if options.sample:
                 found = self._sample(model, memory, limits, options, seeds, required)
             else:
-                state = model.start(memory)
+                step, state = self._start(model, memory, len(limits))
                 recording = Recording(state, self.alignment) if align and options.beam == 1 and self._can_record(state) else None
-                step = recorded(model.step) if recording else model.step
+                step = recorded(step) if recording else step
                 search = (options.beam, options.length_penalty, options.n_best)
                 most = torch.tensor(limits, device=self.device)
                 found = beam_search(step, recording or state, most, BOS, EOS, *search, BANNED, no_repeat, required, self.symbols)
@@ -106,6 +108,11 @@ class TorchEngine:
         settings = self.model.config
         return isinstance(state, KVCache) and settings.attention == "scaled_dot" and not settings.window
 
+    def _start(self, model: Model | PackedModel, memory: Any, rows: int) -> tuple[Step[Any], Any]:
+        """What a search of so many rows begins with: step and state."""
+        step, state = model.step, model.start(memory)
+        return self.fusion.join(step, state, rows, self.device) if self.fusion else (step, state)
+
     def _model(self, sentences: int) -> Model | PackedModel:
         return self.single if sentences == 1 else self.model
 
@@ -123,11 +130,11 @@ class TorchEngine:
     ) -> list[list[Hypothesis]]:
         """Each source takes `n_best` rows, each with its own seed."""
         n = options.n_best
-        state = model.start(repeated(memory, [n] * len(limits), self.device))
+        step, state = self._start(model, repeated(memory, [n] * len(limits), self.device), n * len(limits))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)
         forced = [ids for ids in required for _ in range(n)] if required else None
-        samples = sample(model.step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED, forced, self.symbols)
+        samples = sample(step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED, forced, self.symbols)
         return [[hypothesis for row in samples[first : first + n] for hypothesis in row] for first in range(0, len(samples), n)]
 
     def _with_attention(

@@ -70,6 +70,8 @@ class Translator:
         engine: str = "torch",
         compute_type: str = "default",
         fork: bool = False,
+        fuse: str | None = None,
+        fuse_weight: float | None = None,
     ) -> Translator:
         """A translator with the model in a run folder, or in a copy of its bundle files.
 
@@ -81,14 +83,17 @@ class Translator:
             compute_type: only for engine ctranslate2, such as int8; `default` is the type of the exported weights.
             fork: search in copies of this process, with engine torch on a CPU: faster than threads, but only safe in programs without
                 other threads.
+            fuse: run folder of a language model with the same tokenizer, whose log-probabilities of each token are added in search, times
+                `fuse_weight` (shallow fusion: Gulcehre et al. 2015); only for engine torch. Translations then have no confidence.
 
         Raises:
             UserError: for a folder that is not a model, damaged files, an unknown engine, or an unavailable device or type.
         """
         folder = expand_path(folder)
-        running, tokenizer, config, profile = load_engine(folder, device, precision, engine, compute_type)
+        fuse = None if fuse is None else os.path.abspath(expand_path(fuse))
+        running, tokenizer, config, profile = load_engine(folder, device, precision, engine, compute_type, fuse, fuse_weight)
         translator = cls(running, tokenizer, config.decoding, fork, profile, (config.data.source_language, config.data.target_language))
-        translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork)
+        translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork, fuse, fuse_weight)
         return translator
 
     @property
