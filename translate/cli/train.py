@@ -120,7 +120,7 @@ def describe() -> str:
     recipes = {path.stem: first_comment(path) for path in sorted(shipped("recipes").glob("*.yaml"))}
     defaults = flatten(to_values(Config(run="runs/RECIPE")))
     lines = [USAGE, "recipes:"]
-    lines += [f"  {name:<20} {text}" for name, text in recipes.items()]
+    lines += [f"  {name:<{max(map(len, recipes))}}  {text}" for name, text in recipes.items()]
     lines += ["", "groups and their choices (GROUP=CHOICE):"]
     lines += [f"  {group:<10} {', '.join(choices(group))}" for group in GROUPS]
     lines += ["", "common keys (KEY=VALUE) with their defaults, which a recipe may change:"]
