@@ -154,10 +154,15 @@ def markov_table(results: Results) -> str:
         if result := results.get(case.name):
             counts = result["report"].get("ngrams", [{}])[-1]  # of the highest order
             scores = [number(test_score(result, metric)) for metric in ("perplexity", "word perplexity")]
-            rows.append([title, number(counts.get("seen"), ",d"), number(counts.get("possible"), ",.2g"), *scores])
+            rows.append([title, number(counts.get("seen"), ",d"), powers(counts.get("possible")), *scores])
             samples += [f"- {title}: {sample}" for sample in result.get("samples", [])[:1]]
     table = markdown(["", "entries seen", "entries possible", "perplexity per piece", "per word"], rows)
     return "\n".join([table, "", *samples]) if samples else table
+
+
+def powers(value: float | None) -> str:
+    """Such as 4,000 or 6.4e10."""
+    return number(value, ",d" if value and value < 1e6 else ".2g").replace("e+0", "e").replace("e+", "e")
 
 
 def by_case(rows: list[Results]) -> attention_cost.Results:
