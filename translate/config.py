@@ -15,6 +15,7 @@ from translate.corpus_config import OF_PAIRS, TRANSLATING
 from translate.corpus_config import CorpusConfig as CorpusConfig
 from translate.corpus_config import DataConfig as DataConfig
 from translate.corpus_config import FilterConfig as FilterConfig
+from translate.corpus_config import check_domain
 from translate.corpus_config import line_range as line_range
 from translate.errors import UserError
 from translate.files.paths import expand_path
@@ -202,6 +203,7 @@ def check(config: Config) -> Config:
     if model.family == "masked_lm" and not config.tokenizer.joint:
         raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
     check_init_settings(config)
+    check_domain(config.data.filters)
     for corpus in (*config.data.train, *config.data.validation, *config.data.test.values()):
         if corpus.lines is not None:
             line_range(corpus.lines)
@@ -262,6 +264,7 @@ def from_dict(values: Any) -> Config:
     paths: list[tuple[Any, str]] = [
         (data, "folder"),
         (data, "cache"),
+        (data.filters, "domain"),
         (config.tokenizer, "path"),
         *((config.init, name) for name in ("from_", "encoder", "decoder")),
     ]
