@@ -11,11 +11,10 @@ from typing import Any, List, Optional
 
 from translate.bounds import bounded, check_bounds, check_families, choice, of_families, plain
 from translate.bounds import used_settings as used_settings
-from translate.corpus_config import OF_PAIRS, TRANSLATING
+from translate.corpus_config import OF_PAIRS, TRANSLATING, check_domain
 from translate.corpus_config import CorpusConfig as CorpusConfig
 from translate.corpus_config import DataConfig as DataConfig
 from translate.corpus_config import FilterConfig as FilterConfig
-from translate.corpus_config import check_domain
 from translate.corpus_config import line_range as line_range
 from translate.errors import UserError
 from translate.files.paths import expand_path
