@@ -11,7 +11,7 @@ from typing import Any, List, Optional
 
 from translate.bounds import bounded, check_bounds, check_families, choice, of_families, plain
 from translate.bounds import used_settings as used_settings
-from translate.corpus_config import OF_PAIRS, TRANSLATING
+from translate.corpus_config import OF_PAIRS, TRANSLATING, check_domain
 from translate.corpus_config import CorpusConfig as CorpusConfig
 from translate.corpus_config import DataConfig as DataConfig
 from translate.corpus_config import FilterConfig as FilterConfig
@@ -195,6 +195,7 @@ def check(config: Config) -> Config:
     if model.family == "masked_lm" and not config.tokenizer.joint:
         raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
     check_init_settings(config)
+    check_domain(config.data.filters)
     for corpus in (*config.data.train, *config.data.validation, *config.data.test.values()):
         if corpus.lines is not None:
             line_range(corpus.lines)
@@ -262,6 +263,7 @@ def from_dict(values: Any) -> Config:
     paths: list[tuple[Any, str]] = [
         (data, "folder"),
         (data, "cache"),
+        (data.filters, "domain"),
         (config.tokenizer, "path"),
         *((config.init, name) for name in ("from_", "encoder", "decoder")),
     ]

@@ -82,6 +82,14 @@ class DataConfig:
     cache: Optional[str] = None  # folder of the tokenised corpora; null = ~/.cache/translate-nmt
 
 
+def check_domain(filters: FilterConfig) -> None:
+    """UserError for a setting of the domain filter without its text."""
+    default = FilterConfig()
+    for key in ("domain_share", "domain_side"):
+        if filters.domain is None and (value := getattr(filters, key)) != getattr(default, key):
+            raise UserError(f"data.filters.{key} ({value}) has no effect without data.filters.domain: name a file of text there, or leave it out")
+
+
 def line_range(text: str) -> tuple[int, Optional[int]]:
     """First and last line, from 1, of "1-1000"; of "1001-" the last is None. UserError for anything else."""
     match = re.fullmatch(r"([0-9]{1,12})-([0-9]{1,12})?", text)
