@@ -43,7 +43,7 @@ def test_all_are_found():
     _, *relatives = bounds_of(Config, "model.family").choices
     families = (f"{corpus}_{family}" for corpus in BASELINES for family in relatives)
     assert [path.stem for path in RECIPES] == sorted([*others, *families])
-    assert len(CHOICES) == 23
+    assert len(CHOICES) == 24
     assert {path.parent.name for path in CHOICES} == set(GROUPS)
     assert {path.stem for path in CHOICES if path.parent.name == "data"} == set(LOCAL)
 
