@@ -54,6 +54,22 @@ def gaps(folder: Path) -> Case:
     return case
 
 
+def texts(folder: Path) -> Case:
+    """A sealed bundle of a language model, with a fault, or two: refused, or the same texts."""
+    from translate.translation.generation import generate
+
+    whole = files_of(folder, "language_model")
+    expected = generate(folder, ["", "Der Hund"], samples=2, device="cpu", precision="fp32")
+
+    def case(rng: random.Random) -> str:
+        damage(folder, whole, rng)
+        if generate(folder, ["", "Der Hund"], samples=2, device="cpu", precision="fp32") != expected:
+            raise AssertionError("loaded, and makes up other texts")
+        return "same output"
+
+    return case
+
+
 def files_of(folder: Path, family: str) -> dict[str, bytes]:
     """The files of a small bundle, made in `folder`, which is empty or holds another bundle."""
     from tests.conftest import make_untrained

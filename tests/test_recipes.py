@@ -26,6 +26,7 @@ BASELINES = {"multi30k": "multi30k_de_en", "phrasebook": "quickstart"}  # encode
 FAMILIES = [
     "decoder_only",
     "recurrent",
+    "language_model",
 ]
 
 
