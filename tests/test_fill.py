@@ -32,6 +32,7 @@ def train_masked(run: Path) -> None:
     config = tiny_config(run, folder, steps=250, batch_tokens=1000, validate_every=250, average=1)
     corpus = config.data.train[0]
     corpus.source, corpus.target = str(folder / "known.de"), str(folder / "known.en")
+    config.decoding = DecodingConfig()
     config.data.validation, config.data.test, config.data.filters.duplicates = [], {}, False
     config.tokenizer.vocabulary = 388
     config.model.family, config.model.decoder_layers, config.optim.rate, config.optim.label_smoothing = "masked_lm", 0, 0.01, 0.0
