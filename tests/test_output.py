@@ -86,9 +86,9 @@ def test_the_counts_are_those_of_the_lines(capsys):
         "translate: cut off 1 line (5) at the maximum length of a translation",
         "translate: translated again, without repeats, because the first output looped: 1 line (6)",
         "translate: not translated, in whole or in part: 1 line (4): 1 number",
-        "translate: suspect: 8 lines (8, 9, 10, 11, 12, 13, 14, 15): 2 missing placeholders, 2 odd length, 1 missing urls, 1 missing numbers, "
-        "1 new numbers, 1 empty, 1 low score",
-        "translate: report: 16 lines: 8 suspect, 2 translated, 1 split, 1 blank, 1 passed, 1 truncated, 1 looped, 1 copied",
+        "translate: suspect: 9 lines (8, 9, 10, 11, 12, 13, 14, 15, 16): 2 missing placeholders, 2 odd length, 2 low score, 1 missing urls, "
+        "1 missing numbers, 1 new numbers, 1 empty",
+        "translate: report: 17 lines: 9 suspect, 2 translated, 1 split, 1 blank, 1 passed, 1 truncated, 1 looped, 1 copied",
     ]
 
 

@@ -23,8 +23,8 @@ Output, one line for each line of input, blank ones too:
   --format jsonl   a JSON object: line, source, translation, score, confidence, pieces, cut, alternatives
   --format pharaoh no translation, but which words became which: pairs of a word of the line and a word of its translation, such as 0-0 2-1.
                    Words are what white space separates, counted from 0
-SCORE is the natural logarithm of the probability, divided by the length penalty. A line that is too long for the model is split at sentence or
-clause ends; the translations of its pieces are joined with a space and share one score. stderr says how many lines were split.
+SCORE is the natural logarithm of the probability, divided by the length penalty. Each sentence of a line is translated on its own, and one that
+is too long for the model in parts, cut at clause ends; all share one score. stderr says how many lines have a sentence that is too long.
 
 A file that is not plain text, by its name or its first lines (subtitles, HTML, JSON, ...), is refused; --as text translates its lines anyway.
 In CSV and TSV, --column N or --column NAME translates one column (NAME is in the first row, which is not translated; with a number, the first
