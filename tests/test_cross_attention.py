@@ -136,6 +136,19 @@ def test_beside_a_search_as_for_given_pairs(run, name, beam, limit):
         numpy.testing.assert_allclose(alone.attention, best.attention, atol=1e-5)
 
 
+def test_greedy_search_needs_no_second_pass(trained, monkeypatch):
+    """With a model whose outputs end, at different steps; some are cut off."""
+    engine, tokenizer, config, _ = load_engine(str(trained), "cpu", "fp32", "torch", "default")
+    sources = tokenizer.encode_source(["Der Hund schläft.", "Guten Morgen!", "Die Katze läuft.", "Hund", "Der Hund schläft. Die Katze läuft."])
+    monkeypatch.setattr(engine.model, "cross_attention", None)
+    found = [engine.search(sources, limits, Options(beam=1).fill(config.decoding), [], 0, True) for limits in ([30] * 5, [30, 2, 3, 30, 30])]
+    monkeypatch.undo()
+    assert len({len(hypothesis.ids) for (hypothesis,) in found[0] if hypothesis.complete}) > 1
+    assert not all(hypothesis.complete for (hypothesis,) in found[1])
+    for source, (hypothesis,) in zip(sources * 2, found[0] + found[1]):
+        numpy.testing.assert_allclose(hypothesis.attention, engine.align([source], [hypothesis.ids])[0], atol=1e-5)
+
+
 def test_both_engines_read_the_heads_of_the_profile(run):
     pytest.importorskip("ctranslate2")
     (one, sources, _), (other, _, _) = engine_of(run), engine_of(run, "ctranslate2")

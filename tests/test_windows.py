@@ -137,3 +137,15 @@ def test_the_command_line_never_gets_that_far(translate, tmp_path, capsys):
     (tmp_path / "in").write_bytes(b"\xed\xa0\xbd\n")
     assert translate(tmp_path / "in") == 2
     one_line(capsys, "line 1: invalid UTF-8")
+
+
+def test_windows_grow_from_the_first(translator, monkeypatch):
+    """The first lines of a stream come early; a list that nobody watches is one window, where all second searches share their batches."""
+    lines = ["Hund"] * 700
+    assert [(first, len(some)) for first, some in windows(lines, 2048)] == [(0, 128), (128, 512), (640, 60)]
+    assert [len(some) for _, some in windows(lines, 300)] == [128, 300, 272] and [len(some) for _, some in windows(lines, 2048, 640)] == [60]
+    sizes = []
+    monkeypatch.setattr(translator, "translate_window", lambda some, first, options: sizes.append(len(some)) or [])
+    translator.translate(lines)
+    translator.translate(lines, progress=lambda done, total: None)
+    assert sizes == [700, 128, 512, 60]

@@ -79,14 +79,14 @@ def sentence_spans(text: str, language: str = "de") -> list[Span]:
             return [(0, len(text))]
         span = _strip(text, 0, len(text))
         return [span] if span[0] < span[1] else []
-    spans: list[Span] = []
+    spans, small = list[Span](), text.islower()
     for begin, end in _after_labels(text, spans):
         if unmarked:
-            spans += [part for span in _divide(text, begin, end, _LANGUAGES[code]) for part in _divide_unmarked(text, *span, unmarked)]
+            spans += [part for span in _divide(text, begin, end, _LANGUAGES[code], small) for part in _divide_unmarked(text, *span, unmarked)]
         elif package := _sentencex(language):
             spans += _divide_by(package, text, begin, end, code)
         else:
-            spans += _divide(text, begin, end, OTHER)
+            spans += _divide(text, begin, end, OTHER, small)
     return spans
 
 
@@ -115,9 +115,9 @@ def _after_labels(text: str, spans: list[Span]) -> Iterator[Span]:
         yield begin, end
 
 
-def _divide(text: str, begin: int, end: int, words: Words) -> list[Span]:
-    """By our rules. The text from begin to end is not blank, and has no white space around."""
-    spans, small = [], text.islower()
+def _divide(text: str, begin: int, end: int, words: Words, small: bool) -> list[Span]:
+    """By our rules. The text from begin to end is not blank, and has no white space around. small: whether the whole text has no capitals."""
+    spans = []
     for match in _END.finditer(text, begin, end):
         if match["wide"]:
             gap = match.span("none")

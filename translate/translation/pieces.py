@@ -81,6 +81,7 @@ class Variant:
     numbers: bool = False  # numbers are among these
     brackets: bool = False  # so are brackets, quotation marks and dashes
     pieces: list[Piece] = field(default_factory=list)
+    restored: dict[int, str] = field(default_factory=dict)  # by rank: the outputs with everything in its place, see restore.py
 
     def output(self, rank: int) -> str:
         """The outputs of the pieces, joined."""

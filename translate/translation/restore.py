@@ -98,7 +98,12 @@ class Restorer:
         return self.restored(line, sentence, sentence.variants[0], rank) if sentence.variants else sentence.output
 
     def restored(self, line: Line, sentence: Sentence, variant: Variant, rank: int) -> str:
-        """The same from an output of one of its variants."""
+        """The same from an output of one of its variants, made when it is first asked for: reviews ask again and again."""
+        if rank not in variant.restored:
+            variant.restored[rank] = self._restored(line, sentence, variant, rank)
+        return variant.restored[rank]
+
+    def _restored(self, line: Line, sentence: Sentence, variant: Variant, rank: int) -> str:
         source = line.text[slice(*sentence.span)]
         plain = variant.output(rank)
         output = CaseModel.restore(plain, sentence.style) if sentence.style else plain
