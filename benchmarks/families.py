@@ -29,7 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import families_page
 import families_search
-from families_cases import FAMILIES, GENERATE, MINUTES, OWN_RESULTS, PARTS, RECIPES, SEEDS, TRANSLATE, Case
+from families_cases import FAMILIES, GENERATE, MINUTES, OWN_RESULTS, PARTS, RECIPES, SEEDS, TESTS, TRANSLATE, Case
 from growth import memory
 
 BEAMS = (1, 5)
@@ -86,6 +86,8 @@ def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
         words += [f"training.minutes={arguments.minutes or MINUTES[case.corpus]}", "training.min_steps=0"]
     if case.corpus == "multi30k":
         words.append(f"data.folder='{arguments.data}'")
+    if case.family in GENERATE:  # else they would have one of the target language alone
+        words.append(f"tokenizer.path='{tokenizer(case.corpus, arguments)}'")
     _, training_mb = translate(["train", *words, *case.words], arguments.threads)
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     logged = (
@@ -108,6 +110,16 @@ def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
         words = ["generate", "-m", str(run), *SAMPLE]
         result["samples"] = [translate([*words, "--seed", str(seed)], arguments.threads)[0].strip() for seed in SEEDS]
     return result
+
+
+def tokenizer(corpus: str, arguments: argparse.Namespace) -> Path:
+    """A folder with the tokenizer that the translating families train, made by a run of one step."""
+    run: Path = arguments.output / "runs" / f"{corpus}_tokenizer"
+    if not (run / "report.json").exists():
+        words = [f"recipe={RECIPES[corpus, 'encoder_decoder']}", f"run='{run}'", "training.minutes=0", "training.min_steps=0", "training.steps=1"]
+        words += [f"data.folder='{arguments.data}'"] if corpus == "multi30k" else []
+        translate(["train", *words, "data.validation=[]", *(f"~data.test.{name}" for name in TESTS[corpus])], arguments.threads)
+    return run
 
 
 def without_samples(sets: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ SIZES = {  # what a recipe needs to have as many parameters as the encoder-decod
     ("multi30k", "masked_lm"): ("model.encoder_layers=6",),
     ("phrasebook", "masked_lm"): ("model.encoder_layers=5", "model.feedforward=448"),
 }
+TESTS = {"multi30k": ["test_2016_flickr"], "phrasebook": ["test", "test_unseen"]}
 MINUTES = {"multi30k": 15.0, "phrasebook": 2.5}
 SEEDS = (1, 2, 3)
 SCORES = ("scaled_dot", "dot", "general", "additive", "cosine", "location")
