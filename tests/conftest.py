@@ -170,6 +170,7 @@ def untrained(tmp_path_factory) -> Path:
 
 def make_untrained(folder: Path, **model) -> Path:
     """A model that has learned nothing: what it writes is noise, but always the same noise. model: further settings of it."""
+    import numpy
     import torch
 
     from translate.bundle.bundle import Bundle, build_model, write_config, write_model
@@ -187,8 +188,12 @@ def make_untrained(folder: Path, **model) -> Path:
     )
     tokenizer = train_tokenizer([(line, line) for line in LINES if line.strip()], config.tokenizer, folder)
     model = build_model(config, tokenizer)
-    with torch.no_grad():
-        model.target_embedding.weight.mul_(1.5)
+    if model.learns_by_counting:
+        ids = tokenizer.encode_target(LINES)
+        model.learn(numpy.concatenate(ids), numpy.array(list(map(len, ids))))
+    else:
+        with torch.no_grad():
+            model.target_embedding.weight.mul_(1.5)
     write_config(folder, config, tokenizer)
     write_model(Bundle(folder, config, tokenizer, model), "no data")
     return folder

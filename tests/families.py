@@ -16,6 +16,7 @@ FAMILIES: dict[str, dict[str, Any]] = {  # of each, what else is in a bundle of 
     "recurrent": {"feedforward": 1024, "cell": "lstm", "decoder_layers": 2, "attention": "additive", "window": 4},
     "language_model": {"encoder_layers": 0},
     "masked_lm": {"decoder_layers": 0},
+    "markov": {"width": 256, "heads": 4, "feedforward": 1024, "encoder_layers": 0, "decoder_layers": 0},
 }
 TRANSLATING = ("encoder_decoder", "decoder_only", "recurrent")
 

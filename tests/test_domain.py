@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_markov import SENTENCES, SIZE, Slow
-from translate.config import Config, CorpusConfig, DataConfig, FilterConfig, ModelConfig, TokenizerConfig, check
+from translate.config import Config, CorpusConfig, DataConfig, FilterConfig, ModelConfig, TokenizerConfig, TrainingConfig, check_budget
 from translate.data.domain import choose, differences, flat
 from translate.data.placeholders import with_symbols
 from translate.data.prepare import fingerprint_of, prepare
@@ -126,12 +126,15 @@ def test_mistakes(mix):
         prepare(with_filters(data, domain=str(folder / "blank")), tokenizer, lambda _: None)
     with pytest.raises(UserError, match="missing: cannot be read"):
         prepare(with_filters(data, domain=str(folder / "missing")), tokenizer, lambda _: None)
+    once = TrainingConfig(steps=1)
     for changes, family in (
         ({"domain_share": 0.5}, "encoder_decoder"), ({"domain_side": "target"}, "encoder_decoder"),
         ({"domain": "x"}, "masked_lm"), ({"domain": "x", "domain_side": "target"}, "language_model"),
     ):  # fmt: skip
         with pytest.raises(UserError, match=f"data.filters.{list(changes)[-1]}.*no effect"):
-            check(Config(data=DataConfig(filters=FilterConfig(**changes)), model=ModelConfig(family=family)))
+            check_budget(
+                Config(data=DataConfig(train=[CorpusConfig()], filters=FilterConfig(**changes)), model=ModelConfig(family=family), training=once)
+            )
 
 
 @settings(deadline=None, max_examples=40)
