@@ -15,7 +15,8 @@ from translate.config import ModelConfig
 from translate.decoding import Options
 from translate.kernels import for_search
 from translate.model.attention import attend
-from translate.model.attention_scores import SCORES, AttentionWeights, Monotonic, Predicted, weights_of_score
+from translate.model.attention_scores import SCORES
+from translate.model.attention_window import AttentionWeights, Monotonic, Predicted, weights_of_score
 from translate.model.transformer import Transformer
 from translate.tokenizer import BOS, PAD
 from translate.translation.engine import load_engine
