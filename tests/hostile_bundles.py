@@ -97,6 +97,18 @@ def another_family_without_a_seal(folder):
     no_manifest(folder)
 
 
+def a_thousand_recurrent_layers(folder):
+    """Each would be made before its weights are missed."""
+    layers = [("encoder_layers: 1", "encoder_layers: 1000"), ("feedforward: 32", "feedforward: 1024"), ("width: 16", "width: 1048576")]
+    change_config(folder, ("family: encoder_decoder", "family: recurrent"), *layers, ("format: 3\n", "format: 1\n"))
+    no_manifest(folder)
+
+
+def learned_positions_that_are_not_there(folder):
+    change_config(folder, ("positions: sinusoidal", "positions: learned"), ("format: 3\n", "format: 1\n"))
+    no_manifest(folder)
+
+
 def manifest_of_another_model(folder):
     manifest = json.loads(header(folder)["__metadata__"]["manifest"])
     manifest["tokenizer_sha256"] = {TOKENIZER: "0" * 64}
@@ -221,6 +233,7 @@ MADE = {  # function -> a part of the message
     link_to_an_endless_device: "outside its folder", link_to_itself: "model.safetensors", pipe_as_weights: "not a file", pipe_as_config: "not a file",
     pipe_as_tokenizer: "not a file", newer_format: "format 99", folder_as_weights: "not a file",
     another_family: "was written with model.family 'encoder_decoder'", another_family_without_a_seal: "model.safetensors",
+    a_thousand_recurrent_layers: "parameters, too few", learned_positions_that_are_not_there: "positions",
 }  # fmt: skip
 
 EXPORTS = {

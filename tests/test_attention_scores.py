@@ -5,15 +5,21 @@ from __future__ import annotations
 import copy
 import math
 
+import numpy
 import pytest
 import torch
 
+from tests.conftest import make_untrained
+from translate.bundle.bundle import load_bundle
 from translate.config import ModelConfig
+from translate.decoding import Options
 from translate.kernels import for_search
 from translate.model.attention import attend
-from translate.model.attention_scores import SCORES, AttentionWeights, Monotonic, Predicted, weights_of_score
+from translate.model.attention_scores import SCORES
+from translate.model.attention_window import AttentionWeights, Monotonic, Predicted, weights_of_score
 from translate.model.transformer import Transformer
 from translate.tokenizer import BOS, PAD
+from translate.translation.engine import load_engine
 
 QUERY, KEY = [[1.0, 0.0], [1.0, 2.0]], [[3.0, 1.0], [0.0, 2.0], [-1.0, 1.0]]  # d = 2, T = 2, S = 3
 ONE, TWO, THREE, FOUR = (math.tanh(number) for number in (1, 2, 3, 4))
@@ -171,3 +177,20 @@ def test_the_window_is_where_the_weights_are():
             inside = [abs(place - min(t, length - 1)) <= 2 and place < length for place in range(SOURCE.shape[1])]
             assert (weights[row, :, t] > 0).tolist() == [inside] * 2
     assert Monotonic(heads_of_two(1))(torch.zeros(1, 1, 2, 2), torch.tensor([[[[9]]]]), 4).flatten().tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("settings", [{"attention": "additive"}, {"window": 2}, {"attention": "cosine", "window": 2, "window_center": "monotonic"}])
+@pytest.mark.parametrize("beam", [1, 2])
+def test_alignments_are_read_from_these_weights_also_beside_a_search(settings, beam, tmp_path):
+    make_untrained(tmp_path, **settings)
+    engine, tokenizer, config, _ = load_engine(str(tmp_path), "cpu", "fp32", "torch", "default")
+    sources = tokenizer.encode_source(["Der Hund schläft.", "Guten Morgen!", "😀"])
+    found = engine.search(sources, [9] * 3, Options(beam=beam).fill(config.decoding), [], 0, True)
+    for source, (hypothesis, *_) in zip(sources, found):
+        (expected,) = engine.align([source], [hypothesis.ids])
+        assert hypothesis.attention.shape == (len(hypothesis.ids), len(source)) and expected.std() > 0
+        numpy.testing.assert_allclose(hypothesis.attention, expected, atol=1e-5)
+        model = load_bundle(tmp_path).model
+        with torch.no_grad():
+            weights = model.cross_attention(torch.tensor([[BOS, *hypothesis.ids[:-1]]]), model.encode(torch.tensor([source])), 0)
+        numpy.testing.assert_allclose(expected, weights.mean(dim=1)[0].numpy(), atol=1e-5)

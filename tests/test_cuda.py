@@ -165,11 +165,20 @@ def test_search_finds_what_it_finds_on_a_cpu(device, options, trained, corpus_fo
     assert [result.score for result in got] == pytest.approx([result.score for result in expected], rel=1e-3, abs=1e-3)
 
 
-@pytest.mark.parametrize("prefix", ["bidirectional", "causal"])
-def test_one_stack_computes_what_it_computes_on_a_cpu(device, prefix):
-    """Its states, gradients, outputs and attention; in bf16 nearly so."""
+FAMILIES = {
+    "bidirectional": {"family": "decoder_only"},
+    "causal": {"family": "decoder_only", "prefix": "causal"},
+    "gru": {"family": "recurrent", "attention": "additive"},
+    "lstm": {"family": "recurrent", "cell": "lstm", "attention": "general"},
+    "scores": {"family": "encoder_decoder", "attention": "cosine", "window": 5, "window_center": "monotonic", "positions": "learned"},
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_other_models_compute_what_they_compute_on_a_cpu(device, name):
+    """Their states, gradients, outputs and attention; in bf16 nearly so."""
     torch.manual_seed(4)
-    config = ModelConfig(family="decoder_only", prefix=prefix, width=32, heads=4, feedforward=48, decoder_layers=2, max_tokens=24, dropout=0.0)
+    config = ModelConfig(**{"width": 32, "heads": 4, "feedforward": 48, "decoder_layers": 2, "max_tokens": 24, "dropout": 0.0, **FAMILIES[name]})
     model = new_model(config, 40, 40, True)
     sources = [torch.randint(4, 40, (length,)).tolist() + [EOS] for length in (3, 17, 9)]
     source, target, found = pad(sources), pad([[BOS, *ids[:-1]] for ids in reversed(sources)]), []

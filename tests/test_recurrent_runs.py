@@ -120,7 +120,10 @@ def test_an_export_names_what_it_lacks(settings, message, tmp_path, capsys):
         ({"window_center": "monotonic"}, r"model.window_center \('monotonic'\) has no effect without a window: set model.window"),
         ({**RECURRENT, "norm": "post"}, r"model.norm \('post'\) has no effect with model.family=recurrent"),
         ({**RECURRENT, "positions": "learned"}, r"model.positions \('learned'\) has no effect with model.family=recurrent"),
-        ({"family": "recurrent", "feedforward": 512}, r"model.feedforward \(512\) has no effect with model.family=recurrent"),
+        (
+            {"family": "recurrent", "feedforward": 512},
+            r"model.feedforward \(512\) has no effect .*: leave it out, or set its default, 1024",
+        ),
         ({**RECURRENT, "decoder_layers": 0}, "model.decoder_layers is 0: model.family=recurrent needs at least 1"),
         ({"cell": "lstm"}, r"model.cell \('lstm'\) has no effect with model.family=encoder_decoder"),
     ],

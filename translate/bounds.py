@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -84,7 +85,7 @@ def check_families(section: Any, key: str, family: str) -> None:
         if used and layers and value == 0:
             raise UserError(f"{key}.{field.name} is 0: model.family={family} needs at least 1")
         if not used and value != field.default and not (layers and value == 0):
-            out = f"set {key}.{field.name}=0" if layers else "leave it out"
+            out = f"set {key}.{field.name}=0" if layers else f"leave it out, or set its default, {json.dumps(field.default)}"
             raise UserError(f"{key}.{field.name} ({short_repr(value)}) has no effect with model.family={family}: {out}")
 
 

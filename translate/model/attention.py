@@ -100,7 +100,7 @@ class SelfAttention(nn.Module):
 class CrossAttention(nn.Module):
     """Queries from the decoder, keys and values from the encoder's output (section 3.2.3, first item).
 
-    weigh: other weights than those of the scaled dot product, from attention_scores.py.
+    weigh: other weights than those of the scaled dot product, from attention_window.py.
     """
 
     def __init__(self, width: int, heads: int, weigh: Optional[Callable[..., Tensor]] = None) -> None:

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.attention import CrossAttention, SelfAttention
-from translate.model.attention_scores import weights_of_score
+from translate.model.attention_window import weights_of_score
 from translate.model.kv_cache import LayerCache
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.attention import CrossAttention
-from translate.model.attention_scores import weights_of_score
+from translate.model.attention_window import weights_of_score
 from translate.model.layers import Dropout, Memory
 from translate.model.model import Model, empty_embedding
 from translate.model.recurrent_layers import CELLS, GATES, PARTS, Bidirectional, Cell, RecurrentState, single
