@@ -156,6 +156,22 @@ def test_a_text_may_have_blank_repeated_and_long_lines(corpus_folder, tmp_path, 
     assert json.loads((tmp_path / "run" / "report.json").read_text())["data"]["left_out"]["over_long"] == 1
 
 
+def test_the_source_of_a_text_need_not_be_there(data, tmp_path, corpus_folder):
+    """Neither of two files, nor of a hub data set in a folder."""
+    shutil.copy(corpus_folder / "dev.en", tmp_path / "a.en")
+    data.folder = str(tmp_path)
+    lines = (corpus_folder / "dev.en").read_text(encoding="utf-8").splitlines()
+    for corpus in (CorpusConfig(source=str(tmp_path / "a.de"), target=str(tmp_path / "a.en")), CorpusConfig(kind="hub", path="x/y", files="a")):
+        assert load_pairs([corpus], data, TARGET) == [("", line) for line in lines]
+        with pytest.raises((UserError, OSError), match=r"a\.de"):
+            load_pairs([corpus], data)
+
+
+def test_checkpoints_are_averaged_by_their_loss(runs, tmp_path):
+    assert main(["average", str(runs[0]), "--best", "2", "-o", str(tmp_path / "mean")]) == 0
+    assert main(["generate", "-m", str(tmp_path / "mean")]) == 0
+
+
 @pytest.mark.parametrize("kind", ["text", "tsv", "phrasebook"])
 def test_which_sides_of_a_corpus_are_read(kind, data, tmp_path, corpus_folder):
     rows = [("Hund", "dog"), ("", "cat"), ("Haus", "")]

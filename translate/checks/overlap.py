@@ -16,6 +16,7 @@ from translate.data.rows import ROWS, Pair
 # zero-width spaces, soft hyphens and quotes: removed before comparing
 QUOTES = re.compile("[\"'`\u00b4\u201e\u201c\u201d\u201a\u2018\u2019\u00ab\u00bb\u2039\u203a\u00ad\u200b-\u200f\u2060\ufeff]+")
 END_MARKS = " .!?\u2026\u3002\uff01\uff1f"
+MANY = 0.01  # share of the sentences of one language
 EMPTY = ("", ("", ""))  # keys of a text and of a pair
 Item = TypeVar("Item", bound=Hashable)  # a text or a pair
 
@@ -58,7 +59,8 @@ def _of_texts(name: str, texts: list[str], seen: _Seen[str], where: str) -> Find
         text += f"; ignoring white space, case, quotes and end marks, {len(near):,} more"
     if first := exact or near:
         listed = ", ".join(map(str, first[:EXAMPLES])) + (", ..." if len(first) > EXAMPLES else "")
-        return Finding("warning", name, f"{text} (line {listed})", "remove them from the training data")
+        severity = "warning" if len(exact) + len(near) > MANY * len(texts) else "note"  # some sentences are said again and again
+        return Finding(severity, name, f"{text} (line {listed})", "remove them from the training data")
     return Finding("ok", name, text)
 
 

@@ -55,6 +55,7 @@ examples:
   translate average runs/long --last 5 -o runs/long-last5  average checkpoints of a run into a new model
   translate import Helsinki-NLP/opus-mt-de-en -o runs/opus take a model that another toolkit has trained
   translate tokens -m runs/quickstart "Das Haus"           what the model sees of a text: pieces, ids and bytes
+  translate generate -m runs/lm --prompt "A man"           go on with a text, with a language model
   translate fill -m runs/mlm "Der <mask> schläft."         guess what is missing, with a masked language model
   translate export -m runs/x --to ctranslate2 -o x.ct2     export the model for a faster engine
   translate completion bash                                tab completion; `translate completion --help` says where to put it

@@ -41,19 +41,20 @@ def load_corpus(corpus: CorpusConfig, data: DataConfig, sides: str = PAIRS) -> d
 def find_corpus(corpus: CorpusConfig, data: DataConfig, sides: str = PAIRS) -> Corpus:
     """The corpus and its cache key. Files are hashed but not parsed. UserError as `load_corpus`."""
     whole = _find_whole(corpus, data, cache_folder(data), sides)
-    if sides == TARGET and not _is_one_text(corpus, sides):
+    if sides == TARGET and whole.unit == "pairs":
         whole = _only_target(whole)
     return whole if corpus.lines is None else _only_lines(whole, corpus.lines)
 
 
 def _is_one_text(corpus: CorpusConfig, sides: str) -> bool:
-    """Whether it is text of one language, a pair with an empty side: the source, or, for a model that reads either side, the target."""
-    return corpus.kind == "text" and sides != PAIRS and (not corpus.source or (sides == EITHER and not corpus.target))
+    """Whether one file is read, as pairs with an empty side: the target's, or, for a model that reads either side, that of the only one."""
+    return corpus.kind == "text" and (sides == TARGET or (sides == EITHER and not (corpus.source and corpus.target)))
 
 
 def _only_target(whole: Corpus) -> Corpus:
     """The target side of pairs."""
-    return replace(whole, key=digest("target", whole.key), pairs=lambda skipped: (("", target) for _, target in whole.pairs(skipped)))
+    key = digest("target", whole.key)
+    return replace(whole, key=key, unit="sentences", pairs=lambda skipped: (("", target) for _, target in whole.pairs(skipped)))
 
 
 def _only_lines(whole: Corpus, lines: str) -> Corpus:
@@ -79,9 +80,14 @@ def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path, sides: str)
 
     if kind == "phrasebook":
         return _phrasebook_corpus(corpus.split, languages, cache)
+
+    def of_text(file: str, place: int) -> Corpus:
+        pairs = (lambda skipped: (("", line) for line in read_lines(file))) if place else (lambda skipped: ((line, "") for line in read_lines(file)))
+        return replace(of_files([file], pairs, ("source", TARGET)[place]), unit="sentences")
+
     if kind == "hub" and data.folder and corpus.files:
-        files = [_file_in_folder(corpus, data.folder, language) for language in languages]
-        return of_files(files, lambda skipped: aligned_lines(*files))
+        files = [_file_in_folder(corpus, data.folder, language) for language in languages[sides == TARGET :]]
+        return of_files(files, lambda skipped: aligned_lines(*files)) if len(files) > 1 else of_text(files[0], 1)
     if kind == "hub":
         return hub_corpus(corpus, languages, cache)
     if kind == "saved":
@@ -89,13 +95,9 @@ def _find_whole(corpus: CorpusConfig, data: DataConfig, cache: Path, sides: str)
     if kind == "parquet":
         return parquet_corpus(corpus, languages, cache)
     if _is_one_text(corpus, sides):
-        if not corpus.target and not corpus.source:
+        if not corpus.target and (sides == TARGET or not corpus.source):
             raise UserError("a corpus of kind text needs `target`, a file; with `source` it is the translation of that file, line by line")
-        if corpus.source:
-            text = locate(corpus.source, kind)
-            return replace(of_files([text], lambda skipped: ((line, "") for line in read_lines(text)), "source"), unit="sentences")
-        file = locate(corpus.target, kind)
-        return replace(of_files([file], lambda skipped: (("", line) for line in read_lines(file)), TARGET), unit="sentences")
+        return of_text(locate(corpus.target or corpus.source, kind), int(bool(corpus.target)))
     if kind == "text" or (kind == "wmt" and not corpus.path):
         if not corpus.source or not corpus.target:
             more = " (text of one language is for model.family=language_model, markov and masked_lm)" if corpus.target and kind == "text" else ""

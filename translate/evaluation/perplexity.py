@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 from translate.bundle.bundle import ModelFolder, load_bundle
 from translate.config import DecodingConfig
 from translate.data.objectives import OBJECTIVES
-from translate.data.sides import TARGET, sides_of
+from translate.data.sides import OF_OBJECTIVE, TARGET, sides_of
 from translate.decoding import Options
 from translate.device import autocast, choose_device, choose_precision, is_out_of_memory, release_memory
 from translate.errors import UserError
@@ -146,7 +146,7 @@ def _evaluate(
     sources, targets = ([side[row] for row in kept] for side in sides)
     found = likelihoods(model, sources, targets, device, precision, batch_tokens)
     columns = [found.nats, found.labels]
-    if found.labels.sum() == sum(map(len, targets)):  # every token of the text is predicted, so that this is the likelihood of the text
+    if OF_OBJECTIVE[model.objective] == TARGET:  # every token of a text is predicted, so that this is the likelihood of the text
         texts = [pairs[row][1].strip() for row in kept]
         columns += [numpy.array([len(text.split()) + 1 for text in texts]), numpy.array([len(text) + 1 for text in texts])]
     blank, too_long = len(sentences.references[0]) - len(pairs), len(pairs) - len(kept)

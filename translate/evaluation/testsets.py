@@ -16,7 +16,7 @@ from sacrebleu.dataset import DATASETS
 
 from translate.config import Config, CorpusConfig
 from translate.data.pairs import load_pairs
-from translate.data.sides import sides_of
+from translate.data.sides import TARGET, sides_of
 from translate.errors import UserError
 from translate.files.digest import COMPRESSED
 from translate.files.paths import expand_path
@@ -99,7 +99,8 @@ def check_files(config: Config) -> None:
         if corpus.kind in ("hub", "phrasebook"):
             paths = [local] if local else []
         else:
-            paths = [corpus.path] if corpus.path else [path for path in (corpus.source, corpus.target) if path]
+            files = (corpus.target,) if sides_of(config.model) == TARGET else (corpus.source, corpus.target)
+            paths = [corpus.path] if corpus.path else [path for path in files if path]
         for path in paths:
             if not any(os.path.exists(expand_path(path) + suffix) for suffix in ("", *COMPRESSED)):
                 relative = "" if os.path.isabs(expand_path(path)) else ", relative to the folder where training was started"

@@ -13,6 +13,7 @@ from translate.config import Config
 from translate.errors import UserError
 from translate.files.atomic import atomic_folder, check_new_folder
 from translate.files.paths import name_write_errors
+from translate.model.families import FAMILIES
 from translate.profile import Calibration
 from translate.training.checkpoints import Checkpoints
 
@@ -71,7 +72,8 @@ def ranked(bundle: Bundle, kept: Sequence[int], count: int) -> list[int]:
 
 def validations(folder: Path, config: Config) -> dict[int, float]:
     """The score of each validated step, greater is better. The last line of a step counts."""
-    name, found = SCORES[config.training.metric], dict[int, float]()
+    metric = config.training.metric if FAMILIES[config.model.family].translates else "loss"
+    name, found = SCORES[metric], dict[int, float]()
     if not (folder / METRICS).is_file():
         return found
     for line in (folder / METRICS).read_text(encoding="utf-8").splitlines():
