@@ -1,11 +1,12 @@
 """What an encoder that a masked language model has trained is worth to a translation model, by the number of pairs.
 
     python benchmarks/pretraining.py --data DIR --text tatoeba/train.de --output pretraining
-    python benchmarks/pretraining.py --data DIR --unit steps --budget 700 --pretraining 1500    # on a machine that does other work too
+    python benchmarks/pretraining.py training.threads=1 --data DIR --unit steps --budget 700 --pretraining 1500    # on a busy machine
 
 DIR holds Multi30k: train.de, train.en, val.*, test_2016_flickr.*. For the first N of its 29,000 pairs, the recipe multi30k_de_en trains for the same
 minutes from random weights, and with the encoder of a masked language model that has read the German side of all 29,000 captions, or that and --text.
-The time of the masked language model counts: one more run from random weights has it too.
+It has read the N pairs too: the embedding is that of both languages, and pieces that are never guessed all end at one place, from where a translation
+model has to bring them back. The time of the masked language model counts: one more run from random weights has it too.
 
 All have one tokenizer, that of the 29,000 pairs. Every run is a `translate train` command that goes on where it was stopped, so the whole can be
 stopped and started again. The table is written to OUTPUT/table.md after each run.
@@ -43,14 +44,13 @@ def main() -> None:
     arguments = parser.parse_args()
     bench = Bench(arguments)
     tokenizer = bench.run("tokenizer", ["training.steps=1", "training.minutes=0", "data.validation=[]", f"~data.test.{TEST}"])
-    starts = {"random": None, "captions": bench.masked("captions", tokenizer, [arguments.data / "train.de"])}
-    if arguments.text:
-        starts["captions and text"] = bench.masked("captions-text", tokenizer, [arguments.data / "train.de", arguments.text])
+    captions = arguments.data / "train.de"
+    texts = {"captions": [captions], **({"captions and text": [captions, arguments.text]} if arguments.text else {})}
     rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    plans = [(name, encoder, arguments.budget) for name, encoder in starts.items()]
     longer = arguments.budget + arguments.pretraining
-    plans.append((f"random, {longer:,g} {arguments.unit}", None, longer))
-    for size, (name, encoder, budget) in itertools.product(arguments.sizes, plans):
+    plans = [("random", arguments.budget), *((name, arguments.budget) for name in texts), (f"random, {longer:,g} {arguments.unit}", longer)]
+    for size, (name, budget) in itertools.product(arguments.sizes, plans):
+        encoder = bench.masked(f"{size}-masked-{name.replace(' ', '-')}", tokenizer, texts[name], size) if name in texts else None
         for seed in arguments.seeds:
             settings = [f"data.train.0.lines=1-{size}", f"tokenizer.path={tokenizer}", f"training.seed={seed}", *bench.limit(budget)]
             settings += [f"init.encoder={encoder}"] if encoder else []
@@ -87,10 +87,12 @@ class Bench:
             return ["training.minutes=0", f"training.steps={int(budget)}"]
         return [f"training.minutes={budget}"]
 
-    def masked(self, name: str, tokenizer: Path, files: list[Path]) -> Path:
-        """A masked language model of the lines of `files`, validated on Multi30k's German captions."""
+    def masked(self, name: str, tokenizer: Path, files: list[Path], size: int) -> Path:
+        """A masked language model of the lines of `files` and of the first `size` pairs, as often as there are captions."""
+        data = self.arguments.data
         corpora = ", ".join(f"{{kind: text, source: {file}}}" for file in files)
-        settings = [f"data.train=[{corpora}]", f"data.validation=[{{kind: text, source: {self.arguments.data / 'val.de'}}}]", f"~data.test.{TEST}"]
+        corpora += f", {{kind: text, source: {data}/train.de, target: {data}/train.en, lines: 1-{size}, weight: {SIZES[-1] / size:g}}}"
+        settings = [f"data.train=[{corpora}]", f"data.validation=[{{kind: text, source: {data / 'val.de'}}}]", f"~data.test.{TEST}"]
         settings += [f"tokenizer.path={tokenizer}", *self.limit(self.arguments.pretraining)]
         return self.run(name, settings, recipe="multi30k_masked_lm")
 
