@@ -37,6 +37,8 @@ class Gaps:
         self.linked = numpy.minimum(numpy.bincount(self.inside_words, minlength=len(words)), 1)
         letters = [rank for rank, begin in enumerate(self.source_begins) if source[begin].isalnum()]
         self.letters = (letters[0], letters[-1]) if letters else (0, -1)
+        places = [place for place, character in enumerate(source) if character.isalnum()]
+        self.first_letter, self.last_letter = (places[0], places[-1]) if places else (len(source), -1)
         marks = [(ranks[one], other) for one, other in (*_marks(source, output), *_symbols(source, output)) if one in ranks]
         linked = sorted(inside + marks)
         begins = {begin: gap for gap, (begin, _) in zip([0, *ends], words)}  # the gap before each word
@@ -48,12 +50,11 @@ class Gaps:
         """The gap for `place` in the source: there as few words as possible change sides, near ones counting most. among: the first and the last."""
         if among is not None:
             return self._nearest(place, bisect.bisect_left(self.gaps, among[0]), bisect.bisect_right(self.gaps, among[1]))
-        before, after = self.source[:place], self.source[place:]
-        if not any(map(str.isalnum, before)):
-            opening = re.match(r"[^\w\s]*", self.output) if before.strip() else None
+        if place <= self.first_letter:
+            opening = re.match(r"[^\w\s]*", self.output) if self.source[:place].strip() else None
             return opening.end() if opening else 0
-        if not any(map(str.isalnum, after)):
-            text = self.output.rstrip()
+        if place > self.last_letter:
+            text, after = self.output.rstrip(), self.source[place:]
             return len(text.rstrip(ENDS + ("," if after.lstrip()[0] == "," else ""))) if after.strip() else len(text)
         return self._nearest(place, 0, len(self.gaps))
 
