@@ -42,8 +42,8 @@ def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tup
 
 def load_held_out(config: Config) -> list[tuple[str, str]]:
     """The development pairs. UserError if they, a test set or the text of data.filters.domain cannot be read."""
-    sample_of(data.filters)
     data, sides = config.data, sides_of(config.model)
+    sample_of(data.filters)
     for corpus in data.test.values():
         load_pairs([corpus], data, sides)
     return load_pairs(data.validation, data, sides)
