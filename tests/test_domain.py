@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import one_line
 from tests.test_markov import SENTENCES, SIZE, Slow
+from translate.cli.main import main
 from translate.config import Config, CorpusConfig, DataConfig, FilterConfig, ModelConfig, TokenizerConfig, TrainingConfig, check_budget
 from translate.data.domain import choose, differences, flat
 from translate.data.placeholders import with_symbols
@@ -135,6 +137,12 @@ def test_mistakes(mix):
             check_budget(
                 Config(data=DataConfig(train=[CorpusConfig()], filters=FilterConfig(**changes)), model=ModelConfig(family=family), training=once)
             )
+
+
+def test_a_missing_sample_is_named_before_the_run_exists(tmp_path, capsys):
+    assert main(["train", "recipe=quickstart", f"run={tmp_path}/run", f"data.filters.domain={tmp_path}/missing"]) == 2
+    one_line(capsys, "missing: cannot be read")
+    assert not (tmp_path / "run" / "config.yaml").exists()
 
 
 @settings(deadline=None, max_examples=40)

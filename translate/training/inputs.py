@@ -10,6 +10,7 @@ from translate.bundle.bundle import CONFIG, ModelFolder, write_config
 from translate.checks.data_checks import check_data
 from translate.checks.finding import Finding
 from translate.config import Config
+from translate.data.domain import sample_of
 from translate.data.pairs import load_pairs, training_texts
 from translate.data.placeholders import with_symbols
 from translate.data.prepare import Prepared, prepare
@@ -40,8 +41,9 @@ def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tup
 
 
 def load_held_out(config: Config) -> list[tuple[str, str]]:
-    """The development pairs. UserError if they or a test set cannot be read."""
+    """The development pairs. UserError if they, a test set or the text of data.filters.domain cannot be read."""
     data, sides = config.data, sides_of(config.model)
+    sample_of(data.filters)
     for corpus in data.test.values():
         load_pairs([corpus], data, sides)
     return load_pairs(data.validation, data, sides)
