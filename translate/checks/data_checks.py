@@ -61,7 +61,7 @@ def check_data(config: Config, cheap: bool = False) -> Iterator[Finding]:
             yield Finding("warning", name, read.skipped_summary, "look at that line of the file")
         if read.long and name.startswith("train "):
             longer = f"have a side of more than {LONGEST_LINE:,} bytes, which the tokenizer is not trained on"
-            text = f"{read.long:,} of {len(table):,} {unit(sides)} {longer} (the first: line {read.first_long:,})"
+            text = f"{read.long:,} of {len(table):,} {unit(sides)} {longer} (the first: {unit(sides)[:-1]} {read.first_long:,})"
             yield Finding("warning", name, text, "put one sentence on each line")
         if sides == PAIRS:
             yield from _alignment(name, table, 2 if cheap else BLOCKS)
