@@ -6,6 +6,7 @@ import argparse
 import json
 
 from translate.cli.file_options import add_fusion
+from translate.cli.parser import Several
 from translate.cli.paths import user_path
 from translate.cli.score import add_scoring, check_effects, metric_names
 
@@ -34,8 +35,10 @@ does it for the model of an older version, with the development set of its recip
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument(
-        "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
-    )
+        "-m", "--model", required=True, type=user_path, metavar="RUN", action=Several,
+        help="run folder of `translate train`, or a copy of its bundle files; given several times: models that translate together",
+    )  # fmt: skip
+    parser.set_defaults(others=[])
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print the result (default: %(default)s)")
     sets = parser.add_argument_group("test sets (default: the recipe's; --test and --testset replace them)")
     sets.add_argument("--data", type=user_path, metavar="FOLDER", help="read the files of the recipe's test sets from this folder")
@@ -85,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         calibrate=arguments.calibrate,
         fuse=arguments.fuse,
         fuse_weight=arguments.fuse_weight,
+        ensemble=arguments.others,
     )
     if not results:  # no test set, only --calibrate
         return 0

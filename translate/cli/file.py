@@ -90,9 +90,9 @@ def job_of(arguments: argparse.Namespace) -> dict[str, Any]:
     from translate.files.digest import file_key
 
     return {
-        "model": [file_key(path) for folder in filter(None, (arguments.model, arguments.fuse)) for path in model_files(folder)],
+        "model": [file_key(path) for folder in filter(None, (arguments.model, *arguments.others, arguments.fuse)) for path in model_files(folder)],
         "input": [file_key(path) if os.path.isfile(path) else path for path in arguments.input],
-        **{key: value for key, value in vars(arguments).items() if key not in ("input", "output", "resume", "model", "fuse", "workers")},
+        **{key: value for key, value in vars(arguments).items() if key not in ("input", "output", "resume", "model", "others", "fuse", "workers")},
     }
 
 
@@ -103,7 +103,7 @@ def load(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> Translat
 
     model = (arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
     if not arguments.workers:
-        return Translator.load(*model, fork=True, fuse=arguments.fuse, fuse_weight=arguments.fuse_weight)
+        return Translator.load(*model, fork=True, fuse=arguments.fuse, fuse_weight=arguments.fuse_weight, ensemble=arguments.others)
     stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray reports dead workers there, among the translations
     return stack.enter_context(ray_translator(arguments.workers, *model))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from translate.cli.parser import Several
 from translate.cli.paths import user_path
 from translate.errors import UserError
 
@@ -57,8 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = "text files, one sentence a line (also .gz, .xz, .bz2, .zst; - or none: standard input)"
     parser.add_argument("input", nargs="*", type=user_path, metavar="INPUT", help=names)
     parser.add_argument(
-        "-m", "--model", required=True, type=user_path, metavar="RUN", help="run folder of `translate train`, or a copy of its bundle files"
-    )
+        "-m", "--model", required=True, type=user_path, metavar="RUN", action=Several,
+        help="run folder of `translate train`, or a copy of its bundle files; given several times: models that translate together",
+    )  # fmt: skip
+    parser.set_defaults(others=[])
     parser.add_argument(
         "-o", "--output", type=user_path, metavar="OUT", help="file to write, whole or not at all (.gz and .xz too; default: standard output)"
     )
@@ -158,6 +161,9 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         ),
         ("--min-confidence", arguments.sample and "min_confidence" in given, "with --sample: confidence is that of a search; leave it out"),
         ("--min-confidence", bool(arguments.fuse) and "min_confidence" in given, "with --fuse: confidence is that of the model alone; leave it out"),
+        ("--min-confidence", bool(arguments.others) and "min_confidence" in given, "with several models: confidence is that of one; leave it out"),
+        ("--model", bool(arguments.others) and other, "twice with --engine ctranslate2, which searches with one model: leave one out"),
+        ("--model", bool(arguments.others) and bool(arguments.workers), "twice with --workers: leave one out, or --workers"),
         ("--fuse", bool(arguments.fuse) and other, "with --engine ctranslate2, which searches with one model: leave it out"),
         ("--fuse", bool(arguments.fuse) and bool(arguments.workers), "with --workers: leave one of them out"),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),

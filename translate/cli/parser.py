@@ -49,6 +49,16 @@ class Store(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class Several(argparse.Action):
+    """Stores the first value, and the others, if the option is given again, as a list under the name `others`."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        if getattr(namespace, self.dest, None) is None:
+            setattr(namespace, self.dest, values)
+        else:
+            namespace.others = [*getattr(namespace, "others", []), values]
+
+
 class Switch(argparse.Action):
     """Stores True, once."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from translate.text.placeholders import SYMBOLS
 from translate.tokenizer import Tokenizer
 from translate.translation.alignment_heads import AlignmentHeads
 from translate.translation.ctranslate2_engine import load_ctranslate2
+from translate.translation.ensemble import load_others
 from translate.translation.fusion import check_fusion, load_fusion
 from translate.translation.threads import run_in_new_thread
 from translate.translation.torch_engine import TorchEngine
@@ -66,18 +67,21 @@ class Engine(Protocol):
 
 
 def load_engine(
-    folder: str, device: str, precision: str, engine: str, compute_type: str, fuse: str | None = None, fuse_weight: float | None = None
-) -> tuple[Engine, Tokenizer, Config, Profile]:
+    folder: str, device: str, precision: str, engine: str, compute_type: str, fuse: str | None = None, fuse_weight: float | None = None,
+    ensemble: Sequence[str] = (),
+) -> tuple[Engine, Tokenizer, Config, Profile]:  # fmt: skip
     """The named engine with the model in `folder`, its tokenizer, settings and profile. See `Translator.load`."""
-    return run_in_new_thread(lambda: _load(folder, device, precision, engine, compute_type, fuse, fuse_weight))
+    return run_in_new_thread(lambda: _load(folder, device, precision, engine, compute_type, fuse, fuse_weight, ensemble))
 
 
 def _load(
-    folder: str, device: str, precision: str, engine: str, compute_type: str, fuse: str | None, fuse_weight: float | None
+    folder: str, device: str, precision: str, engine: str, compute_type: str, fuse: str | None, fuse_weight: float | None, ensemble: Sequence[str]
 ) -> tuple[Engine, Tokenizer, Config, Profile]:
     check_fusion(fuse, fuse_weight)
     if fuse and engine == "ctranslate2":
         raise UserError(f"fuse ({fuse}) is for engine torch: CTranslate2 searches with one model")
+    if ensemble and engine == "ctranslate2":
+        raise UserError(f"several models ({', '.join((folder, *ensemble))}) are for engine torch: CTranslate2 searches with one model")
     if engine not in ("torch", "ctranslate2"):
         raise UserError(f"engine is {engine!r}: choose torch or ctranslate2")
     if engine == "ctranslate2" and precision != "auto":
@@ -93,8 +97,10 @@ def _load(
     bundle = model.load(chosen)
     alignment = AlignmentHeads.of(bundle.profile, bundle.config.model)
     symbols = bundle.tokenizer.symbol_ids(SYMBOLS) or ()
-    running, profile = TorchEngine.owning(bundle.model, chosen, products, single, alignment, symbols), bundle.profile
+    others, profile = load_others(ensemble, model, chosen), bundle.profile
+    running = TorchEngine.owning(bundle.model, chosen, products, single, alignment, symbols, others)
     if fuse is not None and fuse_weight is not None:
         running.fusion = load_fusion(fuse, fuse_weight, model, precision, chosen)
+    if fuse is not None or ensemble:
         profile = replace(profile, calibration=Calibration())  # it was measured without
     return running, bundle.tokenizer, bundle.config, profile

@@ -19,10 +19,12 @@ from translate.model import KVCache, Model
 from translate.tokenizer import BOS, EOS, PAD, UNK
 from translate.tokenizer.padding import pad
 from translate.translation.alignment_heads import AlignmentHeads
+from translate.translation.ensemble import Ensemble
 from translate.translation.fusion import Fusion
 from translate.translation.recording import Recording, recorded
 from translate.translation.threads import search_threads
 
+Searchable = Model | PackedModel | Ensemble
 BANNED = (PAD, BOS, UNK)
 TOGETHER = 64  # outputs aligned at once
 
@@ -32,10 +34,10 @@ class TorchEngine:
 
     def __init__(
         self,
-        model: Model | PackedModel,
+        model: Searchable,
         device: torch.device,
         precision: torch.dtype = torch.float32,
-        single: Model | PackedModel | None = None,
+        single: Searchable | None = None,
         alignment: AlignmentHeads | None = None,
         symbols: Sequence[int] = (),
     ) -> None:
@@ -59,12 +61,23 @@ class TorchEngine:
         single: torch.dtype | None = None,
         alignment: AlignmentHeads | None = None,
         symbols: Sequence[int] = (),
+        others: Sequence[Model] = (),
     ) -> TorchEngine:
-        """Prepares `model` for inference; it can no longer be trained. single: precision for batches of one sentence, if different."""
+        """Prepares `model` for inference; it can no longer be trained.
+
+        single: precision for batches of one sentence, if different. others: further models, for an ensemble.
+        """
         if device.type == "cpu":
             keep_freed_memory()
-        copy = None if single in (None, precision) else for_search(deepcopy(model), device, single)
-        return cls(for_search(model, device, precision), device, precision, copy, alignment, symbols)
+
+        def prepared(models: Sequence[Model], precision: torch.dtype) -> Searchable:
+            ready = [for_search(each, device, precision) for each in models]
+            return Ensemble(ready) if len(ready) > 1 else ready[0]
+
+        copy = None if single is None or single == precision else prepared([deepcopy(each) for each in (model, *others)], single)
+        engine = cls(prepared([model, *others], precision), device, precision, copy, alignment, symbols)
+        engine.max_tokens = min(each.config.max_tokens for each in (model, *others))
+        return engine
 
     @torch.no_grad()  # in inference mode autocast would convert the weights again at every step
     def search(
@@ -108,12 +121,12 @@ class TorchEngine:
         settings = self.model.config
         return isinstance(state, KVCache) and settings.attention == "scaled_dot" and not settings.window
 
-    def _start(self, model: Model | PackedModel, memory: Any, rows: int) -> tuple[Step[Any], Any]:
+    def _start(self, model: Searchable, memory: Any, rows: int) -> tuple[Step[Any], Any]:
         """What a search of so many rows begins with: step and state."""
         step, state = model.step, model.start(memory)
         return self.fusion.join(step, state, rows, self.device) if self.fusion else (step, state)
 
-    def _model(self, sentences: int) -> Model | PackedModel:
+    def _model(self, sentences: int) -> Searchable:
         return self.single if sentences == 1 else self.model
 
     def _autocast(self) -> AbstractContextManager[None]:
@@ -121,7 +134,7 @@ class TorchEngine:
 
     def _sample(
         self,
-        model: Model | PackedModel,
+        model: Searchable,
         memory: Any,
         limits: list[int],
         options: FilledOptions,
@@ -137,9 +150,7 @@ class TorchEngine:
         samples = sample(step, state, rows, BOS, EOS, *cuts, seeds, options.length_penalty, BANNED, forced, self.symbols)
         return [[hypothesis for row in samples[first : first + n] for hypothesis in row] for first in range(0, len(samples), n)]
 
-    def _with_attention(
-        self, model: Model | PackedModel, memory: Any, sources: list[list[int]], found: list[list[Hypothesis]]
-    ) -> list[list[Hypothesis]]:
+    def _with_attention(self, model: Searchable, memory: Any, sources: list[list[int]], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
         """The hypotheses of each source, `found`, with their attention."""
         counts = [len(hypotheses) for hypotheses in found]
         rows = [source for source, count in zip(sources, counts) for _ in range(count)]
@@ -147,7 +158,7 @@ class TorchEngine:
         matrices = iter(self._attention(model, repeated(memory, counts, self.device), rows, outputs))
         return [[replace(hypothesis, attention=next(matrices)) for hypothesis in hypotheses] for hypotheses in found]
 
-    def _attention(self, model: Model | PackedModel, memory: Any, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
+    def _attention(self, model: Searchable, memory: Any, sources: list[list[int]], outputs: list[list[int]]) -> list[numpy.ndarray]:
         """`align` with the encoder's output. Outputs of similar length go together, which saves a sixth of the time (greedy, batches of 250)."""
         alignment, found = self.alignment, dict[int, numpy.ndarray]()
         most = self.max_tokens - 1  # an output without end mark may have one token more, of which no step is the input

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -72,6 +72,7 @@ class Translator:
         fork: bool = False,
         fuse: str | None = None,
         fuse_weight: float | None = None,
+        ensemble: Sequence[str | PathLike[str]] = (),
     ) -> Translator:
         """A translator with the model in a run folder, or in a copy of its bundle files.
 
@@ -85,15 +86,18 @@ class Translator:
                 other threads.
             fuse: run folder of a language model with the same tokenizer, whose log-probabilities of each token are added in search, times
                 `fuse_weight` (shallow fusion: Gulcehre et al. 2015); only for engine torch. Translations then have no confidence.
+            ensemble: run folders of further models with the same tokenizer, whose probabilities of each token are averaged with those of the
+                first; only for engine torch. Search options and alignments are those of the first; there is no confidence.
 
         Raises:
             UserError: for a folder that is not a model, damaged files, an unknown engine, or an unavailable device or type.
         """
         folder = expand_path(folder)
         fuse = None if fuse is None else os.path.abspath(expand_path(fuse))
-        running, tokenizer, config, profile = load_engine(folder, device, precision, engine, compute_type, fuse, fuse_weight)
+        others = tuple(os.path.abspath(expand_path(other)) for other in ensemble)
+        running, tokenizer, config, profile = load_engine(folder, device, precision, engine, compute_type, fuse, fuse_weight, others)
         translator = cls(running, tokenizer, config.decoding, fork, profile, (config.data.source_language, config.data.target_language))
-        translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork, fuse, fuse_weight)
+        translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork, fuse, fuse_weight, others)
         return translator
 
     @property
