@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from pathlib import Path
 
 import sentencepiece
@@ -38,7 +37,6 @@ def numbers(*models: bytes) -> dict[str, int]:
 
 def write_marian(folder: Path, shared: bool = True, kind: str = "unigram", pickled: bool = False, **settings: object) -> Path:
     """shared: one vocabulary for both sides. settings: of MarianConfig, instead of SIZES."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
     from transformers import MarianConfig, MarianMTModel
 
     folder.mkdir(parents=True)
