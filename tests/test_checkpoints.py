@@ -41,7 +41,7 @@ def wait_for_step(run: Path, step: int, process: subprocess.Popen) -> None:
     raise AssertionError("the run ended too early: " + process.stderr.read().decode())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_folder):
     """With BPE-dropout and dropout on, so that every random stream is in it."""
 
@@ -77,7 +77,7 @@ def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpu
     assert scores[0] == scores[1]
 
 
-@pytest.mark.parametrize(("kills", "steps"), [(3, 160), pytest.param(10, 400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "steps"), [(2, 110), pytest.param(10, 400, marks=pytest.mark.slow)])
 def test_killed_again_and_again_equals_never_stopped(kills, steps, tmp_path, corpus_folder):
     """By SIGKILL and SIGTERM in turn, at random moments of its starts, most of them after a save by the clock."""
 

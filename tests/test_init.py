@@ -108,6 +108,7 @@ def test_the_other_run_is_read_once_and_a_killed_run_ends_with_the_weights_that_
     assert log.count("init.encoder: ") == 1 and "resumed at step" in log
 
 
+@pytest.mark.slow
 def test_a_masked_language_model_that_is_killed_ends_with_the_weights_that_it_would_have_had(tmp_path, corpus_folder):
     settings = {"steps": 90, "log_every": 1, "validate_every": 30}
     configs = [masked_config(tmp_path / name, corpus_folder, **settings) for name in ("whole", "parts")]

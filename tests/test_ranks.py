@@ -74,7 +74,7 @@ def assert_alike(first: Path, second: Path) -> None:
         torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.parametrize("model", [{}, DECODER_ONLY], ids=["encoder_decoder", "decoder_only"])
+@pytest.mark.parametrize("model", [{}, pytest.param(DECODER_ONLY, marks=pytest.mark.slow)], ids=["encoder_decoder", "decoder_only"])
 def test_two_processes_learn_what_one_does(tmp_path, corpus_folder, model):
     settings = {"model": model, "accumulate": 2, "average": 1}
     train(config_for(tmp_path / "one", corpus_folder, **settings))

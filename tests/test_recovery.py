@@ -123,6 +123,7 @@ def test_resume_false_puts_the_old_run_aside(tmp_path, corpus_folder, capsys):
     assert not list(tmp_path.glob("*/.lock"))
 
 
+@pytest.mark.slow  # twenty seconds: four trainings
 def test_verify_resume_tells_a_recipe_that_resumes_from_one_that_does_not(tmp_path, corpus_folder, monkeypatch, capsys):
     config = tiny_config(tmp_path / "run", corpus_folder)
     config.tokenizer.sampling = 0.1

@@ -25,7 +25,7 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=["gru", pytest.param("lstm", marks=pytest.mark.slow)])
 def runs(request, tmp_path_factory, corpus_folder) -> tuple[Path, Path]:
     return train_whole_and_in_parts(tmp_path_factory.mktemp("runs"), corpus_folder, VARIANTS[request.param])
 

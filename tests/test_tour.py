@@ -20,6 +20,7 @@ CODE = [cell for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
 TEXT = "\n".join("".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "markdown")
 
 
+@pytest.mark.slow  # half a minute
 def test_it_runs(tmp_path):
     pytest.importorskip("matplotlib")
     program = tmp_path / "tour.py"
