@@ -77,7 +77,8 @@ def test_stopped_after_the_last_step_equals_never_stopped(steps, tmp_path, corpu
     assert scores[0] == scores[1]
 
 
-@pytest.mark.parametrize(("kills", "steps"), [(2, 110), pytest.param(10, 400, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "steps"), [(3, 160), (10, 400)])
 def test_killed_again_and_again_equals_never_stopped(kills, steps, tmp_path, corpus_folder):
     """By SIGKILL and SIGTERM in turn, at random moments of its starts, most of them after a save by the clock."""
 
