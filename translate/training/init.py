@@ -19,7 +19,7 @@ from translate.errors import UserError
 from translate.files.paths import expand_path
 from translate.model import Model
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
-from translate.training.new_pieces import carried_over
+from translate.training.new_pieces import BIAS, SOURCE, TARGET, carried_over
 
 SAME = ("heads", "norm", "activation", "positions", "scale_embedding")  # settings of a stack that the shapes of its parameters don't show
 POSITIONS = "positions"  # a parameter if they are learned
@@ -27,7 +27,6 @@ STACKS = {
     "encoder": ("encoder.", "encoder_norm.", POSITIONS),
     "decoder": ("decoder.", "decoder_norm.", POSITIONS),
 }  # how the names of its parameters begin
-SOURCE, TARGET, BIAS = "source_embedding.weight", "target_embedding.weight", "output_bias"  # SOURCE is there unless it is the same as TARGET
 CROSS = ".cross"  # in the names of what a language model's decoder doesn't have
 OWN = ("dropout", "max_tokens", "loss_on")  # settings of `model` that don't change what the weights mean
 FROZEN = {"encoder": ("encoder.", "encoder_norm."), "decoder": ("decoder.", "decoder_norm."), "embeddings": (SOURCE, TARGET, POSITIONS)}

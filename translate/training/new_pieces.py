@@ -9,6 +9,7 @@ from torch import Tensor
 
 from translate.tokenizer import UNK, Tokenizer
 
+# names of parameters; a model has SOURCE unless source and target share their embedding
 SOURCE, TARGET, BIAS = "source_embedding.weight", "target_embedding.weight", "output_bias"
 LONGEST = 64  # characters of a piece that is looked up
 
