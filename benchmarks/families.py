@@ -82,7 +82,9 @@ def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
     run = arguments.output / "runs" / case.name
     recipe = RECIPES.get((case.corpus, case.family), f"{case.corpus}_{case.family}")
     words = [f"recipe={recipe}", f"run='{run}'", f"training.threads={arguments.threads}"]
-    if case.family != "markov":  # which counts once
+    if case.steps:
+        words += ["training.minutes=0", f"training.steps={case.steps}", "training.min_steps=0"]
+    elif case.family != "markov":  # which counts once
         words += [f"training.minutes={arguments.minutes or MINUTES[case.corpus]}", "training.min_steps=0"]
     if case.corpus == "multi30k":
         words.append(f"data.folder='{arguments.data}'")

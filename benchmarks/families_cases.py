@@ -21,19 +21,21 @@ SCORED = {  # name in the table -> settings, for encoder_decoder and recurrent
     "scaled_dot, window 5, monotonic": ["model.window=5", "model.window_center=monotonic"],
 }
 LEARNED = {"scaled_dot, learned positions": ["model.positions=learned"]}  # of encoder_decoder; the recurrent family has none
-TWO_BY_TWO = [(prefix, loss) for prefix in ("bidirectional", "causal") for loss in ("target", "all")]  # the first is the recipe's
+TWO_BY_TWO = [(prefix, loss) for prefix in ("bidirectional", "causal") for loss in ("target", "all")]
 PAIRS = (2_000, 5_000, 29_000)
+SCORED_STEPS, TWO_BY_TWO_STEPS, PAIRS_STEPS = 2_000, 5_000, {2_000: 3_000, 5_000: 5_000}  # of parts that compare at equal steps
 ORDERS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model to train and measure. name: of its run folder and results."""
+    """A model to train and measure. name: of its run folder and results. steps: None for the minutes of `MINUTES`."""
 
     name: str
     corpus: str
     family: str
     words: tuple[str, ...] = ()
+    steps: int | None = None
 
 
 def main_case(corpus: str, family: str) -> Case:
@@ -47,20 +49,22 @@ def scored_cases() -> dict[tuple[str, str], list[Case]]:
         for title, words in variants.items():
             name = f"{family}_{title.replace(', ', '_').replace(' ', '_')}"
             words = ["model.attention=scaled_dot", *words] if not words[0].startswith("model.attention") else words
-            cases[family, title] = [Case(f"{name}_{seed}", "phrasebook", family, (*words, f"training.seed={seed}")) for seed in SEEDS]
+            cases[family, title] = [Case(f"{name}_{seed}", "phrasebook", family, (*words, f"training.seed={seed}"), SCORED_STEPS) for seed in SEEDS]
     return cases
 
 
+BESIDE = Case("encoder_decoder_steps", "multi30k", "encoder_decoder", (), TWO_BY_TWO_STEPS)  # the table of the two by the two
+
+
 def two_by_two_case(prefix: str, loss: str) -> Case:
-    if (prefix, loss) == TWO_BY_TWO[0]:
-        return main_case("multi30k", "decoder_only")
-    return Case(f"decoder_only_{prefix}_{loss}", "multi30k", "decoder_only", (f"model.prefix={prefix}", f"model.loss_on={loss}"))
+    words = (f"model.prefix={prefix}", f"model.loss_on={loss}")
+    return Case(f"decoder_only_{prefix}_{loss}", "multi30k", "decoder_only", words, TWO_BY_TWO_STEPS)
 
 
 def pairs_case(family: str, pairs: int) -> Case:
     if pairs == PAIRS[-1]:
         return main_case("multi30k", family)
-    return Case(f"{family}_{pairs}", "multi30k", family, (f"data.train.0.lines=1-{pairs}",))
+    return Case(f"{family}_{pairs}", "multi30k", family, (f"data.train.0.lines=1-{pairs}",), PAIRS_STEPS[pairs])
 
 
 def markov_case(order: int) -> Case:
@@ -71,7 +75,7 @@ PARTS: dict[str, list[Case]] = {
     "multi30k": [main_case("multi30k", family) for family in FAMILIES],
     "phrasebook": [main_case("phrasebook", family) for family in FAMILIES],
     "scores": [case for cases in scored_cases().values() for case in cases],
-    "two_by_two": [two_by_two_case(*choice) for choice in TWO_BY_TWO],
+    "two_by_two": [*(two_by_two_case(*choice) for choice in TWO_BY_TWO), BESIDE],
     "pairs": [pairs_case(family, pairs) for pairs in PAIRS for family in TRANSLATE[:2]],
     "context": [main_case("multi30k", "decoder_only")],
     "cache": [main_case("multi30k", family) for family in TRANSLATE[:2]],

@@ -123,15 +123,19 @@ def two_by_two_table(results: Results) -> str:
     rows = [
         [f"`model.prefix={prefix}`", *(number(bleu(found[prefix, loss])) for loss in ("target", "all"))] for prefix in ("bidirectional", "causal")
     ]
-    encoder_decoder = bleu(results.get("multi30k_encoder_decoder"))
+    encoder_decoder = bleu(results.get(families.BESIDE.name))
     return markdown(["BLEU", "`model.loss_on=target`", "`model.loss_on=all`"], [*rows, ["the encoder-decoder", number(encoder_decoder), ""]])
 
 
 def pairs_table(results: Results) -> str:
     names = families.TRANSLATE[:2]
-    found = {pairs: [bleu(results.get(families.pairs_case(family, pairs).name)) for family in names] for pairs in families.PAIRS}
-    rows = [[f"{pairs:,}", *map(number, values)] for pairs, values in found.items() if any(value is not None for value in values)]
-    return markdown(["pairs", *(f"BLEU `{name}`" for name in names)], rows)
+    found = {pairs: [results.get(families.pairs_case(family, pairs).name) for family in names] for pairs in families.PAIRS}
+    rows = [[f"{pairs:,}", *map(bleu_and_steps, values)] for pairs, values in found.items() if any(values)]
+    return markdown(["pairs", *(f"BLEU `{name}` (steps)" for name in names)], rows)
+
+
+def bleu_and_steps(result: Results | None) -> str:
+    return f"{number(bleu(result))} ({result['report']['steps']:,})" if result else MISSING
 
 
 def context_table(results: Results) -> str:
