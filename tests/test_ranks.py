@@ -25,7 +25,7 @@ from translate.training.run import train
 from translate.values import to_values
 
 PROGRAM = """
-import json, os, sys
+import json, os, pathlib, sys
 from translate.config import from_dict
 from translate.cli.train import train_one
 os.write(2, f"process {os.environ['RANK']} {os.getpid()}\\n".encode())  # in one piece: the ranks share stderr
@@ -34,6 +34,9 @@ try:
 except ValueError as error:
     print("told:", error, file=sys.stderr)
     code = 2
+tasks = pathlib.Path("/proc/self/task")
+if any("gloo" in (task / "comm").read_text() for task in (tasks.iterdir() if tasks.exists() else ())):
+    print("process", os.environ["RANK"], "has threads of gloo left", file=sys.stderr)
 sys.exit(code)"""
 
 
@@ -64,6 +67,7 @@ def finished(process: subprocess.Popen) -> str:
     finally:
         process.kill()
     assert process.returncode == 0, errors
+    assert "threads of gloo left" not in errors
     return errors
 
 
@@ -98,7 +102,7 @@ def test_a_signal_to_any_rank_stops_all_and_one_process_goes_on(rank, tmp_path, 
     pids = dict(process.stderr.readline().decode().split()[1:] for _ in range(2))
     wait_for_step(tmp_path / "parts", 100, process)
     os.kill(int(pids[str(rank)]), signal.SIGTERM)
-    process.communicate(timeout=60)
+    assert "threads of gloo left" not in process.communicate(timeout=60)[1].decode()
     assert process.returncode
     log = (tmp_path / "parts" / "train.log").read_text()
     assert log.count("stopped by SIGTERM at step") == 1 and not (tmp_path / "parts" / "report.json").exists()

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gc
+import importlib
 import inspect
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -102,7 +105,11 @@ class Ranks:
 
 @contextlib.contextmanager
 def join_ranks(device: torch.device) -> Iterator[Ranks]:
-    """Context in which this process is connected to the ranks that torchrun started."""
+    """Context in which this process is connected to the ranks that torchrun started.
+
+    At its end gloo's threads have ended too, if the caller keeps nothing that was made within it. One that lived on might release its last tensor
+    while the interpreter shuts down, and that aborts the process ("terminate called without an active exception").
+    """
     if not distributed.is_available() or not distributed.is_torchelastic_launched():
         yield Ranks()
         return
@@ -110,8 +117,14 @@ def join_ranks(device: torch.device) -> Iterator[Ranks]:
         if device.index != int(os.environ["LOCAL_RANK"]) and int(os.environ["LOCAL_WORLD_SIZE"]) > 1:
             raise UserError(f"training.device={device} gives every process the same GPU: set training.device=cuda, and each takes its own")
         torch.cuda.set_device(device)
+    # DistributedDataParallel imports it, and the group that exists by then is a default of its functions' arguments, which keeps it forever
+    importlib.import_module("torch.distributed.nn")
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size())
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # of the functions that made what holds the group, such as DistributedDataParallel
+        raise
     finally:
+        gc.collect()
         distributed.destroy_process_group()

@@ -58,9 +58,15 @@ def train(config: Config) -> dict[str, Any]:
     the main thread a signal raises Stopped, after a save. UserError for settings or data that can't be used.
     """
     config = check_budget(from_dict(to_values(config)))
-    folder, device = Path(expand_path(config.run)), choose_device(config.training.device)
+    device = choose_device(config.training.device)
+    with join_ranks(device) as ranks:
+        return train_in(ranks, config, device)
+
+
+def train_in(ranks: Ranks, config: Config, device: torch.device) -> dict[str, Any]:
+    """`train` in one of the ranks. A function of its own: when it has returned, nothing holds on to the connection of the ranks."""
+    folder = Path(expand_path(config.run))
     with contextlib.ExitStack() as stack:
-        ranks = stack.enter_context(join_ranks(device))
         if ranks.from_first(lambda: claim(folder, config, stack)):
             return {**read_report(folder), "finished_before": True} if ranks.first else {}
         set_threads(config.training.threads)
