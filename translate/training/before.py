@@ -22,7 +22,7 @@ from translate.evaluation.perplexity import evaluate_perplexity
 from translate.evaluation.testsets import Sentences, recipe_sets
 from translate.files.atomic import atomic_text
 from translate.model.families import FAMILIES
-from translate.training.development import Result
+from translate.training.development import NONE, Result
 from translate.training.init import starts
 from translate.training.validation import Validation
 from translate.values import build
@@ -85,7 +85,7 @@ def before_and_after(validation: Validation, chosen: dict[str, Any], tests: dict
     """
     before, sets, found = _read(validation), _sets(validation.bundle.config), dict[str, Any]()
     if before.development.text and before.development.text == _development(validation):
-        after = _figures(Result(*(chosen.get(f"dev_{key}", -1.0) for key in ("bleu", "chrf", "loss")), True))
+        after = _figures(Result(chosen.get("dev_bleu", NONE), chosen.get("dev_chrf", NONE), chosen["dev_loss"], chosen["learnt"]))
         found["development set"] = {"before": before.development.scores, "after": after, "decoding": before.development.decoding}
     for name, measured in before.test.items():
         if name not in sets or measured.text != _text(sets[name]):
