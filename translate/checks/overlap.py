@@ -21,8 +21,13 @@ EMPTY = ("", ("", ""))  # keys of a text and of a pair
 Item = TypeVar("Item", bound=Hashable)  # a text or a pair
 
 
-def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: int) -> Iterator[Finding]:
-    """A finding per held-out set: how many of its sources, targets and pairs are among the first `limit` training pairs, which are read once."""
+def overlaps(
+    held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: int, text: str = "training", hint: str = "remove them from the training data"
+) -> Iterator[Finding]:
+    """A finding per held-out set: how many of its sources, targets and pairs are among the first `limit` training pairs, which are read once.
+
+    text: what the tables are, for messages; hint: what to do about pairs that are in both.
+    """
     pairs = [pair for pairs in held_out.values() for pair in pairs]
     sources = _Seen((source for source, _ in pairs), near_key)
     targets = _Seen((target for _, target in pairs), near_key)
@@ -34,24 +39,24 @@ def overlaps(held_out: dict[str, list[Pair]], tables: Sequence[Table], limit: in
         both.mark(zip(source_texts, target_texts), zip(near_sources, near_targets))
     size = sum(map(len, tables))
     texts = all(pairs_or_sentences(pairs) == "sentences" for pairs in held_out.values())
-    where = "training" if limit >= size else f"the first {limit:,} of {size:,} training {'sentences' if texts else 'pairs'}"
+    where = text if limit >= size else f"the first {limit:,} of {size:,} training {'sentences' if texts else 'pairs'}"
     for name, pairs in held_out.items():
         if pairs_or_sentences(pairs) == "sentences":
             side = 0 if any(source for source, _ in pairs) else 1
-            yield _of_texts(name, [pair[side] for pair in pairs], (sources, targets)[side], where)
+            yield _of_texts(name, [pair[side] for pair in pairs], (sources, targets)[side], where, hint)
             continue
         lines = [sources.lines([source for source, _ in pairs]), targets.lines([target for _, target in pairs]), both.lines(pairs)]
         exact, near = [numbers for numbers, _ in lines], [numbers for _, numbers in lines]
-        text = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {where}{_where(exact)}"
+        found = "{:,} sources, {:,} targets and {:,} pairs".format(*map(len, exact)) + f" of {len(pairs):,} are also in {where}{_where(exact)}"
         if any(near):
-            text += "; ignoring white space, case, quotes and end marks, {:,}, {:,} and {:,} more".format(*map(len, near)) + _where(near)
+            found += "; ignoring white space, case, quotes and end marks, {:,}, {:,} and {:,} more".format(*map(len, near)) + _where(near)
         if exact[2] or near[2]:
-            yield Finding("warning", name, text, "remove them from the training data")
+            yield Finding("warning", name, found, hint)
         else:
-            yield Finding("note" if any(exact) or any(near) else "ok", name, text)
+            yield Finding("note" if any(exact) or any(near) else "ok", name, found)
 
 
-def _of_texts(name: str, texts: list[str], seen: _Seen[str], where: str) -> Finding:
+def _of_texts(name: str, texts: list[str], seen: _Seen[str], where: str, hint: str) -> Finding:
     """The finding for a set of one language."""
     exact, near = seen.lines(texts)
     text = f"{len(exact):,} of {len(texts):,} sentences are also in {where}"
@@ -60,7 +65,7 @@ def _of_texts(name: str, texts: list[str], seen: _Seen[str], where: str) -> Find
     if first := exact or near:
         listed = ", ".join(map(str, first[:EXAMPLES])) + (", ..." if len(first) > EXAMPLES else "")
         severity = "warning" if len(exact) + len(near) > MANY * len(texts) else "note"  # some sentences are said again and again
-        return Finding(severity, name, f"{text} (line {listed})", "remove them from the training data")
+        return Finding(severity, name, f"{text} (line {listed})", hint)
     return Finding("ok", name, text)
 
 

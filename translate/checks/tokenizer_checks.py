@@ -20,12 +20,18 @@ BYTE = re.compile("<0x[0-9A-F]{2}>")  # a piece that stands for a byte
 RARE = 10  # with fewer occurrences, a piece is hardly learnt
 
 
-def check_tokenized(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, sides: str = PAIRS) -> Iterator[Finding]:
-    """Findings about `prepared`, the tokenised sample of a corpus of `size` pairs. sides: what the model reads (data/sides.py)."""
+def check_tokenized(
+    prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, sides: str = PAIRS, copied: bool = False
+) -> Iterator[Finding]:
+    """Findings about `prepared`, the tokenised sample of a corpus of `size` pairs.
+
+    sides: what the model reads (data/sides.py); copied: the tokenizer was trained elsewhere, so that its pieces are what they are.
+    """
     yield _filters(prepared, size, sides)
     yield _lengths(prepared, config, sides)
-    yield _pieces(prepared, tokenizer, config, size)
-    yield from _characters(prepared, tokenizer, size)
+    if not copied:
+        yield _pieces(prepared, tokenizer, config, size)
+    yield from _characters(prepared, tokenizer, size, copied)
     yield from _unknown(tokenizer, config, sides)
 
 
@@ -69,7 +75,7 @@ def _pieces(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int)
     return Finding("ok", "vocabulary", text)
 
 
-def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator[Finding]:
+def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int, copied: bool) -> Iterator[Finding]:
     """Rare characters that have a piece of their own, and characters that the target's normalisation replaces."""
     sides: dict[str, collections.Counter[str]] = {column: collections.Counter() for column in ("source", "target")}
     for column, counts in sides.items():
@@ -78,7 +84,7 @@ def _characters(prepared: Prepared, tokenizer: Tokenizer, size: int) -> Iterator
     used = sides["source"] + sides["target"] if tokenizer.joint else sides["target"]
     single = {piece for piece in tokenizer.target_pieces() if len(piece) == 1}
     rare = sorted(single & {character for character, count in used.items() if count * (size / prepared.read) < RARE})
-    if rare:
+    if rare and not copied:
         share = len(rare) / tokenizer.target_size
         text = f"{len(rare):,} pieces ({share:.1%}) are characters seen less than {RARE} times{_of(prepared, size)}, such as {_listed(rare)}"
         hint = "tokenizer.character_coverage=0.9998 encodes them as bytes, without loss"

@@ -103,10 +103,14 @@ def train_one(config: Config) -> int:
 
 
 def show_results(config: Config, report: dict[str, Any]) -> None:
-    from translate.evaluation.report import format_samples, format_table
+    from translate.evaluation.report import format_changes, format_samples, format_table
 
-    if tests := {name: report["test"][name] for name in config.data.test}:
-        print(*filter(None, (format_table(tests), format_samples(tests))), sep="\n\n", end="\n\n")
+    tests = {name: report["test"][name] for name in config.data.test}
+    parts = [format_table(tests), format_samples(tests)] if tests else []
+    if changes := report.get("before_and_after"):
+        parts.append(format_changes(changes))
+    if shown := list(filter(None, parts)):
+        print(*shown, sep="\n\n", end="\n\n")
     if (command := report.get("command", "file")) != "file":
         print(f"next: translate {command} -m {config.run}")
     elif config.data.source_language == "de":

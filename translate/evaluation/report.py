@@ -49,6 +49,26 @@ def _value(score: Mapping[str, Any] | None) -> str:
     return f"{score['value']:.2f}{interval}"
 
 
+def change_rows(changes: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """`before_and_after` of a report as a table: its head, then a row for each set."""
+    metrics = list(dict.fromkeys(metric for change in changes.values() for metric in change["before"]))
+    rows = [["before and after", "search", *metrics]]
+    for name, change in changes.items():
+        before, after, decoding = change["before"], change["after"], change["decoding"]
+        search = f"beam {decoding['beam']}" if decoding else "-"
+        if decoding and decoding["length_penalty"] is not None:
+            search += f", length penalty {decoding['length_penalty']:g}"
+        rows.append([name, search, *(f"{before[m]:.2f} -> {after[m]:.2f}" if m in before and m in after else "-" for m in metrics)])
+    return rows
+
+
+def format_changes(changes: Mapping[str, Mapping[str, Any]]) -> str:
+    """The scores of each set before and after the training, for a terminal."""
+    rows = change_rows(changes)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
 def format_samples(tests: Mapping[str, Mapping[str, Any]], count: int = 3) -> str:
     """A few translations, each with its source and reference; nothing for models that don't translate."""
     return "\n\n".join(

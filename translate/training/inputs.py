@@ -20,6 +20,7 @@ from translate.model.families import FAMILIES
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.init import check_init, tokenizer_settings
 from translate.training.optim import check_schedule
+from translate.training.start_checks import check_rates
 
 
 def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tuple[Tokenizer, Prepared, Sequence[tuple[str, str]]]:
@@ -37,6 +38,9 @@ def open_inputs(folder: Path, config: Config, log: Callable[[str], None]) -> tup
     tokenizer = open_tokenizer(folder, config, log)
     if not resumed:
         check_init(config, tokenizer)
+        for finding in check_rates(config):
+            if finding.severity == "warning":
+                log(finding.line())
     return tokenizer, prepare(config.data, tokenizer, log, sides_of(config.model)), validation
 
 

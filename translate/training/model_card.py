@@ -11,6 +11,7 @@ import yaml
 
 from translate.config import Config, CorpusConfig, ModelConfig, used_settings
 from translate.data.sides import TARGET, sides_of, unit
+from translate.evaluation.report import change_rows
 from translate.files.atomic import atomic_text
 from translate.model.families import FAMILIES
 
@@ -158,3 +159,8 @@ def scores(report: dict[str, Any]) -> Iterator[str]:
             yield f"- {metric} {score['value']:.2f}{interval} (`{score['signature']}`)"
         samples = ["\n".join(f"{key:<12} {sample[key]}" for key in ("source", "reference", "translation")) for sample in test["samples"][:SAMPLES]]
         yield "\n```text\n" + "\n\n".join(samples) + "\n```\n" if samples else ""
+    if changes := report.get("before_and_after"):
+        head, *rows = change_rows(changes)
+        yield "The training started from the weights of another model. The same searches before and after:\n"
+        for cells in (["set", *head[1:]], ["---"] * len(head), *rows):
+            yield f"| {' | '.join(cells)} |"

@@ -11,6 +11,9 @@ from translate.checks.finding import Finding
 from translate.config import Config, OptimConfig
 
 RATES = (3e-5, 2e-2)  # learning rates at their peak, for models of any size
+MARIAN = 3e-4  # of the models that `translate import` reads (Junczys-Dowmunt et al. 2018), which don't say
+TRAINED = 1.0  # times the rate that weights were trained with: above it the loss rises first
+USUAL = 0.25  # of that rate, for hints
 
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
@@ -50,3 +53,18 @@ def check_schedule(config: Config, steps: int) -> Finding:
         hint = "set optim.rate" + (", which is a factor in schedule noam (1 is the paper's)" if config.optim.schedule == "noam" else "")
         return Finding("warning", "schedule", f"{text}: {RATES[0]:g} to {RATES[1]:g} is usual", hint)
     return Finding("ok", "schedule", text)
+
+
+def check_start_rate(config: Config, other: Config, whose: str) -> Finding:
+    """Whether the peak rate is low enough for weights that the run with the settings `other` has trained. whose: them, in words."""
+    own, theirs = peak_rate(config), peak_rate(other) if other.data.train else MARIAN
+    text = f"the learning rate rises to {own:.2g}, the weights of {whose} were trained with {theirs:.2g}"
+    if own > TRAINED * theirs * 1.01:
+        hint = f"optim.rate={config.optim.rate * USUAL * theirs / own:.2g} is {USUAL:g} of it"
+        return Finding("warning", "rate", f"{text}: above that the loss rises first, and what they know is lost", hint)
+    return Finding("ok", "rate", text)
+
+
+def peak_rate(config: Config) -> float:
+    """The greatest learning rate of the schedule, after its warm-up."""
+    return learning_rate(config.optim, config.model.width, max(1, config.optim.warmup), 0.0)

@@ -29,6 +29,7 @@ from translate.evaluation.testsets import recipe_sets
 from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.alignment_choice import choose_alignment
+from translate.training.before import before_and_after, measure_before
 from translate.training.calibration import calibrate_run
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.counting import Counter
@@ -79,6 +80,7 @@ def train_in(ranks: Ranks, config: Config, device: torch.device) -> dict[str, An
             initialise(model, config, tokenizer, log.info)
         model.to(device)
         run = Run(Bundle(folder, config, tokenizer, model, data.fingerprint, profile), data, development, device, ranks, log)
+        run.begin()
         run.loop()
         return run.finish() if ranks.first else {}
 
@@ -110,11 +112,16 @@ class Run:
         self.log_start()
         self.apply_limits()
 
+    def begin(self) -> None:
+        """Save a new run, to go back to, and measure the weights that it has from another. This time is not training's."""
+        if not self.progress.step:
+            self.save()
+            self.began += self.ranks.from_first(lambda: measure_before(self.validation))
+            self.meter.reset()
+
     def loop(self) -> None:
         """Step until the budget or the patience is used up. A signal raises Stopped, after a save."""
         with self.stream, catch_signals(single=self.ranks.size == 1) as self.stop:
-            if not self.progress.step:
-                self.save()  # to go back to
             while not self.progress.finished and (used := self.used()) < 1 and not budget.out_of_patience(self.settings, self.progress):
                 rate = self.rate(used)
                 batches = list(itertools.islice(self.batches, self.settings.accumulate))
@@ -259,6 +266,7 @@ class Run:
             chosen = {**chosen, **choose(self.validation, learnt)}
         self.log.info(f"the model is in {folder}: its weights are {chosen['weights']}")
         tests = self.evaluate() if self.config.data.test else {}
+        chosen = {**chosen, **before_and_after(self.validation, chosen, tests)}
         (folder / REPORT).unlink(missing_ok=True)  # it may be about other weights
         write_report(folder, self.report(chosen), tests)
         report = read_report(folder)

@@ -27,6 +27,7 @@ from translate.files.atomic import remove_unfinished
 from translate.files.lock import exclusive
 from translate.tokenizer import SOURCE_FILE, TARGET_FILE
 from translate.training import budget
+from translate.training.before import BEFORE
 from translate.training.checkpoints import Checkpoints, Progress
 from translate.training.inputs import load_held_out
 from translate.training.runlog import SAMPLES
@@ -158,7 +159,7 @@ class _ExistingRun:
             print(f"{self.folder} holds a run without a step, which is replaced ({self.difference.partition(';')[0]})", file=sys.stderr)
         for name in ("checkpoints", "tensorboard"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("metrics.jsonl", SAMPLES, SOURCE_FILE, TARGET_FILE, CONFIG):
+        for name in ("metrics.jsonl", SAMPLES, BEFORE, SOURCE_FILE, TARGET_FILE, CONFIG):
             (self.folder / name).unlink(missing_ok=True)
 
     def finished_line(self) -> str:

@@ -23,7 +23,7 @@ from translate.bundle.bundle import build_model
 from translate.checks.data_checks import check_data
 from translate.checks.finding import Finding
 from translate.checks.tokenizer_checks import check_tokenized
-from translate.config import Config
+from translate.config import Config, InitConfig
 from translate.data.batches import Batch, BatchStream
 from translate.data.pairs import load_pairs, save_sample, training_texts
 from translate.data.placeholders import with_symbols
@@ -37,10 +37,11 @@ from translate.model.families import FAMILIES
 from translate.tokenizer import Tokenizer, train_tokenizer
 from translate.training.counting import Counter
 from translate.training.development import DevelopmentSet, spread
-from translate.training.init import check_init, tokenizer_settings
+from translate.training.init import check_init, initialise, tokenizer_settings
 from translate.training.loss import loss_sum
 from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
+from translate.training.start_checks import check_start
 from translate.training.update import Updater
 from translate.training.validation import TOO_MUCH, fewer_validations
 from translate.translation.batching import default_batch_tokens, length_batches
@@ -65,6 +66,9 @@ def check_all(config: Config) -> Iterator[Finding]:
     for finding in check_data(config):
         yield finding
         readable = readable and not (finding.severity == "error" and finding.name.startswith("train "))
+    for finding in check_start(config):
+        yield finding
+        readable = readable and finding.severity != "error"
     if config.training.steps and not FAMILIES[config.model.family].learns_by_counting:
         yield check_schedule(config, config.training.steps)
     if readable:
@@ -90,19 +94,22 @@ def check_model(config: Config) -> Iterator[Finding]:
             yield Finding("error", "filters", str(error))
             return
         try:
-            if tokenizer_settings(config).path:  # else the tokenizer of the whole corpus may be another one
+            # a tokenizer of the whole corpus may be another one than that of the sample, with which parts of models can't be compared
+            model = build_model(config, tokenizer)
+            if settings.path or config.init.from_ is not None or len(texts) <= PAIRS:
                 check_init(config, tokenizer)
+                initialise(model, config, tokenizer, lambda _: None)
         except UserError as error:
             yield Finding("error", "init", str(error))
             return
-        yield from check_tokenized(prepared, tokenizer, config, len(texts), sides)
+        yield from check_tokenized(prepared, tokenizer, config, len(texts), sides, copied=bool(settings.path))
         if config.decoding.length_penalty is not None:
             text = f"decoding.length_penalty is fixed at {config.decoding.length_penalty:g}, so it is not tuned on the development set"
             yield Finding("note", "length penalty", text)
         if FAMILIES[config.model.family].learns_by_counting:
             yield from _counting(prepared, tokenizer, config, len(texts))
             return
-        yield from _training(prepared, tokenizer, config, len(texts), Path(temporary))
+        yield from _training(prepared, tokenizer, config, len(texts), Path(temporary), model)
 
 
 def _counting(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Iterator[Finding]:
@@ -114,13 +121,13 @@ def _counting(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     yield Finding("ok", "disk", f"about {written / 1e9:.2f} GB for the run folder, less if more of the text repeats itself")
 
 
-def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, folder: Path) -> Iterator[Finding]:
+def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, folder: Path, model: Model) -> Iterator[Finding]:
     device = choose_device(config.training.device)
     precision = choose_precision(config.training.precision, device)
     set_threads(config.training.threads)
     keep_freed_memory()
     limit_kernel_cache()
-    updater = Updater(build_model(config, tokenizer).to(device), config, device, precision, Ranks())
+    updater = Updater(model.to(device), config, device, precision, Ranks())
     settings = config.training
     sampling, longest, objective = config.tokenizer.sampling, config.model.max_tokens, updater.model.objective
     with BatchStream(prepared, tokenizer, settings.batch_tokens, settings.seed, sampling, longest, objective=objective) as stream:
@@ -188,8 +195,14 @@ def _search(config: Config, sample: DevelopmentSet, model: Model, device: torch.
 
 
 def _first_loss(updater: Updater, batch: Batch, tokenizer: Tokenizer) -> Finding:
-    """For an untrained model all pieces should be about equally likely."""
-    loss, uniform = _loss(updater, batch), math.log(tokenizer.target_size)
+    """For an untrained model all pieces should be about equally likely; one that another run has trained should know better."""
+    loss, uniform, init = _loss(updater, batch), math.log(tokenizer.target_size), updater.config.init
+    if init.from_ is not None:
+        text = f"loss of the weights of init.from on this text {loss:.2f}, that of guessing is ln V = {uniform:.2f}"
+        hint = "they know nothing of it: are languages and direction those of the other run?"
+        return Finding("warning", "first loss", text, hint) if loss > uniform else Finding("ok", "first loss", text)
+    if init.encoder is not None or init.decoder is not None:
+        return Finding("ok", "first loss", f"loss before training {loss:.2f}, ln V = {uniform:.2f}")
     text = f"loss of the untrained model {loss:.2f}, ln V = {uniform:.2f}"
     if abs(loss - uniform) > 1.5:
         return Finding("warning", "first loss", text, "the two should be close: check model.width and the other dimensions")
@@ -229,6 +242,7 @@ def _overfits(config: Config, tokenizer: Tokenizer, batch: Batch, device: torch.
     sample = Batch(0, 0, batch.source[:OVERFITTED], batch.target[:OVERFITTED], labels, int((labels != 0).sum()))
     plain = dataclasses.replace(
         config,
+        init=InitConfig(),
         model=dataclasses.replace(config.model, dropout=0.0),
         optim=dataclasses.replace(config.optim, label_smoothing=0.0, r_drop=0.0, clip=1.0),
     )
