@@ -20,7 +20,6 @@ from translate.config import Config, DecodingConfig, ModelConfig
 from translate.data.batches import Batch
 from translate.decoding import Options
 from translate.device import autocast, release_memory
-from translate.evaluation import perplexity
 from translate.model.families import new_model
 from translate.tokenizer import BOS, EOS
 from translate.tokenizer.padding import pad
@@ -29,6 +28,7 @@ from translate.training.development import DevelopmentSet
 from translate.training.ranks import Ranks
 from translate.training.run import train
 from translate.training.update import Updater
+from translate.translation import likelihood
 from translate.translation.torch_engine import TorchEngine
 from translate.translation.translator import Translator
 
@@ -250,7 +250,7 @@ def test_a_validation_that_memory_does_not_hold_is_done_in_smaller_batches(devic
     pairs = list(zip(*(lines_of(corpus_folder, device, 1500, language) for language in ("de", "en"))))
     few = DevelopmentSet(pairs, "train", 0, 2, loaded.tokenizer, 64, "13a")
     expected = few.loss(loaded.model, device, torch.float32, 500)
-    short_of_memory(16_000_000, perplexity, "label_nats", lambda words: words[3].numel() > 1000)
+    short_of_memory(16_000_000, likelihood, "label_nats", lambda words: words[3].numel() > 1000)
     assert few.loss(loaded.model, device, torch.float32, 100_000) == pytest.approx(expected, rel=1e-5)
 
 

@@ -17,8 +17,8 @@ from translate import evaluate
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
 from translate.errors import UserError
-from translate.evaluation.perplexity import likelihoods
 from translate.tokenizer import BOS, EOS
+from translate.translation.likelihood import likelihoods
 
 CPU = torch.device("cpu")
 TEXT = ["A dog sleeps.", "", "  Two men   walk. ", "Yes", "a b c d e f g h i j k l m n o p q r s t u v w x y z", "😀 \u2028 漢"]

@@ -71,6 +71,7 @@ def evaluate(
     fuse: str | None = None,
     fuse_weight: float | None = None,
     ensemble: Sequence[str | os.PathLike[str]] = (),
+    rerank: str | os.PathLike[str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Translate and score test sets, as `translate evaluate` does; the scores also go into report.json of the model's folder.
 
@@ -86,7 +87,7 @@ def evaluate(
         device, precision, fork: see `Translator.load`.
         calibrate: first measure confidence on the recipe's development set, and write it into the model, as training does at its end. Without
             test sets, only this.
-        fuse, fuse_weight, ensemble: see `Translator.load`.
+        fuse, fuse_weight, ensemble, rerank: see `Translator.load`.
 
     Returns:
         For each test set, by name: "scores" (by metric: "value", the 95% interval "low" to "high", sacreBLEU's "signature"), "sentences", "seconds",
@@ -126,7 +127,7 @@ def evaluate(
     if not FAMILIES[config.model.family].translates:
         scores = {"metrics": metrics, "tokenize": tokenize, "lowercase": lowercase}
         search: dict[str, Any] = {"beam": beam, "length_penalty": length_penalty, "calibrate": calibrate, "fuse": fuse, "fuse_weight": fuse_weight}
-        search["ensemble"] = tuple(ensemble) or None
+        search |= {"ensemble": tuple(ensemble) or None, "rerank": rerank}
         for name, value in {**scores, **search}.items():
             if value not in (None, False):
                 family = f"model.family={config.model.family}"
@@ -138,8 +139,9 @@ def evaluate(
     options = Options(beam=beam, length_penalty=length_penalty, batch_tokens=batch_tokens)
     options.fill(config.decoding)  # check the options before the model is loaded
     check_fusion(fuse, fuse_weight)
-    if calibrate and (fuse is not None or ensemble):
-        raise UserError(f"calibrate has no effect with {'fuse' if fuse else 'several models'}: confidence is that of a model alone; leave one out")
+    if calibrate and (fuse is not None or ensemble or rerank):
+        other = "fuse" if fuse else "rerank" if rerank else "several models"
+        raise UserError(f"calibrate has no effect with {other}: confidence is that of a model alone; leave one out")
     seed()  # checks SACREBLEU_SEED
     if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out if its tokenizer can't be used
         check_tokenizer(tokenize or default_tokenizer(config.data.target_language))
@@ -151,7 +153,7 @@ def evaluate(
         by = scoring.tokenize or default_tokenizer(config.data.target_language)
         for warning in set_warnings(name, sentences.sources, sentences.references, by, metrics):
             log_to_stderr(f"warning: {warning}")
-    with Translator.load(folder, device, precision, fork=fork, fuse=fuse, fuse_weight=fuse_weight, ensemble=ensemble) as translator:
+    with Translator.load(folder, device, precision, fork=fork, fuse=fuse, fuse_weight=fuse_weight, ensemble=ensemble, rerank=rerank) as translator:
         if calibrate:
             log_to_stderr(calibrate_bundle(load_bundle(folder), translator, development, set_name(config.data.validation)))
         results = evaluate_sets(translator, config, sets, options, scoring)
@@ -161,6 +163,9 @@ def evaluate(
     if ensemble:
         for result in results.values():
             result["decoding"] |= {"ensemble": [os.path.basename(os.path.abspath(other)) for other in ensemble]}
+    if rerank is not None:
+        for result in results.values():
+            result["decoding"] |= {"rerank": os.path.basename(os.path.abspath(rerank))}
     if results:
         save_results(folder, results, log_to_stderr)
     return results

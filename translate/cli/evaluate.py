@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from translate.cli.file_options import add_fusion
+from translate.cli.file_options import add_fusion, add_reranking
 from translate.cli.parser import Several
 from translate.cli.paths import user_path
 from translate.cli.score import add_scoring, check_effects, metric_names
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
     add_fusion(search)
+    add_reranking(search)
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens per batch, times the beam: lower it if memory runs out")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
@@ -89,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         fuse=arguments.fuse,
         fuse_weight=arguments.fuse_weight,
         ensemble=arguments.others,
+        rerank=arguments.rerank,
     )
     if not results:  # no test set, only --calibrate
         return 0

@@ -91,8 +91,13 @@ def job_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
     return {
         "model": [file_key(path) for folder in filter(None, (arguments.model, *arguments.others, arguments.fuse)) for path in model_files(folder)],
+        **({"rerank": file_key(arguments.rerank)} if arguments.rerank else {}),
         "input": [file_key(path) if os.path.isfile(path) else path for path in arguments.input],
-        **{key: value for key, value in vars(arguments).items() if key not in ("input", "output", "resume", "model", "others", "fuse", "workers")},
+        **{
+            key: value
+            for key, value in vars(arguments).items()
+            if key not in ("input", "output", "resume", "model", "others", "fuse", "rerank", "workers")
+        },
     }
 
 
@@ -103,7 +108,8 @@ def load(arguments: argparse.Namespace, stack: contextlib.ExitStack) -> Translat
 
     model = (arguments.model, arguments.device, arguments.precision, arguments.engine, arguments.compute_type)
     if not arguments.workers:
-        return Translator.load(*model, fork=True, fuse=arguments.fuse, fuse_weight=arguments.fuse_weight, ensemble=arguments.others)
+        further = {"fuse": arguments.fuse, "fuse_weight": arguments.fuse_weight, "ensemble": arguments.others, "rerank": arguments.rerank}
+        return Translator.load(*model, fork=True, **further)
     stack.enter_context(contextlib.redirect_stdout(io.StringIO()))  # Ray reports dead workers there, among the translations
     return stack.enter_context(ray_translator(arguments.workers, *model))
 

@@ -24,8 +24,9 @@ Output, one line for each line of input, blank ones too:
   --format jsonl   a JSON object: line, source, translation, score, confidence, pieces, cut, alternatives
   --format pharaoh no translation, but which words became which: pairs of a word of the line and a word of its translation, such as 0-0 2-1.
                    Words are what white space separates, counted from 0
-SCORE is the natural logarithm of the probability, divided by the length penalty. Each sentence of a line is translated on its own, and one that
-is too long for the model in parts, cut at clause ends; all share one score. stderr says how many lines have a sentence that is too long.
+SCORE is the natural logarithm of the probability, divided by the length penalty; with --rerank, the weighted sum by which it chooses. Each sentence
+of a line is translated on its own, and one that is too long for the model in parts, cut at clause ends; all share one score. stderr says how many
+lines have a sentence that is too long.
 
 A file that is not plain text, by its name or its first lines (subtitles, HTML, JSON, ...), is refused; --as text translates its lines anyway.
 In CSV and TSV, --column N or --column NAME translates one column (NAME is in the first row, which is not translated; with a number, the first
@@ -95,6 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
     search.add_argument("--n-best", type=int, metavar="N", help="alternatives of each line, at most --beam; with --sample, N samples")
     add_fusion(search)
+    add_reranking(search)
     drawing = parser.add_argument_group("sampling")
     drawing.add_argument("--sample", action="store_true", help="draw translations at random instead of searching for the best")
     drawing.add_argument("--temperature", type=float, metavar="T", help="below 1: closer to the most likely (default: 1)")
@@ -118,6 +120,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_fusion(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--fuse", type=user_path, metavar="RUN", help="a language model with the same tokenizer, which scores each token too")
     group.add_argument("--fuse-weight", type=float, metavar="W", help="of the language model's log-probabilities, such as 0.1")
+
+
+def add_reranking(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--rerank", type=user_path, metavar="FILE", help="choose among translations as this file of `translate rerank` says")
 
 
 DEFAULTS = {
@@ -166,6 +172,11 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         ("--model", bool(arguments.others) and bool(arguments.workers), "twice with --workers: leave one out, or --workers"),
         ("--fuse", bool(arguments.fuse) and other, "with --engine ctranslate2, which searches with one model: leave it out"),
         ("--fuse", bool(arguments.fuse) and bool(arguments.workers), "with --workers: leave one of them out"),
+        ("--rerank", bool(arguments.rerank) and other, "with --engine ctranslate2: leave it out, or the engine"),
+        ("--rerank", bool(arguments.rerank) and bool(arguments.workers), "with --workers: leave one of them out"),
+        ("--rerank", bool(arguments.rerank) and bool(arguments.fuse), "with --fuse: the file has a language model of its own; leave one out"),
+        ("--rerank", bool(arguments.rerank) and arguments.sample, "with --sample, which does not search: leave one of them out"),
+        ("--min-confidence", bool(arguments.rerank) and "min_confidence" in given, "with --rerank: confidence is that of a search; leave it out"),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),
         ("--scores", arguments.scores and arguments.format == "jsonl", "with --format jsonl, which always has the score: leave it out"),

@@ -31,6 +31,7 @@ COMMANDS = (
     "generate",
     "fill",
     "average",
+    "rerank",
     "import",
     "export",
     "completion",
@@ -53,6 +54,7 @@ examples:
   translate score reference.en -i output.en                score it: BLEU, chrF++ and TER
   translate evaluate -m runs/quickstart                    translate and score the recipe's test sets
   translate average runs/long --last 5 -o runs/long-last5  average checkpoints of a run into a new model
+  translate rerank -m runs/x --reverse runs/y -o r.yaml    choose among translations by a model of the other direction
   translate import Helsinki-NLP/opus-mt-de-en -o runs/opus take a model that another toolkit has trained
   translate tokens -m runs/quickstart "Das Haus"           what the model sees of a text: pieces, ids and bytes
   translate generate -m runs/lm --prompt "A man"           go on with a text, with a language model

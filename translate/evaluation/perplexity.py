@@ -18,80 +18,22 @@ from typing import Any
 
 import numpy
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from translate.bundle.bundle import ModelFolder, load_bundle
 from translate.config import DecodingConfig
-from translate.data.objectives import OBJECTIVES
 from translate.data.sides import OF_OBJECTIVE, TARGET, sides_of
 from translate.decoding import Options
-from translate.device import autocast, choose_device, choose_precision, is_out_of_memory, release_memory
+from translate.device import choose_device, choose_precision
 from translate.errors import UserError
 from translate.evaluation.evaluation import BOOTSTRAP, log_to_stderr
 from translate.evaluation.report import read_report, save_results
 from translate.evaluation.resampling import interval, resampled_sums, seed
 from translate.evaluation.testsets import Sentences, chosen_sets
 from translate.model import Model
-from translate.tokenizer import PAD, SOURCE_FILE, TARGET_FILE, Tokenizer
-from translate.translation.batching import length_batches
+from translate.tokenizer import SOURCE_FILE, TARGET_FILE, Tokenizer
+from translate.translation.likelihood import BATCH_TOKENS, likelihoods
 
-ROWS = 512  # of logits at a time
-BATCH_TOKENS = 4096  # padding included
 MOST = 700.0  # nats whose exponential is still a number
-Ids = list[list[int]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Likelihoods:
-    """Of N sentences: negative log-likelihood in nats, and the number of labels that it is the sum of, (N,) each."""
-
-    nats: numpy.ndarray
-    labels: numpy.ndarray
-
-    @property
-    def mean(self) -> float:
-        """Nats per label."""
-        return float(self.nats.sum() / max(1, self.labels.sum()))
-
-
-def likelihoods(
-    model: Model, sources: Ids, targets: Ids, device: torch.device, precision: torch.dtype, batch_tokens: int = BATCH_TOKENS
-) -> Likelihoods:
-    """What `model` makes of sentences in ids, without dropout and label smoothing.
-
-    In batches of `batch_tokens`, padding included; smaller ones if memory runs out.
-    """
-    try:
-        return _likelihoods(model, sources, targets, device, precision, batch_tokens)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error) or batch_tokens < model.config.max_tokens:  # a single sentence is too much
-            raise
-    release_memory()
-    return likelihoods(model, sources, targets, device, precision, batch_tokens // 2)
-
-
-@torch.no_grad()
-def _likelihoods(model: Model, sources: Ids, targets: Ids, device: torch.device, precision: torch.dtype, batch_tokens: int) -> Likelihoods:
-    nats, counts = numpy.zeros(len(targets)), numpy.zeros(len(targets), dtype=numpy.int64)
-    objective = OBJECTIVES[model.objective]
-    model.eval()
-    for rows in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
-        tensors = objective([sources[row] for row in rows], [targets[row] for row in rows], (rows[0],))
-        source, target, labels = (tensor.to(device) for tensor in tensors)
-        with autocast(device, precision):
-            nats[rows] = label_nats(model, source, target, labels).sum(dim=1, dtype=torch.float64).cpu().numpy()
-        counts[rows] = (labels != PAD).sum(dim=1).cpu().numpy()
-    return Likelihoods(nats, counts)
-
-
-def label_nats(model: Model, source: Tensor, target: Tensor, labels: Tensor) -> Tensor:
-    """Negative log-likelihood of each label of a batch, 0 for PAD, in the shape of `labels`. Never has all logits in memory."""
-    real, result = labels != PAD, torch.zeros(labels.shape, device=labels.device)
-    features = model.features(source, target)[real]
-    parts = zip(features.split(ROWS), labels[real].split(ROWS))
-    result[real] = torch.cat([cross_entropy(model.logits(part).float(), wanted, reduction="none") for part, wanted in parts])
-    return result
 
 
 def evaluate_model(

@@ -95,9 +95,9 @@ class Tokenizer:
     def normalized_target(self, lines: Sequence[str]) -> list[str]:
         return [line.replace(SPACE, " ").strip() for line in self._target.normalize(self._normal(lines))]
 
-    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """Target text of each list of ids, without special ones. A line end, from byte pieces, becomes a space."""
-        lines = self._target.decode([known(line) for line in ids])
+    def decode(self, ids: Sequence[Sequence[int]], source: bool = False) -> list[str]:
+        """Target text of each list of ids, or source text, without special ones. A line end, from byte pieces, becomes a space."""
+        lines = (self._source if source else self._target).decode([known(line) for line in ids])
         return [line.translate(ONE_LINE) for line in lines]
 
     def word_costs(self, words: Sequence[str]) -> list[float]:

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 
 from translate.config import CorpusConfig
-from translate.evaluation.perplexity import likelihoods
 from translate.evaluation.scoring import score
 from translate.files.digest import COMPRESSED
 from translate.model import Model
 from translate.tokenizer import Tokenizer
+from translate.translation.likelihood import likelihoods
 from translate.translation.translator import Translator
 
 CLEAR_BLEU = 10.0  # from here on a model has certainly learnt something

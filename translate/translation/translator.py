@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from translate.config import DecodingConfig
 from translate.decoding import FilledOptions, Options, sentence_seed
+from translate.device import choose_device
 from translate.errors import UserError
 from translate.files.paths import expand_path
-from translate.profile import Profile
+from translate.profile import Calibration, Profile
 from translate.tokenizer import Tokenizer
 from translate.translation.batching import default_batch_tokens, length_batches
 from translate.translation.engine import Engine, Search, load_engine
 from translate.translation.findings import is_loop
-from translate.translation.pieces import Piece, Translation
+from translate.translation.pieces import Line, Piece, Translation
 from translate.translation.plan import Planner
+from translate.translation.rerank import rerank_with, reranking_for
+from translate.translation.rerank_file import Reranking
 from translate.translation.restore import Restorer
 from translate.translation.review import Reviewer
 from translate.translation.search_options import SearchOptions, check_effects, one_of, to_options
@@ -59,6 +62,7 @@ class Translator:
         self.planner = Planner(tokenizer, self.profile, languages, engine.max_tokens)
         self.restorer = Restorer(tokenizer, self.profile, languages)
         self.reviewer = Reviewer(self.planner, self.restorer)
+        self.reranking: Reranking | None = None  # what `load` was given
         self.loaded: tuple[Any, ...] | None = None  # the arguments of `load`
 
     @classmethod
@@ -73,6 +77,7 @@ class Translator:
         fuse: str | None = None,
         fuse_weight: float | None = None,
         ensemble: Sequence[str | PathLike[str]] = (),
+        rerank: str | PathLike[str] | None = None,
     ) -> Translator:
         """A translator with the model in a run folder, or in a copy of its bundle files.
 
@@ -88,6 +93,8 @@ class Translator:
                 `fuse_weight` (shallow fusion: Gulcehre et al. 2015); only for engine torch. Translations then have no confidence.
             ensemble: run folders of further models with the same tokenizer, whose probabilities of each token are averaged with those of the
                 first; only for engine torch. Search options and alignments are those of the first; there is no confidence.
+            rerank: file of `translate rerank`: the models that it names put the hypotheses of each search in order, and its beam and length
+                penalty are the defaults. Scores are those of the reranking, and there is no confidence.
 
         Raises:
             UserError: for a folder that is not a model, damaged files, an unknown engine, or an unavailable device or type.
@@ -95,9 +102,19 @@ class Translator:
         folder = expand_path(folder)
         fuse = None if fuse is None else os.path.abspath(expand_path(fuse))
         others = tuple(os.path.abspath(expand_path(other)) for other in ensemble)
+        file = None if rerank is None else os.path.abspath(expand_path(rerank))
+        reranking = None if file is None else reranking_for(file, (folder, *others), engine, fuse)
         running, tokenizer, config, profile = load_engine(folder, device, precision, engine, compute_type, fuse, fuse_weight, others)
-        translator = cls(running, tokenizer, config.decoding, fork, profile, (config.data.source_language, config.data.target_language))
-        translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork, fuse, fuse_weight, others)
+        decoding, languages = config.decoding, (config.data.source_language, config.data.target_language)
+        if reranking and file:
+            running, profile = (
+                rerank_with(running, tokenizer, reranking, file, languages, choose_device(device)),
+                dataclasses.replace(profile, calibration=Calibration()),
+            )
+            decoding = dataclasses.replace(decoding, beam=reranking.beam, length_penalty=reranking.length_penalty)
+        translator = cls(running, tokenizer, decoding, fork, profile, languages)
+        translator.reranking = reranking
+        translator.loaded = (os.path.abspath(folder), device, precision, engine, compute_type, fork, fuse, fuse_weight, others, file)
         return translator
 
     @property
@@ -199,10 +216,16 @@ class Translator:
         return self._translate_windows(windows(lines, window, done), one_of(options, keywords).fill(self.decoding))
 
     def _translate_windows(self, ahead: Iterable[tuple[int, list[str]]], options: FilledOptions) -> Iterator[Translation]:
+        if self.reranking:
+            self.reranking.check_options(options)
         return (result for first, lines in ahead for result in self.translate_window(lines, first, options))
 
     def translate_window(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Translation]:
         """Translate `lines` together. first: number of the first one in the whole input, from 0."""
+        return [self.restorer.restore(line, options) for line in self.searched(lines, first, options)]
+
+    def searched(self, lines: Iterable[str], first: int, options: FilledOptions) -> list[Line]:
+        """The same before `restorer` makes translations of it: lines with the hypotheses of their pieces."""
         plans = self.planner.plan(list(texts(lines, first)), first, options.split, options.foreign)
         while pieces := self.planner.make_pieces(plans, options.split):
             self._search(pieces, first, options)
@@ -215,7 +238,7 @@ class Translator:
             for piece in pieces:
                 piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
             self.reviewer.review(plans)
-        return [self.restorer.restore(line, options) for line in plans]
+        return plans
 
     def _search(self, pieces: list[Piece], first: int, options: FilledOptions, no_repeat: int = 0) -> None:
         """Set `hypotheses` of the `pieces`. Each sample has its own seed."""
