@@ -79,7 +79,7 @@ class ModelConfig:
     window_center: str = of_families(choice("predicted", "monotonic"), "encoder_decoder", "recurrent")
     cell: str = of_families(choice("gru", "lstm"), "recurrent")
     prefix: str = of_families(choice("bidirectional", "causal"), "decoder_only")  # how a source token sees the source
-    loss_on: str = of_families(choice("target", "all"), "decoder_only")  # all: source tokens too, in training and in the losses of the log
+    loss_on: str = of_families(choice("target", "all"), "decoder_only")  # all: source tokens too, in training and in its loss in the log
     order: int = of_families(bounded(3, least=1, most=5), "markov")  # n of the n-grams
     smoothing: str = of_families(choice("kneser_ney", "none"), "markov")
 

@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy
 
 from translate.bundle.bundle import ModelFolder, load_bundle
 from translate.config import DecodingConfig
-from translate.data.objectives import OBJECTIVES
+from translate.data.objectives import OBJECTIVES, target_part
 from translate.data.sides import OF_OBJECTIVE, TARGET, sides_of
 from translate.decoding import Options
 from translate.device import autocast, choose_device, choose_precision, is_out_of_memory, release_memory
@@ -58,7 +58,7 @@ class Likelihoods:
 def likelihoods(
     model: Model, sources: Ids, targets: Ids, device: torch.device, precision: torch.dtype, batch_tokens: int = BATCH_TOKENS
 ) -> Likelihoods:
-    """What `model` makes of sentences in ids, without dropout and label smoothing.
+    """What `model` makes of sentences in ids, without dropout and label smoothing: of one that translates, of the targets.
 
     In batches of `batch_tokens`, padding included; smaller ones if memory runs out.
     """
@@ -79,6 +79,8 @@ def _likelihoods(model: Model, sources: Ids, targets: Ids, device: torch.device,
     for rows in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
         tensors = objective([sources[row] for row in rows], [targets[row] for row in rows], (rows[0],))
         source, target, labels = (tensor.to(device) for tensor in tensors)
+        if model.translates:  # a source is given, also where the model learnt to predict it
+            labels = torch.cat([torch.full_like(labels[:, : -target.shape[1]], PAD), target_part(labels, target)], dim=1)
         with autocast(device, precision):
             nats[rows] = label_nats(model, source, target, labels).sum(dim=1, dtype=torch.float64).cpu().numpy()
         counts[rows] = (labels != PAD).sum(dim=1).cpu().numpy()
