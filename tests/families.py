@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import tiny_config
+import pytest
+
+from tests.conftest import digest, metrics, one_line, tiny_config
 from tests.test_checkpoints import start, wait_for_step
+from translate.cli.main import main
 from translate.config import DecodingConfig
 from translate.training.run import train
 
@@ -18,6 +21,7 @@ FAMILIES: dict[str, dict[str, Any]] = {  # of each, what else is in a bundle of 
     "masked_lm": {"decoder_layers": 0},
     "markov": {"width": 256, "heads": 4, "feedforward": 1024, "encoder_layers": 0, "decoder_layers": 0},
 }
+SOURCES = ["Der Hund schläft.", "", "Guten Morgen! Wo ist das Buch?", "Ich habe 1.234,50 € gefunden."]
 TRANSLATING = ("encoder_decoder", "decoder_only", "recurrent")
 
 
@@ -42,3 +46,19 @@ def train_whole_and_in_parts(folder: Path, corpus_folder: Path, settings: dict[s
     assert not (folder / "parts" / "report.json").exists()
     train(config_of(folder / "parts", corpus_folder, settings))
     return folder / "whole", folder / "parts"
+
+
+def assert_one_run(runs: tuple[Path, Path]) -> None:
+    """The same weights and losses to the last bit, of a model that learns."""
+    assert digest(runs[0] / "model.safetensors") == digest(runs[1] / "model.safetensors")
+    losses = [{line["step"]: line["loss"] for line in metrics(run) if "loss" in line} for run in runs]
+    assert losses[0] == losses[1] and len(losses[0]) == 50
+    assert losses[0][50] < losses[0][1] - 1.5
+
+
+def assert_refused_export(run: Path, output: Path, capsys, *words: str) -> None:
+    """By CTranslate2, in one line with these words."""
+    pytest.importorskip("ctranslate2")
+    assert main(["export", "-m", str(run), "--to", "ctranslate2", "-o", str(output)]) == 2
+    one_line(capsys, *words)
+    assert not output.exists()

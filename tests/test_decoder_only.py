@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from translate.config import ModelConfig
+from translate.data.batches import Batch
 from translate.data.objectives import OBJECTIVES
+from translate.evaluation.perplexity import likelihoods
 from translate.kernels import for_search, for_training
 from translate.model.decoder_only import DecoderOnly
 from translate.model.families import new_model
 from translate.tokenizer import BOS, EOS, PAD
 from translate.tokenizer.padding import pad
 from translate.training.loss import loss_sum
+from translate.training.update import counted_tokens
 
 WIDTH, HEADS, FEEDFORWARD, PIECES = 32, 4, 48, 30
 SOURCES = [[5, 6, 7, 8, 9, EOS], [10, 11, EOS], [EOS], [12, 13, 14, 15, EOS]]
@@ -102,6 +105,19 @@ def test_the_loss_equals_a_loop_over_tokens(prefix, loss_on):
                 expected, count = expected - log_probs[place, token].item(), count + 1
     assert count == int((labels != PAD).sum()) == (11 + 11 if loss_on == "all" else 11)
     assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_measured_loss_and_a_speed_count_the_target_whatever_was_learnt(prefix):
+    """The same weights give the same numbers with either objective."""
+    model, other = made(prefix), made(prefix, loss_on="all")
+    other.load_state_dict(model.state_dict())
+    found, same = (likelihoods(each, SOURCES, TARGETS, torch.device("cpu"), torch.float32) for each in (model, other))
+    assert found.labels.tolist() == same.labels.tolist() == list(map(len, TARGETS))
+    assert found.nats == pytest.approx(same.nats, rel=1e-5) and (found.nats > 0).all()
+    for each in (model, other):
+        batch = Batch(0, 0, *OBJECTIVES[each.objective](SOURCES, TARGETS, (1,)), tokens=0)
+        assert counted_tokens(each, [batch, batch]) == 2 * sum(map(len, TARGETS))
 
 
 def test_labels_of_both_sides():

@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import digest, lines_of, metrics, one_line
-from tests.families import train_whole_and_in_parts
+from tests.conftest import lines_of, one_line
+from tests.families import SOURCES, assert_one_run, assert_refused_export, train_whole_and_in_parts
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
 from translate.decoding import Options
@@ -20,7 +20,6 @@ from translate.tokenizer import BOS
 from translate.translation.engine import load_engine
 from translate.translation.translator import Translator
 
-SOURCES = ["Der Hund schläft.", "", "Guten Morgen! Wo ist das Buch?", "Ich habe 1.234,50 € gefunden."]
 VARIANTS = {
     "bidirectional": {"family": "decoder_only", "encoder_layers": 0, "decoder_layers": 2},
     "causal, all": {"family": "decoder_only", "encoder_layers": 0, "decoder_layers": 2, "prefix": "causal", "loss_on": "all"},
@@ -38,10 +37,7 @@ def run(runs, tmp_path) -> Path:
 
 
 def test_killed_and_resumed_equals_never_stopped(runs):
-    assert digest(runs[0] / "model.safetensors") == digest(runs[1] / "model.safetensors")
-    losses = [{line["step"]: line["loss"] for line in metrics(run) if "loss" in line} for run in runs]
-    assert losses[0] == losses[1] and len(losses[0]) == 50
-    assert losses[0][50] < losses[0][1] - 1.5
+    assert_one_run(runs)
 
 
 def test_a_bundle_is_sealed(run, capsys):
@@ -108,10 +104,7 @@ def test_evaluate_scores_its_translations_again(run, capsys):
 
 
 def test_an_export_is_refused_in_one_line(run, tmp_path, capsys):
-    pytest.importorskip("ctranslate2")
-    assert main(["export", "-m", str(run), "--to", "ctranslate2", "-o", str(tmp_path / "exported")]) == 2
-    assert "CTranslate2 runs encoder_decoder only" in one_line(capsys, "model.family=decoder_only")
-    assert not (tmp_path / "exported").exists()
+    assert_refused_export(run, tmp_path / "exported", capsys, "CTranslate2 runs encoder_decoder only", "model.family=decoder_only")
 
 
 def test_a_loss_on_all_needs_one_tokenizer(capsys):

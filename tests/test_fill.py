@@ -134,6 +134,6 @@ def test_mistakes_are_told_in_one_line(words, said, run, capsys):
 
 def test_a_model_of_another_family_fills_nothing(bundle, capsys):
     assert main(["fill", "-m", str(bundle), "Der <mask>."]) == 2
-    assert "is of model.family=encoder_decoder: only a masked_lm fills gaps" in capsys.readouterr().err
-    with pytest.raises(UserError, match="only a masked_lm"):
+    assert "is a model that translates (model.family=encoder_decoder), not one that fills gaps: use `translate file -m" in capsys.readouterr().err
+    with pytest.raises(UserError, match="use `translate file"):
         translate.fill(bundle, "Der <mask>.")

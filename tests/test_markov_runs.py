@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.conftest import digest, one_line, tiny_config
 from tests.test_checkpoints import start
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
-from translate.config import ModelConfig, check_budget
+from translate.config import DecodingConfig, ModelConfig, OptimConfig, TrainingConfig, check_budget
 from translate.errors import UserError
 from translate.evaluation.report import read_report
 from translate.tokenizer import BOS
@@ -24,7 +25,7 @@ from translate.training.run import train
 def config_of(run: Path, corpus_folder: Path, **model):
     config = tiny_config(run, corpus_folder, steps=1)
     config.model = ModelConfig(family="markov", max_tokens=64, **model)
-    config.decoding.beam = 5
+    config.optim, config.training, config.decoding = OptimConfig(), TrainingConfig(steps=1), DecodingConfig()
     return config
 
 
@@ -87,11 +88,27 @@ def test_it_does_not_translate(run, tmp_path, capsys):
     one_line(capsys, "translate generate")
 
 
-def test_what_has_no_effect_is_refused(tmp_path, corpus_folder):
-    for section, key, value in (("training", "steps", 20), ("training", "minutes", 1.0), ("model", "width", 128), ("tokenizer", "sampling", 0.1)):
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("training.steps", 20), ("training.minutes", 1.0), ("model.width", 128), ("tokenizer.sampling", 0.1), ("training.accumulate", 2),
+        ("training.patience", 3), ("training.ema", 0.9), ("training.compile", True), ("optim.rate", 0.5), ("optim.schedule", "cosine"),
+        ("optim.r_drop", 1.0), ("init.from", "runs/x"),
+    ],
+)  # fmt: skip
+def test_what_has_no_effect_is_refused(key, value, tmp_path, corpus_folder):
+    config, (section, name) = config_of(tmp_path, corpus_folder), key.split(".")
+    setattr(getattr(config, section), {"from": "from_"}.get(name, name), value)
+    with pytest.raises(UserError, match=f"{key} .*(training=once|leave it out)"):
+        check_budget(config)
+
+
+def test_every_setting_of_the_optimizer_is_refused(tmp_path, corpus_folder):
+    """Also one that is added tomorrow."""
+    for field in dataclasses.fields(OptimConfig):
         config = config_of(tmp_path, corpus_folder)
-        setattr(getattr(config, section), key, value)
-        with pytest.raises(UserError, match=f"{key}.*(training=once|leave it out)"):
+        setattr(config.optim, field.name, {"schedule": "cosine", "warmup": 7}.get(field.name, 0.05))
+        with pytest.raises(UserError, match=rf"optim.{field.name} \(.*has no effect with model.family=markov: leave it out"):
             check_budget(config)
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import digest, lines_of, metrics, one_line
-from tests.families import train_whole_and_in_parts
+from tests.conftest import lines_of, make_untrained, one_line
+from tests.families import SOURCES, assert_one_run, assert_refused_export, train_whole_and_in_parts
 from translate.bundle.bundle import load_bundle
 from translate.cli.main import main
 from translate.config import Config, InitConfig, ModelConfig, check
 from translate.errors import UserError
 from translate.translation.translator import Translator
 
-SOURCES = ["Der Hund schläft.", "", "Guten Morgen! Wo ist das Buch?", "Ich habe 1.234,50 € gefunden."]
 RECURRENT = {"family": "recurrent", "feedforward": 1024}
 VARIANTS = {
     "gru": {**RECURRENT, "attention": "additive", "heads": 1},
@@ -36,10 +35,7 @@ def run(runs, tmp_path) -> Path:
 
 
 def test_killed_and_resumed_equals_never_stopped(runs):
-    assert digest(runs[0] / "model.safetensors") == digest(runs[1] / "model.safetensors")
-    losses = [{line["step"]: line["loss"] for line in metrics(run) if "loss" in line} for run in runs]
-    assert losses[0] == losses[1] and len(losses[0]) == 50
-    assert losses[0][50] < losses[0][1] - 1.5
+    assert_one_run(runs)
 
 
 def test_a_bundle_is_sealed(run, capsys):
@@ -90,10 +86,7 @@ def test_evaluate_scores_its_translations_again(run, capsys):
 
 
 def test_an_export_is_refused_in_one_line(run, tmp_path, capsys):
-    pytest.importorskip("ctranslate2")
-    assert main(["export", "-m", str(run), "--to", "ctranslate2", "-o", str(tmp_path / "exported")]) == 2
-    one_line(capsys, "CTranslate2 runs", "use engine torch")
-    assert not (tmp_path / "exported").exists()
+    assert_refused_export(run, tmp_path / "exported", capsys, "CTranslate2 runs", "use engine torch")
 
 
 @pytest.mark.parametrize(
@@ -105,13 +98,9 @@ def test_an_export_is_refused_in_one_line(run, tmp_path, capsys):
     ],
 )
 def test_an_export_names_what_it_lacks(settings, message, tmp_path, capsys):
-    pytest.importorskip("ctranslate2")
-    from tests.conftest import make_untrained
-
     (tmp_path / "run").mkdir()
     make_untrained(tmp_path / "run", **settings)
-    assert main(["export", "-m", str(tmp_path / "run"), "--to", "ctranslate2", "-o", str(tmp_path / "exported")]) == 2
-    one_line(capsys, message)
+    assert_refused_export(tmp_path / "run", tmp_path / "exported", capsys, message)
 
 
 @pytest.mark.parametrize(

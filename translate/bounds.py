@@ -80,13 +80,13 @@ def check_families(section: Any, key: str, family: str) -> None:
     """UserError for a setting of `section` that models of `family` don't use and that isn't at its default, and for a stack without layers."""
     settings = used_settings(section, family)
     for field in dataclasses.fields(section):
-        value, used = getattr(section, field.name), field.name in settings
+        name, value, used = f"{key}.{key_of(field.name)}", getattr(section, field.name), field.name in settings
         layers = field.name.endswith("_layers")
         if used and layers and value == 0:
-            raise UserError(f"{key}.{field.name} is 0: model.family={family} needs at least 1")
+            raise UserError(f"{name} is 0: model.family={family} needs at least 1")
         if not used and value != field.default and not (layers and value == 0):
-            out = f"set {key}.{field.name}=0" if layers else f"leave it out, or set its default, {json.dumps(field.default)}"
-            raise UserError(f"{key}.{field.name} ({short_repr(value)}) has no effect with model.family={family}: {out}")
+            out = f"set {name}=0" if layers else f"leave it out, or set its default, {json.dumps(field.default)}"
+            raise UserError(f"{name} ({short_repr(value)}) has no effect with model.family={family}: {out}")
 
 
 def bounds_of(section: Any, key: str) -> Bounds:

@@ -7,11 +7,11 @@ combinations.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, List, Optional
+from typing import Any, List, Optional, TypeVar
 
 from translate.bounds import bounded, check_bounds, check_families, choice, of_families, plain
 from translate.bounds import used_settings as used_settings
-from translate.corpus_config import OF_PAIRS, TRANSLATING, check_domain
+from translate.corpus_config import OF_PAIRS, ONE_TEXT, TRANSLATING, check_domain
 from translate.corpus_config import CorpusConfig as CorpusConfig
 from translate.corpus_config import DataConfig as DataConfig
 from translate.corpus_config import FilterConfig as FilterConfig
@@ -20,11 +20,17 @@ from translate.errors import UserError
 from translate.files.paths import expand_path
 from translate.values import build, short_repr
 
+T = TypeVar("T")
 TRANSFORMERS = ("encoder_decoder", "decoder_only", "language_model", "masked_lm")
 FREEZE = ("encoder", "decoder", "embeddings")
 NEURAL = (*TRANSFORMERS, "recurrent")
 ENCODERS = ("encoder_decoder", "recurrent", "masked_lm")
 POSITIONS = 1 << 28  # numbers in the table of positions, 1 GB
+
+
+def trained(setting: T) -> T:
+    """A field of a setting that only models use which learn by gradient."""
+    return of_families(setting, *NEURAL)
 
 
 @dataclass
@@ -41,7 +47,7 @@ class TokenizerConfig:
     symbols: List[str] = field(default_factory=list)  # never split, such as <placeholder>
     sentences: int = bounded(2_000_000, least=1)  # lines to train it on, at most
     # BPE-dropout (Provilkov et al. 2020) or unigram smoothing (Kudo 2018) on training pairs; 0 = off
-    sampling: float = bounded(0.0, least=0, most=0.9)
+    sampling: float = trained(bounded(0.0, least=0, most=0.9))
 
 
 @dataclass
@@ -73,7 +79,7 @@ class ModelConfig:
     window_center: str = of_families(choice("predicted", "monotonic"), "encoder_decoder", "recurrent")
     cell: str = of_families(choice("gru", "lstm"), "recurrent")
     prefix: str = of_families(choice("bidirectional", "causal"), "decoder_only")  # how a source token sees the source
-    loss_on: str = of_families(choice("target", "all"), "decoder_only")  # all: source tokens too, in training and in the losses of the log
+    loss_on: str = of_families(choice("target", "all"), "decoder_only")  # all: source tokens too, in training and in its loss in the log
     order: int = of_families(bounded(3, least=1, most=5), "markov")  # n of the n-grams
     smoothing: str = of_families(choice("kneser_ney", "none"), "markov")
 
@@ -82,11 +88,13 @@ class ModelConfig:
 class InitConfig:
     """Weights of other runs that a new run starts from. They are read once: its first save has them, so it resumes without the other run."""
 
-    from_: Optional[str] = None  # run folder: all weights, and the tokenizer
+    from_: Optional[str] = trained(plain(None))  # run folder: all weights, and the tokenizer
     # with `from`; new: trained on the data, as the section `tokenizer` says. Pieces that both know keep their embedding.
     tokenizer: str = choice("same", "new")
-    encoder: Optional[str] = None  # run folder, such as of a masked_lm, with the same tokenizer: encoder and source embedding
-    decoder: Optional[str] = None  # run folder, such as of a language_model, with the same tokenizer: decoder and target embedding
+    # run folder, such as of a masked_lm, with the same tokenizer: encoder and source embedding
+    encoder: Optional[str] = of_families(plain(None), "encoder_decoder", "masked_lm")
+    # run folder, such as of a language_model, with the same tokenizer: decoder and target embedding
+    decoder: Optional[str] = of_families(plain(None), "encoder_decoder", "decoder_only", "language_model")
     freeze: List[str] = field(default_factory=list)  # parts that training leaves as they are: encoder, decoder, embeddings
 
 
@@ -94,17 +102,17 @@ class InitConfig:
 class OptimConfig:
     """Adam with the paper's constants (section 5.3) and a schedule over the whole budget."""
 
-    schedule: str = choice("noam", "inverse_sqrt", "linear", "cosine")
-    rate: float = bounded(1.0, above=0, most=1000.0)  # noam: factor of the paper's formula; else the peak learning rate
-    warmup: int = bounded(4000, least=0, most=10**9)  # steps
-    beta1: float = bounded(0.9, least=0, below=1)
-    beta2: float = bounded(0.98, least=0, below=1)
-    epsilon: float = bounded(1e-9, above=0, most=0.1)
-    weight_decay: float = bounded(0.0, least=0, most=1000.0)
-    clip: float = bounded(0.0, least=0, most=1e9)  # greatest gradient norm; 0 = off
-    label_smoothing: float = bounded(0.1, least=0, most=0.9)
+    schedule: str = trained(choice("noam", "inverse_sqrt", "linear", "cosine"))
+    rate: float = trained(bounded(1.0, above=0, most=1000.0))  # noam: factor of the paper's formula; else the peak learning rate
+    warmup: int = trained(bounded(4000, least=0, most=10**9))  # steps
+    beta1: float = trained(bounded(0.9, least=0, below=1))
+    beta2: float = trained(bounded(0.98, least=0, below=1))
+    epsilon: float = trained(bounded(1e-9, above=0, most=0.1))
+    weight_decay: float = trained(bounded(0.0, least=0, most=1000.0))
+    clip: float = trained(bounded(0.0, least=0, most=1e9))  # greatest gradient norm; 0 = off
+    label_smoothing: float = trained(bounded(0.1, least=0, most=0.9))
     # alpha of R-Drop (Liang et al. 2021): each batch runs twice with different dropout, and the divergence of the two outputs is penalised; 0 = off
-    r_drop: float = bounded(0.0, least=0, most=1000.0)
+    r_drop: float = trained(bounded(0.0, least=0, most=1000.0))
 
 
 @dataclass
@@ -114,26 +122,26 @@ class TrainingConfig:
     steps: int = bounded(0, least=0, most=10**12)  # 0 = no limit
     minutes: float = bounded(0.0, least=0, most=1e7)  # wall clock from the first step, validations included; 0 = no limit
     # `minutes` doesn't end a run before this many steps: a slow or busy machine takes longer, but gets a usable model
-    min_steps: int = bounded(0, least=0, most=10**12)
+    min_steps: int = trained(bounded(0, least=0, most=10**12))
     batch_tokens: int = bounded(4096, least=1, most=10**8)  # target tokens per batch, padding included
-    accumulate: int = bounded(1, least=1, most=10**6)  # batches per step: the gradient is that of one batch `accumulate` times as large
-    validate_every: int = bounded(1000, least=1, most=10**12)  # steps
+    accumulate: int = trained(bounded(1, least=1, most=10**6))  # batches per step: the gradient is that of one batch `accumulate` times as large
+    validate_every: int = trained(bounded(1000, least=1, most=10**12))  # steps
     validate_sentences: int = bounded(0, least=0)  # of the development set, spread evenly over it; 0 = all
     validate_beam: int = of_families(bounded(1, least=1, most=1000), *TRANSLATING)
     # chooses the best checkpoint, on the development set; chrf: chrF++; models that don't translate go by loss
     metric: str = choice("bleu", "chrf", "loss")
-    patience: int = bounded(0, least=0, most=10**9)  # validations without improvement before the run ends; 0 = no limit
-    average: int = bounded(5, least=1, most=1000)  # checkpoints averaged at the end, if that is better on the development set
-    keep: int = bounded(5, least=1, most=10**6)  # checkpoints kept for averaging
+    patience: int = trained(bounded(0, least=0, most=10**9))  # validations without improvement before the run ends; 0 = no limit
+    average: int = trained(bounded(5, least=1, most=1000))  # checkpoints averaged at the end, if that is better on the development set
+    keep: int = trained(bounded(5, least=1, most=10**6))  # checkpoints kept for averaging
     # decay of an exponential moving average of the weights, which is then what is validated, kept and averaged: 0.999 looks back on some 1,000
     # steps; 0 = off
-    ema: float = bounded(0.0, least=0, below=1)
+    ema: float = trained(bounded(0.0, least=0, below=1))
     log_every: int = bounded(50, least=1, most=10**9)  # steps
-    seed: int = bounded(1, least=0, most=2**63 - 1)
+    seed: int = trained(bounded(1, least=0, most=2**63 - 1))
     device: str = "auto"  # auto | cpu | cuda | cuda:N
-    precision: str = choice("auto", "fp32", "bf16")
+    precision: str = trained(choice("auto", "fp32", "bf16"))
     threads: int = bounded(0, least=0, most=4096)  # 0 = torch's choice
-    compile: bool = False  # use torch.compile: a minute at the start, hardly faster on CPUs; needs a C++ compiler
+    compile: bool = trained(plain(False))  # use torch.compile: a minute at the start, hardly faster on CPUs; needs a C++ compiler
     tensorboard: bool = False
 
 
@@ -192,8 +200,8 @@ def check(config: Config) -> Config:
         raise UserError(f"data.filters.max_tokens ({longest}) must be at most model.max_tokens ({model.max_tokens}): there is no position beyond")
     if training.average > training.keep:
         raise UserError(f"training.average ({training.average}) needs as many checkpoints: raise training.keep ({training.keep})")
-    if model.family == "masked_lm" and not config.tokenizer.joint:
-        raise UserError("tokenizer.joint is false: model.family=masked_lm guesses tokens of both languages with one tokenizer; set it to true")
+    if model.family in ONE_TEXT and not config.tokenizer.joint:
+        raise UserError(f"tokenizer.joint is false: model.family={model.family} guesses tokens of both languages with one tokenizer; set it to true")
     check_init_settings(config)
     check_domain(config.data.filters)
     for corpus in (*config.data.train, *config.data.validation, *config.data.test.values()):
@@ -204,13 +212,10 @@ def check(config: Config) -> Config:
 
 def check_init_settings(config: Config) -> None:
     """UserError for settings of `init` without effect."""
-    init, family = config.init, config.model.family
-    stacks = {"encoder": ("encoder_decoder", "masked_lm"), "decoder": ("encoder_decoder", "decoder_only", "language_model")}
-    for name, families in stacks.items():
+    init = config.init
+    check_families(init, "init", config.model.family)
+    for name in ("encoder", "decoder"):
         path = getattr(init, name)
-        if path is not None and family not in families:
-            kind = f"no Transformer's {name}" if family == "recurrent" else f"no {name}"
-            raise UserError(f"init.{name} ({path}) has no effect with model.family={family}, which has {kind}: leave it out")
         if path is not None and init.from_ is not None:
             raise UserError(f"init.from ({init.from_}) has all weights, so init.{name} ({path}) can't be given too: leave one out")
     if init.tokenizer == "new" and init.from_ is None:
@@ -228,16 +233,17 @@ def check_budget(config: Config) -> Config:
     """`check`, plus what training needs: a corpus and a limit, and no setting that the family of models has no use for."""
     check(config)
     data, family = config.data, config.model.family
-    for section, key in ((config.training, "training"), (config.decoding, "decoding"), (data, "data"), (data.filters, "data.filters")):
-        check_families(section, key, family)
+    if family not in NEURAL:
+        check_once(config)
+    for key in ("tokenizer", "optim", "training", "decoding", "data"):
+        check_families(getattr(config, key), key, family)
+    check_families(data.filters, "data.filters", family)
     if family not in TRANSLATING and config.training.metric == "chrf":
         raise UserError(f"training.metric (chrf) scores translations, and model.family={family} makes none: leave it out, the loss decides")
     if family not in OF_PAIRS and not config.tokenizer.joint and not config.tokenizer.path:
         raise UserError(f"tokenizer.joint is false: model.family={family} reads text of one language, with one tokenizer; leave it out")
     if not config.data.train:
         raise UserError("data.train is empty: choose a corpus (data=phrasebook, data=multi30k, ...) or list one in your recipe")
-    if config.model.family == "markov":
-        check_once(config)
     if not config.training.steps and not config.training.minutes:
         raise UserError("training.steps and training.minutes are both 0: set one, or the run never ends")
     return config
@@ -245,15 +251,17 @@ def check_budget(config: Config) -> Config:
 
 def check_once(config: Config) -> None:
     """UserError for what has no effect on a model that counts all of its data in one step."""
-    if config.training.steps != 1 or config.training.minutes:
+    training, family = config.training, config.model.family
+    if training.steps != 1 or training.minutes:
         raise UserError(
-            f"model.family=markov counts all of its data in one step, but training.steps is {config.training.steps:,} and training.minutes "
-            f"{config.training.minutes:g}: choose training=once, which sets training.steps=1, and leave them out"
+            f"model.family={family} counts all of its data in one step, but training.steps is {training.steps:,} and training.minutes "
+            f"{training.minutes:g}: choose training=once, which sets training.steps=1, and leave them out"
         )
-    settings = [("weight of a corpus", corpus.weight, 1.0) for corpus in config.data.train]
-    for key, value, without in (*settings, ("tokenizer.sampling", config.tokenizer.sampling, 0.0), ("training.ema", config.training.ema, 0.0)):
-        if value != without:
-            raise UserError(f"{key} ({value:g}) has no effect with model.family=markov, which counts each sentence once: leave it out")
+    for corpus in config.data.train:
+        if corpus.weight != 1:
+            raise UserError(
+                f"weight of a corpus ({corpus.weight:g}) has no effect with model.family={family}, which counts each sentence once: leave it out"
+            )
 
 
 def from_dict(values: Any) -> Config:

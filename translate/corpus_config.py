@@ -11,7 +11,8 @@ from translate.errors import UserError
 from translate.values import short_repr
 
 TRANSLATING = ("encoder_decoder", "decoder_only", "recurrent")  # families of models
-OF_PAIRS = (*TRANSLATING, "masked_lm")  # those that read two sides
+ONE_TEXT = ("masked_lm",)  # those that read two sides as one text
+OF_PAIRS = (*TRANSLATING, *ONE_TEXT)  # those that read two sides
 
 
 @dataclass

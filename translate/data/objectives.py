@@ -37,6 +37,11 @@ def both_sides(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tensor
     return source, target, torch.cat([following, labels], dim=1)
 
 
+def target_part(labels: Tensor, target: Tensor) -> Tensor:
+    """The labels (B, T) of the target tokens alone, in `translation` and in `both_sides`. target: (B, T), T at least 1."""
+    return labels[:, -target.shape[1] :]
+
+
 def next_token(sources: Ids, targets: Ids, key: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Each target token from the target before it; no source, (B, 0)."""
     labels = pad(targets)

@@ -33,7 +33,7 @@ class Counter:
         self.model.learn(tokens, lengths)
         for entry in self.model.facts()["ngrams"]:
             log(f"order {entry['order']}: {entry['seen']:,} n-grams occur, of {short(entry['possible'])} that are possible")
-        return Update(torch.zeros(()), len(tokens), 0.0, True)
+        return Update(torch.zeros(()), len(tokens), len(tokens), 0.0, True)
 
     def averaged(self) -> AbstractContextManager[None]:
         return contextlib.nullcontext()

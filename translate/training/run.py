@@ -161,8 +161,8 @@ class Run:
         progress.step += 1
         progress.epoch, progress.position = batches[-1].epoch, batches[-1].position + 1
         if update.finite:
-            progress.tokens += update.tokens
-            self.meter.add(update.likelihood, update.tokens)
+            progress.tokens += update.counted
+            self.meter.add(update)
             self.skipped_in_a_row = 0
         else:
             progress.skipped += 1
@@ -245,7 +245,7 @@ class Run:
     def log_step(self, norm: float, rate: float, used: float) -> None:
         """Log the mean loss and the speed since the last log line. If the loss has exploded, go back to the last save."""
         progress = self.progress
-        loss, speed = float(self.ranks.total(self.meter.likelihood)) / self.meter.tokens, self.meter.tokens_per_second
+        loss, speed = float(self.ranks.total(self.meter.likelihood)) / self.meter.labels, self.meter.tokens_per_second
         if loss > EXPLODED * progress.lowest_loss + 1:
             self.go_back(f"the loss rose from {progress.lowest_loss:.2f} to {loss:.2f}")
             return

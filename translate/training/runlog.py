@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from translate.errors import UserError
+from translate.training.update import Update
 
 SAMPLES, SAMPLE_HEAD = "samples.txt", "# step "  # translations of the development set, at each validation
 
@@ -32,12 +32,13 @@ class Meter:
 
     def reset(self) -> None:
         self.likelihood = torch.zeros((), device=self.device)  # stays on the device, to avoid a synchronization at each step
-        self.tokens, self.began = 0, time.perf_counter()
+        self.labels, self.tokens, self.began = 0, 0, time.perf_counter()
 
-    def add(self, likelihood: Tensor, tokens: int) -> None:
-        """Add a step: the negative log-likelihood of its labels, and their number."""
-        self.likelihood += likelihood
-        self.tokens += tokens
+    def add(self, update: Update) -> None:
+        """Add a step."""
+        self.likelihood += update.likelihood
+        self.labels += update.tokens
+        self.tokens += update.counted
 
     def pause(self, seconds: float) -> None:
         """Exclude these from the speed."""

@@ -42,7 +42,7 @@ from translate.training.loss import loss_sum
 from translate.training.optim import check_schedule
 from translate.training.ranks import Ranks
 from translate.training.start_checks import check_start
-from translate.training.update import Updater
+from translate.training.update import Updater, counted_tokens
 from translate.training.validation import TOO_MUCH, fewer_validations
 from translate.translation.batching import default_batch_tokens, length_batches
 from translate.translation.torch_engine import TorchEngine
@@ -143,14 +143,14 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     except UserError as error:  # out of memory
         yield Finding("error", "memory", str(error))
         return
-    speed = statistics.median(batch.tokens / seconds for batch, seconds in zip(batches, times))
+    speed = statistics.median(counted_tokens(updater.model, [batch]) / seconds for batch, seconds in zip(batches, times))
     share = 0.0
     for share, finding in _validations(config, tokenizer, updater.model, device, statistics.median(times) * settings.accumulate):
         yield finding
     epoch = float(prepared.target_lengths.sum()) * size / prepared.read / speed / (1 - share)
     budget = f", {settings.minutes * 60 / epoch:.1f} epochs in the {settings.minutes:g} minutes of the recipe" if settings.minutes else ""
     if settings.minutes and not settings.steps:
-        tokens = statistics.mean(batch.tokens for batch in batches) * settings.accumulate
+        tokens = statistics.mean(counted_tokens(updater.model, [batch]) for batch in batches) * settings.accumulate
         yield check_schedule(config, max(settings.min_steps, int(settings.minutes * 60 * speed / tokens)))
     yield Finding("ok", "time", f"about {speed:,.0f} target tokens/s on this machine: an epoch takes {_duration(epoch)}{budget}")
     yield _memory(device, prepared.read, size)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from translate.config import Config
 from translate.data.batches import Batch, seed_of
+from translate.data.objectives import target_part
 from translate.device import autocast, compiled, is_out_of_memory
 from translate.errors import UserError
 from translate.kernels import for_training
 from translate.model import Model
 from translate.model.layers import set_dropout_generator
+from translate.tokenizer import PAD
 from translate.training.checkpoints import EMA
 from translate.training.init import freeze
 from translate.training.loss import loss_sum
@@ -33,6 +35,7 @@ class Update:
 
     likelihood: Tensor
     tokens: int  # labels, of all ranks
+    counted: int  # of these, those that speed and report count: see `counted_tokens`
     norm: float  # of the gradient
     finite: bool
 
@@ -81,7 +84,7 @@ class Updater:
             if self.config.training.ema:
                 self._average()
         self.optimizer.zero_grad(set_to_none=True)
-        return Update(likelihood, tokens, norm, math.isfinite(norm))
+        return Update(likelihood, tokens, counted_tokens(self.model, batches), norm, math.isfinite(norm))
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -146,6 +149,12 @@ class Updater:
                 smoothed, likelihood = loss_sum(features, weight, batch.labels, settings.label_smoothing, settings.r_drop)
             (smoothed * (self.ranks.size / tokens)).backward()  # DistributedDataParallel averages, this needs the sum
         return likelihood
+
+
+def counted_tokens(model: Model, batches: Iterable[Batch]) -> int:
+    """The tokens that a speed counts: of a model that translates the target's, also with a loss on the source, so that families compare."""
+    labels = [target_part(batch.labels, batch.target) if model.translates else batch.labels for batch in batches]
+    return sum(int((part != PAD).sum()) for part in labels)
 
 
 def halves(batch: Batch) -> list[Batch]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from translate.bundle.bundle import Bundle, load_bundle
+from translate.bundle.bundle import Bundle, check_command, load_bundle
 from translate.errors import UserError
-from translate.model.masked_lm import MaskedLanguageModel
 from translate.tokenizer import EOS, MASK, Tokenizer
 from translate.tokenizer.padding import pad
 
@@ -38,8 +37,7 @@ class Filler:
     """A masked language model and its tokenizer. UserError if the model in `bundle` is another one."""
 
     def __init__(self, bundle: Bundle) -> None:
-        if not isinstance(bundle.model, MaskedLanguageModel):
-            raise UserError(f"{bundle.folder} is of model.family={bundle.config.model.family}: only a masked_lm fills gaps")
+        check_command(bundle.config, "fill", bundle.folder)
         self.model, self.tokenizer, self.folder = bundle.model, bundle.tokenizer, bundle.folder
         self.pieces = self.tokenizer.source_pieces()
 

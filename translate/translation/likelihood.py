@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from translate.data.objectives import OBJECTIVES
+from translate.data.objectives import OBJECTIVES, target_part
 from translate.device import autocast, is_out_of_memory, release_memory
 from translate.model import Model
 from translate.tokenizer import PAD
@@ -34,34 +34,31 @@ class Likelihoods:
 
 
 def likelihoods(
-    model: Model, sources: Ids, targets: Ids, device: torch.device, precision: torch.dtype, batch_tokens: int = BATCH_TOKENS, whole: bool = True
+    model: Model, sources: Ids, targets: Ids, device: torch.device, precision: torch.dtype, batch_tokens: int = BATCH_TOKENS
 ) -> Likelihoods:
-    """What `model` makes of sentences in ids, without dropout and label smoothing.
+    """What `model` makes of sentences in ids, without dropout and label smoothing: of one that translates, of the targets.
 
-    In batches of `batch_tokens`, padding included; smaller ones if memory runs out. whole: of all that the model predicts, also the source where
-    it is one text with the target; else of the target alone.
+    In batches of `batch_tokens`, padding included; smaller ones if memory runs out.
     """
     try:
-        return _likelihoods(model, sources, targets, device, precision, batch_tokens, whole)
+        return _likelihoods(model, sources, targets, device, precision, batch_tokens)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or batch_tokens < model.config.max_tokens:  # a single sentence is too much
             raise
     release_memory()
-    return likelihoods(model, sources, targets, device, precision, batch_tokens // 2, whole)
+    return likelihoods(model, sources, targets, device, precision, batch_tokens // 2)
 
 
 @torch.no_grad()
-def _likelihoods(
-    model: Model, sources: Ids, targets: Ids, device: torch.device, precision: torch.dtype, batch_tokens: int, whole: bool
-) -> Likelihoods:
+def _likelihoods(model: Model, sources: Ids, targets: Ids, device: torch.device, precision: torch.dtype, batch_tokens: int) -> Likelihoods:
     nats, counts = numpy.zeros(len(targets)), numpy.zeros(len(targets), dtype=numpy.int64)
     objective = OBJECTIVES[model.objective]
     model.eval()
     for rows in length_batches([max(map(len, pair)) for pair in zip(sources, targets)], batch_tokens, 1):
         tensors = objective([sources[row] for row in rows], [targets[row] for row in rows], (rows[0],))
         source, target, labels = (tensor.to(device) for tensor in tensors)
-        if not whole:
-            labels[:, : labels.shape[1] - target.shape[1]] = PAD
+        if model.translates:  # a source is given, also where the model learnt to predict it
+            labels = torch.cat([torch.full_like(labels[:, : -target.shape[1]], PAD), target_part(labels, target)], dim=1)
         with autocast(device, precision):
             nats[rows] = label_nats(model, source, target, labels).sum(dim=1, dtype=torch.float64).cpu().numpy()
         counts[rows] = (labels != PAD).sum(dim=1).cpu().numpy()

@@ -57,7 +57,7 @@ class Scorer:
         targets = self.tokenizer.encode_target(list(texts))
         given = self.tokenizer.encode_source(list(sources)) if sources is not None else [[EOS]] * len(targets)
         lengths = numpy.array([len(ids) for ids in targets], dtype=float)
-        found = likelihoods(self.model, self._cut(given), self._cut(targets), self.device, torch.float32, whole=False)
+        found = likelihoods(self.model, self._cut(given), self._cut(targets), self.device, torch.float32)
         return -found.nats * lengths / numpy.maximum(found.labels, 1)
 
     def _cut(self, sentences: Sequence[list[int]]) -> list[list[int]]:
