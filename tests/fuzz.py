@@ -21,6 +21,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz_adapt import average, marian, start
 from tests.fuzz_cases import Case, bundle, config, gaps, hostile, recipe, save, texts
 from tests.fuzz_readers import array, bz2, column, gz, jsonl, key, quoted, tmx, tsv, xz, zst
 from tests.fuzz_text import profile, text
@@ -29,8 +30,11 @@ from tests.mutations import RAN
 SECONDS, MEMORY = 20, 1 << 30  # of a case: time, bytes beyond those at the start
 KINDS = {
     kind.__name__: kind
-    for kind in (bundle, gaps, texts, hostile, profile, save, config, recipe, tsv, jsonl, array, quoted, tmx, gz, xz, bz2, zst, column, key, text)
-}
+    for kind in (
+        bundle, gaps, texts, hostile, profile, save, start, average, marian, config, recipe, tsv, jsonl, array, quoted, tmx, gz, xz, bz2, zst,
+        column, key, text,
+    )
+}  # fmt: skip
 SLOW = {"recipe": 10}  # one case where the others have so many
 
 

@@ -149,12 +149,13 @@ def config(folder: Path) -> Case:
 
     from tests.families import FAMILIES
     from translate.bundle.bundle import ModelFolder
-    from translate.config import Config, CorpusConfig, DataConfig, InitConfig, ModelConfig, check, from_dict
+    from translate.config import Config, CorpusConfig, DataConfig, InitConfig, ModelConfig, TrainingConfig, check, from_dict
     from translate.values import to_values
 
     data = DataConfig(train=[CorpusConfig(source="a", target="b")] * 2, test={"dev": CorpusConfig(kind="tsv", path="c")})
     models = [ModelConfig(**{"family": family, **settings}) for family, settings in FAMILIES.items()]
-    configs = [Config(data=data, model=model, init=InitConfig(encoder=encoder)) for model in models for encoder in (None, "runs/x")]
+    inits = [InitConfig(), InitConfig(encoder="runs/x"), InitConfig(from_="runs/x", tokenizer="new", freeze=["encoder"])]
+    configs = [Config(data=data, model=model, init=init, training=TrainingConfig(ema=0.5)) for model in models for init in inits]
     settings = [{key: value for key, value in to_values(each).items() if key != "run"} for each in configs]
 
     def case(rng: random.Random) -> str:
@@ -212,7 +213,7 @@ def save(folder: Path) -> Case:
 
     from tests.conftest import make_untrained
     from translate.bundle.bundle import load_bundle
-    from translate.training.checkpoints import Checkpoints, Progress
+    from translate.training.checkpoints import EMA, Checkpoints, Progress
 
     model = load_bundle(make_untrained(folder)).model.requires_grad_()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
@@ -226,6 +227,8 @@ def save(folder: Path) -> Case:
         for parameter in model.parameters():
             parameter.grad = torch.full_like(parameter, 0.1 * step)
         optimizer.step()
+        for parameter in model.parameters():
+            optimizer.state[parameter][EMA] = parameter.detach() / 2
         progress = Progress(step=step, validated=step, seconds=0.5, best_bleu=3.5, limits=[1.5])
         checkpoints.save(model, optimizer, progress)
         saved.append((state(), dataclasses.asdict(progress)))

@@ -117,7 +117,7 @@ def altered_header(data: bytes, rng: random.Random) -> bytes:
     """safetensors with an entry of its header altered: a shape, an offset, a name, the manifest; its length made to fit, mostly."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
-    if "__metadata__" in header and rng.random() < 0.4:
+    if "manifest" in header.get("__metadata__", {}) and rng.random() < 0.4:
         header["__metadata__"]["manifest"] = json.dumps(altered(json.loads(header["__metadata__"]["manifest"]), rng))
     else:
         header = altered(header, rng)

@@ -15,11 +15,12 @@ from translate.bounds import bounds_of
 from translate.cli.train import GROUPS, compose
 from translate.config import Config, CorpusConfig, check_budget, line_range
 from translate.model.families import new_model
+from translate.values import to_values
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 CHOICES = sorted((ROOT / "conf").rglob("*/*.yaml"))
-LOCAL = {"phrasebook": 2, "multi30k": 1, "tatoeba": 1, "text": 1, "iwslt14": 1, "wmt14": 1}  # data choice: its test sets
+LOCAL = {"phrasebook": 2, "multi30k": 1, "multi30k_tatoeba": 2, "tatoeba": 1, "text": 1, "iwslt14": 1, "wmt14": 1}  # data choice: its test sets
 
 
 BASELINES = {"multi30k": "multi30k_de_en", "phrasebook": "quickstart"}  # encoder-decoders
@@ -38,13 +39,13 @@ def of(*words: str):
 def test_all_are_found():
     """A recipe or choice that this file doesn't see would go unchecked: count them."""
     others = (
-        "iwslt14_de_en", "multi30k_de_en", "multi30k_de_en_60", "multi30k_en_de",
+        "adapt", "iwslt14_de_en", "multi30k_de_en", "multi30k_de_en_60", "multi30k_en_de",
         "quickstart", "tatoeba_de_en", "wmt14_de_en_base", "wmt14_de_en_big",
     )  # fmt: skip
     _, *relatives = bounds_of(Config, "model.family").choices
     families = (f"{corpus}_{family}" for corpus in BASELINES for family in relatives)
     assert [path.stem for path in RECIPES] == sorted([*others, *families])
-    assert len(CHOICES) == 24
+    assert len(CHOICES) == 25
     assert {path.parent.name for path in CHOICES} == set(GROUPS)
     assert {path.stem for path in CHOICES if path.parent.name == "data"} == set(LOCAL)
 
@@ -77,7 +78,7 @@ def test_a_recipe_states_only_what_differs(path, tmp_path):
     (without,) = compose(["--config-dir", str(tmp_path), "recipe=bare", "training.steps=1"])
     for section, keys in values.items():
         for key, value in keys.items():
-            assert getattr(getattr(without, section), key) != value, f"{section}.{key} is {value} anyway"
+            assert to_values(getattr(without, section))[key] != value, f"{section}.{key} is {value} anyway"
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=lambda path: f"{path.parent.name}={path.stem}")

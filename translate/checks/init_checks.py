@@ -43,9 +43,7 @@ def check_pieces(config: Config, other: Config, tokenizer: Tokenizer, whose: str
         return
     counts = [_tokens(each, others) for each in (tokenizer, own)]
     times, bytes_ = counts[0][0] / max(1, counts[1][0]), counts[0][1] / max(1, counts[0][0])
-    text = (
-        f"{tokenizer.target_size:,} pieces of {whose}: this text has {times:.2f} times as many tokens as in pieces of its own, {bytes_:.1%} are bytes"
-    )
+    text = f"in the {tokenizer.target_size:,} pieces of {whose} this text has {times:.2f} times the tokens of its own pieces; {bytes_:.1%} are bytes"
     if times > FRAGMENTED or bytes_ > BYTES:
         yield Finding("warning", "vocabulary", text, hint)
     else:

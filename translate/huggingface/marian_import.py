@@ -26,7 +26,7 @@ from translate.huggingface.pieces import Vocabulary, parse, vocabulary, with_voc
 from translate.huggingface.weights import BIAS, POSITIONS, TIED, layer_weights, marian_order, permuted
 from translate.model.layers import sinusoids
 from translate.tokenizer import Tokenizer
-from translate.values import short_repr
+from translate.values import KINDS, short_repr
 
 CONFIG, VOCABULARY, TARGET_VOCABULARY, TOKENIZER = "config.json", "vocab.json", "target_vocab.json", "tokenizer_config.json"
 GENERATION = "generation_config.json"
@@ -75,7 +75,7 @@ def read_marian(folder: Path, source_language: str | None = None, target_languag
     if settings.get("model_type") != "marian":
         raise UserError(f"{folder / CONFIG} is of model_type {short_repr(settings.get('model_type'))}: only marian can be imported")
     models = [parse(_bytes(folder / name), name) for name in (SOURCE_SPM, TARGET_SPM)]
-    shared = _setting(folder, settings, "share_encoder_decoder_embeddings", True)
+    shared = _setting(folder, settings, "share_encoder_decoder_embeddings", bool, True)
     numbers = _json(folder / VOCABULARY)
     if codes := [piece for piece in numbers if piece.startswith(">>") and piece.endswith("<<")]:
         raise UserError(f"{folder} translates into several languages ({', '.join(codes[:3])}, ...): only models of one pair can be imported")
@@ -90,7 +90,8 @@ def read_marian(folder: Path, source_language: str | None = None, target_languag
     if not all(isinstance(language, str) and language for language in languages):
         raise UserError(f"{folder / TOKENIZER} doesn't name the languages: give --source-language and --target-language")
     generation = _json(folder / GENERATION) if (folder / GENERATION).exists() else settings
-    beam = generation.get("num_beams") or settings.get("num_beams") or DecodingConfig().beam
+    beams = (values["num_beams"] for values in (generation, settings) if values.get("num_beams") is not None)
+    beam = _setting(folder, {"num_beams": next(beams, DecodingConfig().beam)}, "num_beams", int)
     return Marian(folder, settings, _weights(folder), source, target, tokenizer, languages, beam)  # type: ignore[arg-type]
 
 
@@ -98,24 +99,24 @@ def config_of(marian: Marian, output: Path) -> Config:
     """The settings of the bundle. UserError for what the Transformer here doesn't have."""
     folder, settings = marian.folder, marian.settings
 
-    def setting(name: str, default: Any = None) -> Any:
-        return _setting(folder, settings, name, default)
+    def setting(name: str, kind: type = int, default: Any = None) -> Any:
+        return _setting(folder, settings, name, kind, default)
 
     for name in ("attention_heads", "ffn_dim"):
         if (encoder := setting(f"encoder_{name}")) != (decoder := setting(f"decoder_{name}")):
             raise UserError(f"{folder / CONFIG} has encoder_{name} {encoder} and decoder_{name} {decoder}: only equal ones can be imported")
-    if not setting("tie_word_embeddings", True):
+    if not setting("tie_word_embeddings", bool, True):
         raise UserError(f"{folder / CONFIG} has tie_word_embeddings false: only models whose output layer is the embedding can be imported")
-    if (activation := setting("activation_function")) not in ACTIVATIONS:
+    if (activation := setting("activation_function", str)) not in ACTIVATIONS:
         raise UserError(f"{folder / CONFIG} has activation_function {short_repr(activation)}: only {', '.join(ACTIVATIONS)} can be imported")
     for name in ("normalize_before", "normalize_embedding"):
-        if setting(name, False):
+        if setting(name, bool, False):
             raise UserError(f"{folder / CONFIG} has {name} true: only models with layer normalisation after the residual can be imported")
     longest = setting("max_position_embeddings")
     model = ModelConfig(
         width=setting("d_model"), heads=setting("encoder_attention_heads"), feedforward=setting("encoder_ffn_dim"),
-        encoder_layers=setting("encoder_layers"), decoder_layers=setting("decoder_layers"), dropout=float(setting("dropout", 0.1)), norm="post",
-        max_tokens=longest, activation=ACTIVATIONS[activation], output_bias=has_bias(marian), scale_embedding=bool(setting("scale_embedding", False)),
+        encoder_layers=setting("encoder_layers"), decoder_layers=setting("decoder_layers"), dropout=setting("dropout", float, 0.1), norm="post",
+        max_tokens=longest, activation=ACTIVATIONS[activation], output_bias=has_bias(marian), scale_embedding=setting("scale_embedding", bool, False),
         shared_pieces=marian.source is marian.target and not marian.tokenizer.joint,
     )  # fmt: skip
     source_language, target_language = marian.languages
@@ -166,12 +167,12 @@ def has_bias(marian: Marian) -> bool:
 
 def _vocabulary(folder: Path, settings: dict[str, Any], numbers: dict[str, Any], size_name: str, models: Sequence[Any]) -> Vocabulary:
     """Vocabulary of one side, or of both. UserError if a number is missing or out of range."""
-    size = _setting(folder, settings, size_name)
+    size = _setting(folder, settings, size_name, int)
     if any(type(number) is not int or not 0 <= number < size for number in numbers.values()) or len(set(numbers.values())) < len(numbers):
         raise UserError(f"{folder}: the pieces in the vocabulary must have different numbers below {size_name} ({size:,}) of {CONFIG}")
     if "<unk>" not in numbers:
         raise UserError(f"{folder / VOCABULARY} has no <unk>: it is not a vocabulary of Marian")
-    pad, eos = _setting(folder, settings, "pad_token_id"), _setting(folder, settings, "eos_token_id")
+    pad, eos = (_setting(folder, settings, name, int) for name in ("pad_token_id", "eos_token_id"))
     start = settings.get("decoder_start_token_id", pad)
     for name, number in (("pad_token_id", pad), ("eos_token_id", eos), ("decoder_start_token_id", start)):
         if type(number) is not int or not 0 <= number < size:
@@ -191,17 +192,21 @@ def _weights(folder: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _setting(folder: Path, settings: dict[str, Any], name: str, default: Any = None) -> Any:
+def _setting(folder: Path, settings: dict[str, Any], name: str, kind: type, default: Any = None) -> Any:
     value = settings.get(name, default)
     if value is None:
         raise UserError(f"{folder / CONFIG} has no {name}: it is not a MarianMT model, or incomplete")
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise UserError(f"{folder / CONFIG} has {name} {short_repr(value)}: it must be {KINDS[kind]}")
     return value
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(_bytes(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path} is not a JSON object")

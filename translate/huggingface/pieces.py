@@ -43,7 +43,8 @@ def parse(content: bytes, name: str) -> Any:
     model = protobuf().ModelProto()
     try:
         model.ParseFromString(content)
-    except Exception:  # DecodeError; its class has moved between versions of protobuf
+        text_pieces([model])  # they are decoded only when they are read
+    except Exception:  # DecodeError, whose class has moved between versions of protobuf; UnicodeDecodeError
         raise UserError(f"{name} is not a SentencePiece model, or is damaged") from None
     if not model.pieces:
         raise UserError(f"{name} is not a SentencePiece model, or is damaged")

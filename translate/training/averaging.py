@@ -76,8 +76,12 @@ def validations(folder: Path, config: Config) -> dict[int, float]:
     name, found = SCORES[metric], dict[int, float]()
     if not (folder / METRICS).is_file():
         return found
-    for line in (folder / METRICS).read_text(encoding="utf-8").splitlines():
-        values = json.loads(line)
-        if name in values:
-            found[values["step"]] = -values[name] if name == "dev_loss" else values[name]
+    for line in (folder / METRICS).read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):  # a killed run may have left half a line, which its next start removes
+            continue
+        step, score = (values.get(key) for key in ("step", name)) if isinstance(values, dict) else (None, None)
+        if type(step) is int and isinstance(score, (int, float)):
+            found[step] = -score if name == "dev_loss" else score
     return found
