@@ -211,42 +211,6 @@ def test_a_mistake_in_a_recipe_of_ones_own_is_one_line(trained, my, tmp_path, ca
     assert not trained.configs
 
 
-def test_a_sweep_gives_each_run_a_folder_named_by_what_differs(trained):
-    assert main(["train", "recipe=quickstart", "-m", "model=tiny,small", "training.seed=2"]) == 0
-    assert [(config.run, config.model.width, config.training.seed) for config in trained.configs] == [
-        ("runs/quickstart,model=tiny", 128, 2),
-        ("runs/quickstart,model=small", 256, 2),
-    ]
-
-
-def test_a_sweep_over_recipes(trained):
-    main(["train", "-m", "recipe=multi30k_de_en,multi30k_en_de", "data.folder=/a/b"])
-    assert [config.run for config in trained.configs] == ["runs/multi30k_de_en", "runs/multi30k_en_de"]
-    assert [config.data.source_language for config in trained.configs] == ["de", "en"]
-
-
-def test_a_sweep_leaves_run_alone_where_it_is_given(trained):
-    main(["train", "-m", "recipe=quickstart", "model.width=8,16", "run=runs/width${model.width}"])
-    assert [config.run for config in trained.configs] == ["runs/width8", "runs/width16"]
-
-
-def test_a_sweep_is_checked_whole_before_its_first_run(trained, capsys):
-    assert main(["train", "-m", "recipe=quickstart", "model.width=8,9"]) == 2
-    assert "model.width (9)" in capsys.readouterr().err
-    assert not trained.configs
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "runs", "code"),
-    [([None, UserError("no lines"), None], 3, 2), ([None, Stopped(signal.SIGTERM, 7)], 2, 143)],
-    ids=["mistake", "signal"],
-)
-def test_a_sweep_returns_the_greatest_code_and_ends_when_interrupted(trained, outcomes, runs, code):
-    trained.outcomes += outcomes
-    assert main(["train", "-m", "recipe=quickstart", "training.seed=1,2,3"]) == code
-    assert len(trained.configs) == runs
-
-
 def test_cfg_job_prints_the_whole_configuration_and_stops(trained, capsys):
     assert main(["train", "recipe=wmt14_de_en_big", "--cfg", "job"]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)

@@ -82,6 +82,12 @@ def test_evaluate_says_what_training_said(run, capsys):
     assert f"{before['perplexity']['value']:.2f}" in capsys.readouterr().out
 
 
+def test_there_is_no_mean_of_tables(run, tmp_path, capsys):
+    assert main(["average", str(run), "-o", str(tmp_path / "mean")]) == 2
+    one_line(capsys, "model.family=markov, which counts its data once")
+    assert not (tmp_path / "mean").exists()
+
+
 def test_it_does_not_translate(run, tmp_path, capsys):
     (tmp_path / "input").write_text("Guten Morgen.\n")
     assert main(["file", "-m", str(run), str(tmp_path / "input"), "--device", "cpu"]) == 2

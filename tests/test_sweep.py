@@ -13,6 +13,7 @@ import pytest
 
 from translate.cli.main import main
 from translate.cli.train import compose
+from translate.config import Config
 from translate.errors import UserError
 from translate.training.stopping import Stopped
 
@@ -30,12 +31,62 @@ def trains(monkeypatch, tmp_path):
     return use
 
 
+@pytest.fixture
+def seen(trains) -> list[Config]:
+    """The configurations that reach training, which does nothing."""
+    configs: list[Config] = []
+    trains(lambda config: configs.append(config) or {})
+    return configs
+
+
 def write_report(run: str, dev: float, test: float) -> dict:
     folder = Path(run)
     folder.mkdir(parents=True)
     scores = {"BLEU": {"value": test, "signature": SIGNATURE}, "chrF++": {"value": 1.0, "signature": "x"}}
     (folder / "report.json").write_text(json.dumps({"dev_bleu": dev, "test": {"unseen": {"scores": scores}}}), encoding="utf-8")
     return {}
+
+
+def test_a_sweep_gives_each_run_a_folder_named_by_what_differs(seen):
+    assert main(["train", "recipe=quickstart", "-m", "model=tiny,small", "training.seed=2"]) == 0
+    assert [(config.run, config.model.width, config.training.seed) for config in seen] == [
+        ("runs/quickstart,model=tiny", 128, 2),
+        ("runs/quickstart,model=small", 256, 2),
+    ]
+
+
+def test_a_sweep_over_recipes(seen):
+    main(["train", "-m", "recipe=multi30k_de_en,multi30k_en_de", "data.folder=/a/b"])
+    assert [config.run for config in seen] == ["runs/multi30k_de_en", "runs/multi30k_en_de"]
+    assert [config.data.source_language for config in seen] == ["de", "en"]
+
+
+def test_a_sweep_leaves_run_alone_where_it_is_given(seen):
+    main(["train", "-m", "recipe=quickstart", "model.width=8,16", "run=runs/width${model.width}"])
+    assert [config.run for config in seen] == ["runs/width8", "runs/width16"]
+
+
+def test_a_sweep_is_checked_whole_before_its_first_run(seen, capsys):
+    assert main(["train", "-m", "recipe=quickstart", "model.width=8,9"]) == 2
+    assert "model.width (9)" in capsys.readouterr().err
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "runs", "code"),
+    [([None, UserError("no lines"), None], 3, 2), ([None, Stopped(signal.SIGTERM, 7)], 2, 143)],
+    ids=["mistake", "signal"],
+)
+def test_a_sweep_returns_the_greatest_code_and_ends_when_interrupted(trains, seen, outcomes, runs, code):
+    def train(config):
+        seen.append(config)
+        if error := outcomes[len(seen) - 1]:
+            raise error
+        return {}
+
+    trains(train)
+    assert main(["train", "-m", "recipe=quickstart", "training.seed=1,2,3"]) == code
+    assert len(seen) == runs
 
 
 def test_a_run_that_fails_is_named_and_the_others_go_on(trains, capsys):

@@ -32,10 +32,13 @@ def average_checkpoints(
         steps: these. Exactly one of the three is given.
 
     Raises:
-        UserError: for a run without checkpoints, or without those that are asked for.
+        UserError: for a run without checkpoints, or without those that are asked for, and for a model that counts.
     """
     check_new_folder(output)
-    bundle = ModelFolder(model_folder(run)).load()
+    folder = ModelFolder(model_folder(run))
+    if FAMILIES[family := folder.config.model.family].learns_by_counting:
+        raise UserError(f"{run} is of model.family={family}, which counts its data once: it has no checkpoints whose mean means anything")
+    bundle = folder.load()
     checkpoints = Checkpoints(bundle.folder, 1)
     kept = sorted(int(path.stem.removeprefix("step-")) for path in checkpoints.folder.glob("step-*.safetensors"))
     if not kept:
