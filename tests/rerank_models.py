@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from tests.conftest import make_untrained
-from translate.bundle.bundle import Bundle, build_model, write_config, write_model
+from translate.bundle.bundle import Bundle, ModelFolder, build_model, write_config, write_model
 from translate.config import Config, DataConfig, DecodingConfig, FilterConfig, ModelConfig, TokenizerConfig, TrainingConfig
 from translate.tokenizer import BOS, train_tokenizer
 from translate.translation.rerank_file import Reranking, named_model, scoring_model, write_reranking
@@ -53,7 +53,7 @@ def rerank_file(
     """A file as `translate rerank` writes it, with weights that nothing was tuned on."""
     named = {kind: folder for kind, folder in (("reverse", reverse), ("language_model", language_model)) if folder}
     folders = {kind: named_model(scoring_model(str(folder), kind, ("de", "en")), str(path)) for kind, folder in named.items()}
-    translating = [named_model(scoring_model(str(model), "reverse", ("en", "de")), str(path)) for model in models]
+    translating = [named_model(ModelFolder(model), str(path)) for model in models]
     write_reranking(str(path), Reranking(models=translating, **folders, n_best=n_best, beam=beam, length_penalty=1.0, weights=weights))
     return path
 

@@ -25,7 +25,7 @@ WEIGHTS = {"reverse": 0.7, "language_model": 0.4, "length": 0.3}
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rerank")
-    reverse, language_model = make_reverse(folder / "reverse"), make_language_model(folder / "lm")
+    reverse, language_model = make_reverse(folder / "reverse"), make_language_model(folder / "lm", max_tokens=40)
     return make_untrained(folder), reverse, language_model
 
 
