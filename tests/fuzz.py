@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz_adapt import average, marian, start
-from tests.fuzz_cases import Case, bundle, config, gaps, hostile, recipe, save, texts
+from tests.fuzz_cases import Case, bundle, config, gaps, hostile, recipe, rerank, save, texts
 from tests.fuzz_readers import array, bz2, column, gz, jsonl, key, quoted, tmx, tsv, xz, zst
 from tests.fuzz_text import profile, text
 from tests.mutations import RAN
@@ -31,7 +31,7 @@ SECONDS, MEMORY = 20, 1 << 30  # of a case: time, bytes beyond those at the star
 KINDS = {
     kind.__name__: kind
     for kind in (
-        bundle, gaps, texts, hostile, profile, save, start, average, marian, config, recipe, tsv, jsonl, array, quoted, tmx, gz, xz, bz2, zst,
+        bundle, gaps, texts, hostile, profile, save, start, average, marian, config, rerank, recipe, tsv, jsonl, array, quoted, tmx, gz, xz, bz2, zst,
         column, key, text,
     )
 }  # fmt: skip

@@ -253,3 +253,27 @@ def save(folder: Path) -> Case:
         raise AssertionError("loaded, and neither of the saves")
 
     return case
+
+
+def rerank(folder: Path) -> Case:
+    """A file of `translate rerank`, with a fault, or two: refused, or settings that pass every check."""
+    import math
+
+    from translate.translation.rerank_file import NamedModel, Reranking, read_reranking, write_reranking
+
+    path, named = folder / "rerank.yaml", NamedModel("runs/x", "0" * 64)
+    weights = {"reverse": 0.5, "language_model": 1.0, "length": -2.5}
+    write_reranking(
+        str(path), Reranking(models=[named] * 2, reverse=named, language_model=named, n_best=5, beam=8, length_penalty=0.6, weights=weights)
+    )
+    data = path.read_bytes()
+
+    def case(rng: random.Random) -> str:
+        put(path, data, rng, rng.choice((mutated, altered_yaml)))
+        found = read_reranking(str(path))
+        sound = found.models and 2 <= found.n_best <= found.beam and all(map(math.isfinite, found.weights.values()))
+        if not sound or set(found.weights) != {"length"} | {name for name in ("reverse", "language_model") if getattr(found, name)}:
+            raise AssertionError(f"read, and has {found}")
+        return "read"
+
+    return case

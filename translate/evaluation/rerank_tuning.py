@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -191,6 +190,6 @@ def summary(tuned: Tuned, output: str) -> str:
             f"weights   score 1, {weights}",
             f"BLEU      {change}; each half with the weights of the other one: {measured.held_out:.2f}",
             f"signature {measured.signature}",
-            f"written to {output}: translate file -m RUN --rerank {os.path.relpath(output)}",
+            f"written to {output}: translate file -m RUN --rerank {output}",
         ]
     )
