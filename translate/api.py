@@ -63,6 +63,10 @@ def evaluate(
     lowercase: bool = False,
     beam: int | None = None,
     length_penalty: float | None = None,
+    diverse: int = 1,
+    mbr: str | None = None,
+    samples: int | None = None,
+    seed: int = 1,
     batch_tokens: int | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -83,7 +87,7 @@ def evaluate(
         metrics: any of bleu, chrf, ter; default: all.
         tokenize: BLEU's tokenizer; default: that of the target language.
         lowercase: ignore case in BLEU and chrF++.
-        beam, length_penalty, batch_tokens: see `Translator.translate`.
+        beam, length_penalty, diverse, mbr, samples, seed, batch_tokens: see `Translator.translate`.
         device, precision, fork: see `Translator.load`.
         calibrate: first measure confidence on the recipe's development set, and write it into the model, as training does at its end. Without
             test sets, only this.
@@ -104,7 +108,7 @@ def evaluate(
     from translate.evaluation.metrics import check_tokenizer, default_tokenizer
     from translate.evaluation.perplexity import evaluate_model
     from translate.evaluation.report import read_report, save_results
-    from translate.evaluation.resampling import seed
+    from translate.evaluation.resampling import seed as bootstrap_seed
     from translate.evaluation.score_warnings import set_warnings
     from translate.evaluation.scoring import check_settings
     from translate.evaluation.testsets import chosen_sets, development_pairs
@@ -127,6 +131,7 @@ def evaluate(
     if not FAMILIES[config.model.family].translates:
         scores = {"metrics": metrics, "tokenize": tokenize, "lowercase": lowercase}
         search: dict[str, Any] = {"beam": beam, "length_penalty": length_penalty, "calibrate": calibrate, "fuse": fuse, "fuse_weight": fuse_weight}
+        search |= {"diverse": diverse if diverse != 1 else None, "mbr": mbr, "samples": samples, "seed": seed if seed != 1 else None}
         search |= {"ensemble": tuple(ensemble) or None, "rerank": rerank}
         for name, value in {**scores, **search}.items():
             if value not in (None, False):
@@ -136,13 +141,14 @@ def evaluate(
     if len(test) == 1:
         raise UserError(f"test has only {test[0]}: it takes a source and one or more references")
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, cache=None))  # this machine's cache, not that of the bundle's author
-    options = Options(beam=beam, length_penalty=length_penalty, batch_tokens=batch_tokens)
+    drawing: dict[str, Any] = {"mbr": mbr, "samples": samples, "seed": seed}
+    options = Options(beam=beam, length_penalty=length_penalty, batch_tokens=batch_tokens, diverse=diverse, **drawing)
     options.fill(config.decoding)  # check the options before the model is loaded
     check_fusion(fuse, fuse_weight)
     if calibrate and (fuse is not None or ensemble or rerank):
         other = "fuse" if fuse else "rerank" if rerank else "several models"
         raise UserError(f"calibrate has no effect with {other}: confidence is that of a model alone; leave one out")
-    seed()  # checks SACREBLEU_SEED
+    bootstrap_seed()  # checks SACREBLEU_SEED
     if tokenize or (metrics and "bleu" in metrics):  # by default BLEU is left out if its tokenizer can't be used
         check_tokenizer(tokenize or default_tokenizer(config.data.target_language))
     read_report(folder)  # fail now if it is damaged, not after the work

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from translate.cli.file_options import add_fusion, add_reranking
+from translate.cli.file_options import add_diverse, add_fusion, add_mbr, add_reranking, add_seed
 from translate.cli.parser import Several
 from translate.cli.paths import user_path
 from translate.cli.score import add_scoring, check_effects, metric_names
@@ -57,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search = parser.add_argument_group("search (default: the recipe's settings)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
+    add_diverse(search)
+    add_mbr(search)
+    add_seed(search)
     add_fusion(search)
     add_reranking(search)
     machine = parser.add_argument_group("machine")
@@ -82,6 +85,10 @@ def run(arguments: argparse.Namespace) -> int:
         lowercase=arguments.lowercase,
         beam=arguments.beam,
         length_penalty=arguments.length_penalty,
+        diverse=1 if arguments.diverse is None else arguments.diverse,
+        mbr=arguments.mbr,
+        samples=arguments.samples,
+        seed=1 if arguments.seed is None else arguments.seed,
         batch_tokens=arguments.batch_tokens,
         device=arguments.device,
         precision=arguments.precision,

@@ -94,15 +94,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search = parser.add_argument_group("search (default: the settings of the model's recipe)")
     search.add_argument("--beam", type=int, metavar="N", help="hypotheses kept open; 1 is greedy and fastest")
     search.add_argument("--length-penalty", type=float, metavar="ALPHA", help="above 0 favours longer output (GNMT's alpha)")
-    search.add_argument("--n-best", type=int, metavar="N", help="alternatives of each line, at most --beam; with --sample, N samples")
+    search.add_argument("--n-best", type=int, metavar="N", help="alternatives of each line, at most --beam or --samples; with --sample, N samples")
+    add_diverse(search)
     add_fusion(search)
     add_reranking(search)
     drawing = parser.add_argument_group("sampling")
     drawing.add_argument("--sample", action="store_true", help="draw translations at random instead of searching for the best")
+    add_mbr(drawing)
     drawing.add_argument("--temperature", type=float, metavar="T", help="below 1: closer to the most likely (default: 1)")
     drawing.add_argument("--top-k", type=int, metavar="K", help="draw from the K most likely tokens (default: 0, all)")
     drawing.add_argument("--top-p", type=float, metavar="P", help="draw from the most likely tokens that share P (default: 1, all)")
-    drawing.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same samples (default: 1)")
+    add_seed(drawing)
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch-tokens", type=int, metavar="N", help="source tokens per batch, times the beam: lower it if memory runs out")
     machine.add_argument("--window", type=int, metavar="N", help="lines read ahead of the output (default: 2048; 1 at a terminal)")
@@ -117,6 +119,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_diverse(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--diverse", type=int, metavar="GROUPS", help="divide the beam into groups that avoid each other's words, for --n-best")
+
+
 def add_fusion(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--fuse", type=user_path, metavar="RUN", help="a language model with the same tokenizer, which scores each token too")
     group.add_argument("--fuse-weight", type=float, metavar="W", help="of the language model's log-probabilities, such as 0.1")
@@ -126,8 +132,17 @@ def add_reranking(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--rerank", type=user_path, metavar="FILE", help="choose among translations as this file of `translate rerank` says")
 
 
+def add_mbr(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--mbr", choices=("chrf",), help="draw --samples and choose the one most like all of them (minimum Bayes risk)")
+    group.add_argument("--samples", type=int, metavar="N", help="how many --mbr draws, 2 to 1,000, such as 64")
+
+
+def add_seed(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same samples (default: 1)")
+
+
 DEFAULTS = {
-    "errors": "strict", "format": "text", "foreign": "copy", "n_best": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 1,
+    "errors": "strict", "format": "text", "foreign": "copy", "n_best": 1, "diverse": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 1,
     "precision": "auto", "compute_type": "default",
 }  # fmt: skip
 
@@ -136,6 +151,8 @@ def check_options(arguments: argparse.Namespace) -> None:
     """UserError for an option without effect. Fills in the defaults."""
     for option, reason in without_effect(arguments):
         raise UserError(f"{option} has no effect {reason}")
+    if arguments.mbr and arguments.samples is None:
+        raise UserError("--mbr needs --samples N, how many translations to draw, such as 64")
     if arguments.window is not None and arguments.window < 1:
         raise UserError(f"--window is {arguments.window}: it must be at least 1")
     if arguments.min_confidence is not None and not 0 <= arguments.min_confidence <= 1:
@@ -154,18 +171,25 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
     several = (arguments.n_best or 1) > 1
     scored = arguments.scores or several or arguments.format == "jsonl" or arguments.report
     field = "--column" if "column" in given else "--key"
-    rules = [(f"--{name.replace('_', '-')}", name in given and not arguments.sample, "without --sample: add --sample, or leave it out")
+    drawing = "--mbr" if arguments.mbr else "--sample" if arguments.sample else ""
+    rules = [(f"--{name.replace('_', '-')}", name in given and not drawing, "without --sample or --mbr: add one of them, or leave it out")
              for name in ("temperature", "top_k", "top_p", "seed")]  # fmt: skip
     torch, other = arguments.engine == "torch", arguments.engine == "ctranslate2"
     rules += [
-        ("--beam", arguments.sample and "beam" in given, "with --sample, which does not search: leave one of them out"),
+        ("--sample", arguments.sample and bool(arguments.mbr), "with --mbr, which draws samples anyway: leave it out"),
+        ("--samples", "samples" in given and not arguments.mbr, "without --mbr: add --mbr chrf, or leave it out"),
+        ("--mbr", bool(arguments.mbr) and other, "with --engine ctranslate2, which does not sample: leave one of them out"),
+        ("--beam", bool(drawing) and "beam" in given, f"with {drawing}, which does not search: leave one of them out"),
+        ("--diverse", bool(drawing) and "diverse" in given, f"with {drawing}, which does not search: leave one of them out"),
+        ("--diverse", other and "diverse" in given, "with --engine ctranslate2, which has no groups: leave one of them out"),
+        ("--length-penalty", bool(arguments.mbr) and "length_penalty" in given, "with --mbr, which ranks by utility: leave it out"),
         ("--length-penalty", arguments.sample and "length_penalty" in given and not scored, "with --sample when no score is shown: leave it out"),
         (
             "--length-penalty",
             arguments.beam == 1 and "length_penalty" in given and not scored,
             "with --beam 1 when no score is shown: leave it out",
         ),
-        ("--min-confidence", arguments.sample and "min_confidence" in given, "with --sample: confidence is that of a search; leave it out"),
+        ("--min-confidence", bool(drawing) and "min_confidence" in given, f"with {drawing}: confidence is that of a search; leave it out"),
         ("--min-confidence", bool(arguments.fuse) and "min_confidence" in given, "with --fuse: confidence is that of the model alone; leave it out"),
         ("--min-confidence", bool(arguments.others) and "min_confidence" in given, "with several models: confidence is that of one; leave it out"),
         ("--model", bool(arguments.others) and other, "twice with --engine ctranslate2, which searches with one model: leave one out"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from translate.config import Config
-from translate.decoding import Options
+from translate.decoding import FilledOptions, Options
 from translate.errors import UserError
 from translate.evaluation.calibration import confidence_figures
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer
@@ -89,13 +89,20 @@ def _evaluate(
         "scores": scores,
         **({"left_out": left_out} if left_out else {}),
         **({"confidence": confidence} if confidence else {}),
-        "decoding": {"beam": options.beam, "length_penalty": options.length_penalty},
+        "decoding": how_decoded(options),
         **translator.engine.machine,
         "seconds": round(seconds, 2),
         "split": sum(result.pieces > 1 for result in results),
         "cut": sum(result.cut for result in results),
         "samples": [{"source": sources[i], "reference": references[0][i], "translation": outputs[i]} for i in samples],
     }
+
+
+def how_decoded(options: FilledOptions) -> dict[str, Any]:
+    """The options that chose the translations, by name."""
+    if options.mbr is not None:
+        return {"mbr": options.mbr, "samples": options.samples, "seed": options.seed}
+    return {"beam": options.beam, "length_penalty": options.length_penalty, **({"diverse": options.diverse} if options.diverse > 1 else {})}
 
 
 def chosen_metrics(

@@ -151,8 +151,8 @@ def scores(report: dict[str, Any]) -> Iterator[str]:
         else:
             yield f"- loss {report['dev_loss']:.3f}, perplexity {report['dev_perplexity']:.2f}\n"
     for name, test in report.get("test", {}).items():
-        decoding = test.get("decoding")  # none without translations
-        search = f", beam {decoding['beam']}, length penalty {decoding['length_penalty']:g}" if decoding else ""
+        decoding = test.get("decoding", {})  # none without translations
+        search = "".join(f", {name.replace('_', ' ')} {f'{value:g}' if isinstance(value, float) else value}" for name, value in decoding.items())
         yield f"Test set {name}, {test['sentences']:,} sentences{search}:\n"
         for metric, score in test["scores"].items():
             interval = f" [{score['low']:.2f}, {score['high']:.2f}]" if "low" in score else ""

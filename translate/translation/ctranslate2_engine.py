@@ -85,7 +85,7 @@ class CTranslate2Engine:
         Multi30k sentences 467 were the same with the default patience of 1, and all 500 with 2 (beam 5). CTranslate2 returns all finished
         hypotheses, which are ranked here.
         """
-        if options.sample:
+        if options.draws:
             raise UserError("engine ctranslate2 does not sample: choose engine torch")
         results = self._search(sources, max(limits), options, no_repeat, align)
         # a batch has a single limit: sentences that exceed their own are searched again, grouped by limit

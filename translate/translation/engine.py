@@ -45,10 +45,10 @@ class Engine(Protocol):
         align: bool = False,
         required: list[list[int]] | None = None,
     ) -> list[list[Hypothesis]]:
-        """The hypotheses of each source, best first, at least one.
+        """The hypotheses of each source, best first, at least one; or the samples (`options.draws` of them) as they are drawn.
 
         sources: ids that end in EOS. limits: for each, the most output tokens, including the end mark. seeds: for sampling,
-        `n_best` for each source. no_repeat: forbid repeated n-grams of this length in a hypothesis; 0 allows any. align: also set the
+        `options.draws` for each source. no_repeat: forbid repeated n-grams of this length in a hypothesis; 0 allows any. align: also set the
         `attention` of each hypothesis, as from `align`, which costs less here than there. required: for each source, ids that each
         hypothesis must hold as often as they stand there, and no more often, while it holds no other placeholder symbol
         (decoding/required.py); engine ctranslate2 can't, and searches without.

@@ -18,7 +18,7 @@ class Translation:
 
     source: str
     text: str
-    score: float  # of `text`: log-probability over length penalty, both over all pieces
+    score: float  # of `text`: log-probability over length penalty, both over all pieces; with `mbr` its expected utility
     alternatives: list[tuple[str, float]]  # the n best with scores, `text` first; sentences of equal rank are joined
     pieces: int  # number of sources that the model got: sentences, or parts of long ones; 0 for a line that it does not see
     cut: bool  # an output reached its length limit, or a piece was too long for the model
@@ -48,7 +48,7 @@ class Piece:
     required: list[int] = field(default_factory=list)  # ids that its outputs must have, see decoding/required.py
     align: bool = False  # the places of what was left out are found by attention
     hypotheses: list[Hypothesis] = field(default_factory=list)  # set by the search
-    ranked: list[tuple[str, float]] = field(default_factory=list)  # text and score of each hypothesis
+    ranked: list[tuple[str, float]] = field(default_factory=list)  # of each hypothesis: its text, and the score or utility that it is ranked by
     looped: bool = False
 
     @property
@@ -99,7 +99,7 @@ class Variant:
 
     @property
     def likelihood(self) -> float:
-        return sum(piece.score(0) for piece in self.pieces) / max(1, len(self.pieces))
+        return sum(piece.best.score for piece in self.pieces) / max(1, len(self.pieces))
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ class Restorer:
         """The translation of a line, from the outputs of its pieces, rank by rank.
 
         The score is that of a single output as long as all pieces together. All alternatives are scored with the lengths of the first ones:
-        with its own length, one with a longer piece could score better than the first.
+        with its own length, one with a longer piece could score better than the first. Expected utilities are averaged by length.
         """
         if options.n_best == 1 and len(line.sentences) == 1 and line.sentences[0].ordinary:
             sentence = line.sentences[0]
@@ -46,8 +46,11 @@ class Restorer:
         scores = [0.0] * options.n_best
         if pieces:
             lengths = [len(piece.best.ids) + piece.best.complete for piece in pieces]
-            whole = float(penalty(sum(lengths), options.length_penalty))
-            shares = [float(penalty(length, options.length_penalty)) / whole for length in lengths]
+            if options.mbr is not None:
+                shares = [length / sum(lengths) for length in lengths]
+            else:
+                whole = float(penalty(sum(lengths), options.length_penalty))
+                shares = [float(penalty(length, options.length_penalty)) / whole for length in lengths]
             scores = [sum(piece.score(rank) * share for piece, share in zip(pieces, shares)) for rank in ranks]
         parts = tuple([self._part(piece, options) for piece in pieces])
         return Translation(
@@ -80,7 +83,7 @@ class Restorer:
             return [piece.text.span(*span) for span in self.tokenizer.source_spans([piece.text.text], [piece.ids])[0]]
 
         best, weights = piece.best, piece.best.attention if options.coverage else None
-        whole, searched = not piece.cut, not options.sample
+        whole, searched = not piece.cut, not options.draws
         return make_part(piece.span, piece.output(0), len(piece.ids) - 1, best, self.profile, whole, searched, weights, places)
 
     def _parts(self, line: Line, rank: int) -> Iterator[str]:

@@ -22,7 +22,10 @@ class SearchOptions(TypedDict, total=False):
     foreign: str
     batch_tokens: int | None
     n_best: int
+    diverse: int
     sample: bool
+    mbr: str | None
+    samples: int | None
     temperature: float
     top_k: int
     top_p: float

@@ -94,7 +94,7 @@ class TorchEngine:
         with self._autocast():
             model = self._model(len(sources))
             memory = model.encode(pad(sources).to(self.device))
-            if options.sample:
+            if options.draws:
                 found = self._sample(model, memory, limits, options, seeds, required)
             else:
                 step, state = self._start(model, memory, len(limits))
@@ -141,8 +141,8 @@ class TorchEngine:
         seeds: list[int],
         required: list[list[int]] | None,
     ) -> list[list[Hypothesis]]:
-        """Each source takes `n_best` rows, each with its own seed."""
-        n = options.n_best
+        """Each source takes `options.draws` rows, each with its own seed."""
+        n = options.draws
         step, state = self._start(model, repeated(memory, [n] * len(limits), self.device), n * len(limits))
         rows = torch.tensor(limits, device=self.device).repeat_interleave(n)
         cuts = (options.temperature, options.top_k, options.top_p)

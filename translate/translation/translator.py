@@ -23,6 +23,7 @@ from translate.tokenizer import Tokenizer
 from translate.translation.batching import default_batch_tokens, length_batches
 from translate.translation.engine import Engine, Search, load_engine
 from translate.translation.findings import is_loop
+from translate.translation.mbr import by_expected_utility
 from translate.translation.pieces import Line, Piece, Translation
 from translate.translation.plan import Planner
 from translate.translation.rerank import rerank_with, reranking_for
@@ -175,7 +176,10 @@ class Translator:
             split: `sentence` translates each sentence of a line on its own, `line` the whole line at once.
             batch_tokens: source tokens per batch, including padding, each counted `beam` times.
             n_best: alternatives per line, at most `beam`; or the number of samples. Needs scores=True.
+            diverse: groups that the beam is divided into, which avoid each other's tokens, for alternatives that differ; 1: none.
             sample: sample from the model's distribution instead of searching.
+            mbr: `chrf` draws `samples` translations and returns the one that is most like all of them (minimum Bayes risk).
+            samples: their number, 2 to 1,000.
             temperature, top_k, top_p, seed: how to sample.
             alignment: find out which words became which, see `Translation.alignment`. Needs scores=True.
             coverage: find out how much of the source attention covers, see `Translation.coverage`. Needs scores=True.
@@ -229,20 +233,21 @@ class Translator:
         plans = self.planner.plan(list(texts(lines, first)), first, options.split, options.foreign)
         while pieces := self.planner.make_pieces(plans, options.split):
             self._search(pieces, first, options)
-            if not options.sample:
+            if not options.draws:
                 looped = [piece for piece in pieces if is_loop(piece.ids, piece.best.ids)]
                 self._search(looped, first, options, NO_REPEAT)
                 for piece in looped:
                     piece.looped = True
-            outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
-            for piece in pieces:
-                piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
+            if options.mbr is None:
+                outputs = iter(self.tokenizer.decode([hypothesis.ids for piece in pieces for hypothesis in piece.hypotheses]))
+                for piece in pieces:
+                    piece.ranked = [(next(outputs), hypothesis.score) for hypothesis in piece.hypotheses]
             self.reviewer.review(plans)
         return plans
 
     def _search(self, pieces: list[Piece], first: int, options: FilledOptions, no_repeat: int = 0) -> None:
-        """Set `hypotheses` of the `pieces`. Each sample has its own seed."""
-        ranks = range(options.n_best if options.sample else 0)
+        """Set `hypotheses` of the `pieces`, and with `mbr` their texts. Each sample has its own seed."""
+        ranks = range(options.draws)
 
         def search_batch(indices: list[int], search: Search) -> None:
             batch = [pieces[index] for index in indices]
@@ -253,11 +258,15 @@ class Translator:
             results = search(sources, [self.limit(len(ids)) for ids in sources], options, seeds, no_repeat, align, required)
             for piece, hypotheses in zip(batch, results):
                 piece.hypotheses = hypotheses
+                if options.mbr is not None:  # here, where batches take turns on all cores
+                    best = by_expected_utility(hypotheses, self.tokenizer.decode([sample.ids for sample in hypotheses]), options.n_best)
+                    piece.hypotheses, piece.ranked = [sample for sample, _, _ in best], [(text, utility) for _, text, utility in best]
 
         batches = length_batches([len(piece.ids) for piece in pieces], options.batch_tokens, len(ranks) or options.beam)
         if left := self.pool.run(search_batch, batches):
             piece = pieces[min(left)]
-            rows, lower = (f"{options.n_best} samples", "n-best") if options.sample else (f"beam {options.beam}", "beam")
+            rows = f"{options.draws} samples" if options.draws else f"beam {options.beam}"
+            lower = "samples" if options.mbr is not None else "n-best" if options.sample else "beam"
             raise UserError(
                 f"line {first + piece.line + 1} does not fit in memory, even alone ({len(piece.ids):,} tokens, {rows}): lower --{lower}; "
                 f"--batch-tokens ({options.batch_tokens}) does not help"
