@@ -68,7 +68,7 @@ class Noise:
         required: Any = None,
     ) -> list[list[Hypothesis]]:
         wanted = required or [[]] * len(sources)
-        return [[self.output(*row, align) for _ in range(options.n_best)] for row in zip(sources, limits, wanted)]
+        return [[self.output(*row, align) for _ in range(options.draws or options.n_best)] for row in zip(sources, limits, wanted)]
 
     def output(self, source: list[int], limit: int, required: list[int], align: bool) -> Hypothesis:
         assert len(source) <= self.max_tokens
@@ -136,7 +136,8 @@ def text(folder: Path, most: int = 10_000) -> Case:
         lines, items = zip(*(line_of(rng, most) for _ in range(3)))
         options = {"split": rng.choice(("sentence", "line")), "foreign": rng.choice(("copy", "translate"))}
         chosen = {name: rng.random() < 0.5 for name in ("alignment", "coverage")}
-        results = translator.translate(list(lines), scores=True, beam=2, n_best=rng.choice((1, 2)), **options, **chosen)
+        search = rng.choice(({"beam": 2}, {"beam": 4, "diverse": 2}, {"mbr": "chrf", "samples": rng.choice((2, 5)), "seed": rng.randrange(9)}))
+        results = translator.translate(list(lines), scores=True, n_best=rng.choice((1, 2)), **search, **options, **chosen)
         for line, wanted, result in zip(lines, items, results, strict=True):
             check(line, wanted, result)
             doubts(result, 0.5, translator.languages)

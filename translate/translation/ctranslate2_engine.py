@@ -79,7 +79,7 @@ class CTranslate2Engine:
         align: bool = False,
         required: list[list[int]] | None = None,
     ) -> list[list[Hypothesis]]:
-        """See `engine.Engine`. UserError for sampling, whose seeds CTranslate2 does not take.
+        """See `engine.Engine`. UserError for sampling, whose seeds CTranslate2 does not take, and for diverse groups.
 
         CTranslate2 stops once beam x patience hypotheses have ended; engine torch, up to alpha 1, continues while an open one may still win. Of 500
         Multi30k sentences 467 were the same with the default patience of 1, and all 500 with 2 (beam 5). CTranslate2 returns all finished
@@ -87,6 +87,8 @@ class CTranslate2Engine:
         """
         if options.draws:
             raise UserError("engine ctranslate2 does not sample: choose engine torch")
+        if options.diverse > 1:
+            raise UserError("engine ctranslate2 has no diverse groups: choose engine torch")
         results = self._search(sources, max(limits), options, no_repeat, align)
         # a batch has a single limit: sentences that exceed their own are searched again, grouped by limit
         too_long = [index for index, limit in enumerate(limits) if any(len(pieces) > limit for pieces in results[index].hypotheses)]

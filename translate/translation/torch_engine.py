@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import torch
 
-from translate.decoding import FilledOptions, Hypothesis, Step, beam_search, sample
+from translate.decoding import FilledOptions, Hypothesis, Step, beam_search, diverse_beam_search, sample
 from translate.device import autocast, keep_freed_memory
 from translate.kernels import for_search
 from translate.kernels.packed import PackedModel
@@ -100,9 +100,12 @@ class TorchEngine:
                 step, state = self._start(model, memory, len(limits))
                 recording = Recording(state, self.alignment) if align and options.beam == 1 and self._can_record(state) else None
                 step = recorded(step) if recording else step
-                search = (options.beam, options.length_penalty, options.n_best)
-                most = torch.tensor(limits, device=self.device)
-                found = beam_search(step, recording or state, most, BOS, EOS, *search, BANNED, no_repeat, required, self.symbols)
+                model_part = step, recording or state, torch.tensor(limits, device=self.device), BOS, EOS
+                rules = options.length_penalty, options.n_best, BANNED, no_repeat, required, self.symbols
+                if options.diverse > 1:
+                    found = diverse_beam_search(*model_part, options.beam, options.diverse, *rules)
+                else:
+                    found = beam_search(*model_part, options.beam, *rules)
                 if recording:
                     return recording.attach(found, sources)
             return self._with_attention(model, memory, sources, found) if align else found
