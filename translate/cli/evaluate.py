@@ -19,6 +19,7 @@ examples:
   translate evaluate -m runs/multi30k_de_en --data my/multi30k           the recipe's test sets, from the files in that folder
   translate evaluate -m runs/multi30k_de_en --test news.de news.en       files of your own
   translate evaluate -m runs/multi30k_language_model --test news.en      perplexity of a text
+  translate evaluate -m runs/multi30k_de_en --mbr chrf --samples 64      the sample that is most like all of them
   translate evaluate -m runs/multi30k_de_en --testset wmt14 --metrics bleu,chrf
 
 Prints a table of BLEU, chrF++ and TER with 95% bootstrap intervals, sacreBLEU's signatures and a few translations, and saves them in

@@ -127,7 +127,8 @@ def translate(translator: Translator | RayTranslator, inputs: Inputs, arguments:
     window = arguments.window or (1 if inputs.keyboard else WINDOW_LINES)
     options = Options(
         beam=arguments.beam, length_penalty=arguments.length_penalty, batch_tokens=arguments.batch_tokens, n_best=arguments.n_best,
-        diverse=arguments.diverse, sample=arguments.sample, mbr=arguments.mbr, samples=arguments.samples, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p, seed=arguments.seed,
+        diverse=arguments.diverse, sample=arguments.sample, mbr=arguments.mbr, samples=arguments.samples,
+        temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p, seed=arguments.seed,
         split=arguments.split, foreign=arguments.foreign, coverage=bool(arguments.report),
         alignment=bool(arguments.alignments) or arguments.format == "pharaoh",
     )  # fmt: skip

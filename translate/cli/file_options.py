@@ -24,9 +24,9 @@ Output, one line for each line of input, blank ones too:
   --format jsonl   a JSON object: line, source, translation, score, confidence, pieces, cut, alternatives
   --format pharaoh no translation, but which words became which: pairs of a word of the line and a word of its translation, such as 0-0 2-1.
                    Words are what white space separates, counted from 0
-SCORE is the natural logarithm of the probability, divided by the length penalty; with --rerank, the weighted sum by which it chooses. Each sentence
-of a line is translated on its own, and one that is too long for the model in parts, cut at clause ends; all share one score. stderr says how many
-lines have a sentence that is too long.
+SCORE is the natural logarithm of the probability, divided by the length penalty; with --mbr, the mean chrF against all samples, 0 to 100; with
+--rerank, the weighted sum by which it chooses. Each sentence of a line is translated on its own, and one that is too long for the model in parts,
+cut at clause ends; all share one score. stderr says how many lines have a sentence that is too long.
 
 A file that is not plain text, by its name or its first lines (subtitles, HTML, JSON, ...), is refused; --as text translates its lines anyway.
 In CSV and TSV, --column N or --column NAME translates one column (NAME is in the first row, which is not translated; with a number, the first
@@ -50,7 +50,7 @@ copied, suspect, split, translated. suspect: something is missing or new, or a s
 verdict. stderr counts the statuses; without --report it names the suspect lines all the same, but copies and coverage are not looked at.
 
 confidence, in the report and in JSON lines, is what the translation is expected to share with a human one: chrF++ / 100, 0 to 1. It is null for
-a line that the model did not see, with --sample, and if the model is not calibrated: see `translate evaluate --calibrate`.
+a line that the model did not see, with --sample or --mbr, and if the model is not calibrated: see `translate evaluate --calibrate`.
 """
 
 
@@ -199,7 +199,7 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         ("--rerank", bool(arguments.rerank) and other, "with --engine ctranslate2: leave it out, or the engine"),
         ("--rerank", bool(arguments.rerank) and bool(arguments.workers), "with --workers: leave one of them out"),
         ("--rerank", bool(arguments.rerank) and bool(arguments.fuse), "with --fuse: the file has a language model of its own; leave one out"),
-        ("--rerank", bool(arguments.rerank) and arguments.sample, "with --sample, which does not search: leave one of them out"),
+        ("--rerank", bool(arguments.rerank) and bool(drawing), f"with {drawing}, which does not search: leave one of them out"),
         ("--min-confidence", bool(arguments.rerank) and "min_confidence" in given, "with --rerank: confidence is that of a search; leave it out"),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),

@@ -1,7 +1,7 @@
 """Diverse beam search: alternatives that differ (Vijayakumar et al. 2018, "Diverse beam search for improved description of complex scenes").
 
-The beam is divided into G equal groups. At each step they choose one after the other (algorithm 1), and to a group a token is the less likely the more
-hypotheses of earlier groups have it at this place (Hamming diversity, section 4):
+The beam is divided into G equal groups. At each step they choose one after the other (algorithm 1), and to a group a token is the less likely the
+more hypotheses of earlier groups have it at this place (Hamming diversity, section 4):
 
     log p(token | source, tokens so far) - DIVERSITY * number of open hypotheses of earlier groups that took it at this step
 
@@ -17,9 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from translate.decoding.beam import (
-    PATIENCE, Continuations, Live, advance, collect_finished, collect_unfinished, drop_ended, first_hypotheses, is_done,
-)  # fmt: skip
+from translate.decoding import beam as plain
+from translate.decoding.beam import Continuations, Live, drop_ended
 from translate.decoding.hypothesis import Hypothesis, S, Step, check_limits, penalty, sentences_to_keep
 from translate.decoding.logits import best_continuations, log_probabilities, replace_undefined
 from translate.decoding.required import Required
@@ -68,10 +67,10 @@ def diverse_beam_search(
     device, width = max_lengths.device, beam // groups
     banned_ids = torch.tensor(banned, dtype=torch.int64, device=device)
     force = Required(required, eos, device, symbols) if required and any(required) else None
-    patience = PATIENCE * width if length_penalty > 1 else None
+    patience = plain.PATIENCE * width if length_penalty > 1 else None
     penalties = penalty(torch.arange(int(max_lengths.max()) + 1, dtype=torch.float64, device=device), length_penalty)  # of each length
     # a group of a sentence is a search of its own: number b * G + g, with the same limit
-    live = first_hypotheses(max_lengths.repeat_interleave(groups), bos)
+    live = plain.first_hypotheses(max_lengths.repeat_interleave(groups), bos)
     finished: list[list[Hypothesis]] = [[] for _ in live.sentences]
     kept = min(n_best, width)
     sums = live.log_probs  # (B * G, R) of log-probabilities and penalties: what a group chooses by
@@ -85,19 +84,19 @@ def diverse_beam_search(
         log_probs = replace_undefined(log_probabilities(scores, banned_ids, live.tokens, no_repeat), scores)
         candidates, totals = choose_in_turn(live, sums, log_probs, groups, width, eos, diversity)
         is_end = candidates.ids == eos
-        collect_finished(live, candidates, is_end[:, :width], finished, kept, length_penalty)
+        plain.collect_finished(live, candidates, is_end[:, :width], finished, kept, length_penalty)
         best, sums = drop_ended(candidates, is_end, width), drop_ended(candidates._replace(log_probs=totals), is_end, width).log_probs
         likeliest = best._replace(log_probs=best.log_probs.amax(1, keepdim=True))
-        done = is_done(live, likeliest, penalties, patience).view(-1, groups).all(1)  # (B,) the groups of a sentence end together
+        done = plain.is_done(live, likeliest, penalties, patience).view(-1, groups).all(1)  # (B,) the groups of a sentence end together
         keep = torch.arange(len(done), device=device)
         if done.any():
-            collect_unfinished(live, best, done.repeat_interleave(groups), finished, kept, length_penalty)
+            plain.collect_unfinished(live, best, done.repeat_interleave(groups), finished, kept, length_penalty)
             keep = sentences_to_keep(done)
             if not len(keep):
                 return [in_turn(finished[first : first + groups], n_best) for first in range(0, len(finished), groups)]
         searches = (keep[:, None] * groups + torch.arange(groups, device=device)).flatten()
         first_step = not live.tokens.shape[1]
-        live, rows = advance(live, best, searches)
+        live, rows = plain.advance(live, best, searches)
         sums, last = sums[searches], live.last
         state = state.reorder(rows // groups if first_step else rows, keep)
 
