@@ -100,12 +100,12 @@ class Options:
         if self.mbr is not None and self.length_penalty is not None:
             raise UserError(f"length_penalty is {short_repr(self.length_penalty)}, but mbr ranks by utility: leave it out")
         drawing = "mbr" if self.mbr is not None else "sampling" if self.sample else ""
-        for name, unused in (("beam", None), ("diverse", 1)):
-            if drawing and getattr(self, name) != unused:
+        for name, given in (("beam", self.beam is not None), ("diverse", self.diverse != 1)):
+            if drawing and given:
                 raise UserError(f"{name} is {short_repr(getattr(self, name))}, but {drawing} does not use a beam: leave it out")
         for name in FOR_SAMPLING:
             if not drawing and getattr(self, name) != getattr(Options, name):
-                raise UserError(f"{name} is {short_repr(getattr(self, name))}, but only sampling uses it: turn sampling on, or leave it out")
+                raise UserError(f"{name} is {short_repr(getattr(self, name))}, but only sampling uses it: turn sampling or mbr on, or leave it out")
         return drawing
 
 
