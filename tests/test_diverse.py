@@ -83,10 +83,10 @@ def test_impossible_groups_are_refused(beam, groups, n_best):
         diverse_beam_search(step, start(random_table(0, 1, 4, 2)), torch.tensor([2]), BOS, EOS, beam, groups, 1.0, n_best)
 
 
-def test_a_line_does_not_depend_on_its_neighbours_and_required_symbols_are_there(trained):
+def test_a_line_does_not_depend_on_its_neighbours_and_what_is_kept_is_there(untrained):
     lines = ["Der Hund schläft.", "Guten Morgen! Wo ist der Bahnhof?", "Schreib an anna@example.org.", "x"]
     options = Options(beam=6, diverse=3, n_best=6)
-    with Translator.load(trained, "cpu", "fp32") as translator:
+    with Translator.load(untrained, "cpu", "fp32") as translator:
         together = list(translator.translate_stream(lines, options))
         alone = [translator.translate(line, scores=True, beam=6, diverse=3, n_best=6) for line in lines]
         assert [result.alternatives for result in together] == [result.alternatives for result in alone]

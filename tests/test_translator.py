@@ -252,7 +252,7 @@ HUGE = 10**400
         ({"sample": 1}, "sample is 1: it must be True or False"),
         ({"sample": "no"}, "sample is 'no': it must be True or False"),
         ({"sample": True, "beam": 4}, "beam is 4, but sampling does not use a beam: leave it out"),
-        ({"temperature": 0.5}, "temperature is 0.5, but only sampling uses it: turn sampling on, or leave it out"),
+        ({"temperature": 0.5}, "temperature is 0.5, but only sampling uses it: turn sampling or mbr on, or leave it out"),
         ({"temperature": float("nan")}, "temperature is nan, but only sampling uses it"),
         ({"top_k": 5}, "top_k is 5, but only sampling uses it"),
         ({"top_p": 0.9}, "top_p is 0.9, but only sampling uses it"),
