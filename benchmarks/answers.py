@@ -4,9 +4,9 @@
     python benchmarks/answers.py RUN --test SOURCE REFERENCE --output try --lines 20 --samples 4         to see that all of it runs
     python benchmarks/answers.py RUN ... --row "two models" "-m OTHER" --row "reranked" "--rerank ..."    further rows: words for `translate file`
 
-Runs `translate file` and `translate score` as a user would. OUTPUT keeps what is written and results.json; a row that it has is not made again. --page
-puts the tables into the page, which names them in comments. Seconds are those of the whole command, loading included: let the machine do nothing
-else. CPU seconds are of one process, so that forked copies don't escape: --threads 1.
+Runs `translate file` and `translate score` as a user would. OUTPUT keeps what is written and results.json; a row that it has is not made again.
+--page puts the tables into the page, which names them in comments. Seconds are those of the whole command, loading included: let the machine do
+nothing else. CPU seconds are of one process, so that forked copies don't escape: --threads 1.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_the_best_of_the_samples_is_chosen(translator, sampling):
 
 def test_sentences_of_a_line_are_chosen_one_by_one(translator):
     (whole,) = translator.translate(LINES[2:3], scores=True, mbr="chrf", samples=8)
-    assert whole.pieces == 2 and whole.text.startswith(whole.parts[0].text) and whole.text.endswith(whole.parts[1].text)
+    assert whole.pieces >= 2 and whole.text.startswith(whole.parts[0].text) and whole.text.endswith(whole.parts[-1].text)
     assert 0 < whole.score <= 100
     assert translator.translate(LINES, mbr="chrf", samples=8)[3] == ""
 
@@ -114,7 +114,7 @@ def test_at_the_command_line(untrained, tmp_path, translator, capsys):
     words = [
         "file",
         "-m",
-        str(trained),
+        str(untrained),
         "--precision",
         "fp32",
         "--device",
