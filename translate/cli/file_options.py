@@ -200,6 +200,7 @@ def without_effect(arguments: argparse.Namespace) -> list[tuple[str, str]]:
         ("--rerank", bool(arguments.rerank) and bool(arguments.workers), "with --workers: leave one of them out"),
         ("--rerank", bool(arguments.rerank) and bool(arguments.fuse), "with --fuse: the file has a language model of its own; leave one out"),
         ("--rerank", bool(arguments.rerank) and bool(drawing), f"with {drawing}, which does not search: leave one of them out"),
+        ("--diverse", bool(arguments.rerank) and "diverse" in given, "with --rerank, which is for a plain search: leave one of them out"),
         ("--min-confidence", bool(arguments.rerank) and "min_confidence" in given, "with --rerank: confidence is that of a search; leave it out"),
         ("--precision", other and "precision" in given, "with --engine ctranslate2: give --compute-type instead"),
         ("--compute-type", torch and "compute_type" in given, "with --engine torch: choose --engine ctranslate2, or give --precision"),

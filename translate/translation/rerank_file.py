@@ -62,8 +62,11 @@ class Reranking:
 
     def check_options(self, options: FilledOptions) -> None:
         """UserError for a search whose hypotheses the weights aren't for."""
-        if options.sample:
-            raise UserError("sampling and rerank are both given: reranking is for the hypotheses of a search; leave one of them out")
+        if options.draws:
+            drawing = "mbr" if options.mbr is not None else "sampling"
+            raise UserError(f"{drawing} and rerank are both given: reranking is for the hypotheses of a search; leave one of them out")
+        if options.diverse > 1:
+            raise UserError("diverse and rerank are both given: the weights are for the hypotheses of a plain search; leave one of them out")
         if options.beam < self.n_best:
             raise UserError(f"beam is {options.beam}: the rerank file takes the {self.n_best} best of a search; leave beam out, or raise it")
         if options.n_best > self.n_best:
