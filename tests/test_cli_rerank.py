@@ -12,10 +12,12 @@ import yaml
 from tests.conftest import copy_of_shared, one_line, tiny_config
 from tests.fuzz_cases import rerank as damaged
 from tests.rerank_models import make_language_model, make_reverse, rerank_file
+from tests.test_markov_runs import config_of
 from translate import Translator, evaluate
 from translate.cli.main import main
 from translate.errors import UserError
 from translate.evaluation.scoring import corpus_bleu
+from translate.training.run import train
 from translate.translation.rerank_file import read_reranking
 
 WEIGHTS = {"reverse": 0.5, "language_model": 0.2, "length": 0.1}
@@ -25,7 +27,6 @@ ON = ["--device", "cpu", "--precision", "fp32"]
 @pytest.fixture(scope="module")
 def reverse(tmp_path_factory, corpus_folder):
     """English to German, with a tokenizer of its own."""
-    from translate.training.run import train
 
     def make(run):
         swapped = run.parent / "swapped"
@@ -37,21 +38,12 @@ def reverse(tmp_path_factory, corpus_folder):
         config.data.source_language, config.data.target_language = "en", "de"
         train(config)
 
-    return copy_of_shared(tmp_path_factory, "reverse", make)
+    return copy_of_shared(tmp_path_factory, "reverse_for_reranking", make)
 
 
 @pytest.fixture(scope="module")
 def language_model(tmp_path_factory, corpus_folder):
-    from translate.config import DecodingConfig
-    from translate.training.run import train
-
-    def make(run):
-        config = tiny_config(run, corpus_folder, steps=1, validate_every=1)
-        config.model.family, config.model.encoder_layers, config.model.decoder_layers, config.model.width = "markov", 0, 0, 256
-        config.model.heads, config.model.feedforward, config.decoding = 4, 1024, DecodingConfig()
-        train(config)
-
-    return copy_of_shared(tmp_path_factory, "markov_lm", make)
+    return copy_of_shared(tmp_path_factory, "markov_for_reranking", lambda run: train(config_of(run, corpus_folder)))
 
 
 def test_from_tuning_to_translations(trained, reverse, language_model, corpus_folder, tmp_path, capsys):

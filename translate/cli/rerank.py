@@ -23,7 +23,7 @@ OUT names the models with the SHA-256 of their weights, the search and the weigh
 folder.
 
 Prints the weights, and BLEU before and after. p tells how often chance alone makes such a difference. BLEU on the lines that chose the weights is too
-high; that of each half with the weights of the other half is fair, as far as the development set didn't choose the checkpoint too.
+high; that of each fifth with the weights of the rest is fair, as far as the development set didn't choose the checkpoint too.
 """
 
 

@@ -31,11 +31,9 @@ class Lists:
 
         self.scores, self.features, self.statistics = padded(scores), padded(features), padded(statistics)
 
-    def half(self, first: int) -> Lists:
-        """Every other sentence, from `first`."""
-        found = object.__new__(Lists)
-        found.scores, found.features, found.statistics = (table[first::2] for table in (self.scores, self.features, self.statistics))
-        return found
+    def select(self, sentences: Array) -> Lists:
+        """Those sentences where (L,) is True."""
+        return Lists(*(list(table[sentences]) for table in (self.scores, self.features, self.statistics)))
 
     def chosen(self, weights: Array) -> Array:
         """The statistics of the best hypotheses with these weights, of equal ones the first: (L, 10)."""

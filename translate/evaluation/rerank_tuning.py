@@ -38,6 +38,7 @@ from translate.translation.translator import Translator
 MOST = 10.0  # of a weight; a reverse model's and a language model's are at least 0
 WINDOW = 256  # lines whose hypotheses are in memory
 BOOTSTRAP = 1000
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -105,26 +106,26 @@ def tune_reranking(
     most = numpy.full(len(least), MOST)
     weights = tune(lists, least, most).round(6)
     zero = numpy.zeros(len(least))
-    held_out = [half.chosen(tune(other, least, most)) for half, other in _halves(lists)]
-    before, after = lists.chosen(zero), lists.chosen(weights)
+    before, after, held_out = lists.chosen(zero), lists.chosen(weights), _held_out(lists, least, most)
     values = bootstrap_values([metric], [[before], [after]], BOOTSTRAP)
-    figures = [float(bleu_of(table.sum(0)[None])[0]) for table in (before, after, numpy.concatenate(held_out))]
-    measured = Development(development.origin, len(found), *(round(value, 2) for value in figures), str(metric.signature()))
+    figures = [float(bleu_of(table.sum(0)[None])[0]) for table in (before, after, held_out)]
+    bleu = dict(zip(("before", "after", "held_out"), (round(value, 2) for value in figures)))
+    measured = Development(development.origin, len(found), **bleu, signature=str(metric.signature()))
     named = {kind: named_model(folder, output) for kind, folder in others.items()}
     reranking = Reranking(
-        version=package_version(), models=[named_model(model, output) for model in models], **named, n_best=n_best, beam=filled.beam,
-        length_penalty=filled.length_penalty, weights=dict(zip(rescorer.names, weights.tolist())), development=measured,
+        version=package_version(), models=[named_model(model, output) for model in models], reverse=named.get(REVERSE),
+        language_model=named.get(LANGUAGE_MODEL), n_best=n_best, beam=filled.beam, length_penalty=filled.length_penalty,
+        weights=dict(zip(rescorer.names, weights.tolist())), development=measured,
     )  # fmt: skip
     write_reranking(output, reranking)
     return Tuned(reranking, paired_bootstrap(values[0][0], values[1][0], figures[1] - figures[0]))
 
 
-def _halves(lists: Lists) -> list[tuple[Lists, Lists]]:
-    """Each half of the sentences, and the other one. None of a single sentence."""
-    if len(lists.scores) < 2:
-        return [(lists, lists)]
-    first, second = lists.half(0), lists.half(1)
-    return [(first, second), (second, first)]
+def _held_out(lists: Lists, least: numpy.ndarray, most: numpy.ndarray) -> numpy.ndarray:
+    """The statistics of all sentences, each with the weights that the other parts of the set choose: (L, 10). A single sentence chooses its own."""
+    part = numpy.arange(len(lists.scores)) % FOLDS
+    others = [(part == number, (part != number) | (len(part) == 1)) for number in range(FOLDS) if (part == number).any()]
+    return numpy.concatenate([lists.select(own).chosen(tune(lists.select(rest), least, most)) for own, rest in others])
 
 
 def candidates(translator: Translator, sources: Sequence[str], options: FilledOptions) -> Iterator[list[Candidate]]:
@@ -188,7 +189,7 @@ def summary(tuned: Tuned, output: str) -> str:
     return "\n".join(
         [
             f"weights   score 1, {weights}",
-            f"BLEU      {change}; each half with the weights of the other one: {measured.held_out:.2f}",
+            f"BLEU      {change}; each fifth with the weights of the rest: {measured.held_out:.2f}",
             f"signature {measured.signature}",
             f"written to {output}: translate file -m RUN --rerank {output}",
         ]

@@ -2,5 +2,5 @@
 
 In: lines and a bundle.
 Out: translations, in the order of the lines.
-May import: bundle, config, data, decoding, device, errors, files, kernels, model, profile, text, tokenizer, values.
+May import: bounds, bundle, config, data, decoding, device, errors, files, kernels, model, profile, text, tokenizer, values.
 """

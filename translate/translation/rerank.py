@@ -58,7 +58,8 @@ class Scorer:
         given = self.tokenizer.encode_source(list(sources)) if sources is not None else [[EOS]] * len(targets)
         lengths = numpy.array([len(ids) for ids in targets], dtype=float)
         found = likelihoods(self.model, self._cut(given), self._cut(targets), self.device, torch.float32)
-        return -found.nats * lengths / numpy.maximum(found.labels, 1)
+        log_probabilities: numpy.ndarray = -found.nats * lengths / numpy.maximum(found.labels, 1)
+        return log_probabilities
 
     def _cut(self, sentences: Sequence[list[int]]) -> list[list[int]]:
         most = self.model.config.max_tokens

@@ -41,7 +41,7 @@ class Development:
     sentences: int = bounded(0, least=0, most=1 << 40)
     before: float = bounded(0.0, least=0, most=100)
     after: float = bounded(0.0, least=0, most=100)
-    held_out: float = bounded(0.0, least=0, most=100)  # of each half with weights tuned on the other one
+    held_out: float = bounded(0.0, least=0, most=100)  # of each fifth with weights tuned on the rest
     signature: str = plain("")
 
 
