@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
 from tests.conftest import digest, tiny_config
 from tests.stopped_run import Killed, killed
+from tests.test_checkpoints import start, wait_for_step
 from translate.api import evaluate
 from translate.bundle.bundle import load_bundle
 from translate.cli.train import show_results
@@ -137,3 +139,23 @@ def test_a_language_model_has_losses_and_perplexities(tmp_path, corpus_folder):
     assert changes["dev"]["before"]["perplexity"] == first["test"]["dev"]["scores"]["perplexity"]["value"]
     assert changes["development set"]["before"]["loss"] == pytest.approx(first["dev_loss"])
     assert changes["dev"]["decoding"] is None
+
+
+@pytest.mark.slow
+def test_kill_9_with_all_of_it_ends_with_the_same_weights_and_figures(whole, tmp_path, corpus_folder):
+    """init.from, frozen parts and an average; the other run is gone when it resumes."""
+    configs = []
+    for name in ("once", "killed"):
+        other = shutil.copytree(whole, tmp_path / f"other-{name}")
+        config = adapted(tmp_path / name, corpus_folder, other, steps=90, log_every=1, validate_every=30, ema=0.9, average=2)
+        config.init.freeze = ["encoder"]
+        configs.append(config)
+    expected = train(configs[0])
+    process = start(configs[1], tmp_path, "import translate.training.checkpoints as c; c.SAVE_EVERY, c.SAVE_SHARE = 0.05, 1e9\n")
+    wait_for_step(tmp_path / "killed", 40, process)
+    process.kill()
+    process.wait(60)
+    shutil.rmtree(tmp_path / "other-killed")
+    assert train(configs[1])["before_and_after"] == expected["before_and_after"]
+    for name in ("model.safetensors", "checkpoints/step-00000090.safetensors"):
+        assert digest(tmp_path / "killed" / name) == digest(tmp_path / "once" / name), name
