@@ -122,6 +122,12 @@ def test_a_setting_without_effect_is_refused(settings, message):
         check(Config(model=ModelConfig(**settings)))
 
 
+def test_a_loop_over_tokens_is_not_compiled(capsys):
+    """It would be, again for each length."""
+    assert main(["train", "recipe=phrasebook_recurrent", "training.compile=true"]) == 2
+    one_line(capsys, "training.compile (true) has no effect with model.family=recurrent: leave it out")
+
+
 def test_a_recurrent_encoder_does_not_start_from_a_transformer():
     with pytest.raises(UserError, match="init.encoder .*has no effect with model.family=recurrent"):
         check(Config(model=ModelConfig(**RECURRENT), init=InitConfig(encoder="runs/x")))

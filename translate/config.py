@@ -141,7 +141,8 @@ class TrainingConfig:
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     precision: str = trained(choice("auto", "fp32", "bf16"))
     threads: int = bounded(0, least=0, most=4096)  # 0 = torch's choice
-    compile: bool = trained(plain(False))  # use torch.compile: a minute at the start, hardly faster on CPUs; needs a C++ compiler
+    # use torch.compile: a minute at the start, hardly faster on CPUs; needs a C++ compiler. A recurrent model would be compiled for each length.
+    compile: bool = of_families(plain(False), *TRANSFORMERS)
     tensorboard: bool = False
 
 

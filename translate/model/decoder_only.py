@@ -15,10 +15,11 @@ language model architectures for machine translation") compare the four: at smal
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.config import ModelConfig
 from translate.model.attention import causal_mask
+from translate.model.layers import final_norm
 from translate.model.model import Model, empty_embedding
 from translate.model.stack import Appended, Prefix, PrefixCache, Stack, padding_mask
 from translate.tokenizer import BOS, PAD
@@ -37,13 +38,8 @@ class DecoderOnly(Model):
         self.objective = {"target": "translation", "all": "both_sides"}[config.loss_on]
         self.source_embedding = self.target_embedding if tied else empty_embedding(source_size, config.width)
         self.decoder = Stack(config)
-        self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.decoder_norm = final_norm(config)
         self.initialise()
-
-    @staticmethod
-    def fewest_parameters(config: ModelConfig) -> int:
-        """The matrices of the feed-forward layers."""
-        return config.decoder_layers * config.width * config.feedforward * 2
 
     def features(self, source: Tensor, target: Tensor) -> Tensor:
         """(B, S), (B, T) -> (B, T, D), or with `loss_on: all` (B, S + T, D): see the objective both_sides."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.config import ModelConfig
 from translate.model.attention import causal_mask
+from translate.model.layers import final_norm
 from translate.model.model import Model
 from translate.model.stack import Prefix, PrefixCache, Stack, padding_mask
 from translate.tokenizer import BOS, PAD
@@ -30,13 +31,8 @@ class LanguageModel(Model):
     def __init__(self, config: ModelConfig, source_size: int, target_size: int, tied: bool = True) -> None:
         super().__init__(config, source_size, target_size, tied)
         self.decoder = Stack(config)
-        self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.decoder_norm = final_norm(config)
         self.initialise()
-
-    @staticmethod
-    def fewest_parameters(config: ModelConfig) -> int:
-        """The matrices of the feed-forward layers."""
-        return config.decoder_layers * config.width * config.feedforward * 2
 
     def features(self, source: Tensor, target: Tensor) -> Tensor:
         """(B, 0), (B, T) -> (B, T, D). Padding needs no mask: it lies after every real token. ValueError for a source."""

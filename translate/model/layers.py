@@ -52,6 +52,11 @@ class Residual(nn.Module):
         return self.norm(states + self.dropout(sublayer(states)))
 
 
+def final_norm(config: ModelConfig) -> nn.Module:
+    """What comes after a stack's last layer: with `norm="pre"` nothing else has normalised its output."""
+    return nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": lambda: nn.ReLU(inplace=True), "silu": nn.SiLU, "gelu": nn.GELU}
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.config import ModelConfig
+from translate.model.layers import final_norm
 from translate.model.model import Model
 from translate.model.transformer import Encoder
 from translate.tokenizer import PAD
@@ -37,13 +38,8 @@ class MaskedLanguageModel(Model):
         assert tied, "config.check has refused a tokenizer for each language"
         self.segment_embedding = nn.Parameter(torch.empty(config.width))  # added to each token of the target
         self.encoder = Encoder(config)
-        self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.encoder_norm = final_norm(config)
         self.initialise()
-
-    @staticmethod
-    def fewest_parameters(config: ModelConfig) -> int:
-        """The matrices of the feed-forward layers."""
-        return config.encoder_layers * config.width * config.feedforward * 2
 
     def features(self, source: Tensor, target: Tensor) -> Tensor:
         """The states of all tokens, first the source's: (B, S), (B, T) -> (B, S + T, D). S or T may be 0; padding is seen by no token."""

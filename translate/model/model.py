@@ -9,7 +9,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from translate.config import ModelConfig
+from translate.config import ModelConfig, used_settings
 from translate.model.layers import Dropout, sinusoids
 
 
@@ -48,8 +48,13 @@ class Model(nn.Module):
 
     @staticmethod
     def fewest_parameters(config: ModelConfig) -> int:
-        """A lower bound that is computed without building the model, to refuse settings that don't fit a bundle's weights."""
-        raise NotImplementedError
+        """A lower bound that is computed without building the model, to refuse settings that don't fit a bundle's weights.
+
+        Here, of a Transformer: the matrices of the feed-forward layers.
+        """
+        used = used_settings(config, config.family)
+        layers: int = used.get("encoder_layers", 0) + used.get("decoder_layers", 0)
+        return layers * config.width * config.feedforward * 2
 
     def learn(self, tokens: numpy.ndarray, lengths: numpy.ndarray) -> None:
         """Of a model that learns by counting: learn from all sentences, their ids one after the other."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from translate.config import ModelConfig
 from translate.model.kv_cache import KVCache
-from translate.model.layers import DecoderLayer, EncoderLayer, Memory
+from translate.model.layers import DecoderLayer, EncoderLayer, Memory, final_norm
 from translate.model.model import Model, empty_embedding
 from translate.tokenizer import PAD
 
@@ -63,14 +63,9 @@ class Transformer(Model):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         # pre-norm leaves the last sum unnormalised
-        self.encoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
-        self.decoder_norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.encoder_norm = final_norm(config)
+        self.decoder_norm = final_norm(config)
         self.initialise()
-
-    @staticmethod
-    def fewest_parameters(config: ModelConfig) -> int:
-        """The matrices of the feed-forward layers."""
-        return (config.encoder_layers + config.decoder_layers) * config.width * config.feedforward * 2
 
     def features(self, source: Tensor, target: Tensor) -> Tensor:
         """The states that `logits` turns into scores: (B, S), (B, T) -> (B, T, D)."""
