@@ -16,7 +16,7 @@ from translate.training.run import train
 def test_killed_in_its_final_tests_a_run_in_minutes_takes_no_further_step(tmp_path, corpus_folder, monkeypatch):
     config = tiny_config(tmp_path / "run", corpus_folder, steps=0, minutes=0.03, log_every=1, validate_every=10)
     with monkeypatch.context() as patch:
-        patch.setattr(training, "evaluate_tests", killed)
+        patch.setattr("translate.training.validation.evaluate_tests", killed)
         with pytest.raises(Killed):
             train(config)
     before = digest(tmp_path / "run" / "model.safetensors"), (tmp_path / "run" / "metrics.jsonl").read_text()
@@ -30,7 +30,7 @@ def test_a_larger_budget_extends_a_finished_run(whole, tmp_path, corpus_folder, 
     run = copy_of(whole, tmp_path)
     config = tiny_config(run, corpus_folder, **{**SETTINGS, "steps": 80})
     with monkeypatch.context() as patch:
-        patch.setattr(training, "evaluate_tests", killed)
+        patch.setattr("translate.training.validation.evaluate_tests", killed)
         with pytest.raises(Killed):
             train(config)
     assert "resumed at step 60" in said(run)

@@ -22,10 +22,7 @@ from translate.data.profile import text_profile
 from translate.data.sides import sides_of, unit
 from translate.device import choose_device, choose_precision, keep_freed_memory, limit_kernel_cache, set_threads
 from translate.errors import UserError
-from translate.evaluation.evaluation import evaluate_tests, resamples
-from translate.evaluation.perplexity import evaluate_perplexity
 from translate.evaluation.report import REPORT, read_report, write_report
-from translate.evaluation.testsets import recipe_sets
 from translate.files.paths import expand_path
 from translate.training import budget
 from translate.training.alignment_choice import choose_alignment
@@ -265,20 +262,13 @@ class Run:
         for choose in (choose_length_penalty, choose_alignment, calibrate_run) if self.model.translates else ():
             chosen = {**chosen, **choose(self.validation, learnt)}
         self.log.info(f"the model is in {folder}: its weights are {chosen['weights']}")
-        tests = self.evaluate() if self.config.data.test else {}
+        tests = self.validation.test() if self.config.data.test else {}
         chosen = {**chosen, **before_and_after(self.validation, chosen, tests)}
         (folder / REPORT).unlink(missing_ok=True)  # it may be about other weights
         write_report(folder, self.report(chosen), tests)
         report = read_report(folder)
         write_model_card(folder, self.bundle.config, report)
         return report
-
-    def evaluate(self) -> dict[str, Any]:
-        """The scores of the test sets."""
-        if self.model.translates:
-            return evaluate_tests(self.validation.translator(), self.bundle.config)
-        sets = recipe_sets(self.bundle.config)
-        return evaluate_perplexity(self.model, self.bundle.tokenizer, sets, self.device, bootstrap=resamples())
 
     def report(self, chosen: dict[str, Any]) -> dict[str, Any]:
         progress = self.progress

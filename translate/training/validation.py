@@ -9,6 +9,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -16,7 +17,10 @@ from translate.bundle.bundle import Bundle, write_model
 from translate.bundle.weights import load_weights
 from translate.data.cache import digest
 from translate.device import choose_search_precision
+from translate.evaluation.evaluation import evaluate_tests, resamples
 from translate.evaluation.metrics import check_tokenizer, default_tokenizer, too_short_for_bleu
+from translate.evaluation.perplexity import evaluate_perplexity
+from translate.evaluation.testsets import recipe_sets
 from translate.model import Model
 from translate.text.placeholders import SYMBOLS
 from translate.training.checkpoints import Checkpoints, Progress
@@ -94,6 +98,13 @@ class Validation:
             return [], Result(NONE, NONE, loss, loss < math.log(self.bundle.tokenizer.target_size))
         outputs = self.development.translate(self.translator(model))
         return outputs, self.development.result(outputs, loss)
+
+    def test(self) -> dict[str, Any]:
+        """The scores of the test sets, by the current weights."""
+        bundle = self.bundle
+        if self.translates:
+            return evaluate_tests(self.translator(), bundle.config)
+        return evaluate_perplexity(bundle.model, bundle.tokenizer, recipe_sets(bundle.config), self.device, bootstrap=resamples())
 
     def write_samples(self, step: int, outputs: list[str]) -> None:
         """Append some of the translations to the run's samples, or texts that the model makes up."""
