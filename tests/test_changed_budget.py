@@ -9,7 +9,6 @@ import yaml
 
 from tests.conftest import digest, metrics, tiny_config
 from tests.stopped_run import SETTINGS, Killed, copy_of, killed, said
-from translate.training import run as training
 from translate.training.run import train
 
 
