@@ -60,12 +60,18 @@ def evaluate(
 
     The values are plain, as under `test` in report.json. log: called with metrics left out, and the progress of slow ones.
     """
-    options = options.fill(translator.decoding)
-    return {name: _evaluate(translator, config, name, sentences, options, scoring, log) for name, sentences in sets.items()}
+    filled = options.fill(translator.decoding)
+    return {name: _evaluate(translator, config, name, sentences, filled, scoring, log) for name, sentences in sets.items()}
 
 
 def _evaluate(
-    translator: Translator, config: Config, name: str, sentences: Sentences, options: Options, scoring: ScoringOptions, log: Callable[[str], None]
+    translator: Translator,
+    config: Config,
+    name: str,
+    sentences: Sentences,
+    options: FilledOptions,
+    scoring: ScoringOptions,
+    log: Callable[[str], None],
 ) -> dict[str, Any]:
     sources, references = sentences.sources, sentences.references
     start = time.perf_counter()

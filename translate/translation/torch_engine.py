@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from copy import deepcopy
@@ -100,12 +101,12 @@ class TorchEngine:
                 step, state = self._start(model, memory, len(limits))
                 recording = Recording(state, self.alignment) if align and options.beam == 1 and self._can_record(state) else None
                 step = recorded(step) if recording else step
-                model_part = step, recording or state, torch.tensor(limits, device=self.device), BOS, EOS
-                rules = options.length_penalty, options.n_best, BANNED, no_repeat, required, self.symbols
-                if options.diverse > 1:
-                    found = diverse_beam_search(*model_part, options.beam, options.diverse, *rules)
-                else:
-                    found = beam_search(*model_part, options.beam, *rules)
+                search = functools.partial(diverse_beam_search, groups=options.diverse) if options.diverse > 1 else beam_search
+                found = search(
+                    step, recording or state, torch.tensor(limits, device=self.device), BOS, EOS, beam=options.beam,
+                    length_penalty=options.length_penalty, n_best=options.n_best, banned=BANNED, no_repeat=no_repeat, required=required,
+                    symbols=self.symbols,
+                )  # fmt: skip
                 if recording:
                     return recording.attach(found, sources)
             return self._with_attention(model, memory, sources, found) if align else found
