@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -9,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from translate.bundle.bundle import load_bundle
+from translate.bundle.bundle import load_bundle, write_config, write_model
 from translate.cli.main import main
+from translate.config import TokenizerConfig
+from translate.tokenizer import train_tokenizer
 
 
 def kept(run):
@@ -86,3 +89,50 @@ def test_a_damaged_checkpoint_is_named(whole, tmp_path, capsys):
     path.write_bytes(content)
     assert main(["average", str(run), "-o", str(tmp_path / "new")]) == 2
     assert f"{path.name} is damaged" in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("words, shares", [("", (0.5, 0.5)), ("--shares 8 2", (0.8, 0.2))])
+def test_runs_are_averaged_by_their_shares(whole, tmp_path, words, shares):
+    """The other one has weights of its own, and is otherwise the same."""
+    other = load_bundle(whole)
+    with torch.no_grad():
+        for parameter in other.model.parameters():
+            parameter.mul_(1.1).add_(0.01)
+    average = [str(whole), str(sealed(other, tmp_path / "other")), "-o", str(tmp_path / "new"), *words.split()]
+    assert main(["average", *average]) == 0
+    ours, theirs, new = (dict(load_bundle(folder).model.named_parameters()) for folder in (whole, tmp_path / "other", tmp_path / "new"))
+    for name, parameter in new.items():
+        torch.testing.assert_close(parameter, ours[name] * shares[0] + theirs[name] * shares[1], atol=1e-6, rtol=1e-6)
+    assert load_bundle(tmp_path / "new").profile.calibration.sentences == 0
+
+
+def sealed(bundle, folder):
+    folder.mkdir()
+    bundle.tokenizer.save(folder)
+    write_config(folder, bundle.config, bundle.tokenizer)
+    write_model(dataclasses.replace(bundle, folder=folder), bundle.data)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["WHOLE", "WHOLE"], "is given twice: a mean needs different models"),
+        (["WHOLE", "OTHER", "--shares", "1"], "--shares has 1 numbers for 2 runs"),
+        (["WHOLE", "OTHER", "--shares", "1", "0"], "--shares is 1 0: each must be above 0"),
+        (["WHOLE", "OTHER", "--shares", "1", "nan"], "--shares is 1 nan: each must be above 0"),
+        (["WHOLE", "OTHER", "--last", "2"], "--last has no effect with several runs"),
+        (["WHOLE", "--shares", "1"], "--shares has no effect with a single run"),
+        (["WHOLE", "OTHER"], "has another tokenizer than"),
+        (["WHOLE", "SMALL"], "has model.heads=1, "),
+    ],
+)
+def test_what_has_no_mean_is_refused(whole, tmp_path, capsys, words, message):
+    small, other = load_bundle(whole), load_bundle(whole)
+    small.config = dataclasses.replace(small.config, model=dataclasses.replace(small.config.model, heads=1))
+    other.tokenizer = train_tokenizer([("Ein Satz.", "A sentence.")] * 9, TokenizerConfig(vocabulary=280), tmp_path)
+    folders = {"WHOLE": whole, "OTHER": sealed(other, tmp_path / "other"), "SMALL": sealed(small, tmp_path / "small")}
+    words = [str(folders.get(word, word)) for word in words]
+    assert main(["average", *words, "-o", str(tmp_path / "new")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and not (tmp_path / "new").exists()
