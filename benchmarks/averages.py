@@ -25,8 +25,8 @@ from typing import Any
 import torch
 
 from translate.bundle.bundle import load_bundle
-from translate.evaluation.perplexity import likelihoods
 from translate.evaluation.testsets import recipe_sets
+from translate.translation.likelihood import likelihoods
 
 LAST = 5  # checkpoints in the mean
 
