@@ -283,3 +283,17 @@ def test_validations_that_will_take_most_of_the_time_are_reported(tmp_path, caps
     (found,) = [each for each in json.loads(capsys.readouterr().out)["findings"] if each["name"] == "validations"]
     assert found["severity"] == "warning" and "every 1 steps, on 200 sentences: " in found["text"]
     assert "set training.validate_every=" in found["hint"]
+
+
+def test_the_time_of_an_epoch_counts_the_passes_over_each_corpus(tmp_path, capsys):
+    """A hundredth of the passes takes about a hundredth of the time, however noisy the machine."""
+    sources, targets = corpus("phrasebook")
+    write(tmp_path, train_de=sources[:2000], train_en=targets[:2000], dev_de=sources[3000:3020], dev_en=targets[3000:3020])
+    words = ["check", "recipe=quickstart", "data=text", f"data.folder={tmp_path}", f"data.cache={tmp_path / 'cache'}", f"run={tmp_path / 'run'}"]
+    words += ["tokenizer.vocabulary=600", "training.threads=1", "training.batch_tokens=300", "~data.test.test", "--json"]
+    epochs = []
+    for weight in (1, 100):
+        assert main([*words, f"data.train.0.weight={weight}"]) == 0
+        (time,) = [each["text"] for each in json.loads(capsys.readouterr().out)["findings"] if each["name"] == "time"]
+        epochs.append(float(re.search(r"([\d.]+) epochs", time)[1]))
+    assert 20 < epochs[0] / epochs[1] < 500

@@ -109,7 +109,8 @@ def check_model(config: Config) -> Iterator[Finding]:
         if FAMILIES[config.model.family].learns_by_counting:
             yield from _counting(prepared, tokenizer, config, len(texts))
             return
-        yield from _training(prepared, tokenizer, config, len(texts), Path(temporary), model)
+        passes = sum(corpus.weight * len(table) for corpus, table in zip(config.data.train, texts.tables)) / len(texts)
+        yield from _training(prepared, tokenizer, config, len(texts), passes, Path(temporary), model)
 
 
 def _counting(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int) -> Iterator[Finding]:
@@ -121,7 +122,9 @@ def _counting(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     yield Finding("ok", "disk", f"about {written / 1e9:.2f} GB for the run folder, less if more of the text repeats itself")
 
 
-def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, folder: Path, model: Model) -> Iterator[Finding]:
+def _training(
+    prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, passes: float, folder: Path, model: Model
+) -> Iterator[Finding]:
     device = choose_device(config.training.device)
     precision = choose_precision(config.training.precision, device)
     set_threads(config.training.threads)
@@ -147,7 +150,7 @@ def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     share = 0.0
     for share, finding in _validations(config, tokenizer, updater.model, device, statistics.median(times) * settings.accumulate):
         yield finding
-    epoch = float(prepared.target_lengths.sum()) * size / prepared.read / speed / (1 - share)
+    epoch = float(prepared.target_lengths.sum()) * passes * size / prepared.read / speed / (1 - share)
     budget = f", {settings.minutes * 60 / epoch:.1f} epochs in the {settings.minutes:g} minutes of the recipe" if settings.minutes else ""
     if settings.minutes and not settings.steps:
         tokens = statistics.mean(counted_tokens(updater.model, [batch]) for batch in batches) * settings.accumulate
