@@ -122,9 +122,7 @@ def _counting(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: in
     yield Finding("ok", "disk", f"about {written / 1e9:.2f} GB for the run folder, less if more of the text repeats itself")
 
 
-def _training(
-    prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, passes: float, folder: Path, model: Model
-) -> Iterator[Finding]:
+def _training(prepared: Prepared, tokenizer: Tokenizer, config: Config, size: int, passes: float, folder: Path, model: Model) -> Iterator[Finding]:
     device = choose_device(config.training.device)
     precision = choose_precision(config.training.precision, device)
     set_threads(config.training.threads)
