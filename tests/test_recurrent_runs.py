@@ -125,7 +125,7 @@ def test_a_setting_without_effect_is_refused(settings, message):
 def test_a_loop_over_tokens_is_not_compiled(capsys):
     """It would be, again for each length."""
     assert main(["train", "recipe=phrasebook_recurrent", "training.compile=true"]) == 2
-    one_line(capsys, "training.compile (true) has no effect with model.family=recurrent: leave it out")
+    one_line(capsys, "training.compile (True) has no effect with model.family=recurrent: leave it out, or set its default, false")
 
 
 def test_a_recurrent_encoder_does_not_start_from_a_transformer():

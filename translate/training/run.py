@@ -77,7 +77,6 @@ def train_in(ranks: Ranks, config: Config, device: torch.device) -> dict[str, An
             initialise(model, config, tokenizer, log.info)
         model.to(device)
         run = Run(Bundle(folder, config, tokenizer, model, data.fingerprint, profile), data, development, device, ranks, log)
-        run.begin()
         run.loop()
         return run.finish() if ranks.first else {}
 
@@ -119,6 +118,7 @@ class Run:
     def loop(self) -> None:
         """Step until the budget or the patience is used up. A signal raises Stopped, after a save."""
         with self.stream, catch_signals(single=self.ranks.size == 1) as self.stop:
+            self.begin()
             while not self.progress.finished and (used := self.used()) < 1 and not budget.out_of_patience(self.settings, self.progress):
                 rate = self.rate(used)
                 batches = list(itertools.islice(self.batches, self.settings.accumulate))
