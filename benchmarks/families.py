@@ -29,7 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import families_page
 import families_search
-from families_cases import FAMILIES, GENERATE, MINUTES, OWN_RESULTS, PARTS, RECIPES, SEEDS, TESTS, TRANSLATE, Case
+from families_cases import FAMILIES, GENERATE, MINUTES, OWN_RESULTS, PARTS, PRETRAINING_STEPS, RECIPES, SEEDS, TESTS, TRANSLATE, Case
 from growth import memory
 
 BEAMS = (1, 5)
@@ -139,9 +139,9 @@ def measure_part(part: str, arguments: argparse.Namespace) -> Any:
         words = ["--seconds", "0.1", "--longest", "512"] if arguments.minutes else []
         benchmark("attention_cost", "--json", arguments.output / "attention_cost.json", *words)
         return json.loads((arguments.output / "attention_cost.json").read_text(encoding="utf-8"))
-    minutes = arguments.minutes or MINUTES["multi30k"]
+    steps = 50 if arguments.minutes else PRETRAINING_STEPS
     words = ["--text", arguments.text] if arguments.text else []
-    words += ["--budget", minutes, "--pretraining", minutes, "--data", arguments.data, "--output", arguments.output / "pretraining"]
+    words += ["--unit", "steps", "--budget", steps, "--pretraining", steps, "--data", arguments.data, "--output", arguments.output / "pretraining"]
     benchmark("pretraining", *words, f"training.threads={arguments.threads}")
     return (arguments.output / "pretraining" / "table.md").read_text(encoding="utf-8").strip()
 

@@ -148,9 +148,9 @@ def test_changed_data_is_refused(tmp_path, corpus_folder):
 
 
 def test_minutes_end_on_time_and_validated(tmp_path, corpus_folder):
-    train(tiny_config(tmp_path / "run", corpus_folder, steps=0, minutes=0.1, log_every=1))
+    train(tiny_config(tmp_path / "run", corpus_folder, steps=0, minutes=0.05, log_every=1))
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert 3 < report["seconds"] < 30 and report["steps"] > 1  # 6 seconds, and room for a busy machine
+    assert 1.5 < report["seconds"] < 25 and report["steps"] > 1  # 3 seconds, and room for a busy machine
     validated = [line["step"] for line in metrics(tmp_path / "run") if "bleu" in line]
     assert validated[-1] == report["steps"]
     rates = [line["rate"] for line in metrics(tmp_path / "run") if "rate" in line]
@@ -164,7 +164,7 @@ def test_minutes_end_no_run_before_min_steps(tmp_path, corpus_folder, capsys):
     rates = [line["rate"] for line in metrics(tmp_path / "run") if "rate" in line]
     assert len(rates) == 30 and rates[-1] < 0.1 * max(rates)  # linear decay goes with the steps
     assert rates.index(max(rates)) < 15  # and has not gone down with the clock
-    train(tiny_config(tmp_path / "longer", corpus_folder, steps=0, minutes=0.1, min_steps=3))
+    train(tiny_config(tmp_path / "longer", corpus_folder, steps=0, minutes=0.05, min_steps=3))
     assert json.loads((tmp_path / "longer" / "report.json").read_text())["steps"] > 3
 
 
