@@ -161,7 +161,7 @@ def translate(words: Sequence[str], threads: int) -> tuple[str, float]:
         )
 
         def watch() -> None:
-            while not ended.wait(0.2):
+            while not ended.wait(0.5):
                 peak[0] = max(peak[0], memory(process.pid))
 
         watcher = threading.Thread(target=watch)
