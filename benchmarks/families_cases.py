@@ -54,12 +54,18 @@ def scored_cases() -> dict[tuple[str, str], list[Case]]:
     return cases
 
 
-BESIDE = Case("encoder_decoder_steps", "multi30k", "encoder_decoder", (), TWO_BY_TWO_STEPS)  # the table of the two by the two
-
-
-def two_by_two_case(prefix: str, loss: str) -> Case:
+def two_by_two_cases(prefix: str, loss: str) -> list[Case]:
+    """A case for each seed."""
     words = (f"model.prefix={prefix}", f"model.loss_on={loss}")
-    return Case(f"decoder_only_{prefix}_{loss}", "multi30k", "decoder_only", words, TWO_BY_TWO_STEPS)
+    return [
+        Case(f"decoder_only_{prefix}_{loss}_{seed}", "multi30k", "decoder_only", (*words, f"training.seed={seed}"), TWO_BY_TWO_STEPS)
+        for seed in SEEDS
+    ]
+
+
+def cases_beside() -> list[Case]:
+    """The encoder-decoders that the two by the two are compared with."""
+    return [Case(f"encoder_decoder_steps_{seed}", "multi30k", "encoder_decoder", (f"training.seed={seed}",), TWO_BY_TWO_STEPS) for seed in SEEDS]
 
 
 def pairs_case(family: str, pairs: int) -> Case:
@@ -76,7 +82,7 @@ PARTS: dict[str, list[Case]] = {
     "multi30k": [main_case("multi30k", family) for family in FAMILIES],
     "phrasebook": [main_case("phrasebook", family) for family in FAMILIES],
     "scores": [case for cases in scored_cases().values() for case in cases],
-    "two_by_two": [*(two_by_two_case(*choice) for choice in TWO_BY_TWO), BESIDE],
+    "two_by_two": [*(case for choice in TWO_BY_TWO for case in two_by_two_cases(*choice)), *cases_beside()],
     "pairs": [pairs_case(family, pairs) for pairs in PAIRS for family in TRANSLATE[:2]],
     "context": [main_case("multi30k", "decoder_only")],
     "cache": [main_case("multi30k", family) for family in TRANSLATE[:2]],

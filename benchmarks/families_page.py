@@ -117,14 +117,17 @@ def spread(values: Sequence[float | None]) -> str:
 
 
 def two_by_two_table(results: Results) -> str:
-    found = {choice: results.get(families.two_by_two_case(*choice).name) for choice in families.TWO_BY_TWO}
-    if not any(found.values()):
-        return ""
+    def cell(cases: Iterable[families.Case]) -> str:
+        return spread([bleu(results.get(case.name)) for case in cases])
+
     rows = [
-        [f"`model.prefix={prefix}`", *(number(bleu(found[prefix, loss])) for loss in ("target", "all"))] for prefix in ("bidirectional", "causal")
+        [f"`model.prefix={prefix}`", *(cell(families.two_by_two_cases(prefix, loss)) for loss in ("target", "all"))]
+        for prefix in ("bidirectional", "causal")
     ]
-    encoder_decoder = bleu(results.get(families.BESIDE.name))
-    return markdown(["BLEU", "`model.loss_on=target`", "`model.loss_on=all`"], [*rows, ["the encoder-decoder", number(encoder_decoder), ""]])
+    if all(text == MISSING for _, *cells in rows for text in cells):
+        return ""
+    beside = ["the encoder-decoder", cell(families.cases_beside()), ""]
+    return markdown(["BLEU", "`model.loss_on=target`", "`model.loss_on=all`"], [*rows, beside])
 
 
 def pairs_table(results: Results) -> str:

@@ -81,7 +81,7 @@ def test_tables_hold_what_was_measured():
     results = {
         "multi30k_encoder_decoder": a_result(40.0),
         "multi30k_decoder_only": a_result(39.5, 1_060_000),
-        "decoder_only_bidirectional_target": a_result(39.1),
+        **{f"decoder_only_bidirectional_target_{seed}": a_result(38.0 + seed) for seed in (1, 2, 3)},
         **{f"encoder_decoder_additive_{seed}": a_result(90.0 + seed) for seed in (1, 2, 3)},
     }
     tables = families_page.tables(results)
@@ -90,7 +90,7 @@ def test_tables_hold_what_was_measured():
     assert first == "| `encoder_decoder` | 1,000,000 | 1,500 | 40.0 | 60.0 | 2.72 | 9,000 | 50 | 50 | 700 | 500 |"
     assert "| 1,060,000 (+6%) | 1,500 | 39.5 |" in second
     assert tables["scores"].splitlines()[2] == "| `encoder_decoder`, additive | 92.0 ± 1.0 | - | 1,500 |"
-    assert "| `model.prefix=bidirectional` | 39.1 | - |" in tables["two_by_two"]
+    assert "| `model.prefix=bidirectional` | 40.0 ± 1.0 | - |" in tables["two_by_two"]
     assert "| 29,000 | 40.0 (1,500) | 39.5 (1,500) |" in tables["pairs"]
 
 
