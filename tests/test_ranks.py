@@ -96,11 +96,11 @@ def test_two_processes_learn_what_one_does(tmp_path, corpus_folder, model):
 
 @pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_signal_to_any_rank_stops_all_and_one_process_goes_on(rank, tmp_path, corpus_folder):
-    settings = {"steps": 200, "log_every": 5, "validate_every": 50}
+    settings = {"steps": 400, "log_every": 5, "validate_every": 50}
     train(config_for(tmp_path / "whole", corpus_folder, **settings))
     process = torchrun(config_for(tmp_path / "parts", corpus_folder, **settings), tmp_path)
     pids = dict(process.stderr.readline().decode().split()[1:] for _ in range(2))
-    wait_for_step(tmp_path / "parts", 60, process)
+    wait_for_step(tmp_path / "parts", 100, process)
     os.kill(int(pids[str(rank)]), signal.SIGTERM)
     assert "threads of gloo left" not in process.communicate(timeout=60)[1].decode()
     assert process.returncode
