@@ -24,7 +24,7 @@ LEARNED = {"scaled_dot, learned positions": ["model.positions=learned"]}  # of e
 TWO_BY_TWO = [(prefix, loss) for prefix in ("bidirectional", "causal") for loss in ("target", "all")]
 PAIRS = (2_000, 5_000, 29_000)
 SCORED_STEPS, TWO_BY_TWO_STEPS, PAIRS_STEPS = 1_000, 2_500, {2_000: 1_500, 5_000: 2_500}  # of parts that compare at equal steps
-PRETRAINING_STEPS = 1_000  # of each translation model and of each masked language model
+PRETRAINING_STEPS = 2_500  # of each translation model and of each masked language model
 ORDERS = (1, 2, 3, 4, 5)
 
 
