@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of runs and results")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES, metavar="FAMILY", help="only the models of these")
-    parser.add_argument("--minutes", type=float, help="of each training, in place of 15 and 2.5, to try it out")
+    parser.add_argument("--minutes", type=float, help="of each training, in place of its minutes or steps, to try it out")
     parser.add_argument("--threads", type=int, default=2, help="of each training and search (default: %(default)s)")
     parser.add_argument("--page", type=Path, help="put the tables and pictures into this page")
     arguments = parser.parse_args()
@@ -82,7 +82,7 @@ def measure(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
     run = arguments.output / "runs" / case.name
     recipe = RECIPES.get((case.corpus, case.family), f"{case.corpus}_{case.family}")
     words = [f"recipe={recipe}", f"run='{run}'", f"training.threads={arguments.threads}"]
-    if case.steps:
+    if case.steps and not arguments.minutes:
         words += ["training.minutes=0", f"training.steps={case.steps}", "training.min_steps=0"]
     elif case.family != "markov":  # which counts once
         words += [f"training.minutes={arguments.minutes or MINUTES[case.corpus]}", "training.min_steps=0"]
@@ -139,9 +139,9 @@ def measure_part(part: str, arguments: argparse.Namespace) -> Any:
         words = ["--seconds", "0.1", "--longest", "512"] if arguments.minutes else []
         benchmark("attention_cost", "--json", arguments.output / "attention_cost.json", *words)
         return json.loads((arguments.output / "attention_cost.json").read_text(encoding="utf-8"))
-    steps = 50 if arguments.minutes else PRETRAINING_STEPS
+    unit, budget = ("minutes", arguments.minutes) if arguments.minutes else ("steps", PRETRAINING_STEPS)
     words = ["--text", arguments.text] if arguments.text else []
-    words += ["--unit", "steps", "--budget", steps, "--pretraining", steps, "--data", arguments.data, "--output", arguments.output / "pretraining"]
+    words += ["--unit", unit, "--budget", budget, "--pretraining", budget, "--data", arguments.data, "--output", arguments.output / "pretraining"]
     benchmark("pretraining", *words, f"training.threads={arguments.threads}")
     return (arguments.output / "pretraining" / "table.md").read_text(encoding="utf-8").strip()
 

@@ -25,17 +25,6 @@ from translate.values import to_values
 SETTINGS = {"steps": 30, "validate_every": 30, "log_every": 5}
 
 
-@pytest.fixture(autouse=True)
-def handlers():
-    """Those of a new process, whatever other tests have left here: Ray, for one, sets its own."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, corpus_folder) -> str:
     """The digest of the weights of a run that nothing stops."""
