@@ -2,7 +2,7 @@
 
     pip install matplotlib
     python benchmarks/families.py --data DIR --text tatoeba/train.de --output families --page docs/families.md
-    python benchmarks/families.py --data DIR --output try --minutes 0.2                       to see that all of it runs
+    python benchmarks/families.py --data DIR --output try --minutes 0.1                       to see that all of it runs
 
 DIR has Multi30k: train.de, train.en, val.*, test_2016_flickr.*. Runs `translate` as a user would. What OUTPUT has already is not made again, and a
 training that was stopped goes on. OUTPUT gets a run folder and a file of results for each model, results.json, tables.md and pictures; --page puts
