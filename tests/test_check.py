@@ -63,7 +63,7 @@ def find_shifted_windows(name: str, offsets: Sequence[int]) -> None:
 
 @pytest.mark.parametrize("name", ["phrasebook", "multi30k", "tatoeba"])
 def test_a_shifted_window_of_20_lines_is_found_where_it_is(name):
-    find_shifted_windows(name, [1, -2, 8, -70])
+    find_shifted_windows(name, [-2, 70])
 
 
 @pytest.mark.slow

@@ -46,13 +46,13 @@ def test_interrupted_and_resumed_equals_never_stopped(number, tmp_path, corpus_f
     """With BPE-dropout and dropout on, so that every random stream is in it."""
 
     def config(name):
-        made = tiny_config(tmp_path / name, corpus_folder, steps=90, log_every=5, validate_every=40)
+        made = tiny_config(tmp_path / name, corpus_folder, steps=60, log_every=5, validate_every=25)
         made.tokenizer.sampling, made.training.accumulate = 0.1, 2
         return made
 
     train(config("whole"))
     process = start(config("parts"), tmp_path)
-    wait_for_step(tmp_path / "parts", 50, process)
+    wait_for_step(tmp_path / "parts", 30, process)
     process.send_signal(number)
     assert process.wait(60) == 128 + number
     assert b"the same command resumes it" in process.stderr.read()

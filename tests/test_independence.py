@@ -15,9 +15,9 @@ from translate.translation.translator import Translator
 
 
 def test_the_batch_changes_no_translation(trained, corpus_folder):
-    """In fp32, 300 sentences in batches of 1, 7 and 64, and in another order."""
+    """In fp32, 150 sentences in batches of 1, 7 and 64, and in another order."""
     translator = Translator.load(trained, "cpu", "fp32")
-    lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:300]
+    lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:150]
     options = Options(beam=5).fill(translator.decoding)
     sources = translator.tokenizer.encode_source(lines)
 
@@ -38,7 +38,7 @@ def test_the_batch_changes_no_translation(trained, corpus_folder):
 def test_eight_threads_get_what_one_gets(trained, corpus_folder):
     translator = Translator.load(trained, "cpu", "fp32")
     lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()
-    slices = [lines[start : start + 40] for start in range(0, 960, 40)]
+    slices = [lines[start : start + 20] for start in range(0, 480, 20)]
     expected = [translator.translate(some) for some in slices]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(translator.translate, slices)) == expected
@@ -47,7 +47,7 @@ def test_eight_threads_get_what_one_gets(trained, corpus_folder):
 @pytest.mark.parametrize("options", [Options(beam=3, n_best=2, batch_tokens=300), Options(sample=True, n_best=2, seed=5, batch_tokens=300)])
 def test_searches_at_once_find_what_one_after_the_other_finds(trained, corpus_folder, options):
     translator = Translator.load(trained, "cpu", "fp32")
-    lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:300]
+    lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()[:150]
     translator.engine.at_once = 1
     expected = list(translator.translate_stream(lines, options))
     translator.engine.at_once = 3

@@ -93,11 +93,11 @@ def test_the_encoder_of_a_translation_model_will_do(bundle, tmp_path, corpus_fol
 
 def test_the_other_run_is_read_once_and_a_killed_run_ends_with_the_weights_that_it_would_have_had(masked, tmp_path, corpus_folder):
     """It resumes after kill -9 with the other run gone."""
-    copy, settings = shutil.copytree(masked, tmp_path / "copy"), {"steps": 90, "log_every": 1, "validate_every": 30}
+    copy, settings = shutil.copytree(masked, tmp_path / "copy"), {"steps": 60, "log_every": 1, "validate_every": 20}
     train(started(tmp_path / "whole", corpus_folder, copy, **settings))
     config = started(tmp_path / "parts", corpus_folder, copy, **settings)
     process = start(config, tmp_path, "import translate.training.checkpoints as c; c.SAVE_EVERY, c.SAVE_SHARE = 0.05, 1e9\n")
-    wait_for_step(tmp_path / "parts", 40, process)
+    wait_for_step(tmp_path / "parts", 25, process)
     process.send_signal(signal.SIGKILL)
     process.wait(60)
     assert not (tmp_path / "parts" / "report.json").exists()

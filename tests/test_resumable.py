@@ -116,7 +116,7 @@ def test_resume_of_one_field_through_a_pipe(translate, tmp_path, monkeypatch):
 
 
 def test_resume_after_a_kill(untrained, tmp_path):
-    (tmp_path / "in").write_text("\n".join(LINES * 500), encoding="utf-8")
+    (tmp_path / "in").write_text("\n".join(LINES * 250), encoding="utf-8")
     words = [tmp_path / "in", "--window", "64", "-o"]
     whole = subprocess.Popen(file_words(untrained, *words, tmp_path / "whole"), env=FILE_ENVIRONMENT, stderr=subprocess.DEVNULL)
     part = tmp_path / "out.part"
