@@ -238,7 +238,7 @@ HUGE = 10**400
         ({"batch_tokens": HUGE}, "batch_tokens is 1000.*: it must be at most 10,000,000"),
         ({"batch_tokens": float("inf")}, "batch_tokens is inf: it must be a whole number"),
         ({"sample": True, "n_best": 10**9}, "n_best is 1000000000: it must be at most 1,000"),
-        ({"sample": True, "temperature": 0.0}, "temperature is 0.0: it must be at least 1e-06"),
+        ({"sample": True, "temperature": 0.0}, "temperature is 0.0: it must be at least 1e-06; for the likeliest token each time set top_k to 1"),
         ({"sample": True, "temperature": 1e-40}, "temperature is 1e-40: it must be at least 1e-06"),
         ({"sample": True, "temperature": float("inf")}, "temperature is inf: it must be at most 100"),
         ({"sample": True, "temperature": float("nan")}, "temperature is nan: it must be at least 1e-06"),

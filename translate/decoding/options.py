@@ -135,7 +135,8 @@ def _number(name: str, value: object) -> int | float:
     number: int | float = int(value) if isinstance(value, Integral) else float(value)
     least, most = WHOLE[name] if whole else REAL[name]
     if not number >= least:  # this way round, so that NaN fails too
-        raise UserError(f"{name} is {short_repr(value)}: it must be at least {least}")
+        instead = "; for the likeliest token each time set top_k to 1" if name == "temperature" else ""
+        raise UserError(f"{name} is {short_repr(value)}: it must be at least {least}{instead}")
     if number > most:
         raise UserError(f"{name} is {short_repr(value)}: it must be at most {most:{',' if isinstance(most, int) else 'g'}}")
     if name == "top_p" and number == 0:
