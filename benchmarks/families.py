@@ -141,7 +141,8 @@ def measure_part(part: str, arguments: argparse.Namespace) -> Any:
         return json.loads((arguments.output / "attention_cost.json").read_text(encoding="utf-8"))
     unit, budget = ("minutes", arguments.minutes) if arguments.minutes else ("steps", PRETRAINING_STEPS)
     words = ["--text", arguments.text] if arguments.text else []
-    words += ["--unit", unit, "--budget", budget, "--pretraining", budget, "--data", arguments.data, "--output", arguments.output / "pretraining"]
+    words += ["--seeds", *SEEDS[:2], "--unit", unit, "--budget", budget, "--pretraining", budget]
+    words += ["--data", arguments.data, "--output", arguments.output / "pretraining"]
     benchmark("pretraining", *words, f"training.threads={arguments.threads}")
     return (arguments.output / "pretraining" / "table.md").read_text(encoding="utf-8").strip()
 
