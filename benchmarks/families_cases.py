@@ -68,6 +68,11 @@ def cases_beside() -> list[Case]:
     return [Case(f"encoder_decoder_steps_{seed}", "multi30k", "encoder_decoder", (f"training.seed={seed}",), TWO_BY_TWO_STEPS) for seed in SEEDS]
 
 
+def causal_case() -> Case:
+    """A single stack that reads the source from left to right, for the minutes of the one that sees it whole."""
+    return Case("multi30k_decoder_only_causal", "multi30k", "decoder_only", ("model.prefix=causal",))
+
+
 def pairs_case(family: str, pairs: int) -> Case:
     if pairs == PAIRS[-1]:
         return main_case("multi30k", family)
@@ -82,7 +87,7 @@ PARTS: dict[str, list[Case]] = {
     "multi30k": [main_case("multi30k", family) for family in FAMILIES],
     "phrasebook": [main_case("phrasebook", family) for family in FAMILIES],
     "scores": [case for cases in scored_cases().values() for case in cases],
-    "two_by_two": [*(case for choice in TWO_BY_TWO for case in two_by_two_cases(*choice)), *cases_beside()],
+    "two_by_two": [*(case for choice in TWO_BY_TWO for case in two_by_two_cases(*choice)), *cases_beside(), causal_case()],
     "pairs": [pairs_case(family, pairs) for pairs in PAIRS for family in TRANSLATE[:2]],
     "context": [main_case("multi30k", "decoder_only")],
     "cache": [main_case("multi30k", family) for family in TRANSLATE[:2]],

@@ -126,8 +126,11 @@ def two_by_two_table(results: Results) -> str:
     ]
     if all(text == MISSING for _, *cells in rows for text in cells):
         return ""
-    beside = ["the encoder-decoder", cell(families.cases_beside()), ""]
-    return markdown(["BLEU", "`model.loss_on=target`", "`model.loss_on=all`"], [*rows, beside])
+    rows.append(["the encoder-decoder", cell(families.cases_beside()), ""])
+    whole, beside = (families.main_case("multi30k", family) for family in ("decoder_only", "encoder_decoder"))
+    longer = {"`model.prefix=bidirectional`": whole, "`model.prefix=causal`": families.causal_case(), "the encoder-decoder": beside}
+    rows += [[f"{title}, {families.MINUTES['multi30k']:g} minutes", cell([case]), ""] for title, case in longer.items()]
+    return markdown(["BLEU", "`model.loss_on=target`", "`model.loss_on=all`"], rows)
 
 
 def pairs_table(results: Results) -> str:

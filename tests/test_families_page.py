@@ -91,6 +91,7 @@ def test_tables_hold_what_was_measured():
     assert "| 1,060,000 (+6%) | 1,500 | 39.5 |" in second
     assert tables["scores"].splitlines()[2] == "| `encoder_decoder`, additive | 92.0 ± 1.0 | - | 1,500 |"
     assert "| `model.prefix=bidirectional` | 40.0 ± 1.0 | - |" in tables["two_by_two"]
+    assert "| `model.prefix=bidirectional`, 15 minutes | 39.5 |  |" in tables["two_by_two"]
     assert "| 29,000 | 40.0 (1,500) | 39.5 (1,500) |" in tables["pairs"]
 
 
