@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -51,7 +50,7 @@ def catch_signals(single: bool) -> Iterator[Stop]:
     def mark(number: int, _: object) -> None:
         if stop.number and single and not stop.saving:
             signal.signal(number, old[number])
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)  # to this thread: another one would take its time
         stop.number = stop.number or number
 
     for name in NAMES:
