@@ -119,11 +119,12 @@ plain = update.Updater.update
 
 def signalling(self, batches, at, rate, say):
     if at == 12:
-        for _ in range(2):  # to this thread, which takes them one by one; two that another thread takes may become one
+        for _ in range(2):
             signal.raise_signal(signal.SIGINT)
     return plain(self, batches, at, rate, say)
 
 update.Updater.update = signalling
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 try:
     train(tiny_config(Path(sys.argv[1]), Path(sys.argv[2]), **SETTINGS))
 except Stopped:

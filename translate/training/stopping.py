@@ -50,7 +50,7 @@ def catch_signals(single: bool) -> Iterator[Stop]:
     def mark(number: int, _: object) -> None:
         if stop.number and single and not stop.saving:
             signal.signal(number, old[number])
-            signal.raise_signal(number)  # to this thread: another one would take its time
+            signal.raise_signal(number)  # on Windows os.kill would end the process without asking the handler
         stop.number = stop.number or number
 
     for name in NAMES:
