@@ -29,6 +29,7 @@ print((own() - began) // 1000)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_products_of_ever_new_shapes_take_no_more_and_more_memory():
     unset = {name: value for name, value in os.environ.items() if not name.endswith("_CACHE_CAPACITY")}

@@ -38,7 +38,7 @@ def test_the_batch_changes_no_translation(trained, corpus_folder):
 def test_eight_threads_get_what_one_gets(trained, corpus_folder):
     translator = Translator.load(trained, "cpu", "fp32")
     lines = (corpus_folder / "train.de").read_text(encoding="utf-8").splitlines()
-    slices = [lines[start : start + 20] for start in range(0, 480, 20)]
+    slices = [lines[start : start + 15] for start in range(0, 240, 15)]
     expected = [translator.translate(some) for some in slices]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(translator.translate, slices)) == expected

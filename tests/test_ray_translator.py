@@ -169,12 +169,13 @@ def test_more_workers_than_gpus():
         _share([{"CPU": 8.0, "GPU": 2.0}], 4, "auto")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     "number, code, line",
     [
         pytest.param(signal.SIGINT, 130, b"interrupted", id="Ctrl-C"),
-        pytest.param(signal.SIGTERM, 143, b"stopped by SIGTERM", id="SIGTERM", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 143, b"stopped by SIGTERM", id="SIGTERM"),
     ],
 )
 def test_a_signal_leaves_no_process_and_no_half_file(untrained, tmp_path, number, code, line):
