@@ -33,8 +33,8 @@ def test_a_pipe_is_read_to_its_end_before_anything_is_written(untrained, tmp_pat
     for words in ([], ["-", tmp_path / "in"], ["/dev/stdin"]):
         done = command("file", "-m", untrained, *words, input=DAMAGED)
         assert done.returncode == 2 and done.stdout == b"" and b"line 41: invalid UTF-8 at byte 7" in done.stderr
-    done = command("file", "-m", untrained, "-", tmp_path / "in", input=WHOLE)
-    assert done.returncode == 0 and done.stdout.count(b"\n") == 80, done.stderr
+        done = command("file", "-m", untrained, *words, input=WHOLE)
+        assert done.returncode == 0 and done.stdout.count(b"\n") == 40 * (len(words) or 1), done.stderr
 
 
 def test_no_room_for_what_comes_through_a_pipe(untrained, command):

@@ -152,7 +152,6 @@ def test_verify_resume_tells_why_a_run_fails(tmp_path, corpus_folder):
         verify.verify_resume(config)
 
 
-@pytest.mark.slow
 def test_a_full_disk_costs_no_more_than_the_steps_since_the_save(tmp_path, corpus_folder):
     configs = [tiny_config(tmp_path / name, corpus_folder, steps=60) for name in ("whole", "parts")]
     train(configs[0])
